@@ -1,0 +1,50 @@
+# Every target makes .venv by itself and uses it. `make help` explains.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROTOS := $(wildcard proto/orders_service/v1/*.proto)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint types proto proto-check migrate clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about a minute the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Run real orders through everything on embedded servers, show the result, end
+	@$(BIN)/orders-service dev --demo
+
+up: $(STAMP) ## The same system, and it stays: addresses and commands to try are printed
+	@$(BIN)/orders-service dev
+
+test: $(STAMP) ## Run the tests (embedded servers; no Docker needed). Options: ARGS='-k name'
+	@$(BIN)/python -m pytest -m 'not docker' $(ARGS)
+
+lint: $(STAMP) ## Check format, lint rules and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy --strict on the three packages, and the tests
+	@$(BIN)/mypy
+	@$(BIN)/mypy -p tests
+
+proto: $(STAMP) ## Generate orders_service/v1 from proto/
+	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. \
+	  --mypy_out=. --mypy_grpc_out=. --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(PROTOS)
+
+proto-check: proto ## Fail if the committed stubs differ from proto/
+	@git diff --exit-code --stat -- orders_service/v1 || { echo "orders_service/v1 differs from proto/: run 'make proto' and commit"; exit 1; }
+
+migrate: $(STAMP) ## Apply sql/ to the database that DB_* names
+	@$(BIN)/orders-service migrate
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

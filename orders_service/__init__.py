@@ -1,0 +1,1 @@
+"""The orders service: orders, accounts and extracts in PostgreSQL, offered by gRPC."""

@@ -1,0 +1,1 @@
+"""A job queue on Redis Streams."""

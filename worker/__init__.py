@@ -1,0 +1,1 @@
+"""One worker: one account of the portal, one order at a time."""
