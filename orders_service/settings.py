@@ -1,0 +1,163 @@
+"""What the orders service is told by its environment; read once, by the command line, and passed down."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Final
+
+from orders_service import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Name of the queue that operators know.
+DEFAULT_QUEUE: Final = "order-processing"
+DEFAULT_PORT: Final = 5003
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Where PostgreSQL is, and how many connections to hold.
+
+    Attributes:
+        host: Name, address, or the folder of a unix socket.
+        pool_size: Connections at most; DB_POOL_SIZE.
+        acquire_timeout_s: How long a call waits for a connection before it answers UNAVAILABLE.
+        connect_timeout_s: How long one attempt to connect may take.
+        statement_timeout_s: A statement that runs longer is cancelled by the server.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5432
+    username: str = "postgres"
+    password: str | None = dataclasses.field(default=None, repr=False)
+    name: str = "rosreestr_extracts"
+    pool_size: int = 10
+    acquire_timeout_s: float = 5.0
+    connect_timeout_s: float = 5.0
+    statement_timeout_s: float = 30.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> DatabaseSettings:
+        """Read DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME and DB_POOL_SIZE; an empty one counts as unset.
+
+        Raises:
+            SettingsInvalid: A number isn't one, or out of its range.
+        """
+        default = cls()
+        return cls(
+            host=environ.get("DB_HOST") or default.host,
+            port=_integer(environ, "DB_PORT", default.port, low=1, high=65535),
+            username=environ.get("DB_USERNAME") or default.username,
+            password=environ.get("DB_PASSWORD") or None,
+            name=environ.get("DB_NAME") or default.name,
+            # Two are needed beside each other: the reconciler keeps one for its advisory lock, calls need the others.
+            pool_size=_integer(environ, "DB_POOL_SIZE", default.pool_size, low=3, high=1000),
+        )
+
+    @property
+    def where(self) -> str:
+        """The server in words for people, without secrets."""
+        return f"{self.host} (unix socket, port {self.port})" if self.is_socket else f"{self.host}:{self.port}"
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the host is a folder with a unix socket."""
+        return self.host.startswith(("/", "@"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that the service's behaviour depends on, apart from its secret and its queue's server.
+
+    Attributes:
+        queue_name: Where orders are put for workers; ROSQ_QUEUE.
+        order_lease_s: An order in hand counts as abandoned when its last sign of life is older; ORDER_LEASE_S. Not
+            less than the workers' lease.
+        relay_sweep_s: How often the relay looks without being woken; RELAY_SWEEP_S.
+        reconcile_interval_s: How often open orders are compared with the queue; RECONCILE_INTERVAL_S.
+        stop_grace_s: How long running calls may take to end after SIGTERM; ORDERS_SERVICE_GRACE_S.
+    """
+
+    db: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
+    queue_name: str = DEFAULT_QUEUE
+    order_lease_s: float = 30.0
+    relay_sweep_s: float = 5.0
+    reconcile_interval_s: float = 10.0
+    stop_grace_s: float = 10.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the environment; an empty variable counts as unset.
+
+        Raises:
+            SettingsInvalid: A number isn't one, or out of its range.
+        """
+        default = cls()
+        return cls(
+            db=DatabaseSettings.from_env(environ),
+            queue_name=environ.get("ROSQ_QUEUE") or default.queue_name,
+            order_lease_s=_seconds(environ, "ORDER_LEASE_S", default.order_lease_s),
+            relay_sweep_s=_seconds(environ, "RELAY_SWEEP_S", default.relay_sweep_s),
+            reconcile_interval_s=_seconds(environ, "RECONCILE_INTERVAL_S", default.reconcile_interval_s),
+            stop_grace_s=_seconds(environ, "ORDERS_SERVICE_GRACE_S", default.stop_grace_s),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A host and port on which the service listens, or where a client finds it."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str, variable: str) -> Address:
+        """Read `host:port`, `[::1]:port`, or a port alone (then on loopback).
+
+        Raises:
+            SettingsInvalid: It is neither; the message names `variable`.
+        """
+        host, _, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
+            raise errors.SettingsInvalid(variable, f"must be host:port, like 127.0.0.1:5003, not {text!r}.")
+        return cls(host=host or "127.0.0.1", port=int(port))
+
+    @classmethod
+    def of_service(cls, environ: Mapping[str, str]) -> Address:
+        """Read where clients find the service: ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT.
+
+        Raises:
+            SettingsInvalid: The port isn't one.
+        """
+        return cls(
+            host=environ.get("ORDERS_SERVICE_HOST") or "127.0.0.1",
+            port=_integer(environ, "ORDERS_SERVICE_PORT", DEFAULT_PORT, low=1, high=65535),
+        )
+
+
+def _integer(environ: Mapping[str, str], variable: str, default: int, *, low: int, high: int) -> int:
+    text = environ.get(variable, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise errors.SettingsInvalid(variable, f"must be a whole number from {low} to {high}, not {text!r}.")
+    return int(text)
+
+
+def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+    text = environ.get(variable, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError as exc:
+        raise errors.SettingsInvalid(variable, f"must be a number of seconds, not {text!r}.") from exc
+    if not math.isfinite(value) or value <= 0:
+        raise errors.SettingsInvalid(variable, f"must be a number of seconds above 0, not {text!r}.")
+    return value
