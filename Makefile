@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types proto proto-check migrate clean
+.PHONY: help demo up test test-containers lint types proto proto-check migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ up: $(STAMP) ## The same system, and it stays: addresses and commands to try are
 	@$(BIN)/orders-service dev
 
 test: $(STAMP) ## Run the tests (embedded servers; no Docker needed). Options: ARGS='-k name'
-	@$(BIN)/python -m pytest -m 'not docker' $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
+	@$(BIN)/python -m pytest --containers tests/integration $(ARGS)
 
 lint: $(STAMP) ## Check format, lint rules and import contracts
 	@$(BIN)/ruff format --check .
