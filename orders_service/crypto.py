@@ -10,8 +10,8 @@ The orders service seals and stores; only a worker opens, just before it logs in
         └── SealBroken  the secret is known, but the text was changed, or belongs to another account or purpose
 
 New form, `s2.<key id>.<salt>.<nonce, ciphertext and tag>`: AES-256-GCM, key = scrypt(secret, salt). The key id names
-the secret, so that a rotation knows what is still to be sealed again. The username, the purpose, key id and salt are the
-associated data: a sealed text moved to another account, or a session put in a password's place, doesn't open.
+the secret, so that a rotation knows what is still to be sealed again. The username, the purpose, key id and salt are
+the associated data: a sealed text moved to another account, or a session put in a password's place, doesn't open.
 
 Old form, `base64(iv):base64(tag):base64(data)`, is read and never written: AES-256-GCM, 16-byte iv, key =
 scrypt(secret, "salt"). It binds nothing, so it is taken for passwords only.
