@@ -1,0 +1,100 @@
+"""What an account is to an operator, and the rules of what may be set."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Final
+
+from orders_service import errors
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+_USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CATEGORY: Final = re.compile(r"[0-9]{12}")
+_COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_COOKIE_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
+_MAX_TEXT: Final = 2000
+_MAX_SECRET: Final = 1000
+_MAX_COOKIES: Final = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account without its secrets; `open_orders` are those that are bound to it."""
+
+    id: int
+    username: str
+    gu_login: str | None
+    is_active: bool
+    comment: str | None
+    declarant_category: str | None
+    has_password: bool
+    has_session: bool
+    standby_kind: str | None
+    standby_reason: str | None
+    standby_until: dt.datetime | None
+    open_orders: int
+    epoch: int
+    opened_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What to set; None leaves a field as it is, an empty text takes it away, and so does a session without cookies."""
+
+    password: str | None = dataclasses.field(default=None, repr=False)
+    session: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
+    gu_login: str | None = None
+    declarant_category: str | None = None
+    comment: str | None = None
+
+
+def check_username(username: str) -> None:
+    """Make sure that it can be an account's name.
+
+    Raises:
+        InvalidInput: It can't.
+    """
+    if not _USERNAME.fullmatch(username):
+        rule = "must be 1 to 64 Latin letters, digits, dots, dashes and underscores, like rosreestr_user_1."
+        raise errors.InvalidInput.of("username", rule)
+
+
+def check_change(change: AccountChange) -> None:
+    """Make sure that every field that is given keeps its rule.
+
+    Raises:
+        InvalidInput: Names each field that doesn't; never repeats a secret.
+    """
+    violations = []
+    for field, text, limit in (
+        ("password", change.password, _MAX_SECRET),
+        ("gu_login", change.gu_login, _MAX_TEXT),
+        ("comment", change.comment, _MAX_TEXT),
+    ):
+        if text is not None and len(text) > limit:
+            violations.append((field, f"may have up to {limit} characters, not {len(text)}."))
+        if text is not None and "\0" in text:
+            violations.append((field, "may not hold a NUL character."))
+    if change.declarant_category and not _CATEGORY.fullmatch(change.declarant_category):
+        violations.append(("declarant_category", "must be a code of 12 digits, like 357039000000."))
+    violations += _broken_cookies(change.session or {})
+    if violations:
+        raise errors.InvalidInput([errors.Violation(field=field, rule=rule) for field, rule in violations])
+
+
+def _broken_cookies(cookies: Mapping[str, str]) -> list[tuple[str, str]]:
+    if len(cookies) > _MAX_COOKIES:
+        return [("session.cookies", f"may be up to {_MAX_COOKIES}, not {len(cookies)}.")]
+    broken = []
+    for position, (name, value) in enumerate(cookies.items(), start=1):
+        if not _COOKIE_NAME.fullmatch(name):
+            broken.append(("session.cookies", f"number {position} has a name that no cookie can have."))
+        elif not _COOKIE_VALUE.fullmatch(value):
+            broken.append((f"session.cookies[{name!r}]", "has a value that no cookie can have."))
+    return broken

@@ -1,0 +1,1 @@
+"""Looking at orders and fetching what came of them; changes nothing."""

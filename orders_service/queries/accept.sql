@@ -1,0 +1,31 @@
+-- Accepting orders.
+
+-- name: insert_orders
+-- Store new orders with their first event; answers position and id of each that was stored, not of those whose key exists.
+-- The ids are drawn beforehand, so that each answer finds its position. Keys are inserted in their order, else two calls
+-- with the same keys in another order would lock each other out.
+with given as materialized (
+    select nextval(pg_get_serial_sequence('orders', 'id')) as id, wanted.*
+    from unnest(
+        %(cad_nums)s::text[], %(recipients)s::text[], %(comments)s::text[],
+        %(urgencies)s::boolean[], %(keys)s::text[], %(hashes)s::text[]
+    ) with ordinality as wanted (cad_num, recipient, comment, is_urgent, idempotency_key, request_hash, position)
+    order by wanted.position
+),
+stored as (
+    insert into orders (id, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash)
+    select id, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash
+    from given
+    order by idempotency_key, id
+    on conflict (idempotency_key) do nothing
+    returning id
+),
+noted as (
+    insert into order_events (order_id, actor, kind, to_state)
+    select id, 'client', 'transition', 'queued' from stored order by id
+)
+select given.position, stored.id from stored join given on given.id = stored.id;
+
+-- name: find_by_keys
+-- The orders that had these keys before.
+select id, idempotency_key, request_hash from orders where idempotency_key = any(%(keys)s::text[]);

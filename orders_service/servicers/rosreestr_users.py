@@ -1,0 +1,95 @@
+"""RosreestrUsersService: accounts, from the operator's side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orders_service import errors
+from orders_service.accounts import manage
+from orders_service.accounts.account import AccountChange
+from orders_service.servicers.messages import account_message
+from orders_service.servicers.status import translates_errors
+from orders_service.v1 import rosreestr_users_pb2 as v1
+from orders_service.v1 import rosreestr_users_pb2_grpc
+
+if TYPE_CHECKING:
+    from orders_service.crypto import Secretbox
+    from orders_service.db import Database
+    from orders_service.servicers.status import Context
+
+
+class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServicer):
+    """Answers by the use cases of `orders_service.accounts`."""
+
+    def __init__(self, database: Database, box: Secretbox) -> None:
+        self._database = database
+        self._box = box
+
+    @translates_errors
+    async def CreateRosreestrUser(
+        self, request: v1.CreateRosreestrUserRequest, context: Context
+    ) -> v1.CreateRosreestrUserResponse:
+        """Add an account."""
+        change = AccountChange(
+            password=request.password,
+            gu_login=request.gu_login,
+            declarant_category=request.declarant_category,
+            comment=request.comment,
+        )
+        account = await manage.create_account(
+            self._database, self._box, request.username, change, is_active=not request.is_inactive
+        )
+        return v1.CreateRosreestrUserResponse(user=account_message(account))
+
+    @translates_errors
+    async def GetRosreestrUser(
+        self, request: v1.GetRosreestrUserRequest, context: Context
+    ) -> v1.GetRosreestrUserResponse:
+        """One account, by id or username."""
+        which = request.WhichOneof("key")
+        if which is None:
+            raise errors.InvalidInput.of("key", "give an id or a username.")
+        if which == "id":
+            account = await manage.get_account(self._database, account_id=request.id)
+        else:
+            account = await manage.get_account(self._database, username=request.username)
+        return v1.GetRosreestrUserResponse(user=account_message(account))
+
+    @translates_errors
+    async def ListRosreestrUsers(
+        self, request: v1.ListRosreestrUsersRequest, context: Context
+    ) -> v1.ListRosreestrUsersResponse:
+        """All accounts."""
+        accounts = await manage.list_accounts(self._database)
+        return v1.ListRosreestrUsersResponse(users=[account_message(account) for account in accounts])
+
+    @translates_errors
+    async def UpdateRosreestrUser(
+        self, request: v1.UpdateRosreestrUserRequest, context: Context
+    ) -> v1.UpdateRosreestrUserResponse:
+        """Change what is given."""
+        change = AccountChange(
+            password=request.password if request.HasField("password") else None,
+            session=dict(request.session.cookies) if request.HasField("session") else None,
+            gu_login=request.gu_login if request.HasField("gu_login") else None,
+            declarant_category=request.declarant_category if request.HasField("declarant_category") else None,
+            comment=request.comment if request.HasField("comment") else None,
+        )
+        account = await manage.update_account(self._database, self._box, request.username, change)
+        return v1.UpdateRosreestrUserResponse(user=account_message(account))
+
+    @translates_errors
+    async def DeactivateRosreestrUser(
+        self, request: v1.DeactivateRosreestrUserRequest, context: Context
+    ) -> v1.DeactivateRosreestrUserResponse:
+        """Take no new orders with it."""
+        account = await manage.deactivate_account(self._database, request.username)
+        return v1.DeactivateRosreestrUserResponse(user=account_message(account))
+
+    @translates_errors
+    async def ActivateRosreestrUser(
+        self, request: v1.ActivateRosreestrUserRequest, context: Context
+    ) -> v1.ActivateRosreestrUserResponse:
+        """Take new orders with it again."""
+        account = await manage.activate_account(self._database, request.username)
+        return v1.ActivateRosreestrUserResponse(user=account_message(account))
