@@ -1,0 +1,148 @@
+"""«Мои заявки»: the list of what this account's role ordered, and the download of what is ready."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from worker.simulator import archive, errors, people
+from worker.simulator.answers import CutAnswer
+from worker.simulator.archive import Archive
+from worker.simulator.books import READY
+from worker.simulator.clock import MOSCOW, epoch_ms
+from worker.simulator.gate import Call, Endpoint
+from worker.simulator.settings import ListOrder
+
+if TYPE_CHECKING:
+    from worker.simulator.books import Application
+
+
+def _list(call: Call) -> Response:
+    page, size = _number(call, "page", 0, least=0), _number(call, "size", 10, least=1)
+    wanted = _Filter(call)
+    shape = call.take_shape()
+    if shape == "no_content":
+        return JSONResponse({"timestamp": epoch_ms(call.simulator.clock.now())})
+    if shape == "link":
+        return JSONResponse({"link": f"{call.origin()}/login"})
+    rows = call.simulator.books.list_applications(call.account.username, call.oid)
+    if shape != "unfiltered":
+        rows = [row for row in rows if wanted.fits(row)]
+    rows = [] if shape == "empty" else _ordered(call, rows)
+    # The portal's own limit makes the pages smaller, so that no row falls between two of them.
+    size = min(size, call.simulator.settings.list_page_max)
+    shown = rows[page * size : (page + 1) * size]
+    pages = -(-len(rows) // size)
+    body: dict[str, object] = {
+        "content": [_row(call, row) for row in shown],
+        "number": page,
+        "size": size,
+        "numberOfElements": None if shape == "null_count" else len(shown),
+        "totalElements": len(rows),
+        "totalPages": pages,
+        "first": page == 0,
+        "empty": not shown,
+    }
+    if call.simulator.settings.list_says_last:
+        body["last"] = page + 1 >= pages
+    return JSONResponse(body)
+
+
+class _Filter:
+    """What the body asks for; an empty text or null asks for everything."""
+
+    def __init__(self, call: Call) -> None:
+        self._request_number = _text(call, "requestNumber")
+        # To the letter: the list knows the portal's spelling only.
+        self._cadastral_number = _text(call, "cadastralNumber")
+        self._start = _day(call, "startDate")
+        self._end = _day(call, "endDate")
+
+    def fits(self, row: Application) -> bool:
+        """Whether the row is asked for."""
+        day = row.created_at.astimezone(MOSCOW).date()
+        return (
+            self._request_number in ("", row.request_number)
+            and self._cadastral_number in ("", row.cadastral_number)
+            and (self._start is None or day >= self._start)
+            and (self._end is None or day <= self._end)
+        )
+
+
+def _text(call: Call, name: str) -> str:
+    value = call.body.get(name)
+    if not isinstance(value, str | None):
+        raise errors.Refusal(400, f"{name} must be a string or null", field=name)
+    return value or ""
+
+
+def _day(call: Call, name: str) -> date | None:
+    """A day as an ISO date or time, or as milliseconds since 1970: which of them the portal takes is not known."""
+    value = call.body.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, UTC).astimezone(MOSCOW).date()
+        parsed = datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError) as exc:
+        raise errors.Refusal(400, f"{name} must be a date", field=name) from exc
+    return parsed.date() if parsed.tzinfo is None else parsed.astimezone(MOSCOW).date()
+
+
+def _number(call: Call, name: str, default: int, *, least: int) -> int:
+    text = call.request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < least:
+        raise errors.Refusal(400, f"{name} must be a whole number from {least}", field=name)
+    return int(text)
+
+
+def _ordered(call: Call, rows: list[Application]) -> list[Application]:
+    order = call.simulator.settings.list_order
+    if order is ListOrder.SHUFFLED:
+        return sorted(rows, key=lambda row: people.digest(call.simulator.settings.seed, "row", row.id))
+    return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=order is ListOrder.NEWEST)
+
+
+def _row(call: Call, row: Application) -> dict[str, object]:
+    code, text = call.simulator.books.status_of(row)
+    return {
+        "id": row.id,
+        "requestNumber": row.request_number,
+        "cadastralNumber": row.cadastral_number,
+        "statusCode": code,
+        "requestStatus": text,
+        "createDate": epoch_ms(row.created_at),
+    }
+
+
+def _download(call: Call) -> Response:
+    simulator = call.simulator
+    row = simulator.books.find_application(call.account.username, call.oid, call.request.path_params["id"])
+    if row is None or row.visible_at > simulator.clock.now():
+        raise errors.Refusal(404, "Заявка не найдена")
+    if simulator.books.status_of(row) != READY:
+        raise errors.Refusal(404, "Результат ещё не готов")
+    found = simulator.objects.find(row.cadastral_number)
+    if found is None:
+        raise errors.Refusal(404, "Файл не найден")
+    papers = Archive(row, found, call.account.person)
+    shape = call.take_shape()
+    if shape == "empty_download":
+        return _zip(b"", row)
+    if shape == "cut_download":
+        return CutAnswer(_zip(papers.good(), row), simulator.connections)
+    return _zip(papers.good() if shape is None else archive.ODD[shape](papers), row)
+
+
+def _zip(content: bytes, row: Application) -> Response:
+    disposition = f'attachment; filename="Response-{row.request_number}.zip"'
+    return Response(content, media_type="application/zip", headers={"Content-Disposition": disposition})
+
+
+ENDPOINTS = (
+    Endpoint(name="applications", method="POST", path="/account-back/applications", handler=_list, is_json=True),
+    Endpoint(name="download", method="GET", path="/account-back/applications/{id:int}/download", handler=_download),
+)

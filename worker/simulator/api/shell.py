@@ -1,0 +1,44 @@
+"""What a browser would load around the calls that matter: pages, and small calls of the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse, JSONResponse
+
+from worker.simulator import pages
+from worker.simulator.gate import Access, Call, Endpoint
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+
+def _page(call: Call) -> Response:
+    return HTMLResponse(pages.SHELL)
+
+
+def _empty(call: Call) -> Response:
+    # What these two say is not known; nothing may depend on it.
+    return JSONResponse({})
+
+
+def _unread(call: Call) -> Response:
+    return JSONResponse({"count": 0})
+
+
+ENDPOINTS = (
+    Endpoint(name="shell", method="GET", path="/", handler=_page, access=Access.OPEN, is_paced=False),
+    Endpoint(name="login_page", method="GET", path="/login", handler=_page, access=Access.OPEN, is_paced=False),
+    Endpoint(
+        name="config", method="GET", path="/account-back/config", handler=_empty, access=Access.OPEN, is_paced=False
+    ),
+    Endpoint(
+        name="key_cancellation",
+        method="GET",
+        path="/account-back/access-key/cancellation/status/information",
+        handler=_empty,
+        access=Access.OPEN,
+        is_paced=False,
+    ),
+    Endpoint(name="unread", method="GET", path="/account-back/notifications/unread/count", handler=_unread),
+)

@@ -1,0 +1,133 @@
+"""The ASGI application: the portal's endpoints, the tests' own under `/_simulator`, and what stands around both."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from worker.simulator import answers, errors, gate, pages
+from worker.simulator.api import applications, control, login, profile, search, shell, statements
+from worker.simulator.clock import MOSCOW
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from worker.simulator.calls import CallRecord
+    from worker.simulator.runtime import Simulator
+
+logger = logging.getLogger(__name__)
+
+CONTROL_PREFIX = "/_simulator"
+_PORTAL = (
+    *login.ENDPOINTS,
+    *profile.ENDPOINTS,
+    *search.ENDPOINTS,
+    *statements.ENDPOINTS,
+    *applications.ENDPOINTS,
+    *shell.ENDPOINTS,
+)
+
+
+def build(simulator: Simulator) -> ASGIApp:
+    """The application of one simulator."""
+    door = gate.Gate(simulator)
+    routes = [Route(entry.path, door.guard(entry), methods=[entry.method]) for entry in _PORTAL]
+    routes += control.routes(simulator, endpoints={entry.name for entry in _PORTAL})
+    inner = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _not_routed, errors.StateWriteFailed: _not_written},
+    )
+    return Front(inner, simulator)
+
+
+async def _not_routed(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    return answers.problem(exc.status_code, f"{request.method} {request.url.path}: {exc.detail}")
+
+
+async def _not_written(request: Request, exc: Exception) -> Response:
+    logger.error("A record was not written", extra={"event": "simulator_state_write_failed", "error": str(exc)})
+    return answers.problem(500, str(exc))
+
+
+class Front:
+    """The outermost layer: notes every call, and applies the rules that hold before any routing."""
+
+    def __init__(self, inner: ASGIApp, simulator: Simulator) -> None:
+        self._inner = inner
+        self._simulator = simulator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"The simulator speaks HTTP only, not {scope['type']}.")
+        if scope["path"].startswith(CONTROL_PREFIX):
+            await self._inner(scope, receive, send)
+            return
+        record = scope[gate.RECORD_KEY] = self._begin(scope)
+
+        async def note_status(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+            await send(message)
+
+        answer: ASGIApp = self._refusal(scope) or self._inner
+        try:
+            await answer(scope, receive, note_status)
+        except ClientDisconnect:
+            logger.info(
+                "The client left in the middle of its request",
+                extra={"event": "simulator_client_left", "path": record.path},
+            )
+        finally:
+            self._simulator.calls.finish(record)
+            _log(record)
+
+    def _begin(self, scope: Scope) -> CallRecord:
+        connection = self._simulator.connections.find(scope)
+        if connection is not None:
+            connection.requests += 1
+        path = scope["path"]
+        is_login = path.startswith(("/aas/", "/account-back/auth/"))
+        return self._simulator.calls.begin(
+            method=scope["method"],
+            path=path,
+            query="" if is_login else scope["query_string"].decode("ascii", "replace"),
+            connection=connection.number if connection else 0,
+            request_on_connection=connection.requests if connection else 0,
+        )
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = {name: value for name, value in scope["headers"]}
+        if b"transfer-encoding" in headers:
+            return answers.problem(413, "Request bodies must come with Content-Length")
+        if int(headers.get(b"content-length", b"0")) > gate.MAX_BODY_BYTES:
+            return answers.problem(413, f"The body is larger than {gate.MAX_BODY_BYTES} bytes")
+        window = self._simulator.settings.maintenance
+        if window is not None and window.covers(self._simulator.clock.now().astimezone(MOSCOW).time()):
+            return HTMLResponse(pages.MAINTENANCE, status_code=503)
+        return None
+
+
+def _log(record: CallRecord) -> None:
+    logger.info(
+        "Call",
+        extra={
+            "event": "simulator_call",
+            "method": record.method,
+            "path": record.path,
+            "status": record.status if record.status is not None else "none",
+            "duration_s": round(record.duration_s or 0.0, 3),
+            "account": record.account or "-",
+            "fault": record.fault or "-",
+            "connection": record.connection,
+        },
+    )

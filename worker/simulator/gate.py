@@ -1,0 +1,181 @@
+"""What happens to every call of the portal before and after its endpoint: session, limits, latency, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from worker.simulator import answers, errors
+from worker.simulator.faults import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from worker.simulator.accounts import Account
+    from worker.simulator.calls import CallRecord
+    from worker.simulator.faults import Fault
+    from worker.simulator.runtime import Simulator
+    from worker.simulator.sessions import Session
+
+AUTH_COOKIE = "AUTH_TOKEN"
+MAX_BODY_BYTES = 1024 * 1024
+#: Where the call log's record travels in an ASGI scope.
+RECORD_KEY = "simulator.call"
+
+
+class Access(Enum):
+    """Whom an endpoint answers."""
+
+    OPEN = "anybody"
+    SESSION = "who is logged in"
+    ROLE = "who is logged in and bound to a role"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One line of the portal's contract; `name` is what faults and the call log say."""
+
+    name: str
+    method: str
+    path: str
+    handler: Callable[[Call], Response]
+    access: Access = Access.ROLE
+    is_json: bool = False
+    #: The login's own calls are outside the interval.
+    is_paced: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call that passed the gate, as its endpoint's handler sees it."""
+
+    simulator: Simulator
+    request: Request
+    endpoint: Endpoint
+    record: CallRecord
+    body: Mapping[str, object] = field(default_factory=dict)
+    session: Session | None = None
+
+    @property
+    def account(self) -> Account:
+        """Whose session it is."""
+        account = self.simulator.accounts.find(self._session.account)
+        assert account is not None, "sessions are opened for known accounts only"
+        return account
+
+    @property
+    def oid(self) -> str:
+        """The role that the session is bound to."""
+        oid = self._session.oid
+        assert oid is not None, "the gate lets only bound sessions in here"
+        return oid
+
+    @property
+    def bound_session(self) -> Session:
+        """The session itself, for the endpoint that binds it."""
+        return self._session
+
+    @property
+    def _session(self) -> Session:
+        assert self.session is not None, "the gate lets only sessions in here"
+        return self.session
+
+    def take_shape(self) -> str | None:
+        """The kind of fault that changes this endpoint's answer; asked once, when nothing else can refuse the call."""
+        fault = self.simulator.faults.take(Moment.SHAPE, self.endpoint.name, self.record.account)
+        if fault is not None:
+            self.record.fault = fault.kind
+        return fault.kind if fault else None
+
+    def origin(self) -> str:
+        """Scheme, host and port as the client called them."""
+        url = self.request.url
+        return f"{url.scheme}://{url.netloc}"
+
+
+class Gate:
+    """Makes an ASGI-ready function of an endpoint."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def guard(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint behind the gate."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await self._answer(endpoint, request)
+            except errors.Refusal as refusal:
+                return answers.of_refusal(refusal)
+
+        return answer
+
+    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+        simulator = self._simulator
+        call = Call(simulator=simulator, request=request, endpoint=endpoint, record=request.scope[RECORD_KEY])
+        call.record.endpoint = endpoint.name
+        call.session = simulator.sessions.find(request.cookies.get(AUTH_COOKIE))
+        if call.session is not None:
+            call.record.account, call.record.oid = call.session.account, call.session.oid
+        if endpoint.is_json:
+            call.body = await _json_body(request)
+        await self._take_time()
+        self._admit(call)
+        if fault := self._take(Moment.BEFORE, call):
+            if fault.kind == "delay":
+                await asyncio.sleep(fault.seconds)
+            elif replaced := answers.of_fault(fault, simulator.connections):
+                return replaced
+        response = endpoint.handler(call)
+        if response.status_code < 400 and (fault := self._take(Moment.AFTER, call)):
+            return await self._spoil(fault, response)
+        return response
+
+    async def _take_time(self) -> None:
+        settings = self._simulator.settings
+        if settings.latency_max_s > 0:
+            await asyncio.sleep(self._simulator.chance.uniform(settings.latency_min_s, settings.latency_max_s))
+
+    def _admit(self, call: Call) -> None:
+        endpoint = call.endpoint
+        # Again after the body and the latency: the session may have ended meanwhile.
+        call.session = self._simulator.sessions.find(call.session.token if call.session else None)
+        if endpoint.access is not Access.OPEN and call.session is None:
+            raise errors.Refusal(401, answers.SESSION_EXPIRED)
+        if endpoint.access is Access.ROLE and (call.session is None or call.session.oid is None):
+            raise errors.Refusal(403, "Не выбрана роль пользователя")
+        if endpoint.is_paced and call.session is not None:
+            self._simulator.pace.admit(call.session.account, call.record.started_monotonic_s)
+
+    def _take(self, moment: Moment, call: Call) -> Fault | None:
+        fault = self._simulator.faults.take(moment, call.endpoint.name, call.record.account)
+        if fault is not None:
+            call.record.fault = fault.kind
+        return fault
+
+    async def _spoil(self, fault: Fault, response: Response) -> Response:
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+            return response
+        if fault.kind == "cut_answer":
+            return answers.CutAnswer(response, self._simulator.connections)
+        return answers.of_fault(fault, self._simulator.connections) or response
+
+
+async def _json_body(request: Request) -> Mapping[str, object]:
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if media_type != "application/json":
+        raise errors.Refusal(415, "Content type must be application/json")
+    try:
+        body = json.loads(await request.body())
+    except ValueError as exc:
+        raise errors.Refusal(400, "The body is not JSON") from exc
+    if not isinstance(body, dict):
+        raise errors.Refusal(400, "The body must be a JSON object")
+    return body

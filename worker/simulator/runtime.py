@@ -1,0 +1,86 @@
+"""One simulator: its parts, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.simulator import errors, state
+from worker.simulator.books import Books
+from worker.simulator.calls import CallLog
+from worker.simulator.clock import Clock
+from worker.simulator.connections import ConnectionTable
+from worker.simulator.faults import FaultBook
+from worker.simulator.objects import ObjectRegistry
+from worker.simulator.pace import Pace
+from worker.simulator.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from worker.simulator.accounts import Account, AccountBook
+    from worker.simulator.objects import ObjectRules
+    from worker.simulator.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator:
+    """What every endpoint works with. All of it runs in one thread, and no handler waits in the middle of a change."""
+
+    settings: Settings
+    clock: Clock
+    accounts: AccountBook
+    objects: ObjectRegistry
+    books: Books
+    sessions: SessionStore
+    faults: FaultBook
+    calls: CallLog
+    pace: Pace
+    connections: ConnectionTable
+    chance: random.Random
+
+    def balance_of(self, account: Account) -> int:
+        """Points that are left."""
+        spent = self.books.spent(account.username, refund_rejected=self.settings.refund_rejected)
+        return account.balance + self.books.granted(account.username) - spent
+
+
+@contextlib.contextmanager
+def opened(
+    settings: Settings, accounts: AccountBook, rules: ObjectRules, state_file: Path | None
+) -> Iterator[Simulator]:
+    """A simulator that goes on where its state file ends.
+
+    Raises:
+        StateUnusable: The file is in use, or isn't one that can be continued.
+    """
+    clock = Clock()
+    with contextlib.ExitStack() as stack:
+        journal: state.Journal = state.NoJournal()
+        if state_file is None:
+            books = Books(journal, clock)
+        else:
+            file = state.StateFile(state_file)
+            stack.callback(file.close)
+            try:
+                books = Books(file, clock, file.read())
+            except (KeyError, TypeError, ValueError) as exc:
+                raise errors.StateUnusable(
+                    f"The state file {state_file} holds a record that makes no sense ({exc}): give another --state."
+                ) from exc
+        yield Simulator(
+            settings=settings,
+            clock=clock,
+            accounts=accounts,
+            objects=ObjectRegistry(rules, seed=settings.seed),
+            books=books,
+            sessions=SessionStore(clock, ttl_s=settings.session_ttl_s),
+            faults=FaultBook(),
+            calls=CallLog(clock, kept=settings.calls_kept),
+            pace=Pace(clock, min_interval_s=settings.min_interval_s, daily_quota=settings.daily_quota),
+            connections=ConnectionTable(),
+            chance=random.Random(settings.seed),
+        )
