@@ -1,0 +1,233 @@
+"""What an answer of the portal is, before anybody reads its fields.
+
+The portal answers JSON, but also pages for people where JSON is due: its own shell when the session is over, a notice
+of maintenance, a captcha, the page of the web firewall in front of it. They are told apart here, so that none of them
+is ever taken for data ("nothing found", "no such row").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from worker.portal.errors import Need, PersonNeeded, RequestRefused, SessionExpired, UnreadableAnswer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: How much of the portal's own words is kept.
+MAX_TEXT: Final = 2000
+# Longer bodies are data or whole applications, not a message: they aren't searched for phrases.
+_MAX_MESSAGE: Final = 64 * 1024
+
+_EXPIRED_WORDS: Final = ("время сессии истекло",)
+_LIMIT_WORDS: Final = (
+    "превышен интервал между запросами",
+    "произошла ошибка получения сведений об объектах недвижимости. пожалуйста, повторите свой запрос позже",
+    "too many requests",
+)
+_OUTAGE_WORDS: Final = re.compile(r"(?:request client|status code) 5\d\d\b")
+_MAINTENANCE_WORDS: Final = re.compile(
+    r"технически\w+ (?:работ|перерыв|обслуживани)|ведутся (?:\w+ )?работы|регламентн\w+ работ|профилактическ\w+ работ"
+    r"|временно недоступ|maintenance|service unavailable"
+)
+_CAPTCHA_WORDS: Final = re.compile(r"код с картинки|<(?:form|img|input)[^>]*captcha|wrong captcha")
+_ANOMALY_WORDS: Final = ("подтвердите, что это вы",)
+_BLOCKED_WORDS: Final = re.compile(r"forbidden.*(?:request.?id|rule.?id|client.?ip|your ip)", re.DOTALL)
+
+
+class Verdict(Enum):
+    """What an answer is."""
+
+    FINE = "fine"  # 2xx and no page for people
+    EXPIRED = "expired"
+    FORBIDDEN = "forbidden"  # 403 without a page: the session is over, or right after a login: the account may not
+    PAGE = "page"  # an unknown page where data was due: mostly the shell that asks to log in
+    LIMITED = "limited"
+    SERVER_ERROR = "server_error"
+    MAINTENANCE = "maintenance"
+    BLOCKED = "blocked"
+    CAPTCHA = "captcha"
+    ANOMALY = "anomaly"
+    REFUSED = "refused"  # 4xx JSON or text
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer, read to its end. It may hold personal data: never log more than step and status."""
+
+    step: str
+    status: int
+    content_type: str
+    content: bytes
+    #: The origin that was asked, to tell a redirect within it from one that leads away.
+    origin: str
+    location: str = ""
+    #: The body was a paper and went elsewhere; `content` is empty then.
+    is_paper: bool = False
+    retry_after_s: float | None = None
+
+    @property
+    def is_page(self) -> bool:
+        """Whether this is HTML, by its label or by its looks."""
+        return "html" in self.content_type or self.content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is labelled as JSON."""
+        kind = self.content_type.partition(";")[0].strip()
+        return kind == "application/json" or kind.endswith("+json")
+
+    @property
+    def text(self) -> str:
+        """The body as text; broken bytes don't raise, they show."""
+        label = re.search(r"charset=\"?([\w-]+)", self.content_type)
+        try:
+            return self.content.decode(label[1] if label else "utf-8", errors="replace")
+        except LookupError:
+            return self.content.decode("utf-8", errors="replace")
+
+    @property
+    def message(self) -> str:
+        """What the answer says to a person, at most 2000 characters; JSON without its escapes."""
+        if self.is_json and len(self.content) <= _MAX_MESSAGE:
+            try:
+                return json.dumps(json.loads(self.content), ensure_ascii=False)[:MAX_TEXT]
+            except (ValueError, RecursionError):
+                return self.text[:MAX_TEXT]
+        return self.text[:MAX_TEXT]
+
+
+def diagnose(answer: Answer) -> Verdict:
+    """Say what an answer is, from its status, its type and the phrases that the portal is known to use."""
+    if 300 <= answer.status < 400:
+        return Verdict.EXPIRED if _leads_to_login(answer) else Verdict.UNREADABLE
+    words = _fold(answer.text if answer.is_page else answer.message) if len(answer.content) <= _MAX_MESSAGE else ""
+    if answer.status == 429 or any(phrase in words for phrase in _LIMIT_WORDS):
+        return Verdict.LIMITED
+    if answer.is_paper:
+        return Verdict.FINE
+    if answer.is_page:
+        return _diagnose_page(answer.status, words)
+    if answer.status == 401 or any(phrase in words for phrase in _EXPIRED_WORDS):
+        return Verdict.EXPIRED
+    if answer.status >= 500 or answer.status == 408 or (answer.status >= 400 and _OUTAGE_WORDS.search(words)):
+        return Verdict.SERVER_ERROR
+    if answer.status >= 400 and _CAPTCHA_WORDS.search(words):
+        return Verdict.CAPTCHA
+    if answer.status == 403:
+        return Verdict.BLOCKED if not answer.is_json and _BLOCKED_WORDS.search(words) else Verdict.FORBIDDEN
+    if answer.status >= 400:
+        return Verdict.REFUSED
+    return Verdict.FINE if 200 <= answer.status < 300 else Verdict.UNREADABLE
+
+
+def _diagnose_page(status: int, words: str) -> Verdict:
+    if status == 401 or any(phrase in words for phrase in _EXPIRED_WORDS):
+        return Verdict.EXPIRED
+    if any(phrase in words for phrase in _ANOMALY_WORDS):
+        return Verdict.ANOMALY
+    if _CAPTCHA_WORDS.search(words):
+        return Verdict.CAPTCHA
+    if status == 403 or _BLOCKED_WORDS.search(words):
+        return Verdict.BLOCKED
+    if status == 503 or _MAINTENANCE_WORDS.search(words):
+        return Verdict.MAINTENANCE
+    if status >= 500 or status == 408:
+        return Verdict.SERVER_ERROR
+    return Verdict.PAGE if 200 <= status < 300 else Verdict.UNREADABLE
+
+
+def raise_for_verdict(answer: Answer, verdict: Verdict) -> None:
+    """Raise what this one answer means for the account or the request; portal-wide trouble was raised before.
+
+    Raises:
+        SessionExpired, PersonNeeded, RequestRefused, UnreadableAnswer.
+    """
+    if verdict is Verdict.FINE:
+        return
+    at = f"{answer.step} was answered with HTTP {answer.status}"
+    if verdict is Verdict.EXPIRED:
+        raise SessionExpired(f"The account's session is over: {at}.")
+    if verdict is Verdict.FORBIDDEN:
+        raise SessionExpired(f"The portal forbids it: {at} ({answer.message[:200]}).", is_forbidden=True)
+    if verdict is Verdict.PAGE:
+        raise SessionExpired(f"The session seems to be over: {at} and a page for people.", is_page=True)
+    if verdict is Verdict.CAPTCHA:
+        raise PersonNeeded(
+            f"The portal wants a captcha ({at}): log in with a browser and import the session.", need=Need.CAPTCHA
+        )
+    if verdict is Verdict.ANOMALY:
+        raise PersonNeeded(
+            f"The portal asks «Подтвердите, что это вы» ({at}): log in with a browser and import the session.",
+            need=Need.ANOMALY,
+        )
+    if verdict is Verdict.REFUSED:
+        raise RequestRefused(
+            f"The portal refuses {at}: {answer.message[:200]}",
+            step=answer.step,
+            status=answer.status,
+            text=answer.message,
+        )
+    raise UnreadableAnswer(f"{at} and nothing that can be read.", excerpt=answer.message)
+
+
+def decode_json(answer: Answer) -> object:
+    """Return the JSON value of a fine answer; numbers with a point are Decimal.
+
+    Raises:
+        UnreadableAnswer: It isn't labelled as JSON, or isn't JSON.
+    """
+    if not answer.is_json:
+        raise UnreadableAnswer(
+            f"{answer.step} was answered with {answer.content_type or 'no content type'} where JSON is due.",
+            excerpt=answer.message,
+        )
+    return parse_json(answer)
+
+
+def parse_json(answer: Answer) -> object:
+    """Like `decode_json`, whatever the label says."""
+    try:
+        value: object = json.loads(answer.content, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise UnreadableAnswer(f"{answer.step} was answered with broken JSON.", excerpt=answer.message) from exc
+    return value
+
+
+def read_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Read a Retry-After header, seconds or date, as seconds from now; None where it is absent or means nothing."""
+    if value is None:
+        return None
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,10}", value):
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        return None
+    return max(0.0, (at - now).total_seconds())
+
+
+def _leads_to_login(answer: Answer) -> bool:
+    target = urlsplit(answer.location)
+    if target.netloc and f"{target.scheme or urlsplit(answer.origin).scheme}://{target.netloc}" != answer.origin:
+        return True  # away from the portal: to the identity provider
+    return target.path.rstrip("/") in ("/login", "/account-back/auth/login")
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} isn't JSON")
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,45 @@
+"""How many orders the account's subscription has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.portal.answers import Answer, decode_json
+from worker.portal.errors import AccountUnusable, Lack
+from worker.portal.shapes import Node
+from worker.portal.transport import Call
+
+if TYPE_CHECKING:
+    from worker.portal.session import Session
+
+
+def read_balance(session: Session) -> int:
+    """Return the orders left of the package that we order. 0 or less: none; a balance that can't be read raises.
+
+    Raises:
+        AccountUnusable: The account has no such package.
+        What `Session.call` raises.
+    """
+    package = session.transport.settings.package_type
+
+    def read(answer: Answer) -> int:
+        # Picked by name: the line needn't be the first.
+        lines = [
+            line for line in Node(decode_json(answer), "balance:").items() if line.field("mnemo").scalar() == package
+        ]
+        if not lines:
+            raise AccountUnusable(
+                f"The account has no package {package} at the portal: buy one there.", lack=Lack.BALANCE_ITEM
+            )
+        return lines[0].field("count").integer()
+
+    return session.call(
+        Call(
+            step="balance",
+            method="GET",
+            path="/account-back/finances/operations/total",
+            params={"tab": "egrn_subscription"},
+            referer="/finances",
+        ),
+        read,
+    )
