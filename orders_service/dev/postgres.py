@@ -16,6 +16,7 @@ import psycopg
 
 from orders_service.dev import binaries, errors, privileges
 from orders_service.dev.children import MARKER_ENV, Child, Program, Rank, run_to_end
+from orders_service.dev.process import wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,4 +165,4 @@ def kill_cluster(child: Child) -> None:
     for helper in helpers:
         with contextlib.suppress(psutil.NoSuchProcess):
             helper.kill()
-    psutil.wait_procs(helpers, timeout=10)
+    wait_gone(helpers, timeout_s=10)

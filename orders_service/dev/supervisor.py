@@ -118,7 +118,6 @@ class Supervisor:
         self._is_signalled.set()
 
     def _end_all(self) -> None:
-        """End everything; from a further signal on, at once."""
+        """End everything; from the second signal on, at once."""
         children, self._children = self._children, []
-        heard = len(self._signals)
-        end_in_order(children, is_urgent=lambda: len(self._signals) > heard)
+        end_in_order(children, is_urgent=lambda: len(self._signals) > 1)
