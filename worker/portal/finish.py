@@ -208,6 +208,9 @@ class PaidCall:
             response.begin()
             status = response.status
             body = response.read(_MAX_BODY_BYTES)
+            if response.length and len(body) < _MAX_BODY_BYTES:
+                # With a size given, http.client returns a cut body as if it were whole.
+                raise http.client.IncompleteRead(body, response.length)
         except (OSError, http.client.HTTPException) as exc:
             return Lost(reason=f"No whole answer came: {_describe(exc)}.", status=status)
         finally:
@@ -281,8 +284,8 @@ def _find_closed(connection: socket.socket) -> str | None:
     takes them in without giving us a byte. On an unused connection anything else, a byte, an end or an error, means
     that it is over.
     """
-    connection.setblocking(False)
     try:
+        connection.setblocking(False)
         received = connection.recv(1)
     except (BlockingIOError, ssl.SSLWantReadError):
         return None

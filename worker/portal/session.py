@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 #: Names the person and role that a session acts as; the client sets it itself.
 ROLE_COOKIE: Final = "PC_USER_WAS_AUTHORIZED"
+_MAX_FUTILE_LOGINS: Final = 2
 
 
 class Session:
@@ -51,7 +52,8 @@ class Session:
         # Whether the jar's cookies are believed to be a session.
         self._is_live = False
         self._logged_in_s: float | None = None
-        self._has_worked_since_login = False
+        # A login that brought a session with which nothing could be done yet.
+        self._futile_logins = 0
         self._refusal: LoginRefused | PersonNeeded | None = None
 
     def ensure_open(self) -> None:
@@ -68,7 +70,7 @@ class Session:
         if self._profile is not None:
             return
         if self._refusal is not None:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
         if not self._has_tried_cookies:
             self._has_tried_cookies = True
             self._put_cookies()
@@ -119,12 +121,12 @@ class Session:
         try:
             result = self._read(send(), read)
         except SessionExpired as expired:
-            is_futile = self._is_fresh()
+            is_futile = self._is_futile()
             self._end()
             if is_futile:
                 raise self._explain(expired) from expired
         else:
-            self._has_worked_since_login = True
+            self._futile_logins = 0
             return result
         self.ensure_open()
         try:
@@ -132,7 +134,7 @@ class Session:
         except SessionExpired as expired:
             self._end()
             raise self._explain(expired) from expired
-        self._has_worked_since_login = True
+        self._futile_logins = 0
         return result
 
     def _read(self, answer: Answer, read: Callable[[Answer], T]) -> T:
@@ -146,9 +148,9 @@ class Session:
         self.transport.pacer.note_success()
         return result
 
-    def _is_fresh(self) -> bool:
-        """Whether the last login is recent and nothing was achieved with it: another one would be a loop."""
-        if self._logged_in_s is None or self._has_worked_since_login:
+    def _is_futile(self) -> bool:
+        """Whether logging in once more would be a loop: two logins in a row brought nothing, the last one just now."""
+        if self._logged_in_s is None or self._futile_logins < _MAX_FUTILE_LOGINS:
             return False
         return boottime_s() - self._logged_in_s < self.transport.settings.login_pause_s
 
@@ -172,7 +174,7 @@ class Session:
         )
 
     def _log_in(self) -> None:
-        if self._is_fresh():
+        if self._is_futile():
             raise SessionExpired(
                 "The session was over right after the last login: the next one has to wait.",
                 retry_after_s=self.transport.settings.login_pause_s,
@@ -188,7 +190,7 @@ class Session:
                 self._refusal = exc
             raise
         self._logged_in_s = boottime_s()
-        self._has_worked_since_login = False
+        self._futile_logins += 1
         self._is_live = True
 
     def _bind(self) -> None:

@@ -91,6 +91,7 @@ class PortalSettings:
         try:
             parts = urlsplit(self.url)
             is_complete = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            (parts.hostname or "").encode("idna")
         except ValueError as exc:
             raise PortalSettingsInvalid(f"The portal's URL {self.url!r} can't be read: {exc}.") from exc
         if not is_complete or not self.url.isascii() or any(c.isspace() for c in self.url):

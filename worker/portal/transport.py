@@ -276,8 +276,6 @@ def translate(exc: Exception, step: str, pacer: Pacer) -> PortalError:
             need=Need.CA_BUNDLE,
         )
     outage = next((outage for kind, outage in _OUTAGES if isinstance(exc, kind)), Outage.UNREACHABLE)
-    if isinstance(exc, TimeoutError):
-        outage = Outage.SLOW
     return PortalUnavailable(
         f"No answer to {step} came from the portal: {type(exc).__name__}: {exc}.",
         outage=outage,

@@ -209,14 +209,26 @@ class _Pages:
             referer=CLAIMS_PAGE,
         )
         for attempt in Retrying(
-            retry=retry_if_exception_type(UnreadableAnswer), stop=stop_after_attempt(_PAGE_ATTEMPTS), reraise=True
+            retry=retry_if_exception_type(_PageIncomplete), stop=stop_after_attempt(_PAGE_ATTEMPTS), reraise=True
         ):
             with attempt:
                 page = self._session.call(call, _read_page)
         return page
 
 
+class _PageIncomplete(UnreadableAnswer):
+    """A page came without its rows, or with some of them missing: the portal does that, and does better when asked
+    again."""
+
+
 def _read_page(answer: Answer) -> _Page:
+    try:
+        return _read_rows(answer)
+    except UnreadableAnswer as exc:
+        raise _PageIncomplete(str(exc), excerpt=exc.excerpt) from exc
+
+
+def _read_rows(answer: Answer) -> _Page:
     page = Node(decode_json(answer), "applications:")
     if page.has("link") and not page.has("content"):
         raise SessionExpired("The account's session is over: the list answers with a link.")
