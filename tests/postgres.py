@@ -7,6 +7,7 @@ schema. A test that stops or kills its server asks for `own_postgres`: always em
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -20,8 +21,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from orders_service import migrations
 from orders_service.dev.postgres import EmbeddedPostgres as Server
 from orders_service.dev.postgres import kill_cluster
+from orders_service.settings import DatabaseSettings
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -175,13 +178,9 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 def apply_schema(database: Database) -> None:
-    """Bring an empty database to the schema of sql/."""
-    with database.connect() as connection:
-        for path in sorted(SQL_DIR.glob("[0-9]*.sql")):
-            text = path.read_text(encoding="utf-8")
-            transaction = contextlib.nullcontext() if "-- no-transaction" in text else connection.transaction()
-            with transaction:
-                connection.execute(text.encode())
+    """Bring an empty database to the schema of sql/, by the runner that `orders-service migrate` is."""
+    settings = DatabaseSettings.from_env(database.env())
+    asyncio.run(migrations.migrate(settings, migrations.read_folder(SQL_DIR)))
 
 
 @pytest.fixture(scope="session")

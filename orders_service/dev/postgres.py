@@ -110,12 +110,6 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def ensure_database(self, name: str) -> None:
-        """Create a database unless it is there."""
-        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
-            if connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone() is None:
-                connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
-
     def _program(self, name: str, argv: list[str]) -> Program:
         return Program(
             name=name,

@@ -56,9 +56,10 @@ class Supervisor:
         run_to_end(program, timeout_s)
         self.check()
 
-    def adopt(self, child: Child) -> None:
+    def adopt(self, child: Child) -> Child:
         """Watch and end a child that somebody else started."""
         self._children.append(child)
+        return child
 
     def kill(self, child: Child) -> None:
         """Kill a child on purpose: it is then not missed."""

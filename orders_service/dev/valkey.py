@@ -91,13 +91,18 @@ class EmbeddedValkey:
 
     def is_ready(self) -> bool:
         """Whether it answers, with its data read."""
-        client = redis.Redis(host="127.0.0.1", port=self.port, password=self._password, socket_timeout=2, retry=_ONCE)
-        try:
-            return bool(client.ping())
-        except (redis.ConnectionError, redis.TimeoutError):
-            return False
-        finally:
-            client.close()
+        return is_answering("127.0.0.1", self.port, self._password)
+
+
+def is_answering(host: str, port: int, password: str | None, db: int = 0) -> bool:
+    """Whether a server answers a PING there, asked once."""
+    client = redis.Redis(host=host, port=port, password=password, db=db, socket_timeout=2, retry=_ONCE)
+    try:
+        return bool(client.ping())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+    finally:
+        client.close()
 
 
 def _quote(path: Path) -> str:

@@ -1,0 +1,114 @@
+"""What a person sees of the demo: a table that moves on a terminal, and a line for each step anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orders_service.dev import client
+from orders_service.v1 import orders_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from rich.console import Console
+
+_STYLES = {
+    orders_pb2.ORDER_STATE_QUEUED: "dim",
+    orders_pb2.ORDER_STATE_PROCESSING: "yellow",
+    orders_pb2.ORDER_STATE_UNCONFIRMED: "magenta",
+    orders_pb2.ORDER_STATE_REGISTERED: "cyan",
+    orders_pb2.ORDER_STATE_COMPLETED: "green",
+    orders_pb2.ORDER_STATE_FAILED: "red",
+    orders_pb2.ORDER_STATE_CANCELLED: "dim",
+}
+_LAST_NOTES = 4
+
+
+class DemoView:
+    """Shows the orders while they run. A context manager; nothing of the system depends on it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started_s = time.monotonic()
+        self._orders: list[orders_pb2.Order] = []
+        self._seen: dict[int, str] = {}
+        self._notes: list[str] = []
+        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Say that something happened that isn't the way of an order."""
+        line = f"{self._elapsed_s():5.1f} s  {text}"
+        self._notes = [*self._notes, line][-_LAST_NOTES:]
+        if self._live is None:
+            self._console.print(line, highlight=False, soft_wrap=True)
+        else:
+            self._live.update(self._render())
+
+    def update(self, orders: Sequence[orders_pb2.Order]) -> None:
+        """Show how the orders stand now."""
+        self._orders = list(orders)
+        for order in orders:
+            step = f"{order.status}|{order.username}"
+            if self._seen.get(order.id) != step:
+                self._seen[order.id] = step
+                if self._live is None:
+                    who = f"  {order.username}" if order.username else ""
+                    line = f"{self._elapsed_s():5.1f} s  order {order.id:<3} {order.cad_num:<22} {order.status}{who}"
+                    self._console.print(line, highlight=False, soft_wrap=True)
+        if self._live is not None:
+            self._live.update(self._render())
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def _render(self) -> Group:
+        done = sum(order.state in client.FINAL_STATES for order in self._orders)
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(
+            f"{self._elapsed_s():5.1f} s",
+            ProgressBar(total=max(1, len(self._orders)), completed=done, width=40),
+            f"{done} of {len(self._orders)} orders done",
+        )
+        notes = Text("\n".join(self._notes), style="bold")
+        return Group(order_table(self._orders), bar, notes)
+
+
+def order_table(orders: Sequence[orders_pb2.Order], files: Mapping[int, str] | None = None) -> Table:
+    """Make the table of orders; with `files`, also where the extract of each lies."""
+    table = Table(title_justify="left", pad_edge=False)
+    for name, is_number in (("order", True), ("cadastral number", False), ("status", False), ("account", False)):
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "status")
+    table.add_column("portal's number", no_wrap=True)
+    if files is not None:
+        table.add_column("file", overflow="fold")
+    for order in orders:
+        cells: list[str | Text] = [
+            str(order.id),
+            order.cad_num,
+            Text(order.status, style=_STYLES.get(order.state, "")),
+            order.username or "–",
+            order.order_number or "–",
+        ]
+        if files is not None:
+            cells.append(files.get(order.id, "–"))
+        table.add_row(*cells)
+    return table
