@@ -1,0 +1,1 @@
+"""What an order, an account and a journal are, and the rules that need no database."""

@@ -1,0 +1,62 @@
+"""An account as its worker sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+STANDBY_KINDS: Final = frozenset({"exhausted", "login_refused", "person_needed", "unusable", "forbidden"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account with its sealed secrets; `repr` shows none of them.
+
+    Attributes:
+        epoch: How often it was opened; decisions must carry it.
+        is_standby_over: `standby_until` has come, by the database's clock: the worker may try again.
+        updated_at: Changes with every change of its secrets or standing.
+    """
+
+    id: int
+    username: str
+    gu_login: str | None
+    password_encrypted: str | None = dataclasses.field(repr=False)
+    session_encrypted: str | None = dataclasses.field(repr=False)
+    session_imported_at: dt.datetime | None
+    declarant_category: str | None
+    is_active: bool
+    epoch: int
+    standby_kind: str | None
+    standby_reason: str | None
+    standby_until: dt.datetime | None
+    is_standby_over: bool
+    updated_at: dt.datetime
+
+    @property
+    def refusal(self) -> tuple[str, str] | None:
+        """Why it takes no orders that aren't its own yet: a refusal's reason and a sentence. None: it does."""
+        if not self.is_active:
+            return "ACCOUNT_INACTIVE", f"Account {self.username} is inactive: activate it to take new orders."
+        if not self.declarant_category:
+            return (
+                "NO_DECLARANT_CATEGORY",
+                f"Account {self.username} has no declarant category: "
+                f"set it with `orders-service accounts set {self.username} --declarant-category CODE`.",
+            )
+        if self.standby_kind is not None and not self.is_standby_over:
+            return "ACCOUNT_ON_STANDBY", f"Account {self.username} stands by: {self.standby_reason}"
+        return None
+
+    @property
+    def can_take_new(self) -> bool:
+        """Whether it may take orders that aren't its own yet."""
+        return self.refusal is None
+
+    @property
+    def actor(self) -> str:
+        """How its worker is named in the history."""
+        return f"worker:{self.username}"

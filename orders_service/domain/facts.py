@@ -1,0 +1,123 @@
+"""Facts: what the portal showed. As they are told, and as they are kept in `facts.content`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Content: TypeAlias = Mapping[str, object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationRow:
+    """A row of the account's list, in the portal's spelling."""
+
+    application_id: int
+    order_number: str
+    cad_num: str
+    status_code: str
+    request_status: str
+
+    @property
+    def portal_status(self) -> str:
+        """Both status fields, verbatim, in one line."""
+        return f"{self.status_code} / {self.request_status}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FinishAnswer:
+    """What finish answered. Proves nothing about money; its number only says which row to expect."""
+
+    kind: ClassVar[str] = "finish_answer"
+
+    #: 0: no answer came.
+    http_status: int
+    text: str
+    #: Empty: none.
+    expected_number: str
+
+    def content(self) -> Content:
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The send's own sender says that no byte of the paid call left."""
+
+    kind: ClassVar[str] = "not_sent"
+
+    reason: str
+
+    def content(self) -> Content:
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortalRefusal:
+    """The portal refused a step other than finish."""
+
+    kind: ClassVar[str] = "refusal"
+
+    step: str
+    http_status: int
+    text: str
+
+    def content(self) -> Content:
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListReading:
+    """A reading of the account's list after the gate.
+
+    Attributes:
+        begun_at: An earlier answer's time of the service: the first page was asked for after it.
+        balance: Orders left; None: it couldn't be read.
+        rows: Those of this object, known ones too.
+        rows_in_all: How many rows the list had.
+    """
+
+    kind: ClassVar[str] = "reading"
+
+    begun_at: dt.datetime
+    person_oid: str
+    is_unfiltered: bool
+    is_complete: bool
+    balance: int | None
+    rows: tuple[ApplicationRow, ...]
+    rows_in_all: int
+
+    def content(self) -> Content:
+        content = dataclasses.asdict(self)
+        content["begun_at"] = self.begun_at.isoformat()
+        content["rows"] = [dataclasses.asdict(row) for row in self.rows]
+        return content
+
+
+Fact: TypeAlias = FinishAnswer | NotSent | PortalRefusal | ListReading
+
+
+def from_content(kind: str, content: Content) -> Fact:
+    """Read a fact as it was kept.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+    values = cast("dict[str, object]", dict(content))
+    match kind:
+        case FinishAnswer.kind:
+            return FinishAnswer(**values)  # type: ignore[arg-type]
+        case NotSent.kind:
+            return NotSent(**values)  # type: ignore[arg-type]
+        case PortalRefusal.kind:
+            return PortalRefusal(**values)  # type: ignore[arg-type]
+        case ListReading.kind:
+            values["begun_at"] = dt.datetime.fromisoformat(str(values["begun_at"]))
+            rows = cast("list[dict[str, object]]", values["rows"])
+            values["rows"] = tuple(ApplicationRow(**row) for row in rows)  # type: ignore[arg-type]
+            return ListReading(**values)  # type: ignore[arg-type]
+    raise ValueError(f"there are no facts of kind {kind!r}")

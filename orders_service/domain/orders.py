@@ -1,0 +1,170 @@
+"""An order with its journal, as the rules of its life see it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from orders_service.domain.states import OrderState, SendOutcome
+
+if TYPE_CHECKING:
+    import uuid
+
+LANE_MAIN: Final = "main"
+LANE_URGENT: Final = "urgent"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who decides: a delivery of the order's job, in the hands of a worker that opened the account."""
+
+    username: str
+    epoch: int
+    order_id: int
+    fence: int
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubmission:
+    """What a worker means to submit, before it changes anything at the portal."""
+
+    super_package_guid: uuid.UUID
+    statement_guid: uuid.UUID
+    package_guid: uuid.UUID
+    draft_guid: uuid.UUID
+    person_oid: str
+    access_key: str
+    balance: int
+    portal_cad_num: str
+    known_application_ids: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The journal of an order's submission by one account, as it is kept."""
+
+    id: int
+    rosreestr_user_id: int
+    super_package_guid: uuid.UUID
+    statement_guid: uuid.UUID
+    package_guid: uuid.UUID
+    draft_guid: uuid.UUID
+    intent_at: dt.datetime | None
+    person_oid: str
+    access_key: str = dataclasses.field(repr=False)
+    balance: int
+    portal_cad_num: str
+    known_application_ids: tuple[int, ...]
+    uploaded_at: dt.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One passing of the gate."""
+
+    send_id: uuid.UUID
+    submission_id: int
+    fence: int
+    fence_token: str
+    gate_at: dt.datetime
+    absent_after_s: float
+    balance: int
+    answered_at: dt.datetime | None
+    expected_number: str | None
+    outcome: SendOutcome | None
+    settled_at: dt.datetime | None
+    settled_by: str | None
+
+    @property
+    def absent_from(self) -> dt.datetime:
+        """When the time of absence is over."""
+        return self.gate_at + dt.timedelta(seconds=self.absent_after_s)
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether a byte of the paid call may have left: all but what its own sender denies."""
+        return self.outcome is not SendOutcome.NOT_SENT
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order, the submission of the account that has it, and every send that it ever made, oldest first.
+
+    Attributes:
+        username: The account that has it; None: none.
+        is_in_hand: Its holder gave a sign of life within the lease.
+    """
+
+    id: int
+    cad_num: str
+    cad_key: str
+    is_urgent: bool
+    state: OrderState
+    rosreestr_user_id: int | None
+    username: str | None
+    fence: int
+    fence_token: str | None
+    is_in_hand: bool
+    next_at: dt.datetime | None
+    hold_reason: str | None
+    not_found_at: dt.datetime | None
+    number: str | None
+    application_id: int | None
+    portal_status: str | None
+    extract_id: int | None
+    submission: Submission | None
+    sends: tuple[Send, ...]
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether nobody but its account can go on with it."""
+        if self.state in (OrderState.UNCONFIRMED, OrderState.REGISTERED):
+            return True
+        has_intent = self.submission is not None and self.submission.intent_at is not None
+        return self.state is OrderState.PROCESSING and has_intent
+
+    @property
+    def lane(self) -> str:
+        """Where its job belongs."""
+        if self.is_bound:
+            return f"@{self.username}"
+        return LANE_URGENT if self.is_urgent else LANE_MAIN
+
+    @property
+    def open_send(self) -> Send | None:
+        """The send that isn't settled; there is one at most."""
+        return next((send for send in self.sends if send.outcome is None), None)
+
+    @property
+    def absent_sends(self) -> tuple[Send, ...]:
+        """Sends that were settled as absent."""
+        return tuple(send for send in self.sends if send.outcome is SendOutcome.ABSENT)
+
+    def find_send(self, send_id: uuid.UUID) -> Send | None:
+        """Return the order's send of this id, if it has one."""
+        return next((send for send in self.sends if send.send_id == send_id), None)
+
+    def is_held_by(self, fence: int, token: str) -> bool:
+        """Whether this delivery is the one that may decide."""
+        return self.fence == fence and self.fence_token == token
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OrderInHand:
+    """An order as an account's worker is told of it.
+
+    Attributes:
+        submission: This account's; None: no intent yet.
+        open_send: None: none, or not this account's.
+        counted_readings: How many readings count towards the open send's absence.
+        as_of: The database's clock at this answer: a reading made after it may claim this time.
+    """
+
+    order: Order
+    is_bound_here: bool
+    submission: Submission | None
+    open_send: Send | None
+    counted_readings: int
+    as_of: dt.datetime

@@ -1,0 +1,35 @@
+-- What came of an order on paper.
+
+-- name: find_extract
+-- The stored file with this content.
+select id
+from extracts
+where sha256 = %(sha256)s;
+
+-- name: add_extract
+-- A new file; nothing where its content is stored already.
+insert into extracts (sha256, size_bytes)
+values (%(sha256)s, %(size_bytes)s)
+on conflict (sha256) do nothing
+returning id;
+
+-- name: add_chunk
+-- A piece of a file.
+insert into extract_chunks (extract_id, position, data)
+values (%(extract_id)s, %(position)s, %(data)s);
+
+-- name: find_paper
+-- As what this file was brought for the order.
+select p.kind
+from order_extracts p
+join extracts e on e.id = p.extract_id
+where p.order_id = %(order_id)s and e.sha256 = %(sha256)s;
+
+-- name: add_paper
+-- Keep the file for the order. A file that was put aside and now is brought as something else counts as the latter.
+insert into order_extracts (order_id, extract_id, kind, file_name, registration_number, formed_on, reason)
+values (%(order_id)s, %(extract_id)s, %(kind)s, %(file_name)s, nullif(%(registration_number)s, ''), nullif(%(formed_on)s, ''),
+        nullif(%(reason)s, ''))
+on conflict (order_id, extract_id) do update
+set kind = excluded.kind, file_name = excluded.file_name, registration_number = excluded.registration_number,
+    formed_on = excluded.formed_on, reason = excluded.reason;
