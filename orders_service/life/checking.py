@@ -1,0 +1,150 @@
+"""What a holder reports of an order that goes on or ends: not known, not ready, can't be fulfilled."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from orders_service import cadastral, errors, queries
+from orders_service.domain.states import OrderState
+from orders_service.life import guard, reading
+from orders_service.life.claiming import back_to_queue, check_delay, holding, put_down
+from orders_service.life.work import Work, working
+
+if TYPE_CHECKING:
+    from orders_service.db import Database
+    from orders_service.domain.accounts import Account
+    from orders_service.domain.facts import ApplicationRow
+    from orders_service.domain.orders import Holder, Order, OrderInHand
+
+_ORDER: Final = queries.load("life_order")
+
+#: What operators know from the system that this replaces.
+NOT_FOUND_TEXT: Final = "Кадастровый номер не найден на портале"
+#: Clocks and schedules aren't exact: a second look that comes a little early is one.
+_EARLY: Final = 0.9
+
+
+async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) -> OrderInHand:
+    """Say that the portal doesn't know the object: it is asked again after recheck_s, by any account, then it fails.
+
+    An order that was ever sent stays with its account.
+
+    Raises:
+        InvalidInput: A time that isn't one.
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; WRONG_STATE.
+    """
+    check_delay("recheck_s", recheck_s)
+    async with working(db) as work:
+        account, order = await guard.take(work, holder)
+        is_repeat = order.not_found_at is not None and (
+            order.state is OrderState.QUEUED or (order.state is OrderState.FAILED)
+        )
+        if not is_repeat:
+            guard.check_open(order, OrderState.PROCESSING)
+            await _not_found(work, order, holder, account, recheck_s)
+        return await reading.answer(work, order.id, account.id)
+
+
+async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | None, next_check_s: float) -> OrderInHand:
+    """Say that a registered order isn't ready, what the list says of it, and when to look again.
+
+    Args:
+        row: The order's own row; None: the list didn't show it, or wasn't read.
+        next_check_s: Seconds until the next look.
+
+    Raises:
+        InvalidInput: The row is of another number or object, or the time isn't one.
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; WRONG_STATE.
+    """
+    check_delay("next_check_s", next_check_s)
+    async with working(db) as work:
+        account, order = await guard.take(work, holder)
+        guard.check_open(order, OrderState.REGISTERED)
+        if row is not None:
+            _check_row(order, row)
+        status = row.portal_status if row is not None else None
+        await work.change(
+            "note_check",
+            order,
+            portal_status=status,
+            application_id=row.application_id if row is not None and row.application_id > 0 else None,
+            next_check_s=next_check_s,
+            **holding(holder, account),
+        )
+        if status is not None and status != order.portal_status:
+            # Only what is new: an order that takes three days is looked at thousands of times.
+            await work.note(order, "check", actor=account.actor, reason=f"not ready: {status}")
+        return await reading.answer(work, order.id, account.id)
+
+
+async def fail_order(db: Database, holder: Holder, *, reason: str, is_portal_verdict: bool) -> OrderInHand:
+    """Say that the order can't be fulfilled: it fails where nothing was paid, or by the portal's own verdict.
+
+    Otherwise money is at stake: it keeps its state, and a person must look.
+
+    Args:
+        reason: For people; becomes the status after «Ошибка: ».
+        is_portal_verdict: The portal itself said so, finally.
+
+    Raises:
+        InvalidInput: No reason.
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; WRONG_STATE.
+    """
+    if not reason.strip():
+        raise errors.InvalidInput.of("reason", "must say why the order can't be fulfilled.")
+    async with working(db) as work:
+        account, order = await guard.take(work, holder)
+        if order.state is OrderState.FAILED or order.hold_reason is not None:
+            return await reading.answer(work, order.id, account.id)
+        guard.check_open(order, OrderState.PROCESSING, OrderState.UNCONFIRMED, OrderState.REGISTERED)
+        is_paid = order.state is OrderState.REGISTERED
+        if order.state is OrderState.PROCESSING or (is_paid and is_portal_verdict):
+            await fail(work, order, holder, account, reason)
+        else:
+            await work.hold(order, reason, actor=account.actor)
+        return await reading.answer(work, order.id, account.id)
+
+
+async def fail(work: Work, order: Order, holder: Holder, account: Account, reason: str) -> None:
+    """End the order for good, by the delivery in hand."""
+    await work.move(
+        "fail", order, OrderState.FAILED, actor=account.actor, reason=reason, error=reason, **holding(holder, account)
+    )
+    work.log(logging.WARNING, "An order failed", event="order_failed", order_id=order.id, error=reason)
+
+
+async def _not_found(work: Work, order: Order, holder: Holder, account: Account, recheck_s: float) -> None:
+    if await _is_time_for_second_look(work, order, recheck_s):
+        await fail(work, order, holder, account, NOT_FOUND_TEXT)
+        return
+    reason = "the portal doesn't know the object; it is asked once more"
+    if order.sends:
+        await put_down(work, order, holder, account, delay_s=recheck_s, is_not_found=True)
+        await work.note(order, "not_found", actor=account.actor, reason=reason)
+        return
+    await back_to_queue(work, order, holder, account, delay_s=recheck_s, reason=reason, is_not_found=True)
+
+
+async def _is_time_for_second_look(work: Work, order: Order, recheck_s: float) -> bool:
+    if order.not_found_at is None:
+        return False
+    clock = await work.get(_ORDER["read_clock"])
+    waited_s = (clock["now"] - order.not_found_at).total_seconds()
+    return bool(waited_s >= recheck_s * _EARLY)
+
+
+def _check_row(order: Order, row: ApplicationRow) -> None:
+    """Refuse a row of another order: its status would be told as this one's."""
+    violations = []
+    if row.order_number != order.number:
+        rule = f"is {row.order_number}, the order's is {order.number}."
+        violations.append(errors.Violation(field="row.order_number", rule=rule))
+    if cadastral.find_key(row.cad_num) != order.cad_key:
+        rule = f"is {row.cad_num}, the order's is {order.cad_num}."
+        violations.append(errors.Violation(field="row.cad_num", rule=rule))
+    if order.application_id is not None and row.application_id != order.application_id:
+        rule = f"is {row.application_id}, the order's is {order.application_id}."
+        violations.append(errors.Violation(field="row.application_id", rule=rule))
+    if violations:
+        raise errors.InvalidInput(violations)

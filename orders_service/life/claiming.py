@@ -1,0 +1,148 @@
+"""Take an order in hand, and put it down."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from orders_service import errors, queries
+from orders_service.domain.states import OrderState
+from orders_service.life import guard, reading, weighing
+from orders_service.life.work import Work, working
+
+if TYPE_CHECKING:
+    from orders_service.db import Database
+    from orders_service.domain.accounts import Account
+    from orders_service.domain.orders import Holder, Order, OrderInHand
+
+_JOURNAL: Final = queries.load("life_journal")
+#: Thirty days: longer waits are a mistake of units.
+MAX_DELAY_S: Final = 30 * 24 * 3600.0
+
+
+async def claim_order(db: Database, holder: Holder) -> OrderInHand:
+    """Take the order in hand with a greater fence than any before; the repeat of the own claim answers as before.
+
+    Facts that nobody weighed yet are weighed by it. A final order is answered as it is.
+
+    Raises:
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; BOUND_TO_OTHER_ACCOUNT; and
+            for an order that isn't bound to the account yet ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY and
+            NO_DECLARANT_CATEGORY. Nothing was changed.
+    """
+    async with working(db) as work:
+        account = await reading.lock_opened_account(work, holder.username, holder.epoch)
+        order = await reading.lock_order(work, holder.order_id)
+        if order.state.is_final:
+            await weighing.weigh_pending(work, order)
+        else:
+            await _claim_open(work, order, holder, account)
+        return await reading.answer(work, order.id, account.id)
+
+
+async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: float) -> OrderInHand:
+    """Put the order down: back to queued and unbound where the gate was never passed, else it stays where it is.
+
+    Args:
+        delay_s: Seconds until somebody should look at it again; 0: at once.
+
+    Raises:
+        InvalidInput: A delay that isn't one.
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE.
+    """
+    check_delay("delay_s", delay_s)
+    async with working(db) as work:
+        account, order = await guard.take(work, holder)
+        if order.state is OrderState.PROCESSING and not order.sends and order.hold_reason is None:
+            await back_to_queue(work, order, holder, account, delay_s=delay_s, reason=reason)
+        elif order.rosreestr_user_id == account.id and not order.state.is_final:
+            await put_down(work, order, holder, account, delay_s=delay_s)
+            await work.note(order, "released", actor=account.actor, reason=reason)
+        return await reading.answer(work, order.id, account.id)
+
+
+async def back_to_queue(
+    work: Work,
+    order: Order,
+    holder: Holder,
+    account: Account,
+    *,
+    delay_s: float,
+    reason: str,
+    is_not_found: bool = False,
+) -> None:
+    """Let any account take the order; only where the gate was never passed."""
+    await work.move(
+        "unbind",
+        order,
+        OrderState.QUEUED,
+        actor=account.actor,
+        reason=reason,
+        delay_s=_or_none(delay_s),
+        is_not_found=is_not_found,
+        **holding(holder, account),
+    )
+    await work.run(_JOURNAL["forget_intent"], order_id=order.id)
+
+
+async def put_down(
+    work: Work, order: Order, holder: Holder, account: Account, *, delay_s: float, is_not_found: bool = False
+) -> None:
+    """Let the order stay where it is, in nobody's hand until its time."""
+    await work.change(
+        "put_down", order, delay_s=_or_none(delay_s), is_not_found=is_not_found, **holding(holder, account)
+    )
+
+
+def holding(holder: Holder, account: Account) -> dict[str, object]:
+    """Return what a decision's update compares: account, epoch, fence and token."""
+    return {"account_id": account.id, "epoch": holder.epoch, "fence": holder.fence, "token": holder.token}
+
+
+def check_delay(field: str, delay_s: float) -> None:
+    """Refuse a time that isn't one.
+
+    Raises:
+        InvalidInput: Negative, not a number, or over 30 days.
+    """
+    if not (math.isfinite(delay_s) and 0 <= delay_s <= MAX_DELAY_S):
+        raise errors.InvalidInput.of(field, "must be a number of seconds from 0 to 30 days.")
+
+
+async def _claim_open(work: Work, order: Order, holder: Holder, account: Account) -> None:
+    is_repeat = order.is_held_by(holder.fence, holder.token) and order.rosreestr_user_id == account.id
+    if not is_repeat and holder.fence <= order.fence:
+        raise guard.stale_fence(order, holder)
+    if order.hold_reason is not None:
+        raise guard.on_hold(order)
+    is_own = order.rosreestr_user_id == account.id
+    if order.is_bound and not is_own:
+        raise errors.Refused(
+            "BOUND_TO_OTHER_ACCOUNT",
+            f"Order {order.id} belongs to account {order.username}: only that one can go on with it.",
+            account=order.username or "",
+        )
+    if not is_repeat and not order.is_bound and account.refusal is not None:
+        reason, message = account.refusal
+        raise errors.Refused(reason, message)
+    if is_repeat:
+        await guard.touch(work, order, holder)
+    elif order.state is OrderState.QUEUED:
+        await work.move(
+            "claim_queued",
+            order,
+            OrderState.PROCESSING,
+            actor=account.actor,
+            reason="claimed",
+            **holding(holder, account),
+        )
+    else:
+        await work.change("claim_again", order, **holding(holder, account))
+        if not is_own:
+            await work.note(order, "claimed", actor=account.actor, reason=f"taken over from account {order.username}")
+    await weighing.weigh_pending(work, await reading.lock_order(work, order.id))
+
+
+def _or_none(delay_s: float) -> float | None:
+    """At once is no time at all: `next_at` NULL."""
+    return delay_s or None

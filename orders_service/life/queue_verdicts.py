@@ -1,0 +1,119 @@
+"""What the reconciler does with an order that nobody has in hand: weigh its facts, take over its job's failure."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from typing import TYPE_CHECKING, Final
+
+from orders_service import errors, queries
+from orders_service.domain.states import OrderState
+from orders_service.life import reading, weighing
+from orders_service.life.work import DEFAULT_LEASE_S, working
+
+if TYPE_CHECKING:
+    from orders_service.db import Database
+
+logger = logging.getLogger(__name__)
+
+ACTOR: Final = "reconciler"
+
+_ORDER: Final = queries.load("life_order")
+
+
+class Verdict(enum.Enum):
+    """What became of an order whose job failed."""
+
+    #: Nothing was paid: it failed with its job.
+    FAILED = "failed"
+    #: Something may have been paid: it waits for a person.
+    HELD = "held"
+    #: Somebody went on with it, or it is over, or a person is to decide already: nothing was done.
+    LEFT_ALONE = "left_alone"
+
+
+async def fail_by_queue(
+    db: Database, order_id: int, *, fence: int, error: str, lease_s: float = DEFAULT_LEASE_S
+) -> Verdict:
+    """End an order whose job failed where nothing was paid; where something may have been, hold it for a person.
+
+    Facts that wait are weighed first: they may say that something was paid.
+
+    Args:
+        fence: The order's fence when the caller compared it with its job. Where it rose since, somebody went on.
+        error: The job's error, for people.
+        lease_s: An order whose last sign of life is older is in nobody's hand.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL is away.
+    """
+    async with working(db, lease_s) as work:
+        order = await reading.find_free_order(work, order_id)
+        if order is None or order.fence != fence or order.is_in_hand or order.hold_reason is not None:
+            return Verdict.LEFT_ALONE
+        order = await weighing.weigh_pending(work, order)
+        if order.hold_reason is not None:
+            return Verdict.HELD
+        if order.state.is_final:
+            return Verdict.LEFT_ALONE
+        text = error.strip() or "its job failed without saying why"
+        if order.state in (OrderState.QUEUED, OrderState.PROCESSING):
+            await work.move(
+                "fail_by_queue", order, OrderState.FAILED, actor=ACTOR, reason=text, error=text, fence=fence
+            )
+            work.log(logging.WARNING, "An order failed", event="order_failed", order_id=order.id, error=text)
+            return Verdict.FAILED
+        await work.hold(order, f"Its job failed: {text}", actor=ACTOR, level=logging.ERROR)
+        return Verdict.HELD
+
+
+async def hold_order(db: Database, order_id: int, reason: str, *, actor: str, is_alarm: bool = False) -> bool:
+    """Stop work on an open order until a person decides; False where it is final, held already, or isn't there.
+
+    Args:
+        is_alarm: Something that must not happen did: keep it as an alarm, too.
+    """
+    async with working(db) as work:
+        order = await reading.find_order(work, order_id)
+        if order is None or order.state.is_final or order.hold_reason is not None:
+            return False
+        await work.hold(order, reason, actor=actor, is_alarm=is_alarm)
+        return True
+
+
+async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, page: int = 500) -> int:
+    """Weigh the facts of all orders that nobody has in hand. Return of how many orders.
+
+    Each order in a transaction of its own; one that somebody decides about at this moment is left to him. Orders that
+    wait for a person are left alone.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL is away; what was weighed so far stands.
+    """
+    weighed = 0
+    after_id = 0
+    while True:
+        async with working(db, lease_s) as work:
+            rows = await work.list(
+                _ORDER["list_orders_with_pending_facts"], after_id=after_id, lease_s=lease_s, limit=page
+            )
+        for row in rows:
+            try:
+                weighed += await _weigh_unheld(db, row["id"], lease_s)
+            except errors.DatabaseUnavailable:
+                raise
+            except Exception:
+                # One order that can't be weighed must not keep all others from it; it is tried again next time.
+                logger.exception("Facts can't be weighed", extra={"event": "weighing_failed", "order_id": row["id"]})
+        if len(rows) < page:
+            return weighed
+        after_id = rows[-1]["id"]
+
+
+async def _weigh_unheld(db: Database, order_id: int, lease_s: float) -> bool:
+    async with working(db, lease_s) as work:
+        order = await reading.find_free_order(work, order_id)
+        if order is None or order.is_in_hand or order.hold_reason is not None:
+            return False
+        await weighing.weigh_pending(work, order)
+        return True

@@ -1,0 +1,299 @@
+"""Find out what came of a send, from the account's own list alone.
+
+Adopting a row, counting readings towards absence, and noticing that more was charged than should have been.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from orders_service import queries
+from orders_service.domain import absence, adoption
+from orders_service.domain.absence import VoidReason
+from orders_service.domain.states import OrderState, SendOutcome
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from orders_service.domain.facts import ApplicationRow, ListReading
+    from orders_service.domain.orders import Order, Send, Submission
+    from orders_service.life.weighing import KeptFact
+    from orders_service.life.work import Work
+
+_ORDER: Final = queries.load("life_order")
+_JOURNAL: Final = queries.load("life_journal")
+
+#: `sends.settled_by` where readings proved it.
+BY_READINGS: Final = "readings"
+
+
+async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
+    """Weigh a reading of the account's list about this send.
+
+    A row that can only be the send's is adopted; rows that could be others' too go to a person; a reading without any
+    counts towards absence, where it proves anything.
+    """
+    submission = order.submission
+    if submission is None or submission.id != send.submission_id:
+        # The order went on to another account, which it only does while nothing was ever sent.
+        return
+    void = absence.find_whose_fault(
+        told,
+        is_own_account=fact.username == order.username,
+        person_oid=submission.person_oid,
+        gate_at=send.gate_at,
+        recorded_at=fact.recorded_at,
+    )
+    candidates = () if void is not None else await _find_candidates(work, order, submission, told)
+    if order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
+        await _weigh_undecided(work, order, fact, told, send, candidates)
+    else:
+        await _look_for_second_number(work, order, fact, candidates)
+
+
+async def _weigh_undecided(
+    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, candidates: tuple[ApplicationRow, ...]
+) -> None:
+    """Weigh a reading while the order has no number: adopt, ask a person, or count it."""
+    void = await _find_void_reason(work, order, fact, told, send)
+    if candidates and order.state is OrderState.PROCESSING and await _is_object_busy(work, order):
+        # The row may be that order's as well as a late one of ours; ours can't pass the gate meanwhile.
+        void = VoidReason.OBJECT_BUSY
+    elif candidates:
+        if await _weigh_candidates(work, order, fact, told, send, candidates):
+            return
+        void = VoidReason.HAS_CANDIDATE
+    await work.run(
+        _JOURNAL["add_reading"],
+        send_id=send.send_id,
+        fact_id=fact.id,
+        read_at=told.begun_at,
+        void_reason=void.value if void is not None else None,
+    )
+    if void is VoidReason.LOW_BALANCE:
+        await _weigh_low_balance(work, order, fact, told, send)
+    elif void is None and order.open_send == send:
+        await _count(work, order, fact, send)
+
+
+async def _weigh_candidates(
+    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, candidates: tuple[ApplicationRow, ...]
+) -> bool:
+    """Adopt a row or call a person; False where neither can be said yet."""
+    made = _sending(order, send)
+    if made is None:
+        # Nothing of this order's ever left: the rows are somebody else's doing.
+        return False
+    if made is order.open_send and told.begun_at < made.gate_at:
+        # Seen before the open send was made, so it can't be that one's. Without an earlier one that may have left it
+        # isn't the order's at all.
+        if not order.absent_sends:
+            return False
+        numbers = ", ".join(row.order_number for row in candidates)
+        reason = f"An earlier send, settled as absent, turned up after all ({numbers}) while a later one is open."
+        await work.hold(order, reason, actor=fact.actor, is_alarm=True)
+        return True
+    earlier = {other.expected_number for other in order.absent_sends if other is not made and other.expected_number}
+    judgement = adoption.judge(
+        candidates,
+        expected_number=made.expected_number or "",
+        earlier_numbers=earlier,
+        is_complete=told.is_complete,
+    )
+    match judgement:
+        case None:
+            return False
+        case adoption.AskPerson(reason=reason, is_alarm=is_alarm):
+            await work.hold(order, reason, actor=fact.actor, is_alarm=is_alarm)
+        case adoption.Adopt(row=row, left_over=left_over):
+            await adopt(work, order, made, row, actor=fact.actor)
+            if left_over and len([other for other in order.sends if other.may_have_left]) > 1:
+                await _raise_second_number(work, order, row.order_number, left_over, actor=fact.actor)
+    return True
+
+
+async def adopt(work: Work, order: Order, send: Send, row: ApplicationRow, *, actor: str) -> None:
+    """Take this row as the one that the send made: the order is registered."""
+    was_absent = send.outcome is SendOutcome.ABSENT
+    await settle(work, send, SendOutcome.NUMBER, settled_by=actor)
+    reason = f"its row is in the account's list: {row.order_number}"
+    if was_absent:
+        await work.note(order, "send_reopened", actor=actor, reason="a send settled as absent turned up after all")
+    await work.move(
+        "register",
+        order,
+        OrderState.REGISTERED,
+        actor=actor,
+        reason=reason,
+        number=row.order_number,
+        application_id=row.application_id,
+        portal_status=row.portal_status,
+    )
+
+
+async def settle(work: Work, send: Send, outcome: SendOutcome, *, settled_by: str) -> None:
+    """Write what came of a send, if it still stands as it was read."""
+    changed = await work.run(
+        _JOURNAL["settle_send"],
+        send_id=send.send_id,
+        outcome=outcome.value,
+        expected=send.outcome.value if send.outcome is not None else None,
+        settled_by=settled_by,
+    )
+    assert changed == 1, "a send changes only under its order's lock"
+
+
+async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -> None:
+    """Raise the alarm where finish named another number than the stored one, and such a row exists."""
+    assert order.submission is not None, "an order with a number has a submission"
+    rows = await work.list(_JOURNAL["list_rows_read"], order_id=order.id, username=order.username)
+    taken_numbers, taken_ids = await _find_taken(work, order, [number], [row["application_id"] for row in rows])
+    known = order.submission.known_application_ids
+    for row in rows:
+        is_free = row["application_id"] not in {*known, *taken_ids} and number not in taken_numbers
+        if row["order_number"] == number and is_free:
+            await _raise_second_number(work, order, order.number or "", (number,), actor=actor)
+            return
+
+
+async def _look_for_second_number(
+    work: Work, order: Order, fact: KeptFact, candidates: tuple[ApplicationRow, ...]
+) -> None:
+    """Look at a late reading of an order that has its number, or is final: does it show another of its own?"""
+    if order.state is OrderState.CANCELLED:
+        return
+    others = [row for row in candidates if row.order_number != order.number]
+    if not others or await _is_object_busy(work, order):
+        return
+    left = [send for send in order.sends if send.may_have_left]
+    expected = {send.expected_number for send in left if send.expected_number}
+    # With one send and a row that nobody expected, somebody ordered the same object by hand: not our money.
+    if order.number is not None and len(left) < 2:
+        others = [row for row in others if row.order_number in expected]
+    if others and left:
+        numbers = tuple(row.order_number for row in others)
+        await _raise_second_number(work, order, order.number or "none", numbers, actor=fact.actor)
+
+
+async def _raise_second_number(work: Work, order: Order, number: str, others: tuple[str, ...], *, actor: str) -> None:
+    reason = f"Two numbers for one order: {number} is stored, and the list shows {', '.join(others)} beside it."
+    await work.hold(order, reason, actor=actor, is_alarm=True)
+
+
+async def _count(work: Work, order: Order, fact: KeptFact, send: Send) -> None:
+    """Count the readings of the open send; settle it as absent where they are enough."""
+    rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
+    clean = [row["read_at"] for row in rows if row["void_reason"] is None]
+    counted = absence.count_readings(clean, send.gate_at, send.absent_after_s)
+    await work.note(
+        order, "reading", actor=fact.actor, reason=f"nothing of the order in the list ({counted} of {absence.NEEDED})"
+    )
+    if counted < absence.NEEDED:
+        return
+    if send.expected_number:
+        reason = (
+            f"finish answered the number {send.expected_number}, and the list hasn't shown it for "
+            f"{send.absent_after_s:g} s: a person decides."
+        )
+        await work.hold(order, reason, actor=fact.actor)
+        return
+    if any(other.settled_by == BY_READINGS for other in order.absent_sends):
+        # The send stays open, so that a person's decision is about it.
+        reason = "It was sent again, and the list shows nothing for the second time: a person decides."
+        await work.hold(order, reason, actor=fact.actor)
+        return
+    await settle(work, send, SendOutcome.ABSENT, settled_by=BY_READINGS)
+    await work.move(
+        "unconfirm",
+        order,
+        OrderState.PROCESSING,
+        actor=fact.actor,
+        reason=f"absent: {counted} readings over {send.absent_after_s:g} s showed nothing",
+    )
+
+
+async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
+    """A lower balance says that something was charged. It may be another order's call that isn't settled yet; where
+    it lasts for a whole time of absence, a person must look."""
+    expected = await _find_expected_balance(work, order, send)
+    reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
+    await work.note(order, "balance_low", actor=fact.actor, reason=reason)
+    work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
+    rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
+    since: dt.datetime = send.settled_at or send.gate_at
+    low = [row["read_at"] for row in rows if row["void_reason"] == VoidReason.LOW_BALANCE]
+    if absence.count_readings(low, since, send.absent_after_s) == absence.NEEDED:
+        await work.hold(order, f"{reason} The list doesn't show the order: a person decides.", actor=fact.actor)
+
+
+async def _find_void_reason(
+    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send
+) -> VoidReason | None:
+    assert order.submission is not None, "the caller looked"
+    return absence.find_void_reason(
+        told,
+        is_own_account=fact.username == order.username,
+        person_oid=order.submission.person_oid,
+        gate_at=send.gate_at,
+        recorded_at=fact.recorded_at,
+        expected_balance=await _find_expected_balance(work, order, send),
+    )
+
+
+async def _find_expected_balance(work: Work, order: Order, send: Send) -> int:
+    row = await work.get(
+        _JOURNAL["count_later_numbers"],
+        account_id=order.rosreestr_user_id,
+        order_id=order.id,
+        gate_at=send.gate_at,
+    )
+    return send.balance - int(row["spent"])
+
+
+async def _find_candidates(
+    work: Work, order: Order, submission: Submission, told: ListReading
+) -> tuple[ApplicationRow, ...]:
+    numbers = [row.order_number for row in told.rows if row.order_number]
+    taken_numbers, taken_ids = await _find_taken(work, order, numbers, [row.application_id for row in told.rows])
+    return adoption.find_candidates(
+        told.rows,
+        cad_key=order.cad_key,
+        known_ids=submission.known_application_ids,
+        taken_numbers=taken_numbers,
+        taken_ids=taken_ids,
+    )
+
+
+async def _find_taken(
+    work: Work, order: Order, numbers: list[str], application_ids: list[int]
+) -> tuple[set[str], set[int]]:
+    rows = await work.list(
+        _ORDER["list_taken"],
+        account_id=order.rosreestr_user_id,
+        order_id=order.id,
+        numbers=numbers,
+        application_ids=application_ids,
+    )
+    taken_numbers = {row["number"] for row in rows if row["number"]}
+    return taken_numbers, {row["application_id"] for row in rows if row["application_id"]}
+
+
+async def _is_object_busy(work: Work, order: Order) -> bool:
+    row = await work.find(
+        _ORDER["find_busy_object"],
+        account_id=order.rosreestr_user_id,
+        cad_key=order.cad_key,
+        order_id=order.id,
+    )
+    return row is not None
+
+
+def _sending(order: Order, send: Send) -> Send | None:
+    """Return the send that a new row would belong to: the open one, else the latest that was settled as absent."""
+    if order.open_send is not None:
+        return order.open_send
+    absent = order.absent_sends
+    if not absent:
+        return None
+    return send if send in absent and send.expected_number else absent[-1]

@@ -1,0 +1,150 @@
+"""Turn facts into what follows from them: each once, in the order in which they came, whoever saw them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from psycopg import errors as pg
+
+from orders_service import queries
+from orders_service.domain import facts
+from orders_service.domain.states import OrderState, SendOutcome
+from orders_service.life import reading, settling
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+    from collections.abc import Mapping
+
+    from psycopg.rows import DictRow
+
+    from orders_service.domain.orders import Order, Send
+    from orders_service.life.work import Work
+
+_JOURNAL: Final = queries.load("life_journal")
+_NUMBER_IS_UNIQUE: Final = "orders_number_is_unique"
+#: Each repeat means that another order took the very row meanwhile; it is then no candidate any more.
+_MAX_TRIES: Final = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFact:
+    """A fact as it is kept, with who saw it.
+
+    Attributes:
+        send_id: The send that it is about; None: the order had none then.
+    """
+
+    id: int
+    send_id: uuid.UUID | None
+    kind: str
+    recorded_at: dt.datetime
+    username: str
+    fence: int
+    fence_token: str
+    content: Mapping[str, object]
+
+    @property
+    def actor(self) -> str:
+        """Who saw it, as the history names him."""
+        return f"worker:{self.username}"
+
+
+async def weigh_pending(work: Work, order: Order) -> Order:
+    """Weigh every fact of a locked order that wasn't weighed yet, and return the order afterwards.
+
+    While a person must decide, facts only wait: his decision comes first.
+    """
+    for row in await work.list(_JOURNAL["list_pending_facts"], order_id=order.id):
+        if order.hold_reason is not None:
+            break
+        order = await _weigh_apart(work, order, _kept(row))
+    return order
+
+
+async def _weigh_apart(work: Work, order: Order, fact: KeptFact) -> Order:
+    """Weigh one fact under a savepoint: two orders may adopt one row at the same moment, and only one gets it."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            async with work.savepoint():
+                await _weigh(work, order, fact)
+                await work.run(_JOURNAL["mark_weighed"], fact_id=fact.id)
+            break
+        except pg.UniqueViolation as exc:
+            if exc.diag.constraint_name != _NUMBER_IS_UNIQUE or tries == _MAX_TRIES:
+                raise
+    return await reading.lock_order(work, order.id)
+
+
+async def _weigh(work: Work, order: Order, fact: KeptFact) -> None:
+    told = facts.from_content(fact.kind, fact.content)
+    send = None if fact.send_id is None else order.find_send(fact.send_id)
+    match told:
+        case facts.PortalRefusal():
+            reason = f"{told.step}: HTTP {told.http_status}"
+            await work.note(order, "refusal", actor=fact.actor, reason=reason)
+        case facts.FinishAnswer():
+            assert send is not None, "a finish answer is recorded with its send"
+            await _weigh_answer(work, order, fact, told, send)
+        case facts.NotSent():
+            assert send is not None, "a send that was not sent is recorded with its send"
+            await _weigh_not_sent(work, order, fact, told, send)
+        case facts.ListReading():
+            if send is not None:
+                await settling.weigh_reading(work, order, fact, told, send)
+
+
+async def _weigh_answer(work: Work, order: Order, fact: KeptFact, told: facts.FinishAnswer, send: Send) -> None:
+    """Keep what finish answered on its send. It moves nothing; it may contradict what was settled."""
+    number = told.expected_number
+    said = f"the number {number}" if number else "no number"
+    await work.note(order, "finish_answer", actor=fact.actor, reason=f"HTTP {told.http_status}, {said}")
+    kept = await work.run(
+        _JOURNAL["record_answer"],
+        send_id=send.send_id,
+        status=told.http_status,
+        text=told.text,
+        expected_number=number,
+    )
+    if not kept and number and number != send.expected_number:
+        reason = f"finish of one send answered twice: {send.expected_number or 'no number'}, then {number}."
+        await work.hold(order, reason, actor=fact.actor, is_alarm=True)
+    elif not number:
+        return
+    elif send.outcome is SendOutcome.NOT_SENT:
+        reason = f"finish answered the number {number} for a send of which its sender said that no byte had left."
+        await work.hold(order, reason, actor=fact.actor, is_alarm=True)
+    elif send.outcome is SendOutcome.ABSENT and order.state in (OrderState.PROCESSING, OrderState.UNCONFIRMED):
+        reason = f"finish answered the number {number} for a send that was settled as absent."
+        await work.hold(order, reason, actor=fact.actor, is_alarm=True)
+    elif order.number is not None and order.number != number:
+        await settling.compare_answer(work, order, number, actor=fact.actor)
+
+
+async def _weigh_not_sent(work: Work, order: Order, fact: KeptFact, told: facts.NotSent, send: Send) -> None:
+    """End a send early: only its own sender can know that nothing left."""
+    reason = f"no byte was sent: {told.reason}"
+    if (fact.fence, fact.fence_token) != (send.fence, send.fence_token):
+        await work.note(order, "not_sent_ignored", actor=fact.actor, reason=f"{reason} (said by another delivery)")
+        return
+    if send.answered_at is not None and send.outcome is not SendOutcome.NOT_SENT:
+        # An answer came, so something was sent: whatever the sender believes, only the list can tell.
+        await work.hold(order, f"{reason}, and yet finish answered.", actor=fact.actor, is_alarm=True)
+        return
+    if send.outcome is SendOutcome.NUMBER:
+        await work.hold(
+            order, f"{reason}, and yet the number {order.number} was adopted for it.", actor=fact.actor, is_alarm=True
+        )
+        return
+    if send.outcome is not None:
+        await work.note(order, "not_sent_ignored", actor=fact.actor, reason=f"{reason} (settled already)")
+        return
+    await settling.settle(work, send, SendOutcome.NOT_SENT, settled_by=fact.actor)
+    await work.move("unconfirm", order, OrderState.PROCESSING, actor=fact.actor, reason=reason)
+
+
+def _kept(row: DictRow) -> KeptFact:
+    return KeptFact(**row)

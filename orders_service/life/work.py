@@ -1,0 +1,197 @@
+"""One transaction of an order's life: statements, moves, history, and log lines that come after the commit."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from orders_service import errors, queries
+from orders_service.domain.states import OrderState, is_allowed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from typing import LiteralString
+
+    from psycopg.rows import DictRow
+
+    from orders_service.db import Connection, Database
+    from orders_service.domain.orders import Order
+
+logger = logging.getLogger(__name__)
+
+#: How old a sign of life may be, where a caller has no settings at hand.
+DEFAULT_LEASE_S: Final = 30.0
+
+
+class Work:
+    """A transaction under way.
+
+    Attributes:
+        connection: The transaction's connection.
+        lease_s: An order whose last sign of life is older is in nobody's hand.
+    """
+
+    def __init__(self, connection: Connection, lease_s: float) -> None:
+        self.connection = connection
+        self.lease_s = lease_s
+        self._order_sql: Final = queries.load("life_order")
+        self._lines: list[tuple[int, str, Mapping[str, object]]] = []
+        self._kept_lines: int | None = None
+
+    async def find(self, sql: LiteralString, **values: object) -> DictRow | None:
+        """Run a statement and return its first row."""
+        cursor = await self.connection.execute(sql, values)
+        return await cursor.fetchone()
+
+    async def get(self, sql: LiteralString, **values: object) -> DictRow:
+        """Run a statement that always has a row, and return it."""
+        row = await self.find(sql, **values)
+        assert row is not None, "a statement that always answers didn't"
+        return row
+
+    async def list(self, sql: LiteralString, **values: object) -> list[DictRow]:
+        """Run a statement and return all its rows."""
+        cursor = await self.connection.execute(sql, values)
+        return await cursor.fetchall()
+
+    async def run(self, sql: LiteralString, **values: object) -> int:
+        """Run a statement and return how many rows it changed."""
+        return (await self.connection.execute(sql, values)).rowcount
+
+    async def change(self, name: str, order: Order, **values: object) -> None:
+        """Run one conditional update of `life_order.sql` on this order.
+
+        Raises:
+            Refused: WRONG_STATE, where the update's own conditions don't hold; nothing was changed.
+        """
+        sql = self._order_sql[name]
+        if await self.run(sql, **({"order_id": order.id, "state": order.state.value} | values)) != 1:
+            raise wrong_state(order, f"Order {order.id} can't be changed so from {order.state} ({name}).")
+
+    async def move(self, name: str, order: Order, to: OrderState, *, actor: str, reason: str, **values: object) -> None:
+        """Move the order along an edge of the table of transitions: one conditional update, one line of history.
+
+        Raises:
+            Refused: WRONG_STATE, where the table has no such edge or the update's conditions don't hold.
+        """
+        if not is_allowed(order.state, to):
+            raise wrong_state(order, f"Order {order.id} is {order.state}: from there it can't become {to}.")
+        await self.change(name, order, **values)
+        await self._add_event(order, actor, "transition", reason, from_state=order.state, to_state=to)
+        self.log(
+            logging.INFO,
+            "An order moved on",
+            event="order_moved",
+            order_id=order.id,
+            from_state=order.state.value,
+            to_state=to.value,
+            actor=actor,
+        )
+
+    async def note(self, order: Order, kind: str, *, actor: str, reason: str) -> None:
+        """Write a line of the order's history that isn't a transition."""
+        await self._add_event(order, actor, kind, reason)
+
+    async def hold(
+        self, order: Order, reason: str, *, actor: str, is_alarm: bool = False, level: int = logging.WARNING
+    ) -> None:
+        """Stop work on the order until a person decides; the first reason stays.
+
+        Args:
+            is_alarm: Something that must not happen did: money may have been paid twice, or for nothing.
+            level: Of the log line; an alarm's is ERROR.
+        """
+        if is_alarm:
+            level = logging.ERROR
+            await self._add_event(order, actor, "alarm", reason)
+            self.log(level, "An order raises an alarm", event="order_alarm", order_id=order.id, error=reason)
+        # The statement looks at state and hold itself: the caller's order may be older than what he did to it.
+        if await self.run(self._order_sql["hold"], order_id=order.id, reason=reason) == 1:
+            await self._add_event(order, actor, "hold", reason)
+            self.log(level, "An order waits for a person", event="order_held", order_id=order.id, error=reason)
+
+    def log(self, level: int, message: str, **extra: object) -> None:
+        """Log this once the transaction is committed, and never otherwise."""
+        self._lines.append((level, message, extra))
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Run the block so that an exception takes back all of it, log lines too, and nothing else."""
+        lines = len(self._lines)
+        try:
+            async with self.connection.transaction():
+                yield
+        except BaseException:
+            del self._lines[lines:]
+            raise
+
+    async def keep(self) -> None:
+        """Let what was done so far stand even if what follows is refused.
+
+        A decision weighs the facts that wait before it is judged. What follows from them is true whether or not the
+        decision is refused, and a refusal may be the last thing that is ever heard of the order's holder.
+        """
+        await self.connection.execute("savepoint kept")
+        self._kept_lines = len(self._lines)
+
+    async def fall_back(self) -> bool:
+        """Take back what was done since `keep`; False where there was none."""
+        if self._kept_lines is None:
+            return False
+        await self.connection.execute("rollback to savepoint kept")
+        del self._lines[self._kept_lines :]
+        return True
+
+    def flush_log(self) -> None:
+        """Write the log lines; for `working`, after the commit."""
+        for level, message, extra in self._lines:
+            logger.log(level, message, extra=extra)
+
+    async def _add_event(
+        self,
+        order: Order,
+        actor: str,
+        kind: str,
+        reason: str,
+        *,
+        from_state: OrderState | None = None,
+        to_state: OrderState | None = None,
+    ) -> None:
+        values: dict[str, Any] = {"from_state": from_state, "to_state": to_state}
+        await self.run(
+            self._order_sql["add_event"],
+            order_id=order.id,
+            actor=actor,
+            kind=kind,
+            reason=reason,
+            **{key: state.value if state is not None else None for key, state in values.items()},
+        )
+
+
+@contextlib.asynccontextmanager
+async def working(db: Database, lease_s: float = DEFAULT_LEASE_S) -> AsyncIterator[Work]:
+    """Run the block in one transaction; its log lines are written after the commit.
+
+    An exception takes back all of it; a refusal only what came after `Work.keep`.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL is away; nothing was stored, unless it says that the outcome isn't known.
+    """
+    refusal: errors.OrdersServiceError | None = None
+    async with db.transaction() as connection:
+        work = Work(connection, lease_s)
+        try:
+            yield work
+        except (errors.Refused, errors.InvalidInput) as exc:
+            if not await work.fall_back():
+                raise
+            refusal = exc
+    work.flush_log()
+    if refusal is not None:
+        raise refusal
+
+
+def wrong_state(order: Order, message: str, **metadata: str) -> errors.Refused:
+    """Make the refusal of an order that stands elsewhere."""
+    return errors.Refused("WRONG_STATE", message, state=order.state.value, **metadata)

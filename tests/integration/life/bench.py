@@ -1,0 +1,279 @@
+"""What the tests of an order's life stand on: short words for a worker's calls, and a look at the rows."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import itertools
+import uuid
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+
+from orders_service.db import Database
+from orders_service.domain import facts
+from orders_service.domain.orders import Holder, NewSubmission, OrderInHand
+from orders_service.life import accounts, checking, claiming, submitting, telling
+from orders_service.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tests import postgres
+
+T = TypeVar("T")
+
+CAD_NUM = "77:01:0001001:1001"
+#: The time of absence that the tests use; nobody waits for it.
+ABSENT_AFTER_S = 3600.0
+PERSON = "1000000001"
+BALANCE = 50
+
+
+def row(application_id: int, number: str, cad_num: str = CAD_NUM, status: str = "В работе") -> facts.ApplicationRow:
+    """A row of the account's list."""
+    return facts.ApplicationRow(
+        application_id=application_id,
+        order_number=number,
+        cad_num=cad_num,
+        status_code="processing",
+        request_status=status,
+    )
+
+
+class Bench:
+    """Runs use cases of `orders_service.life` one after the other, on an event loop of its own."""
+
+    def __init__(self, database: postgres.Database) -> None:
+        self.database = database
+        settings = DatabaseSettings.from_env(database.env())
+        self.db = Database(dataclasses.replace(settings, pool_size=8))
+        self._runner = asyncio.Runner()
+        self._fences = itertools.count(1_000)
+        self._admin = psycopg.connect(database.conninfo, autocommit=True, row_factory=dict_row)
+        self._epochs: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        self.run(self.db.open())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.run(self.db.close())
+        self._runner.close()
+        self._admin.close()
+
+    def run(self, call: Coroutine[Any, Any, T]) -> T:
+        """Run one use case to its end."""
+        return self._runner.run(call)
+
+    # What operators and clients do.
+
+    def add_account(self, username: str, **columns: object) -> int:
+        """Add an account that may take orders, and open it."""
+        values = {"username": username, "declarant_category": "357013000000"} | columns
+        names = ", ".join(values)
+        places = ", ".join(f"%({name})s" for name in values)
+        account = self.one(f"insert into rosreestr_users ({names}) values ({places}) returning id, is_active", **values)
+        if account["is_active"]:
+            self.open(username)
+        return int(account["id"])
+
+    def open(self, username: str = "first") -> int:
+        """Open an account and remember the epoch for its deliveries."""
+        opened = self.run(accounts.open_account(self.db, username, "test:1"))
+        self._epochs[username] = opened.account.epoch
+        return opened.account.epoch
+
+    def add_order(self, cad_num: str = CAD_NUM, **columns: object) -> int:
+        """Accept an order."""
+        values = {"cad_num": cad_num} | columns
+        names = ", ".join(values)
+        places = ", ".join(f"%({name})s" for name in values)
+        return int(self.one(f"insert into orders ({names}) values ({places}) returning id", **values)["id"])
+
+    # What a worker does.
+
+    def delivery(self, order_id: int, username: str = "first", **changes: object) -> Holder:
+        """A new delivery of the order's job: a greater fence, a token of its own."""
+        holder = Holder(
+            username=username,
+            epoch=self._epochs.get(username, 0),
+            order_id=order_id,
+            fence=next(self._fences),
+            token=uuid.uuid4().hex,
+        )
+        return dataclasses.replace(holder, **changes)  # type: ignore[arg-type]
+
+    def claim(self, order_id: int, username: str = "first") -> Holder:
+        """Take the order in hand with a new delivery."""
+        holder = self.delivery(order_id, username)
+        self.run(claiming.claim_order(self.db, holder))
+        return holder
+
+    def intend(self, holder: Holder, **changes: object) -> OrderInHand:
+        """Write the intent."""
+        new = NewSubmission(
+            super_package_guid=uuid.uuid4(),
+            statement_guid=uuid.uuid4(),
+            package_guid=uuid.uuid4(),
+            draft_guid=uuid.uuid4(),
+            person_oid=PERSON,
+            access_key="key",
+            balance=BALANCE,
+            portal_cad_num=CAD_NUM,
+            known_application_ids=(),
+        )
+        return self.run(submitting.record_intent(self.db, holder, dataclasses.replace(new, **changes)))  # type: ignore[arg-type]
+
+    def upload(self, holder: Holder) -> OrderInHand:
+        """Journal the upload."""
+        return self.run(submitting.record_upload(self.db, holder))
+
+    def gate(self, holder: Holder, send_id: uuid.UUID | None = None, **changes: Any) -> OrderInHand:
+        """Pass the gate."""
+        arguments = {"absent_after_s": ABSENT_AFTER_S, "is_portal_on_loopback": False} | changes
+        return self.run(submitting.pass_gate(self.db, holder, send_id or uuid.uuid4(), **arguments))
+
+    def tell(self, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None = None) -> telling.RecordedFact:
+        """Record a fact; by default about the open send, else the latest."""
+        if send_id is None and not isinstance(fact, facts.PortalRefusal):
+            send = self.find(
+                "select send_id from sends where order_id = %(id)s order by outcome is not null, gate_at desc limit 1",
+                id=holder.order_id,
+            )
+            send_id = send["send_id"] if send else None
+        return self.run(telling.record_fact(self.db, holder, fact, send_id=send_id))
+
+    def read(self, holder: Holder, *rows: facts.ApplicationRow, **changes: Any) -> telling.RecordedFact:
+        """Record a reading of the list, begun now, that counts unless it is told otherwise."""
+        values: dict[str, Any] = {
+            "begun_at": self.now(),
+            "person_oid": PERSON,
+            "is_unfiltered": True,
+            "is_complete": True,
+            "balance": BALANCE,
+            "rows": rows,
+            "rows_in_all": len(rows),
+        } | changes
+        return self.tell(holder, facts.ListReading(**values))
+
+    def answer(self, holder: Holder, number: str = "", status: int = 200) -> telling.RecordedFact:
+        """Record what finish answered."""
+        return self.tell(holder, facts.FinishAnswer(http_status=status, text=number, expected_number=number))
+
+    def check(self, holder: Holder, **changes: Any) -> OrderInHand:
+        """Record that a registered order isn't ready."""
+        arguments: dict[str, Any] = {"row": None, "next_check_s": 60.0} | changes
+        return self.run(checking.record_check(self.db, holder, **arguments))
+
+    def release(self, holder: Holder, delay_s: float = 0.0) -> OrderInHand:
+        """Put the order down."""
+        return self.run(claiming.release_order(self.db, holder, reason="test", delay_s=delay_s))
+
+    def fail(self, holder: Holder, reason: str = "нет", *, is_portal_verdict: bool = False) -> OrderInHand:
+        """Say that the order can't be fulfilled."""
+        return self.run(checking.fail_order(self.db, holder, reason=reason, is_portal_verdict=is_portal_verdict))
+
+    # Whole ways.
+
+    def uploaded(self, username: str = "first", **columns: object) -> Holder:
+        """An order in hand, one step before the gate."""
+        holder = self.claim(self.add_order(**columns), username)  # type: ignore[arg-type]
+        self.intend(holder)
+        self.upload(holder)
+        return holder
+
+    def sent(self, username: str = "first", **columns: object) -> Holder:
+        """An order in hand that passed the gate a moment ago."""
+        holder = self.uploaded(username, **columns)
+        self.gate(holder)
+        return holder
+
+    def registered(self, number: str = "N-1", application_id: int = 901, **columns: object) -> Holder:
+        """An order in hand with its number."""
+        holder = self.sent(**columns)
+        cad_num = str(columns.get("cad_num", CAD_NUM))
+        self.read(holder, row(application_id, number, cad_num))
+        assert self.state(holder.order_id) == "registered"
+        return holder
+
+    def age(self, order_id: int, hours: float) -> dt.datetime:
+        """Move the whole journal of an order into the past; return the open or latest gate's time."""
+        by = dt.timedelta(hours=hours)
+        for table, columns in (
+            ("sends", ("gate_at", "settled_at", "answered_at")),
+            ("facts", ("recorded_at",)),
+        ):
+            sets = ", ".join(f"{column} = {column} - %(by)s" for column in columns)
+            self.execute(f"update {table} set {sets} where order_id = %(id)s", by=by, id=order_id)
+        self.execute(
+            "update readings r set read_at = read_at - %(by)s from sends s where s.send_id = r.send_id and s.order_id = %(id)s",
+            by=by,
+            id=order_id,
+        )
+        gate = self.one("select gate_at from sends where order_id = %(id)s order by gate_at desc limit 1", id=order_id)
+        at: dt.datetime = gate["gate_at"]
+        return at
+
+    def make_absent(self, holder: Holder) -> None:
+        """Let five readings over the whole time show nothing."""
+        gate_at = self.age(holder.order_id, 1.5)
+        for fifth in range(1, 6):
+            self.read(holder, begun_at=gate_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1))
+
+    # A look at the rows.
+
+    def now(self) -> dt.datetime:
+        """The database's clock."""
+        at: dt.datetime = self.one("select clock_timestamp() as now")["now"]
+        return at
+
+    def find(self, query: str, **values: object) -> dict[str, Any] | None:
+        """The first row of a query, if any."""
+        return self._admin.execute(query, values).fetchone()  # type: ignore[arg-type]
+
+    def one(self, query: str, **values: object) -> dict[str, Any]:
+        """The first row of a query."""
+        found = self.find(query, **values)
+        assert found is not None, query
+        return found
+
+    def all(self, query: str, **values: object) -> list[dict[str, Any]]:
+        """All rows of a query."""
+        return self._admin.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, query: str, **values: object) -> None:
+        """Run a statement behind the use cases' back."""
+        self._admin.execute(query, values)  # type: ignore[arg-type]
+
+    def order(self, order_id: int) -> dict[str, Any]:
+        """The order's row."""
+        return self.one("select * from orders where id = %(id)s", id=order_id)
+
+    def state(self, order_id: int) -> str:
+        """Where the order stands."""
+        return str(self.order(order_id)["state"])
+
+    def sends(self, order_id: int) -> list[dict[str, Any]]:
+        """The order's sends, oldest first."""
+        return self.all("select * from sends where order_id = %(id)s order by gate_at", id=order_id)
+
+    def events(self, order_id: int, kind: str) -> list[dict[str, Any]]:
+        """The order's history of one kind."""
+        return self.all(
+            "select * from order_events where order_id = %(id)s and kind = %(kind)s order by id", id=order_id, kind=kind
+        )
+
+    def snapshot(self, order_id: int) -> dict[str, Any]:
+        """Everything about an order that a refused call must not change, but for its sign of life."""
+        order = self.order(order_id)
+        del order["seen_at"]
+        return {
+            "order": order,
+            "submissions": self.all("select * from submissions where order_id = %(id)s", id=order_id),
+            "sends": self.sends(order_id),
+            "events": self.all("select * from order_events where order_id = %(id)s order by id", id=order_id),
+            "papers": self.all("select * from order_extracts where order_id = %(id)s", id=order_id),
+        }
