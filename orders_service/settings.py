@@ -77,6 +77,7 @@ class Settings:
             less than the workers' lease.
         relay_sweep_s: How often the relay looks without being woken; RELAY_SWEEP_S.
         reconcile_interval_s: How often open orders are compared with the queue; RECONCILE_INTERVAL_S.
+        relay_margin_s: An order that was relayed less than this ago isn't judged yet by the reconciler.
         stop_grace_s: How long running calls may take to end after SIGTERM; ORDERS_SERVICE_GRACE_S.
     """
 
@@ -85,6 +86,7 @@ class Settings:
     order_lease_s: float = 30.0
     relay_sweep_s: float = 5.0
     reconcile_interval_s: float = 10.0
+    relay_margin_s: float = 5.0
     stop_grace_s: float = 10.0
 
     @classmethod

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: `domain` of every ErrorInfo.
 DOMAIN: Final = "orders_service"
+#: `reason` of the ErrorInfo of an UNAVAILABLE that the service itself answers.
+DATABASE_UNAVAILABLE: Final = "DATABASE_UNAVAILABLE"
 #: Where gRPC carries google.rpc.Status.
 DETAILS_KEY: Final = "grpc-status-details-bin"
 # Clients take 8 KiB of trailers. The sentence goes out twice: percent-encoded (a Russian letter is six characters),
@@ -100,6 +102,9 @@ def details_of(error: Exception, code: grpc.StatusCode, sentence: str) -> bytes 
         details.append(_bad_request(error))
     elif isinstance(error, errors.Refused):
         details.append(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
+    elif isinstance(error, (errors.DatabaseUnavailable, errors.DatabaseUnfit)):
+        # Tells the service's own UNAVAILABLE from that of a service which isn't there.
+        details.append(error_details_pb2.ErrorInfo(reason=DATABASE_UNAVAILABLE, domain=DOMAIN))
     if not details:
         return None
     status = status_pb2.Status(code=code.value[0], message=sentence)

@@ -1,0 +1,97 @@
+"""The command `orders-service`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Final
+
+import click
+
+from orders_service import errors
+from orders_service.commands.context import Context, Failure, Unreachable
+from orders_service.crypto import CryptoError
+from orders_service.settings import DEFAULT_PORT, Address
+
+#: Where each command is. Imported when it is asked for: `orders list` needs no database driver, `--help` needs nothing.
+_COMMANDS: Final = {
+    "serve": "orders_service.commands.serve:serve",
+    "migrate": "orders_service.commands.migrate:migrate",
+    "accounts": "orders_service.commands.accounts:accounts",
+    "orders": "orders_service.commands.orders:orders",
+    "dev": "orders_service.dev.command:dev",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when needed, and whose errors are sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which help shows them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong becomes one sentence on stderr and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except errors.DatabaseUnavailable as error:
+            raise Unreachable(str(error)) from error
+        except (errors.OrdersServiceError, CryptoError) as error:
+            raise Failure(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--host",
+    envvar="ORDERS_SERVICE_HOST",
+    default="127.0.0.1",
+    show_default=True,
+    show_envvar=True,
+    help="Where `accounts` and `orders` find the service.",
+)
+@click.option(
+    "--port",
+    envvar="ORDERS_SERVICE_PORT",
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    show_envvar=True,
+    help="Its port.",
+)
+@click.version_option(package_name="rosq")
+@click.pass_context
+def cli(ctx: click.Context, host: str, port: int) -> None:
+    """Orders of property extracts: the service, and what people do with it.
+
+    \b
+    Examples:
+      orders-service migrate
+      orders-service serve
+      orders-service accounts add rosreestr_user_1 --declarant-category 357039000000
+      orders-service orders submit --cad-num 77:01:0001001:1001 --wait
+      orders-service orders download 1
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server can't be reached.
+    """
+    ctx.obj = Context(environ=os.environ, service=Address(host=host, port=port))
+
+
+def main() -> None:
+    """Run the command line."""
+    # grpc's own lines on stderr say in ten lines of C++ what our one sentence says. Read when grpc is first used.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    cli.main(prog_name="orders-service")
+
+
+if __name__ == "__main__":
+    main()

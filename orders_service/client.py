@@ -1,0 +1,121 @@
+"""The command line's way to a running service: a channel, and its errors as sentences for people."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from orders_service.commands.context import Failure
+from orders_service.v1 import orders_pb2_grpc, rosreestr_users_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orders_service.settings import Address
+
+#: Seconds that one call may take.
+TIMEOUT_S: Final = 60.0
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 64 << 20),
+)
+
+
+class CallFailed(Failure):
+    """A call of the service came to nothing.
+
+    Attributes:
+        violations: Each field that breaks a rule, with the rule; empty where that isn't the trouble.
+        reason: The service's reason for a refusal; empty where it gave none.
+    """
+
+    def __init__(self, message: str, *, violations: tuple[tuple[str, str], ...] = (), reason: str = "") -> None:
+        super().__init__(message)
+        self.violations = violations
+        self.reason = reason
+
+
+class ServiceAway(CallFailed):
+    """The service, or its database, can't be reached."""
+
+    exit_code = 3
+
+
+class Client:
+    """A channel to the service, with a stub for each of its services that people use."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._channel = grpc.insecure_channel(str(address), options=_OPTIONS)
+        self.orders = orders_pb2_grpc.OrdersServiceStub(self._channel)
+        self.accounts = rosreestr_users_pb2_grpc.RosreestrUsersServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+@contextlib.contextmanager
+def connected(address: Address) -> Iterator[Client]:
+    """Give the block a client; what its calls raise becomes a sentence and an exit code.
+
+    Raises:
+        CallFailed: A call failed.
+        ServiceAway: The service or its database can't be reached.
+    """
+    client = Client(address)
+    try:
+        with explained(address):
+            yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def explained(address: Address) -> Iterator[None]:
+    """Turn what calls of the block raise into a sentence and an exit code.
+
+    Raises:
+        CallFailed: As for `connected`.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        explain(error, address)
+
+
+def explain(error: grpc.RpcError, address: Address) -> NoReturn:
+    """Raise what a person can act on.
+
+    Raises:
+        CallFailed: Always.
+    """
+    # The errors that stubs raise are calls too; grpc's types don't say so.
+    assert isinstance(error, grpc.Call)
+    code, sentence = error.code(), error.details() or ""
+    status = rpc_status.from_call(error)
+    violations: list[tuple[str, str]] = []
+    reason = ""
+    for detail in status.details if status is not None else ():
+        request, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+        if detail.Unpack(request):
+            violations += [(violation.field, violation.description) for violation in request.field_violations]
+        elif detail.Unpack(info):
+            reason = info.reason
+    if code is grpc.StatusCode.UNAVAILABLE and not reason:
+        sentence = (
+            f"The orders service at {address} can't be reached: start it with `orders-service serve`, "
+            "or set ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
+        )
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        sentence = f"The orders service at {address} didn't answer within {TIMEOUT_S:g} s: try again."
+    elif code in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN):
+        sentence = f"What answers at {address} isn't this version's orders service ({sentence})."
+    is_away = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    kind = ServiceAway if is_away else CallFailed
+    raise kind(sentence, violations=tuple(violations), reason=reason) from error

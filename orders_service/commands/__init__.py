@@ -1,0 +1,1 @@
+"""The commands of `orders-service`, one module each."""

@@ -1,0 +1,256 @@
+"""`orders-service accounts …`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from orders_service.client import TIMEOUT_S, connected
+from orders_service.commands.context import Failure
+from orders_service.commands.output import as_json, print_facts, print_json, print_table, show_time
+from orders_service.v1 import rosreestr_users_pb2 as v1
+
+if TYPE_CHECKING:
+    from orders_service.commands.context import Context
+
+_json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
+_username = click.argument("username")
+_EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached."
+
+
+@click.group()
+def accounts() -> None:
+    """Accounts of the portal: each has one worker, which orders with it.
+
+    \b
+    Examples:
+      orders-service accounts add rosreestr_user_1 --declarant-category 357039000000
+      orders-service accounts list
+      orders-service accounts set rosreestr_user_1 --password
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached.
+    """
+
+
+@accounts.command("add", epilog=_EXIT_CODES)
+@_username
+@click.option("--gu-login", default="", help="Login at Госуслуги (phone, e-mail or СНИЛС) where it isn't USERNAME.")
+@click.option(
+    "--declarant-category",
+    default="",
+    metavar="CODE",
+    help="12 digits: what the declarant states about himself to the registry. Without it the account orders nothing.",
+)
+@click.option("--comment", default="", help="A free note.")
+@click.option("--inactive", is_flag=True, help="Take no orders with it yet.")
+@click.option("--no-password", is_flag=True, help="Store none: the account will use an imported session.")
+@_json
+@click.pass_obj
+def add(
+    context: Context,
+    username: str,
+    gu_login: str,
+    declarant_category: str,
+    comment: str,
+    inactive: bool,
+    no_password: bool,
+    is_json: bool,
+) -> None:
+    """Add an account.
+
+    The password is asked for without being shown, or read from standard input where that isn't a terminal. The
+    service stores it sealed and never gives it out.
+
+    \b
+    Examples:
+      orders-service accounts add rosreestr_user_1 --declarant-category 357039000000
+      pass show rosreestr/1 | orders-service accounts add rosreestr_user_1
+    """
+    password = "" if no_password else _read_password()
+    request = v1.CreateRosreestrUserRequest(
+        username=username,
+        password=password,
+        gu_login=gu_login,
+        declarant_category=declarant_category,
+        comment=comment,
+        is_inactive=inactive,
+    )
+    with connected(context.service) as client:
+        user = client.accounts.CreateRosreestrUser(request, timeout=TIMEOUT_S).user
+    _print(user, is_json=is_json, said=f"Account {username} was added.")
+
+
+@accounts.command("list", epilog=_EXIT_CODES)
+@_json
+@click.pass_obj
+def list_(context: Context, is_json: bool) -> None:
+    """Show all accounts and how each stands."""
+    with connected(context.service) as client:
+        users = client.accounts.ListRosreestrUsers(v1.ListRosreestrUsersRequest(), timeout=TIMEOUT_S).users
+    if is_json:
+        print_json({"accounts": [as_json(user) for user in users]})
+    elif not users:
+        click.echo("There is no account yet: add one with `orders-service accounts add USERNAME`.")
+    else:
+        rows = [(str(user.id), user.username, _standing(user), str(user.open_orders), user.comment) for user in users]
+        print_table(("id", "account", "standing", "open", "comment"), rows)
+
+
+@accounts.command("show", epilog=_EXIT_CODES)
+@_username
+@_json
+@click.pass_obj
+def show(context: Context, username: str, is_json: bool) -> None:
+    """Show one account."""
+    with connected(context.service) as client:
+        request = v1.GetRosreestrUserRequest(username=username)
+        user = client.accounts.GetRosreestrUser(request, timeout=TIMEOUT_S).user
+    _print(user, is_json=is_json)
+
+
+@accounts.command("set", epilog=_EXIT_CODES)
+@_username
+@click.option("--password", is_flag=True, help="Ask for a new password, or read it from standard input.")
+@click.option("--gu-login", help="Login at Госуслуги; empty: the same as USERNAME.")
+@click.option("--declarant-category", metavar="CODE", help="12 digits; empty: none, and the account orders nothing.")
+@click.option("--comment", help="A free note.")
+@_json
+@click.pass_obj
+def set_(
+    context: Context,
+    username: str,
+    password: bool,
+    gu_login: str | None,
+    declarant_category: str | None,
+    comment: str | None,
+    is_json: bool,
+) -> None:
+    """Change what is given and leave the rest. A new password also ends a standby that waits for one.
+
+    \b
+    Examples:
+      orders-service accounts set rosreestr_user_1 --declarant-category 357039000000
+      orders-service accounts set rosreestr_user_1 --password
+    """
+    request = v1.UpdateRosreestrUserRequest(
+        username=username, gu_login=gu_login, declarant_category=declarant_category, comment=comment
+    )
+    if password:
+        request.password = _read_password()
+    elif gu_login is None and declarant_category is None and comment is None:
+        raise click.UsageError("Say what to change: --password, --gu-login, --declarant-category or --comment.")
+    with connected(context.service) as client:
+        user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
+    _print(user, is_json=is_json, said=f"Account {username} was changed.")
+
+
+@accounts.command("import-session", epilog=_EXIT_CODES)
+@_username
+@click.option(
+    "--file",
+    "file",
+    required=True,
+    type=click.File("r", encoding="utf-8-sig"),
+    help="JSON object of cookie names and values; - reads standard input. {} forgets the session.",
+)
+@_json
+@click.pass_obj
+def import_session(context: Context, username: str, file: IO[str], is_json: bool) -> None:
+    """Give the account a session that you logged in to with a browser.
+
+    \b
+    Example:
+      orders-service accounts import-session rosreestr_user_1 --file cookies.json
+    """
+    cookies = _read_cookies(file)
+    request = v1.UpdateRosreestrUserRequest(username=username, session=v1.Session(cookies=cookies))
+    with connected(context.service) as client:
+        user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
+    said = (
+        f"The session of {username} was stored ({len(cookies)} cookies)."
+        if cookies
+        else f"{username} has no session now."
+    )
+    _print(user, is_json=is_json, said=said)
+
+
+@accounts.command("deactivate", epilog=_EXIT_CODES)
+@_username
+@_json
+@click.pass_obj
+def deactivate(context: Context, username: str, is_json: bool) -> None:
+    """Take no new orders with the account. Its own are still collected."""
+    with connected(context.service) as client:
+        request = v1.DeactivateRosreestrUserRequest(username=username)
+        user = client.accounts.DeactivateRosreestrUser(request, timeout=TIMEOUT_S).user
+    _print(user, is_json=is_json, said=f"Account {username} takes no new orders.")
+
+
+@accounts.command("activate", epilog=_EXIT_CODES)
+@_username
+@_json
+@click.pass_obj
+def activate(context: Context, username: str, is_json: bool) -> None:
+    """Take new orders with the account again, whatever was in the way."""
+    with connected(context.service) as client:
+        request = v1.ActivateRosreestrUserRequest(username=username)
+        user = client.accounts.ActivateRosreestrUser(request, timeout=TIMEOUT_S).user
+    _print(user, is_json=is_json, said=f"Account {username} is active.")
+
+
+def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
+    if is_json:
+        print_json(as_json(user))
+        return
+    if said:
+        click.echo(said)
+    print_facts(
+        (
+            ("id", str(user.id)),
+            ("account", user.username),
+            ("standing", _standing(user)),
+            ("until", show_time(user.standby_until)),
+            ("login", user.gu_login),
+            ("declarant category", user.declarant_category),
+            ("password", "stored" if user.has_password else "none"),
+            ("session", "stored" if user.has_session else "none"),
+            ("open orders", str(user.open_orders)),
+            ("last opened", show_time(user.opened_at)),
+            ("comment", user.comment),
+        )
+    )
+
+
+def _standing(user: v1.RosreestrUser) -> str:
+    if not user.is_active:
+        return "inactive"
+    if user.standby_kind:
+        return f"stands by ({user.standby_kind}): {user.standby_reason}"
+    if not user.declarant_category:
+        return "orders nothing: set its --declarant-category"
+    if not user.has_password and not user.has_session:
+        return "can't log in: set its password or import a session"
+    return "active"
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return prompted
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("No password came on standard input: pipe one in, or run this in a terminal.")
+    return password
+
+
+def _read_cookies(file: IO[str]) -> dict[str, str]:
+    try:
+        cookies: Any = json.load(file)
+    except (ValueError, UnicodeDecodeError) as exc:
+        raise Failure(f"{file.name} isn't JSON ({exc}): give an object of cookie names and values.") from exc
+    if not isinstance(cookies, dict) or not all(isinstance(value, str) for value in cookies.values()):
+        raise Failure(f'{file.name} must be an object of cookie names and values, like {{"session": "…"}}.')
+    return cookies

@@ -1,0 +1,31 @@
+"""What every command is given, and how it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orders_service.settings import Address
+
+
+class Failure(click.ClickException):
+    """One sentence on stderr, and exit code 1."""
+
+
+class Unreachable(Failure):
+    """A server can't be reached: exit code 3."""
+
+    exit_code = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The environment, and where clients find the service."""
+
+    environ: Mapping[str, str]
+    service: Address

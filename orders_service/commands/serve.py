@@ -1,0 +1,80 @@
+"""`orders-service serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orders_service import logs, migrations, serving
+from orders_service.commands.context import Failure
+from orders_service.crypto import Secretbox
+from orders_service.settings import Address, Settings
+from rosq import Queue, RedisSettings, RosqError
+
+if TYPE_CHECKING:
+    from orders_service.commands.context import Context
+
+
+@click.command()
+@click.option(
+    "--listen",
+    envvar="ORDERS_SERVICE_LISTEN",
+    default="127.0.0.1:5003",
+    show_default=True,
+    show_envvar=True,
+    help="Address and port for gRPC. Only loopback unless told otherwise: the service asks nobody who they are.",
+)
+@click.option(
+    "--sql-dir",
+    envvar=migrations.FOLDER_VARIABLE,
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="Folder of the schema's files, to check that they are applied. Default: sql/ beside the package.",
+)
+@click.option(
+    "--log-level",
+    envvar="ORDERS_SERVICE_LOG_LEVEL",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    show_envvar=True,
+)
+@click.pass_obj
+def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -> None:
+    """Serve orders by gRPC, and keep the queue in step with the database, until SIGTERM or Ctrl-C.
+
+    A second signal breaks off the calls under way. Needs PostgreSQL from the start; the queue's server may come and
+    go. Several may serve one database.
+
+    \b
+    Environment:
+      DB_HOST DB_PORT DB_USERNAME DB_PASSWORD DB_NAME    PostgreSQL; DB_HOST may be the folder of a socket
+      REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB      the queue
+      ROSREESTR_CRYPTO_SECRET                            seals the accounts' passwords; required
+      ROSQ_QUEUE                                         the queue's name (order-processing)
+      ORDER_LEASE_S                                      an order counts as abandoned after (30)
+      RECONCILE_INTERVAL_S                               open orders are compared with the queue every (10)
+    \b
+    Examples:
+      orders-service serve
+      orders-service serve --listen 0.0.0.0:5003
+    \b
+    Exit codes: 0 stopped, 1 refused to start (it says why), 2 wrong usage, 3 PostgreSQL can't be reached.
+    """
+    logs.configure(log_level)
+    settings = Settings.from_env(context.environ)
+    box = Secretbox.from_env(context.environ)
+    address = Address.parse(listen, "--listen (ORDERS_SERVICE_LISTEN)")
+    folder = sql_dir or migrations.find_folder(context.environ)
+    needed = migrations.read_folder(folder)
+    try:
+        queue = Queue(RedisSettings.from_env(context.environ), settings.queue_name)
+    except RosqError as error:
+        raise Failure(str(error)) from error
+    try:
+        asyncio.run(serving.serve(settings, box, queue, needed, address))
+    finally:
+        queue.close()

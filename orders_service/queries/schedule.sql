@@ -1,0 +1,57 @@
+-- Open orders and where on the queue they belong. An order is bound to its account from its intent on.
+
+-- name: take_unrelayed
+-- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it.
+select
+    orders.id, orders.state::text, orders.fence, orders.is_urgent,
+    case
+        when orders.state in ('unconfirmed', 'registered')
+            or (orders.state = 'processing' and submissions.intent_at is not null)
+        then rosreestr_users.username
+    end as username,
+    greatest(0, coalesce(extract(epoch from orders.next_at - clock_timestamp()), 0))::double precision as delay_s
+from orders
+left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
+left join submissions on submissions.order_id = orders.id
+    and submissions.rosreestr_user_id = orders.rosreestr_user_id
+where orders.relayed_at is null
+  and orders.hold_reason is null
+  and orders.state in ('queued', 'processing', 'unconfirmed', 'registered')
+order by orders.id
+limit %(limit)s
+for update of orders skip locked;
+
+-- name: mark_relayed
+-- These orders are on the queue now.
+update orders set relayed_at = clock_timestamp() where id = any(%(ids)s::bigint[]);
+
+-- name: page_of_open
+-- A page of open orders that should have a live job: relayed a while ago, not waiting for a person, in nobody's hand.
+select
+    orders.id, orders.state::text, orders.fence, orders.is_urgent,
+    case
+        when orders.state in ('unconfirmed', 'registered')
+            or (orders.state = 'processing' and submissions.intent_at is not null)
+        then rosreestr_users.username
+    end as username,
+    greatest(0, coalesce(extract(epoch from orders.next_at - clock_timestamp()), 0))::double precision as delay_s
+from orders
+left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
+left join submissions on submissions.order_id = orders.id
+    and submissions.rosreestr_user_id = orders.rosreestr_user_id
+where orders.id > %(after_id)s
+  and orders.state in ('queued', 'processing', 'unconfirmed', 'registered')
+  and orders.hold_reason is null
+  and orders.relayed_at < clock_timestamp() - make_interval(secs => %(margin_s)s)
+  and (orders.seen_at is null or orders.seen_at < clock_timestamp() - make_interval(secs => %(lease_s)s))
+order by orders.id
+limit %(limit)s;
+
+-- name: add_event
+-- A line of these orders' history that isn't a transition.
+insert into order_events (order_id, actor, kind, reason)
+select id, %(actor)s, %(kind)s, %(reason)s from unnest(%(ids)s::bigint[]) as given (id);
+
+-- name: try_reconcile
+-- One process compares orders with the queue at a time; the lock ends with the session.
+select pg_try_advisory_lock(%(key)s::bigint) as is_locked;

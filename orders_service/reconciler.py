@@ -1,0 +1,182 @@
+"""Compares open orders with the queue, and rebuilds the queue where it lost something.
+
+One process reconciles at a time, under an advisory lock of the database. The lock saves work, no more: each step is
+idempotent and conditional, so two at once, or one that was paused for an hour, do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from orders_service import db, errors
+from orders_service.life import queue_verdicts
+from orders_service.loops import Loop
+from orders_service.queries import load
+from orders_service.relay import BATCH
+from orders_service.schedule import ScheduledOrder
+from rosq import JobState, RosqError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orders_service.db import Connection, Database
+    from orders_service.settings import Settings
+    from rosq import Job, Queue
+
+logger = logging.getLogger(__name__)
+
+#: How a worker ends the job of an order that is on hold. By then a person may have decided, and the order goes on.
+ON_HOLD: Final = "on hold"
+
+_LOCK_KEY: Final = 0x726F_7371_7265_636F
+_ACTOR: Final = "reconciler"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileCounts:
+    """What one pass found.
+
+    Attributes:
+        looked_at: Open orders in nobody's hand.
+        reopened: Their jobs were gone or over.
+        failed: Orders that failed with their jobs.
+        held: Orders whose jobs failed after the gate.
+        weighed: Orders whose facts nobody had weighed.
+    """
+
+    looked_at: int = 0
+    reopened: int = 0
+    failed: int = 0
+    held: int = 0
+    weighed: int = 0
+
+
+class Reconciler:
+    """Gives every open order a live job, or takes over its job's failure."""
+
+    def __init__(self, database: Database, queue: Queue, settings: Settings) -> None:
+        self._database = database
+        self._queue = queue
+        self._settings = settings
+        self._lock: Connection | None = None
+        self._loop = Loop(
+            "reconciler",
+            self._run_if_first,
+            interval_s=settings.reconcile_interval_s,
+            expected=(errors.DatabaseUnavailable, RosqError),
+        )
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; while queue or database is away, keep trying."""
+        try:
+            await self._loop.run()
+        finally:
+            await self._unlock()
+
+    async def run_once(self) -> ReconcileCounts:
+        """Compare every open order that is in nobody's hand with the queue, once.
+
+        Raises:
+            RosqError: The queue's server is away; what was done so far stands.
+            DatabaseUnavailable: The database is away.
+        """
+        weighed = await queue_verdicts.weigh_unheld_facts(self._database, self._settings.order_lease_s)
+        total = ReconcileCounts(weighed=weighed)
+        after_id = 0
+        while page := await self._read_page(after_id):
+            counts = await self._judge(page)
+            total = dataclasses.replace(
+                total,
+                looked_at=total.looked_at + len(page),
+                reopened=total.reopened + counts.reopened,
+                failed=total.failed + counts.failed,
+                held=total.held + counts.held,
+            )
+            after_id = page[-1].id
+        if total.reopened or total.failed or total.held or total.weighed:
+            logger.info("Reconciled orders with the queue", extra={"event": "reconciled", **dataclasses.asdict(total)})
+        return total
+
+    async def _judge(self, page: Sequence[ScheduledOrder]) -> ReconcileCounts:
+        jobs = await asyncio.to_thread(self._queue.find_jobs, [order.job_id for order in page])
+        lost = [order for order in page if _is_lost(jobs.get(order.job_id))]
+        if lost:
+            await asyncio.to_thread(self._reopen, lost, jobs)
+            await self._note_reopened(lost)
+        failed = held = 0
+        for order in page:
+            job = jobs.get(order.job_id)
+            if job is None or job.state is not JobState.FAILED or order in lost:
+                continue
+            verdict = await queue_verdicts.fail_by_queue(
+                self._database,
+                order.id,
+                fence=order.fence,
+                error=job.last_error or "",
+                lease_s=self._settings.order_lease_s,
+            )
+            failed += verdict is queue_verdicts.Verdict.FAILED
+            held += verdict is queue_verdicts.Verdict.HELD
+        return ReconcileCounts(reopened=len(lost), failed=failed, held=held)
+
+    def _reopen(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> None:
+        """Start jobs again: those that are forgotten in one go, those that are over one by one."""
+        forgotten = [order for order in orders if order.job_id not in jobs]
+        if forgotten:
+            self._queue.enqueue_many([order.job for order in forgotten])
+        for order in orders:
+            if order.job_id in jobs:
+                self._queue.reopen(order.job)
+
+    async def _note_reopened(self, orders: Sequence[ScheduledOrder]) -> None:
+        parameters = {
+            "ids": [order.id for order in orders],
+            "actor": _ACTOR,
+            "kind": "reopened",
+            "reason": "its job was missing or over",
+        }
+        async with self._database.transaction() as connection:
+            await connection.execute(load("schedule")["add_event"], parameters)
+
+    async def _read_page(self, after_id: int) -> list[ScheduledOrder]:
+        parameters = {
+            "after_id": after_id,
+            "lease_s": self._settings.order_lease_s,
+            "margin_s": self._settings.relay_margin_s,
+            "limit": BATCH,
+        }
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(load("schedule")["page_of_open"], parameters)
+            return [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]
+
+    async def _run_if_first(self) -> None:
+        try:
+            if self._lock is None:
+                self._lock = await self._database.connect()
+            # Taken again by each pass: the answer is also the proof that the session, and so the lock, still stands.
+            cursor = await self._lock.execute(load("schedule")["try_reconcile"], {"key": _LOCK_KEY})
+            row = await cursor.fetchone()
+        except psycopg.OperationalError as exc:
+            await self._unlock()
+            raise db.unavailable(self._database.settings, exc) from exc
+        if row is not None and row["is_locked"]:
+            await self.run_once()
+
+    async def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            await lock.close()
+
+
+def _is_lost(job: Job | None) -> bool:
+    """Whether nothing will ever come of this job by itself, without its being failed for a reason of the order's."""
+    if job is None:
+        return True
+    if job.state is JobState.FAILED:
+        return (job.last_error or "").startswith(ON_HOLD)
+    return not job.is_live

@@ -1,0 +1,99 @@
+"""One `orders-service serve`: opens what it needs, runs until it is told to stop, and closes it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+from orders_service import checks
+from orders_service.db import Database
+from orders_service.reconciler import Reconciler
+from orders_service.relay import Relay
+from orders_service.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+
+    from orders_service.crypto import Secretbox
+    from orders_service.migrations import Migration
+    from orders_service.settings import Address, Settings
+    from rosq import Queue
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, box: Secretbox, queue: Queue, needed: Sequence[Migration], listen: Address) -> None:
+    """Serve until SIGTERM or SIGINT; a second one breaks off the calls under way.
+
+    The queue's server may be away, also at the start: orders are accepted, and relayed when it is back. Several
+    processes may serve one database: relays share the work by row locks, and one reconciler at a time holds the lock.
+
+    Raises:
+        DatabaseUnavailable: The database doesn't answer at the start.
+        DatabaseUnfit: It mustn't be used as it is.
+        PortUnavailable: It can't listen there.
+    """
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    database = Database(settings)
+    await database.open()
+    try:
+        await checks.check_database(database, needed)
+        server = Server(database, box, settings)
+        address = await server.start(listen)
+        relay = Relay(database, queue, settings)
+        reconciler = Reconciler(database, queue, settings)
+        background = (server.watch_health(), relay.listen(), relay.run(), reconciler.run())
+        with _signals(stop, hurry):
+            async with _tasks(*background):
+                logger.info("Serving", extra={"event": "serving", "address": str(address)})
+                await stop.wait()
+                logger.info("Stopping", extra={"event": "stopping"})
+                await _stop(server, hurry)
+    finally:
+        await database.close()
+    logger.info("Stopped", extra={"event": "stopped"})
+
+
+async def _stop(server: Server, hurry: asyncio.Event) -> None:
+    ending = asyncio.create_task(server.stop())
+    hurrying = asyncio.create_task(hurry.wait())
+    await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not ending.done():
+        await server.abort()
+    await ending
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _tasks(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run them beside the block, and end them with it."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        # They end by being cancelled; anything else is a defect that mustn't pass in silence.
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                logger.error("A background task had ended", exc_info=outcome, extra={"event": "task_ended"})
