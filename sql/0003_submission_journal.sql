@@ -15,13 +15,14 @@ create table submissions (
     statement_guid         uuid not null,
     package_guid           uuid not null,
     draft_guid             uuid not null,
-    -- The intent binds the order to the account. Refreshed until the gate is first passed, cleared when the order goes back to queued.
+    -- The intent binds the order to the account. Cleared when the order goes back to queued.
     intent_at              timestamptz,
     person_oid             text not null,
     access_key             text not null,
     balance                integer not null,
     portal_cad_num         text not null,
-    -- Applications of this object that the account's list showed before the gate was first passed: never ours.
+    -- Applications of this object that the account's list showed before anything was sent, and those of which a person said later that they
+    -- aren't ours.
     known_application_ids  bigint[] not null,
     uploaded_at            timestamptz,
     created_at             timestamptz not null default now(),
@@ -47,12 +48,17 @@ create table sends (
     expected_number text,
     outcome         send_outcome,
     settled_at      timestamptz,
+    -- readings, worker:ACCOUNT (a row, or nothing sent), operator:NAME
     settled_by      text,
     check ((outcome is null) = (settled_at is null))
 );
 -- The gate: another send is refused until the first was settled.
 create unique index sends_one_open_per_order on sends (order_id) where outcome is null;
 create index sends_by_order on sends (order_id, gate_at);
+-- The expected balance: what the account's later sends cost.
+create index sends_with_number on sends (gate_at) where outcome = 'number';
+-- Whether finish named a number to another order already.
+create index sends_by_expected_number on sends (expected_number) where expected_number is not null;
 
 -- Facts: what the portal showed, whoever saw it and however late. Appended always, turned into a transition by the holder or the service.
 create table facts (
@@ -77,7 +83,7 @@ create table readings (
     send_id     uuid not null references sends,
     fact_id     bigint not null unique references facts,
     read_at     timestamptz not null,
-    -- NULL: it counts. Else why not: another person, filtered, not to the end, balance unreadable, balance lower than expected.
-    void_reason text
+    -- NULL: it counts. Else why not, a value of orders_service.domain.absence.VoidReason: other_person, filtered, low_balance ...
+    void_reason text check (length(void_reason) > 0)
 );
 create index readings_by_send on readings (send_id, read_at);

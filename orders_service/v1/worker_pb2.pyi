@@ -527,11 +527,11 @@ class ListReading(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     ROWS_IN_ALL_FIELD_NUMBER: _builtins.int
     person_oid: _builtins.str
-    """As whom it was read."""
+    """As whom it was read; as another person than the journalled one it proves nothing, and no row of it is adopted."""
     is_unfiltered: _builtins.bool
     """No filter was set."""
     is_complete: _builtins.bool
-    """All pages were read to the end."""
+    """All pages (of the filter, where one was set) were read to the end."""
     balance: _builtins.int
     """Orders left; unset: it couldn't be read."""
     rows_in_all: _builtins.int
@@ -952,7 +952,9 @@ class RecordFactRequest(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     READING_FIELD_NUMBER: _builtins.int
     send_id: _builtins.str
-    """The send it is about; empty for a refusal before the gate."""
+    """The send it is about; required for finish_answer and not_sent, empty for a refusal. Of a reading it may be empty: the open send, else the latest
+    (after a send was settled as absent the list is to be read once more before the next gate).
+    """
     @_builtins.property
     def holder(self) -> Global___Holder:
         """Who saw it."""

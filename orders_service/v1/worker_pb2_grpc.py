@@ -153,15 +153,16 @@ class WorkerServiceServicer:
 
     def RecordIntent(self, request, context):
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
-        use: the given ones the first time, the kept ones ever after. Until the gate is first passed the rest is refreshed by a repeat.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
+        is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+        is another person than the one an earlier send was made as: the order is then held by this call).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordUpload(self, request, context):
-        """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,15 +170,17 @@ class WorkerServiceServicer:
 
     def PassGate(self, request, context):
         """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT.
+        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
+        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordFact(self, request, context):
-        """Keep what the portal showed. Never refused for its fence. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
+        """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
+        kept, and weighed after his decision. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
         the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -186,14 +189,15 @@ class WorkerServiceServicer:
 
     def RecordNotFound(self, request, context):
         """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordCheck(self, request, context):
-        """A registered order was looked at and isn't ready: what the list said, and when to look again. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        """A registered order was looked at and isn't ready: what the list said, and when to look again. INVALID_ARGUMENT where the row is another order's.
+        Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,7 +222,7 @@ class WorkerServiceServicer:
     def UploadExtract(self, request_iterator, context):
         """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
         a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
+        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,26 +56,31 @@ class WorkerServiceStub:
     """
     RecordIntent: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
-    use: the given ones the first time, the kept ones ever after. Until the gate is first passed the rest is refreshed by a repeat.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+    use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
+    is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+    is another person than the one an earlier send was made as: the order is then held by this call).
     """
     RecordUpload: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]
-    """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+    """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD."""
     PassGate: _grpc.UnaryUnaryMultiCallable[_worker_pb2.PassGateRequest, _worker_pb2.PassGateResponse]
     """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT.
+    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
+    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
     """
     RecordFact: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordFactRequest, _worker_pb2.RecordFactResponse]
-    """Keep what the portal showed. Never refused for its fence. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
+    """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
+    kept, and weighed after his decision. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
     the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
     """
     RecordNotFound: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordNotFoundRequest, _worker_pb2.RecordNotFoundResponse]
     """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     RecordCheck: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordCheckRequest, _worker_pb2.RecordCheckResponse]
-    """A registered order was looked at and isn't ready: what the list said, and when to look again. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+    """A registered order was looked at and isn't ready: what the list said, and when to look again. INVALID_ARGUMENT where the row is another order's.
+    Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
+    """
     ReleaseOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]
     """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
@@ -87,7 +92,7 @@ class WorkerServiceStub:
     UploadExtract: _grpc.StreamUnaryMultiCallable[_worker_pb2.UploadExtractRequest, _worker_pb2.UploadExtractResponse]
     """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
     a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
+    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
     """
 
 @_typing.type_check_only
@@ -118,26 +123,31 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """
     RecordIntent: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]  # type: ignore[assignment]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
-    use: the given ones the first time, the kept ones ever after. Until the gate is first passed the rest is refreshed by a repeat.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+    use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
+    is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+    is another person than the one an earlier send was made as: the order is then held by this call).
     """
     RecordUpload: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]  # type: ignore[assignment]
-    """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+    """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD."""
     PassGate: _aio.UnaryUnaryMultiCallable[_worker_pb2.PassGateRequest, _worker_pb2.PassGateResponse]  # type: ignore[assignment]
     """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT.
+    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
+    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
     """
     RecordFact: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordFactRequest, _worker_pb2.RecordFactResponse]  # type: ignore[assignment]
-    """Keep what the portal showed. Never refused for its fence. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
+    """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
+    kept, and weighed after his decision. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
     the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
     """
     RecordNotFound: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordNotFoundRequest, _worker_pb2.RecordNotFoundResponse]  # type: ignore[assignment]
     """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     RecordCheck: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordCheckRequest, _worker_pb2.RecordCheckResponse]  # type: ignore[assignment]
-    """A registered order was looked at and isn't ready: what the list said, and when to look again. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+    """A registered order was looked at and isn't ready: what the list said, and when to look again. INVALID_ARGUMENT where the row is another order's.
+    Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
+    """
     ReleaseOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]  # type: ignore[assignment]
     """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
@@ -149,7 +159,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     UploadExtract: _aio.StreamUnaryMultiCallable[_worker_pb2.UploadExtractRequest, _worker_pb2.UploadExtractResponse]  # type: ignore[assignment]
     """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
     a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
-    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
+    Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -207,8 +217,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordIntentResponse, _abc.Awaitable[_worker_pb2.RecordIntentResponse]]:
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
-        use: the given ones the first time, the kept ones ever after. Until the gate is first passed the rest is refreshed by a repeat.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
+        is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+        is another person than the one an earlier send was made as: the order is then held by this call).
         """
 
     @_abc_1.abstractmethod
@@ -217,7 +228,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.RecordUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordUploadResponse, _abc.Awaitable[_worker_pb2.RecordUploadResponse]]:
-        """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+        """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD."""
 
     @_abc_1.abstractmethod
     def PassGate(
@@ -226,8 +237,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.PassGateResponse, _abc.Awaitable[_worker_pb2.PassGateResponse]]:
         """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT.
+        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
+        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
         """
 
     @_abc_1.abstractmethod
@@ -236,7 +248,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.RecordFactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordFactResponse, _abc.Awaitable[_worker_pb2.RecordFactResponse]]:
-        """Keep what the portal showed. Never refused for its fence. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
+        """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
+        kept, and weighed after his decision. Where the delivery still holds the order, or nobody does, the fact is weighed at once and
         the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
         """
 
@@ -247,7 +260,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordNotFoundResponse, _abc.Awaitable[_worker_pb2.RecordNotFoundResponse]]:
         """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
+        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
 
     @_abc_1.abstractmethod
@@ -256,7 +269,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.RecordCheckRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordCheckResponse, _abc.Awaitable[_worker_pb2.RecordCheckResponse]]:
-        """A registered order was looked at and isn't ready: what the list said, and when to look again. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE."""
+        """A registered order was looked at and isn't ready: what the list said, and when to look again. INVALID_ARGUMENT where the row is another order's.
+        Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
+        """
 
     @_abc_1.abstractmethod
     def ReleaseOrder(
@@ -286,7 +301,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.UploadExtractResponse, _abc.Awaitable[_worker_pb2.UploadExtractResponse]]:
         """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
         a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
-        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
+        Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
