@@ -1,0 +1,330 @@
+"""This worker's account: opened with its name held, watched while it stands by, logged in when needed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
+
+from orders_service.crypto import PASSWORD, SESSION, CryptoError, WrongSecret
+from worker.errors import (
+    AccountCannotTake,
+    AccountNotUsable,
+    AccountSecretsUnusable,
+    AccountUnknown,
+    ServiceUnreachable,
+    StaleEpoch,
+    WorkerError,
+)
+from worker.portal.client import PortalClient
+from worker.portal.credentials import Credentials
+from worker.portal.errors import PortalSettingsInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tenacity import RetryCallState
+
+    from orders_service.crypto import Secretbox
+    from orders_service.v1 import worker_pb2
+    from worker.reporter import Reporter
+    from worker.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+LANE_MAIN: Final = "main"
+LANE_URGENT: Final = "urgent"
+#: Standing by for one of these, the account must not log in: it was refused, and a loop of refusals locks a person out.
+LOGIN_BLOCKED: Final = frozenset({"login_refused", "person_needed"})
+
+
+class Account:
+    """What this process knows of its account. Thread-safe, but for `portal`, which belongs to the handler's thread."""
+
+    def __init__(self, settings: Settings, reporter: Reporter, secretbox: Secretbox) -> None:
+        self._settings = settings
+        self._reporter = reporter
+        self._secretbox = secretbox
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._snapshot: worker_pb2.WorkerAccount | None = None
+        self._portal: PortalClient | None = None
+        self._portal_secrets: tuple[str, str, str] | None = None
+        self._must_renew_portal = False
+
+    @property
+    def username(self) -> str:
+        """The account's name."""
+        return self._settings.username
+
+    @property
+    def snapshot(self) -> worker_pb2.WorkerAccount:
+        """The account as the service showed it last."""
+        with self._lock:
+            if self._snapshot is None:
+                raise AssertionError("the account isn't open")
+            return self._snapshot
+
+    @property
+    def can_take_new(self) -> bool:
+        """Whether orders may be taken that aren't the account's own yet."""
+        with self._lock:
+            return self._snapshot is not None and self._snapshot.can_take_new
+
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes to read next, own first: an account that stands by reads its own alone."""
+        own = self._settings.own_lane
+        return (own, LANE_URGENT, LANE_MAIN) if self.can_take_new else (own,)
+
+    def open(self, is_stopping: threading.Event) -> None:
+        """Open the account and raise its epoch, with its name held in the queue. Waits while the service is away.
+
+        Raises:
+            AccountNotUsable: Unknown, inactive with nothing left to collect, or sealed with another secret.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(ServiceUnreachable),
+            wait=wait_random_exponential(multiplier=0.5, max=10.0),
+            stop=lambda _state: is_stopping.is_set(),
+            sleep=_wait_on(is_stopping),
+            before_sleep=_log_waiting,
+            reraise=True,
+        )
+        opened_by = f"{socket.gethostname()}:{os.getpid()}"
+        try:
+            snapshot = retrying(self._reporter.open_account, self.username, opened_by)
+        except (AccountUnknown, AccountCannotTake) as exc:
+            raise AccountNotUsable(str(exc)) from exc
+        self._set(snapshot)
+        _logger.info(
+            "account opened",
+            extra={
+                "event": "account_opened",
+                "account_id": snapshot.id,
+                "epoch": snapshot.epoch,
+                "can_take_new": snapshot.can_take_new,
+                "why_not": snapshot.why_not,
+                "open_orders": snapshot.open_orders,
+            },
+        )
+        self._check_secrets(snapshot, is_stopping)
+
+    def _check_secrets(self, snapshot: worker_pb2.WorkerAccount, is_stopping: threading.Event) -> None:
+        """Say before the first order what a person would otherwise learn from a failed login."""
+        try:
+            self._make_credentials(snapshot)
+        except WrongSecret as exc:
+            # Nothing is marked: as like as not it is this process that was given the wrong secret.
+            raise AccountNotUsable(str(exc)) from exc
+        except AccountSecretsUnusable as exc:
+            if not snapshot.can_take_new:
+                return
+            try:
+                self.mark("login_refused", str(exc), None, sleep=_stoppable_sleep(is_stopping))
+            except (ServiceUnreachable, _Stopping) as unmarked:
+                # The first order's login will find the same, and mark it.
+                _logger.warning(
+                    "the account's secrets can't be used, and that couldn't be marked",
+                    extra={"event": "secrets_unusable", "reason": str(exc), "error": str(unmarked)},
+                )
+
+    def refresh(self, sleep: Callable[[float], None]) -> worker_pb2.WorkerAccount:
+        """Ask how the account stands, so that what an operator changed is noticed with the next order.
+
+        Raises:
+            StaleEpoch: Another worker opened it.
+            ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
+        """
+        epoch = self.snapshot.epoch
+        try:
+            snapshot = self._reporter.ask(lambda: self._reporter.read_account(self.username, epoch), sleep=sleep)
+        except StaleEpoch:
+            if self.snapshot.epoch == epoch:
+                raise
+            return self.snapshot  # it was this very process that opened it anew meanwhile
+        self._set(snapshot)
+        return snapshot
+
+    def mark(self, kind: str, reason: str, retry_in_s: float | None, *, sleep: Callable[[float], None]) -> None:
+        """Let the account stand by, or (kind empty) take orders again.
+
+        Args:
+            retry_in_s: Seconds until it tries again by itself; None: after a person did something.
+
+        Raises:
+            As for `refresh`.
+        """
+        snapshot = self._reporter.mark_account(
+            self.username, self.snapshot.epoch, kind=kind, reason=reason, retry_in_s=retry_in_s, sleep=sleep
+        )
+        self._set(snapshot)
+        if kind:
+            _logger.warning(
+                "account stands by",
+                extra={"event": "account_on_standby", "kind": kind, "reason": reason, "delay_s": retry_in_s},
+            )
+        else:
+            _logger.info("account is well again", extra={"event": "account_well"})
+
+    @property
+    def is_login_blocked(self) -> bool:
+        """Whether the portal must not be asked for a login until a person did something."""
+        return _is_login_blocked(self.snapshot)
+
+    def portal(self) -> PortalClient:
+        """Return the account at the portal; a new one once its secrets were changed, with the old one's pace.
+
+        Raises:
+            AccountSecretsUnusable: There is neither a password nor a session that can be opened.
+            PortalSettingsInvalid: The CA bundle can't be used.
+        """
+        snapshot = self.snapshot
+        secrets = (snapshot.login, snapshot.sealed_password, snapshot.sealed_session)
+        with self._lock:
+            must_renew, self._must_renew_portal = self._must_renew_portal, False
+        if self._portal is not None and self._portal_secrets == secrets and not must_renew:
+            return self._portal
+        try:
+            credentials = self._make_credentials(snapshot)
+        except WrongSecret as exc:
+            raise AccountSecretsUnusable(str(exc)) from exc
+        pacer = self._portal.pacer if self._portal is not None else None
+        self.close()
+        self._portal = PortalClient(self._settings.portal, credentials, pacer=pacer)
+        self._portal_secrets = secrets
+        return self._portal
+
+    def close(self) -> None:
+        """Close the connections to the portal. Its session stays alive there."""
+        if self._portal is not None:
+            self._portal.close()
+
+    def wait_for_standby(self, is_stopping: threading.Event) -> None:
+        """Return as soon as the account stands by, or `is_stopping` is set and `notify` called."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: is_stopping.is_set() or (self._snapshot is not None and not self._snapshot.can_take_new)
+            )
+
+    def notify(self) -> None:
+        """Let whoever waits for a change look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _set(self, snapshot: worker_pb2.WorkerAccount) -> None:
+        with self._changed:
+            before = self._snapshot
+            if before is not None and _is_login_blocked(before) and not _is_login_blocked(snapshot):
+                # A person did something: a refusal that the portal's client remembers is forgotten.
+                self._must_renew_portal = True
+            self._snapshot = snapshot
+            self._changed.notify_all()
+
+    def _make_credentials(self, snapshot: worker_pb2.WorkerAccount) -> Credentials:
+        """Open the sealed secrets; they are in memory from here on, as long as the session lasts."""
+        try:
+            password = self._open_sealed(snapshot.sealed_password, PASSWORD)
+            cookies = _read_cookies(self._open_sealed(snapshot.sealed_session, SESSION))
+            return Credentials(login=snapshot.login or snapshot.username, password=password, cookies=cookies)
+        except WrongSecret:
+            raise
+        except (CryptoError, PortalSettingsInvalid) as exc:
+            raise AccountSecretsUnusable(str(exc)) from exc
+
+    def _open_sealed(self, sealed: str, purpose: str) -> str | None:
+        return self._secretbox.open(sealed, username=self.username, purpose=purpose) if sealed else None
+
+
+class StandbyWatcher:
+    """Asks, while the account stands by and only then, whether it may go on; then it wakes the worker.
+
+    A thread of its own, because an idle worker sleeps in the queue.
+    """
+
+    def __init__(
+        self, account: Account, *, interval_s: float, on_change: Callable[[], None], on_stale: Callable[[], None]
+    ) -> None:
+        self._account = account
+        self._interval_s = interval_s
+        self._on_change = on_change
+        self._on_stale = on_stale
+        self._is_stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="standby-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and return once the thread is gone or a call of its is still in the air."""
+        self._is_stopping.set()
+        self._account.notify()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        while not self._is_stopping.is_set():
+            self._account.wait_for_standby(self._is_stopping)
+            if not self._is_stopping.wait(self._interval_s):
+                self._look()
+
+    def _look(self) -> None:
+        try:
+            self._account.refresh(_stoppable_sleep(self._is_stopping))
+        except _Stopping:
+            return
+        except StaleEpoch:
+            self._on_stale()
+        except WorkerError as exc:
+            _logger.warning("can't ask how the account stands", extra={"event": "account_unread", "error": str(exc)})
+        else:
+            if self._account.can_take_new:
+                self._on_change()
+
+
+class _Stopping(Exception):
+    """The watcher was asked to stop while it waited."""
+
+
+def _is_login_blocked(snapshot: worker_pb2.WorkerAccount) -> bool:
+    return snapshot.standby_kind in LOGIN_BLOCKED and not snapshot.can_take_new
+
+
+def _wait_on(is_stopping: threading.Event) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        is_stopping.wait(seconds)
+
+    return sleep
+
+
+def _stoppable_sleep(is_stopping: threading.Event) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        if is_stopping.wait(seconds):
+            raise _Stopping
+
+    return sleep
+
+
+def _read_cookies(session: str | None) -> Mapping[str, str]:
+    """Read an imported session: a JSON object of names and values."""
+    if session is None:
+        return {}
+    try:
+        cookies = json.loads(session)
+    except ValueError as exc:
+        raise AccountSecretsUnusable("The imported session isn't JSON: import it again.") from exc
+    if not isinstance(cookies, dict) or not all(isinstance(value, str) for value in cookies.values()):
+        raise AccountSecretsUnusable("The imported session isn't an object of names and values: import it again.")
+    return cookies
+
+
+def _log_waiting(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    _logger.warning(
+        "waiting for the orders service to open the account",
+        extra={"event": "service_wait", "attempt": state.attempt_number, "error": str(error)},
+    )

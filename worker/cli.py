@@ -1,0 +1,349 @@
+"""`rosq-worker`: one worker for one account of the portal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+from tenacity import wait_exponential, wait_random
+
+from orders_service.crypto import CryptoError, Secretbox
+from rosq import Queue, RedisSettings, RetryPolicy, RosqError, ServerUnreachable, Worker, WorkerSettings
+from worker.account import Account, StandbyWatcher
+from worker.alive import AliveFile
+from worker.errors import ServiceUnreachable, SettingsInvalid, WorkerError
+from worker.logs import configure as configure_logging
+from worker.portal.errors import PortalSettingsInvalid
+from worker.portal.settings import PortalSettings
+from worker.processor import Processor
+from worker.reporter import Reporter
+from worker.settings import (
+    DEFAULT_PORTAL_URL,
+    DEFAULT_QUEUE,
+    MIN_ABSENT_AFTER_S,
+    Settings,
+    default_lock_dir,
+    ensure_lock_dir,
+)
+from worker.signals import NO_SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.signals import Signals
+
+_logger = logging.getLogger(__name__)
+
+EXIT_STOPPED: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+
+#: How long a start waits for the orders service before it gives up with code 3.
+START_PATIENCE_S: Final = 10.0
+#: The order's own faults only: a refused request, a broken paper. The portal's trouble and waiting spend none.
+RETRIES: Final = RetryPolicy(max_attempts=5, wait=wait_exponential(multiplier=10, max=600) + wait_random(0, 5))
+#: A read loop whose last round is older, with no order in hand, isn't well.
+WELL_WITHIN_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What tests put in other than production: who is told of the points of an order's way, and which queue it is."""
+
+    signals: Signals = NO_SIGNALS
+    make_queue: Callable[[RedisSettings, str], Queue] = Queue
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True},
+    epilog="""\b
+Exit codes: 0 stopped on request, 1 failed (the sentence on stderr says why), 2 wrong options or settings,
+3 Redis or the orders service can't be reached at the start (later it waits for them).
+
+\b
+More of the environment: REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB name the queue's server;
+ROSREESTR_CRYPTO_SECRET opens the account's sealed password, and is required. DB_* and BCRYPT_SALT_ROUNDS are
+accepted and have no effect: a worker knows no database.
+
+\b
+Example:
+  ROSREESTR_CRYPTO_SECRET=... rosq-worker --account rosreestr_user_1
+
+SIGTERM or SIGINT (Ctrl-C) lets the order in hand come to a good place, at most for the grace time; a second one
+puts it down at once. An order is never lost by it, and nothing is paid twice.
+""",
+)
+@click.option(
+    "--account", envvar="ROSREESTR_USER_NAME", required=True, show_envvar=True, help="The account to work for."
+)
+@click.option("--queue", envvar="ROSQ_QUEUE", default=DEFAULT_QUEUE, show_envvar=True, help="The queue to read.")
+@click.option(
+    "--service-host", envvar="ORDERS_SERVICE_HOST", default="127.0.0.1", show_envvar=True, help="Orders service: host."
+)
+@click.option(
+    "--service-port",
+    envvar="ORDERS_SERVICE_PORT",
+    default=5003,
+    type=int,
+    show_envvar=True,
+    help="Orders service: port.",
+)
+@click.option(
+    "--portal-url", envvar="ROSREESTR_PORTAL_URL", default=DEFAULT_PORTAL_URL, show_envvar=True, help="The portal."
+)
+@click.option(
+    "--ca-bundle",
+    envvar="ROSREESTR_CA_BUNDLE",
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="PEM file with the root and issuing certificates of the portal.",
+)
+@click.option(
+    "--min-interval-s",
+    envvar="ROSREESTR_MIN_INTERVAL_S",
+    default=5.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds from start to start of any two calls of the account.",
+)
+@click.option(
+    "--first-check-s",
+    envvar="ROSREESTR_FIRST_CHECK_S",
+    default=60.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds from the number to the first look for the extract.",
+)
+@click.option(
+    "--check-interval-s",
+    envvar="ROSREESTR_CHECK_INTERVAL_S",
+    default=60.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds between two looks at one order.",
+)
+@click.option(
+    "--not-found-recheck-s",
+    envvar="ROSREESTR_NOT_FOUND_RECHECK_S",
+    default=600.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds after which an object that the portal doesn't know is asked for once more.",
+)
+@click.option(
+    "--absent-after-s",
+    envvar="ROSREESTR_ABSENT_AFTER_S",
+    default=MIN_ABSENT_AFTER_S,
+    type=float,
+    show_envvar=True,
+    help="Seconds for which the account's list must show nothing before a paid call counts as lost without effect;"
+    " less than the default is for a portal on loopback only.",
+)
+@click.option(
+    "--standby-check-s",
+    envvar="ROSREESTR_STANDBY_CHECK_S",
+    default=15.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds between two questions whether the account may go on, while it stands by.",
+)
+@click.option(
+    "--lock-dir",
+    envvar="ROSQ_LOCK_DIR",
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="Folder for the lock file by which a restarted worker knows that the one before it is dead. [default: a folder"
+    " of this user in $XDG_RUNTIME_DIR or the temporary folder]",
+)
+@click.option(
+    "--lease-s",
+    envvar="ROSQ_LEASE_S",
+    default=30.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds without a heartbeat after which the order in hand may go to another; not more than ORDER_LEASE_S of"
+    " the orders service.",
+)
+@click.option(
+    "--grace-s",
+    envvar="ROSQ_GRACE_S",
+    default=45.0,
+    type=float,
+    show_envvar=True,
+    help="Seconds that a stop waits for the order in hand.",
+)
+@click.option(
+    "--alive-file",
+    envvar="ROSQ_ALIVE_FILE",
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="File to touch every few seconds while the worker is well, for a container's health check.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    envvar="ROSQ_LOG_LEVEL",
+    default="INFO",
+    show_envvar=True,
+)
+@click.pass_context
+def cli(
+    context: click.Context,
+    *,
+    account: str,
+    queue: str,
+    service_host: str,
+    service_port: int,
+    portal_url: str,
+    ca_bundle: Path | None,
+    min_interval_s: float,
+    first_check_s: float,
+    check_interval_s: float,
+    not_found_recheck_s: float,
+    absent_after_s: float,
+    standby_check_s: float,
+    lock_dir: Path | None,
+    lease_s: float,
+    grace_s: float,
+    alive_file: Path | None,
+    log_level: str,
+) -> None:
+    """Work off orders of the queue with one account of the Rosreestr portal, one order at a time.
+
+    Each order is registered at the portal, looked at again until its extract is ready, and the checked extract is
+    handed to the orders service. Start one process per account.
+    """
+    configure_logging(log_level)
+    try:
+        settings = Settings(
+            username=account,
+            queue=queue,
+            redis=RedisSettings.from_env(os.environ),
+            orders_service_host=service_host.strip(),
+            orders_service_port=service_port,
+            portal=PortalSettings(url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s),
+            first_check_s=first_check_s,
+            check_interval_s=check_interval_s,
+            not_found_recheck_s=not_found_recheck_s,
+            absent_after_s=absent_after_s,
+            standby_check_s=standby_check_s,
+            lease_s=lease_s,
+            grace_s=grace_s,
+            lock_dir=lock_dir or default_lock_dir(os.environ),
+            alive_file=alive_file,
+        )
+        settings.portal.make_ssl_context()
+        ensure_lock_dir(settings.lock_dir)
+        secretbox = Secretbox.from_env(os.environ)
+    except (SettingsInvalid, PortalSettingsInvalid, CryptoError, RosqError) as exc:
+        _end(exc, EXIT_USAGE)
+    wiring = context.obj if isinstance(context.obj, Wiring) else Wiring()
+    try:
+        run(settings, secretbox, wiring)
+    except (ServerUnreachable, ServiceUnreachable) as exc:
+        _end(exc, EXIT_UNREACHABLE)
+    except (RosqError, WorkerError) as exc:
+        _end(exc, EXIT_FAILED)
+
+
+def run(settings: Settings, secretbox: Secretbox, wiring: Wiring) -> None:
+    """Run one worker until it is asked to stop. Sets the process's handlers of SIGTERM and SIGINT.
+
+    Raises:
+        ServerUnreachable, ServiceUnreachable: Redis or the orders service isn't there at the start.
+        AccountNotUsable: The account is unknown, inactive with nothing to collect, or sealed with another secret.
+        WorkerError: It had to end by itself; the message says why.
+        RosqError: The queue can't be used.
+    """
+    queue = wiring.make_queue(settings.redis, settings.queue)
+    reporter = Reporter.from_settings(settings)
+    try:
+        queue.ping()
+        reporter.wait_ready(START_PATIENCE_S)
+        _work(settings, secretbox, wiring, queue, reporter)
+    finally:
+        reporter.close()
+        queue.close()
+
+
+def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue, reporter: Reporter) -> None:
+    account = Account(settings, reporter, secretbox)
+    is_stopping = threading.Event()
+    why_ended: list[str] = []
+
+    def end(sentence: str) -> None:
+        why_ended.append(sentence)
+        _logger.error("the worker ends", extra={"event": "worker_ends", "error": sentence})
+        is_stopping.set()
+        worker.request_stop()
+
+    processor = Processor(settings, reporter, account, stop=end, signals=wiring.signals)
+    worker = Worker(
+        queue,
+        processor,
+        name=settings.username,
+        lanes=account.lanes,
+        policy=RETRIES,
+        settings=WorkerSettings(
+            lease_s=settings.lease_s, run_timeout_s=settings.run_timeout_s, grace_s=settings.grace_s
+        ),
+        lock_file=settings.lock_file,
+        on_hold=lambda: account.open(is_stopping),
+    )
+
+    def on_signal(number: int, _frame: object) -> None:
+        is_stopping.set()
+        worker.request_stop()
+
+    watcher = StandbyWatcher(
+        account,
+        interval_s=settings.standby_check_s,
+        on_change=worker.wake,
+        on_stale=lambda: end("Another worker opened the account: this one ends."),
+    )
+    alive = None
+    if settings.alive_file is not None:
+        alive = AliveFile(
+            settings.alive_file, lambda: processor.is_at_work or worker.last_round_age_s() < WELL_WITHIN_S
+        )
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        watcher.start()
+        if alive is not None:
+            alive.start()
+        worker.run()
+    except ServiceUnreachable:
+        # Asked to stop while it waited to open its account: that is a stop, not a failure.
+        if not is_stopping.is_set():
+            raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        watcher.stop()
+        if alive is not None:
+            alive.stop()
+        account.close()
+    if why_ended:
+        raise WorkerError(why_ended[0])
+
+
+def _end(error: Exception, code: int) -> NoReturn:
+    click.echo(f"rosq-worker: {error}", err=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Entry of the script `rosq-worker`."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Phase one: from a claimed order to its application at the portal.
+
+Nothing that changes the portal happens before the intent is journalled, and nothing is paid before the gate was passed.
+A step that the journal shows as done isn't repeated; what may have changed meanwhile (balance, key, known rows) is
+read again before the gate.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from orders_service.v1 import orders_pb2, worker_pb2
+from worker import settle
+from worker.errors import AccountExhausted, PersonChanged
+from worker.pay import pay
+from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
+from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
+from worker.portal.pages.statement import Statement, StatementGuids
+from worker.signals import Point
+from worker.visit import Later, settled
+
+if TYPE_CHECKING:
+    from worker.portal.pages.applications import Listing
+    from worker.portal.pages.profile import Declarant
+    from worker.portal.pages.search import Card
+    from worker.visit import Outcome, Visit
+
+_logger = logging.getLogger(__name__)
+
+#: How often an upload is tried in place, with the same GUIDs, when the portal answers 5xx.
+UPLOAD_TRIES: Final = 3
+#: The pause in between; the public clients use the same.
+UPLOAD_PAUSE_S: Final = 10.0
+
+
+def register(visit: Visit) -> Outcome:
+    """Bring a processing order as far as it gets: in the best case to its number."""
+    before = visit.submission
+    found: FoundObject | None = None
+    if before is None or not before.is_uploaded:
+        looked_up = find_object(visit)
+        if not isinstance(looked_up, FoundObject):
+            return looked_up
+        found = looked_up
+    balance = visit.portal.balance()
+    if balance <= 0:
+        raise AccountExhausted(balance)
+    access_key = visit.portal.access_key()
+    declarant = visit.portal.profile()
+    if before is not None and before.was_sent and before.person_oid != declarant.person_oid:
+        raise PersonChanged
+    if before is not None and before.was_sent:
+        # What was sent before may have come to the list late: look, and let the service judge, before sending again.
+        listing = settle.record_full_reading(visit)
+        if visit.order.state != orders_pb2.ORDER_STATE_PROCESSING or visit.order.hold_reason:
+            return settle.after_reading(visit)
+    else:
+        listing = visit.portal.list_applications()
+    if not listing.is_complete:
+        # An application that isn't known now would be taken for ours later.
+        raise UnreadableAnswer("The account's list can't be read to its end.")
+    if found is not None:
+        portal_cad_num = found.cad_num
+    else:
+        assert before is not None
+        portal_cad_num = before.portal_cad_num
+    visit.journal.record_intent(
+        _intent(before, declarant, listing, access_key=access_key, balance=balance, portal_cad_num=portal_cad_num)
+    )
+    visit.signals.reached(Point.AFTER_INTENT)
+    # The statement carries key and person: where the journal's upload may have had others, it is made again, unpaid.
+    is_outdated = before is None or (before.access_key, before.person_oid) != (access_key, declarant.person_oid)
+    if not _kept(visit).is_uploaded or is_outdated:
+        if found is None:
+            looked_up = find_object(visit)
+            if not isinstance(looked_up, FoundObject):
+                return looked_up
+            found = looked_up
+        upload(visit, found, declarant)
+    return pay(visit)
+
+
+def find_object(visit: Visit) -> FoundObject | Outcome:
+    """Find exactly the ordered object, or say what becomes of an order without one."""
+    cad_num = visit.order.cad_num
+    found = judge(visit.portal.search(cad_num), cad_num)
+    if isinstance(found, NotFound):
+        return _not_found(visit)
+    if isinstance(found, Undecided):
+        return _refuse(visit, found.reason)
+    card = judge(visit.portal.cards(found.cad_num), cad_num)
+    if isinstance(card, NotFound):
+        # Found and not found within seconds: the portal's trouble, not the object's.
+        raise UnreadableAnswer("The portal finds the object, and then shows no card of it.")
+    if isinstance(card, Undecided):
+        return _refuse(visit, card.reason)
+    return _refuse(visit, _annulled(card)) if card.is_annulled else found
+
+
+def upload(visit: Visit, found: FoundObject, declarant: Declarant) -> None:
+    """Upload the statement with the journalled GUIDs and journal that the portal has it. Nothing is paid by it."""
+    kept = _kept(visit)
+    statement = Statement(
+        guids=StatementGuids(
+            super_package=kept.super_package_guid,
+            statement=kept.statement_guid,
+            package=kept.package_guid,
+            draft=kept.draft_guid,
+        ),
+        access_key=kept.access_key,
+        declarant=declarant,
+        declarant_category=visit.account.declarant_category,
+        cad_num=found.cad_num,
+        object_type=found.object_type,
+        characteristic=found.characteristic,
+    )
+    retrying = Retrying(
+        retry=retry_if_exception(_is_server_error),
+        stop=stop_after_attempt(UPLOAD_TRIES),
+        wait=_upload_pause_s,
+        sleep=visit.delivery.sleep,
+        reraise=True,
+    )
+    retrying(visit.portal.upload, statement)
+    visit.journal.record_upload()
+    _logger.info("statement uploaded", extra={"event": "statement_uploaded", "order_id": visit.order.order_id})
+    visit.signals.reached(Point.AFTER_UPLOAD)
+
+
+def _not_found(visit: Visit) -> Outcome:
+    recheck_s = visit.settings.not_found_recheck_s
+    order = visit.journal.record_not_found(recheck_s=recheck_s)
+    _logger.info(
+        "object not found at the portal",
+        extra={"event": "object_not_found", "order_id": order.order_id, "is_final": settled(order) is not None},
+    )
+    return settled(order) or Later(
+        delay_s=_until_next_s(order, recheck_s), reason="the portal doesn't know the object", is_put_down=True
+    )
+
+
+def _refuse(visit: Visit, reason: str) -> Outcome:
+    """What a person should decide before anything is paid ends the order, with the reason."""
+    visit.journal.fail(reason)
+    return settled(visit.order) or Later(delay_s=0.0, reason=reason)
+
+
+def _annulled(card: Card) -> str:
+    when = f" since {card.cancelled}" if card.cancelled else ""
+    return f"The portal shows the object {card.cad_num} as annulled{when} («Погашено»): nothing was ordered"
+
+
+def _intent(
+    before: worker_pb2.Submission | None,
+    declarant: Declarant,
+    listing: Listing,
+    *,
+    access_key: str,
+    balance: int,
+    portal_cad_num: str,
+) -> worker_pb2.Submission:
+    # Offered the first time only: the answer names those that were kept, and they are used.
+    guids = StatementGuids.make()
+    return worker_pb2.Submission(
+        super_package_guid=guids.super_package if before is None else before.super_package_guid,
+        statement_guid=guids.statement if before is None else before.statement_guid,
+        package_guid=guids.package if before is None else before.package_guid,
+        draft_guid=guids.draft if before is None else before.draft_guid,
+        person_oid=declarant.person_oid,
+        access_key=access_key,
+        balance=balance,
+        portal_cad_num=portal_cad_num,
+        known_application_ids=listing.known_ids(portal_cad_num),
+    )
+
+
+def _kept(visit: Visit) -> worker_pb2.Submission:
+    submission = visit.submission
+    assert submission is not None, "the intent's answer shows the submission that is kept"
+    return submission
+
+
+def _until_next_s(order: worker_pb2.OrderInHand, otherwise_s: float) -> float:
+    if not order.HasField("next_at"):
+        return otherwise_s
+    return max(0.0, (order.next_at.ToDatetime() - order.as_of.ToDatetime()).total_seconds())
+
+
+def _is_server_error(error: BaseException) -> bool:
+    return isinstance(error, PortalUnavailable) and error.outage is Outage.SERVER_ERROR
+
+
+def _upload_pause_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked_s = error.retry_after_s if isinstance(error, PortalUnavailable) else None
+    return UPLOAD_PAUSE_S if asked_s is None else min(asked_s, UPLOAD_PAUSE_S)

@@ -1,0 +1,184 @@
+"""The worker's line to the orders service: one gRPC channel, typed refusals, retries that fit the caller.
+
+Every rpc of WorkerService may be repeated after a lost answer, so "no answer" is one error here (ServiceUnreachable),
+whether nothing was done or only its answer got lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from orders_service.v1 import worker_pb2, worker_pb2_grpc
+from worker.errors import ServiceBroken, ServiceUnreachable, WorkerError, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+#: A unary call that isn't answered by then counts as lost, and is repeated.
+CALL_TIMEOUT_S: Final = 10.0
+#: How long one call is repeated while the lease lasts; then the order is put down for a while.
+PATIENCE_S: Final = 300.0
+ERROR_DOMAIN: Final = "orders_service"
+
+_RETRY_WAIT: Final = wait_random_exponential(multiplier=0.2, max=5.0)
+_UNREACHABLE: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # What a service that stops in order answers to the calls in hand.
+        grpc.StatusCode.CANCELLED,
+    }
+)
+
+Answer = TypeVar("Answer")
+
+
+class Reporter:
+    """Talks to WorkerService. One per process; thread-safe.
+
+    Args:
+        host, port: Where the orders service listens.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address: Final = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._channel = grpc.insecure_channel(
+            self.address,
+            options=[
+                ("grpc.initial_reconnect_backoff_ms", 200),
+                ("grpc.max_reconnect_backoff_ms", 3000),
+                # A peer that vanished without a word is noticed between two calls too.
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+            ],
+        )
+        self.stub: Final = worker_pb2_grpc.WorkerServiceStub(self._channel)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Reporter:
+        """Make the line that the settings describe. Nothing is connected yet."""
+        return cls(settings.orders_service_host, settings.orders_service_port)
+
+    def close(self) -> None:
+        """Close the channel; calls in hand fail."""
+        self._channel.close()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return when the service takes connections.
+
+        Raises:
+            ServiceUnreachable: It doesn't within `timeout_s` seconds.
+        """
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=timeout_s)
+        except grpc.FutureTimeoutError as exc:
+            raise ServiceUnreachable(
+                f"The orders service can't be reached at {self.address}: start it with `orders-service serve`, or set"
+                " ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
+            ) from exc
+
+    def open_account(self, username: str, opened_by: str) -> worker_pb2.WorkerAccount:
+        """Open the account and raise its epoch. Only with the account's name held in the queue. One try.
+
+        Raises:
+            AccountUnknown, AccountCannotTake, ServiceUnreachable, ServiceBroken.
+        """
+        request = worker_pb2.OpenAccountRequest(username=username, opened_by=opened_by)
+        return self.once(lambda: self.stub.OpenAccount(request, timeout=CALL_TIMEOUT_S)).account
+
+    def read_account(self, username: str, epoch: int) -> worker_pb2.WorkerAccount:
+        """Return the account as it stands. One try.
+
+        Raises:
+            StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken.
+        """
+        request = worker_pb2.ReadAccountRequest(username=username, epoch=epoch)
+        return self.once(lambda: self.stub.ReadAccount(request, timeout=CALL_TIMEOUT_S)).account
+
+    def mark_account(
+        self,
+        username: str,
+        epoch: int,
+        *,
+        kind: str,
+        reason: str,
+        retry_in_s: float | None,
+        sleep: Callable[[float], None],
+    ) -> worker_pb2.WorkerAccount:
+        """Say why the account takes no new orders, or (kind empty) that nothing is in the way.
+
+        Raises:
+            StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
+        """
+        request = worker_pb2.MarkAccountRequest(username=username, epoch=epoch, kind=kind, reason=reason)
+        if retry_in_s is not None:
+            request.retry_in_s = retry_in_s
+        return self.ask(lambda: self.stub.MarkAccount(request, timeout=CALL_TIMEOUT_S), sleep=sleep).account
+
+    def ask(
+        self, call: Callable[[], Answer], *, sleep: Callable[[float], None], patience_s: float = PATIENCE_S
+    ) -> Answer:
+        """Call until an answer comes, pausing by `sleep`, which may raise to end it.
+
+        Raises:
+            ServiceRefused: The service said no.
+            ServiceUnreachable: Nothing came for `patience_s` seconds.
+            ServiceBroken: An answer that no rule knows.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(ServiceUnreachable),
+            wait=_RETRY_WAIT,
+            stop=stop_after_delay(patience_s),
+            sleep=sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        answer: Answer = retrying(self.once, call)
+        return answer
+
+    def once(self, call: Callable[[], Answer]) -> Answer:
+        """Call once, with what gRPC raises translated."""
+        try:
+            return call()
+        except grpc.RpcError as exc:
+            raise translate(exc, self.address) from exc
+
+
+def translate(exc: grpc.RpcError, address: str) -> WorkerError:
+    """Return our error for what gRPC raised: the only place that knows its status codes."""
+    if not isinstance(exc, grpc.Call):
+        return ServiceBroken(f"The call to the orders service at {address} failed: {exc}.")
+    code, details = exc.code(), exc.details() or ""
+    if code in _UNREACHABLE:
+        return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {details}.")
+    status = rpc_status.from_call(exc)
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            return refusal(info.reason, details, dict(info.metadata))
+    return ServiceBroken(f"The orders service at {address} answered {code.name}: {details}.")
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    _logger.warning(
+        "the orders service doesn't answer, asking again",
+        extra={
+            "event": "service_retry",
+            "attempt": state.attempt_number,
+            "delay_s": round(state.upcoming_sleep, 2),
+            "error": str(error),
+        },
+    )

@@ -1,0 +1,99 @@
+"""One delivery's visit to its order: what the phases share, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from orders_service.v1 import orders_pb2, worker_pb2
+
+if TYPE_CHECKING:
+    from rosq import Delivery
+    from worker.journal import OrderJournal
+    from worker.portal.client import PortalClient
+    from worker.portal.pages.applications import Application
+    from worker.settings import Settings
+    from worker.signals import Signals
+
+__all__ = ["FINAL_STATES", "Done", "Held", "Later", "Outcome", "Visit", "row_message", "settled"]
+
+FINAL_STATES: Final = frozenset(
+    {orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED, orders_pb2.ORDER_STATE_CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The order is final: its job is completed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A person must decide about the order: its job fails, and comes back when that was done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """The order is to be looked at again.
+
+    Attributes:
+        delay_s: Seconds until then.
+        reason: Why, for the order's history.
+        is_put_down: The service did so already with its last answer: only the job is left to settle.
+        is_for_others: The trouble is this account's: where the order isn't bound, another account may have it at once.
+        pause_s: How long this worker itself should take nothing else meanwhile, as the trouble isn't the order's.
+    """
+
+    delay_s: float
+    reason: str
+    is_put_down: bool = False
+    is_for_others: bool = False
+    pause_s: float = 0.0
+
+
+Outcome: TypeAlias = Done | Held | Later
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """What a phase works with. The order itself is the journal's: as the service answered it last."""
+
+    delivery: Delivery
+    journal: OrderJournal
+    portal: PortalClient
+    #: As it stood when the visit began.
+    account: worker_pb2.WorkerAccount
+    settings: Settings
+    signals: Signals
+
+    @property
+    def order(self) -> worker_pb2.OrderInHand:
+        """The order as the service answered it last."""
+        return self.journal.order
+
+    @property
+    def submission(self) -> worker_pb2.Submission | None:
+        """The journal of this account's submission; None: no intent yet."""
+        return self.order.submission if self.order.HasField("submission") else None
+
+
+def settled(order: worker_pb2.OrderInHand) -> Outcome | None:
+    """Return what the service's answer leaves no choice about: the order is final, or held. Else None."""
+    if order.state in FINAL_STATES:
+        return Done()
+    if order.hold_reason:
+        return Held(reason=order.hold_reason)
+    return None
+
+
+def row_message(row: Application) -> worker_pb2.ApplicationRow:
+    """Return a row of the account's list as the service takes it."""
+    return worker_pb2.ApplicationRow(
+        application_id=row.application_id,
+        order_number=row.request_number,
+        cad_num=row.cad_num,
+        status_code=row.status_code,
+        request_status=row.request_status,
+    )
