@@ -6,7 +6,9 @@ damaged is worth another download; what is whole but strange is for a person.
 
 from __future__ import annotations
 
+import errno
 import gzip
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -23,6 +25,16 @@ _CHUNK: Final = 256 * 1024
 _ENCRYPTED_FLAG: Final = 0x1
 # Smaller entries can't do harm, however well they are compressed.
 _RATIO_FLOOR_BYTES: Final = _MIB
+# What zipfile raises for cut or damaged archives; found by cutting and damaging thousands of them.
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    gzip.BadGzipFile,
+    EOFError,
+    UnicodeDecodeError,
+    struct.error,
+    OverflowError,
+)
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -71,8 +83,13 @@ def open_only_xml(path: Path, limits: ArchiveLimits) -> Iterator[FoundXml]:
         reader = _Reader(limits, stack)
         try:
             reader.read_zip(stack.enter_context(path.open("rb")), label="", is_inner=False)
-        except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError) as exc:
-            raise ArchiveDamaged(f"The archive is damaged: {exc or type(exc).__name__}.") from exc
+        except _DAMAGE as exc:
+            raise ArchiveDamaged(f"The archive is damaged: {str(exc) or type(exc).__name__}.") from exc
+        except OSError as exc:
+            if exc.errno != errno.EINVAL:
+                raise
+            # A directory that points before the beginning of the file.
+            raise ArchiveDamaged("The archive is damaged: its directory points nowhere.") from exc
         except NotImplementedError as exc:  # zipfile's word for what it can't unpack
             raise ArchiveStrange(f"The archive can't be unpacked: {exc}.") from exc
         yield reader.only_xml()
@@ -136,7 +153,7 @@ class _Reader:
         if self._inner_archives > 1:
             raise ArchiveStrange("The archive holds more than one archive.")
         if kind.endswith(".gz"):
-            with gzip.GzipFile(fileobj=kept) as inner:
+            with gzip.GzipFile(fileobj=kept, mode="rb") as inner:
                 self._take(name[: -len(".gz")], inner, packed_bytes=size, is_inner=True)
         else:
             self.read_zip(kept, label=f"{name}/", is_inner=True)

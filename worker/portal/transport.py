@@ -271,7 +271,7 @@ def translate(exc: Exception, step: str, pacer: Pacer) -> PortalError:
     """Return our error for one of httpx or of the socket: no answer came, or not all of it."""
     if (refusal := _find_certificate_refusal(exc)) is not None:
         return PersonNeeded(
-            f"The portal's certificate isn't trusted ({refusal.verify_message}): set ROSREESTR_CA_BUNDLE to a PEM file"
+            f"The portal's certificate isn't trusted ({refusal}): set ROSREESTR_CA_BUNDLE to a PEM file"
             " with the root and issuing certificates that sign it.",
             need=Need.CA_BUNDLE,
         )

@@ -1,0 +1,57 @@
+"""Every error of the libraries below becomes one of ours, and every one of ours says what to do."""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import ssl
+
+import httpx
+import pytest
+
+from worker import portal
+from worker.portal import Need, Outage, Pacer, PersonNeeded, PortalError, PortalUnavailable, errors
+from worker.portal.transport import translate
+
+
+def subclasses(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("kind", sorted(subclasses(httpx.RequestError), key=lambda kind: kind.__name__))
+def test_every_error_of_a_request_is_an_outage_with_a_time_to_wait(kind: type[httpx.RequestError]) -> None:
+    error = translate(kind("broken"), "search", Pacer(0.0))
+
+    assert isinstance(error, PortalUnavailable)
+    assert error.retry_after_s
+    is_slow = issubclass(kind, httpx.TimeoutException) and kind is not httpx.ConnectTimeout
+    assert error.outage is (Outage.SLOW if is_slow else Outage.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror(), ssl.SSLError(), httpx.InvalidURL("x")]
+)
+def test_every_error_of_a_connection_is_an_outage(error: Exception) -> None:
+    assert isinstance(translate(error, "finish", Pacer(0.0)), PortalUnavailable)
+
+
+def test_a_certificate_that_is_not_trusted_needs_a_person_however_deep_it_hides() -> None:
+    try:
+        try:
+            raise ssl.SSLCertVerificationError("x")
+        except ssl.SSLError as exc:
+            raise httpx.ConnectError("y") from exc
+    except httpx.ConnectError as exc:
+        error = translate(exc, "search", Pacer(0.0))
+
+    assert isinstance(error, PersonNeeded)
+    assert error.need is Need.CA_BUNDLE
+
+
+def test_every_error_is_exported_and_stands_in_the_tree() -> None:
+    ours = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, PortalError)}
+
+    assert ours <= set(portal.__all__)
+    assert all(name in (errors.__doc__ or "") for name in ours)
+    assert sorted(portal.__all__) == sorted(set(portal.__all__))
+    assert all(hasattr(portal, name) for name in portal.__all__)
