@@ -1,1 +1,74 @@
-"""A job queue on Redis Streams."""
+"""A job queue on Redis Streams.
+
+    from rosq import Queue, RedisSettings, Worker
+
+    queue = Queue(RedisSettings(), "order-processing")
+    queue.enqueue({"order_id": 123}, job_id="123")
+    Worker(queue, handler, name="worker-1").run()
+
+A job runs at least once, in the hands of one holder at a time; who loses it can't change it any more.
+"""
+
+from __future__ import annotations
+
+from rosq.delivery import Delivery, Handler
+from rosq.errors import (
+    InvalidData,
+    InvalidName,
+    InvalidSettings,
+    LeaseLost,
+    RosqError,
+    ScriptFailed,
+    ServerFull,
+    ServerRefused,
+    ServerUnfit,
+    ServerUnreachable,
+    WorkerNameTaken,
+)
+from rosq.events import Event
+from rosq.job import Enqueued, EnqueueOutcome, Job, JobState, NewJob, Reopened, ReopenOutcome
+from rosq.lease import Lease
+from rosq.queue import Queue
+from rosq.retry import RetryPolicy
+from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
+from rosq.signals import Fail, JobSignal, Release, Snooze
+from rosq.worker import Worker
+
+__all__ = [  # noqa: RUF022 - grouped by topic
+    # Putting jobs on the queue, and looking at them
+    "EnqueueOutcome",
+    "Enqueued",
+    "Event",
+    "Job",
+    "JobState",
+    "NewJob",
+    "Queue",
+    "QueueSettings",
+    "RedisSettings",
+    "ReopenOutcome",
+    "Reopened",
+    # Working on them
+    "Delivery",
+    "Handler",
+    "Lease",
+    "RetryPolicy",
+    "Worker",
+    "WorkerSettings",
+    # What a handler may say
+    "Fail",
+    "JobSignal",
+    "Release",
+    "Snooze",
+    # What can go wrong
+    "InvalidData",
+    "InvalidName",
+    "InvalidSettings",
+    "LeaseLost",
+    "RosqError",
+    "ScriptFailed",
+    "ServerFull",
+    "ServerRefused",
+    "ServerUnfit",
+    "ServerUnreachable",
+    "WorkerNameTaken",
+]

@@ -1,0 +1,64 @@
+"""A wake-up that any thread or signal handler may ring and one thread waits for, together with a socket if need be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+
+from rosq.clock import boot_time_s
+
+
+class Alarm:
+    """A pipe to oneself.
+
+    `threading.Event` won't do: its lock isn't reentrant, so a signal handler that interrupts a waiter of the same
+    thread could hang; and nobody can wait for an event and a socket at once.
+    """
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self) -> None:
+        """Wake the waiter, now or as soon as it waits. Safe in signal handlers; ringing twice is ringing once."""
+        # A full pipe means that it rings already; a closed one, that nobody waits any more.
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._write_fd, b"!")
+
+    def clear(self) -> None:
+        """Silence the alarm: what it rang for is going to be looked at now."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read_fd, 4096)
+
+    def wait(self, timeout_s: float | None, fd: int | None = None) -> bool:
+        """Wait for the alarm, for `fd` to become readable, or for the time to pass.
+
+        Args:
+            timeout_s: Seconds by CLOCK_BOOTTIME; None waits without end.
+            fd: A file descriptor that ends the wait too when it is readable.
+
+        Returns:
+            True if the alarm rang (it is silent again then), whatever else happened.
+        """
+        poller = select.poll()
+        poller.register(self._read_fd, select.POLLIN)
+        if fd is not None:
+            poller.register(fd, select.POLLIN)
+        deadline = None if timeout_s is None else boot_time_s() + timeout_s
+        while True:
+            left_s = None if deadline is None else max(deadline - boot_time_s(), 0.0)
+            ready = dict(poller.poll(None if left_s is None else left_s * 1000))
+            if self._read_fd in ready:
+                self.clear()
+                return True
+            if ready or (left_s is not None and left_s <= 0):
+                return False
+
+    def close(self) -> None:
+        """Free the pipe. Nobody may wait any more; ringing stays harmless. Safe twice."""
+        # First forgotten, then closed: a late ring() must not hit a descriptor that is something else by then.
+        read_fd, write_fd = self._read_fd, self._write_fd
+        self._read_fd = self._write_fd = -1
+        for fd in (write_fd, read_fd):
+            if fd >= 0:
+                os.close(fd)

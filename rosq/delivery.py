@@ -1,0 +1,91 @@
+"""One hand-out of a job to a handler."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+from rosq.clock import boot_time_s
+from rosq.signals import Release
+
+if TYPE_CHECKING:
+    from rosq.alarm import Alarm
+    from rosq.job import JobData
+    from rosq.lease import Lease
+    from rosq.stop import StopClock
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Delivery:
+    """A job in the hands of one worker, for one run of the handler."""
+
+    job_id: str
+    data: JobData
+    #: The lane from which it came.
+    lane: str
+    #: Greater than that of any earlier delivery of this job. Below 2^53.
+    fence: int
+    #: Random; tells this delivery from any other, whatever its fence.
+    token: str
+    #: Counted from 1; grows when the handler fails, not with snoozes, releases or crashes.
+    attempt: int
+    #: If this run fails, the job fails for good.
+    is_last_attempt: bool
+    #: How often in a row the job was taken from a holder that didn't settle it.
+    crashes: int
+    lease: Lease
+    #: The lane's entry that stands for it; Redis' own id.
+    entry_id: str
+    #: When the hand-out was asked for, by `boot_time_s`.
+    started_s: float
+    stop: StopClock
+    alarm: Alarm
+    #: Whether Redis knows this delivery. One that tests make up is settled by nobody.
+    is_real: bool = True
+
+    @property
+    def is_stop_requested(self) -> bool:
+        """Whether the worker was asked to stop: come to an end soon, at a good place."""
+        return self.stop.is_requested
+
+    def check(self) -> None:
+        """Return if work may go on. Call it before anything that can't be taken back.
+
+        Raises:
+            LeaseLost: The job may be another worker's by now.
+            Release: A stop was requested and its grace is over: let it through, and the job goes back to its lane.
+        """
+        self.lease.check()
+        if self.stop.grace_left_s() <= 0:
+            raise Release
+
+    def sleep(self, seconds: float) -> None:
+        """Rest without missing what `check` looks for; it is looked at before, during and after.
+
+        Args:
+            seconds: By CLOCK_BOOTTIME.
+
+        Raises:
+            LeaseLost: See `check`.
+            Release: See `check`.
+        """
+        until_s = boot_time_s() + seconds
+        while True:
+            self.check()
+            left_s = until_s - boot_time_s()
+            if left_s <= 0:
+                return
+            self.alarm.wait(max(min(left_s, self.lease.remaining_s(), self.stop.grace_left_s()), 0.0))
+
+
+class Handler(Protocol):
+    """What a worker calls for each delivery.
+
+    Returning completes the job. Any exception counts as a failed attempt, but for those of `rosq.signals`, which say
+    what should become of the job, and LeaseLost, which leaves it to its next holder. It may be called again for the
+    same job after any crash: look first how far the work has come.
+    """
+
+    def __call__(self, delivery: Delivery) -> None:
+        """Work on the job."""
+        ...

@@ -1,0 +1,154 @@
+"""What can go wrong, as one tree. Outcomes of a handler are not errors: they stand in `rosq.signals`.
+
+RosqError
+├── InvalidName            a queue, lane, job or worker name that breaks the rule
+├── InvalidData            job data that isn't JSON, or is too long
+├── InvalidSettings        a setting out of its range
+├── LeaseLost              another holder may have the job now
+├── WorkerNameTaken        another process works under this worker's name
+├── ServerUnreachable      no answer for now: wait and try again
+│   ├── ServerRefused      it answers, but not to us: password, user, permission
+│   └── ServerFull         out of memory: nothing was written
+├── ServerUnfit            the server, or what lies on it, mustn't be used as it is
+└── ScriptFailed           an error of a script or command: a defect, never to be retried
+"""
+
+from __future__ import annotations
+
+from redis import exceptions as redis_errors
+
+
+class RosqError(Exception):
+    """Anything that rosq raises of its own accord."""
+
+
+class InvalidName(RosqError, ValueError):
+    """A name breaks the rule for its kind."""
+
+
+class InvalidData(RosqError, ValueError):
+    """Job data can't be stored."""
+
+
+class InvalidSettings(RosqError, ValueError):
+    """A setting is out of its range."""
+
+
+class LeaseLost(RosqError):
+    """The job may be another worker's by now: stop working on it, change nothing."""
+
+    def __init__(self, job_id: str, reason: str = "") -> None:
+        self.job_id = job_id
+        self.reason = reason
+        super().__init__(f"The lease of job {job_id} is lost" + (f": {reason}." if reason else "."))
+
+
+class WorkerNameTaken(RosqError):
+    """Another process works under this name."""
+
+    def __init__(self, name: str, holder: str, retry_after_s: float) -> None:
+        self.name = name
+        self.holder = holder
+        self.retry_after_s = retry_after_s
+        super().__init__(
+            f"Worker {name} runs already ({holder}). Stop that one first; "
+            f"if it is dead, its name comes free within {max(retry_after_s, 0):.0f} s."
+        )
+
+
+class ServerUnreachable(RosqError):
+    """Redis gives no answer that can be used now; trying again later may help."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(
+            f"Redis at {address} can't be reached: {reason}. "
+            "Check that it runs and that REDIS_HOST and REDIS_PORT name it."
+        )
+
+
+class ServerRefused(ServerUnreachable):
+    """Redis answers, but refuses this client."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.args = (
+            f"Redis at {address} refuses this client: {reason}. Check REDIS_PASSWORD, REDIS_DB and the user's rights.",
+        )
+
+
+class ServerFull(ServerUnreachable):
+    """Redis has reached its memory limit; nothing was written."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.args = (
+            f"Redis at {address} is out of memory, nothing was written: {reason}. Raise maxmemory or free some.",
+        )
+
+
+class ServerUnfit(RosqError):
+    """The server works, but jobs would not be safe on it."""
+
+
+class ScriptFailed(RosqError):
+    """Redis reported an error that repeating can't cure."""
+
+
+#: What an error answer says when the server, not the request, is the trouble: restart, failover, full disk, moving
+#: slots. Redis 6.2 wraps a script's errors ("ERR Error running script …"), so they are looked for anywhere in the text.
+_TRANSIENT_MARKS = (
+    "LOADING",
+    "READONLY",
+    "UNBLOCKED",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "MISCONF",
+)
+_TRANSIENT_STARTS = ("BUSY ", "NOMASTERLINK", "max number of clients", "ERR max number of clients")
+_REFUSED_STARTS = (
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "DENIED",
+    "ERR AUTH",
+    "ERR Client sent AUTH",
+    "ERR invalid password",
+)
+_REFUSED_MARKS = ("invalid DB index", "DB index is out of range")
+
+_AWAY = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.ClusterDownError,
+    redis_errors.TryAgainError,
+    redis_errors.InvalidResponse,
+    OSError,
+)
+_REFUSED = (
+    redis_errors.AuthenticationError,
+    redis_errors.AuthorizationError,
+    redis_errors.NoPermissionError,
+    redis_errors.AuthenticationWrongNumberOfArgsError,
+)
+
+
+def translate(error: Exception, address: str) -> RosqError:
+    """Say in our words what a client library's error means; each of redis-py's maps to exactly one of ours."""
+    if isinstance(error, RosqError):
+        return error
+    text = str(error) or type(error).__name__
+    if isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
+        return ServerFull(address, text)
+    if isinstance(error, _REFUSED) or text.startswith(_REFUSED_STARTS) or any(mark in text for mark in _REFUSED_MARKS):
+        return ServerRefused(address, text)
+    is_answer = isinstance(error, redis_errors.ResponseError)
+    if isinstance(error, _AWAY) or text.startswith(_TRANSIENT_STARTS):
+        return ServerUnreachable(address, text)
+    if is_answer and any(mark in text for mark in _TRANSIENT_MARKS):
+        return ServerUnreachable(address, text)
+    return ScriptFailed(f"Redis at {address} reports an error that repeating can't cure: {text}")

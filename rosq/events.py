@@ -1,0 +1,23 @@
+"""What is said about jobs and workers: the events that scripts write into Redis, and the names of log lines."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Event(enum.StrEnum):
+    """The events of a queue's stream; `docs/events.md` has when each is written and its fields."""
+
+    ENQUEUED = "enqueued"
+    REOPENED = "reopened"
+    PROMOTED = "promoted"
+    STARTED = "started"
+    COMPLETED = "completed"
+    RETRIED = "retried"
+    SNOOZED = "snoozed"
+    RELEASED = "released"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    DROPPED = "dropped"
+    WORKER_JOINED = "worker_joined"
+    WORKER_LEFT = "worker_left"

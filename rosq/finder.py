@@ -1,0 +1,155 @@
+"""Looking jobs up, many at a time, without asking any worker."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from redis import exceptions as redis_errors
+
+from rosq.job import Job, JobState
+from rosq.keys import GROUP, MAIN_LANE, Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
+
+#: Jobs that are looked up in one transaction: it must not hold the server up.
+_BATCH = 200
+#: How often a job that keeps moving between the looks is looked for.
+_LOOKS = 5
+
+
+def find_jobs(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Return those of the jobs that the queue knows, by id; the order is that of the ids."""
+    found: dict[str, Job] = {}
+    for start in range(0, len(job_ids), _BATCH):
+        found.update(_find_batch(client, keys, job_ids[start : start + _BATCH]))
+    return {job_id: found[job_id] for job_id in job_ids if job_id in found}
+
+
+def to_datetime(at_ms: str | float | None) -> datetime | None:
+    """Read a time of Redis' fields; None stays None."""
+    return None if at_ms is None else datetime.fromtimestamp(float(at_ms) / 1000, UTC)
+
+
+def is_after(entry_id: str, other: str) -> bool:
+    """Whether a stream's entry comes after another."""
+    return _parts(entry_id) > _parts(other)
+
+
+def last_delivered(groups: list[dict[str, Any]]) -> str | None:
+    """The last entry that was handed out, from XINFO GROUPS; None where the group doesn't exist yet."""
+    return next((group["last-delivered-id"] for group in groups if group["name"] == GROUP), None)
+
+
+def _parts(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def _find_batch(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Look twice: first where the jobs lie, then, at one instant, at the jobs and those places. A job that moved in
+    between is looked up again, so that none is taken for dead because it was on its way."""
+    found: dict[str, Job] = {}
+    places = _look_for_places(client, keys, job_ids)
+    for look in range(_LOOKS):
+        seen, moved = _look_at(client, keys, places, is_final=look == _LOOKS - 1)
+        found.update(seen)
+        if not moved:
+            break
+        places = moved
+    return found
+
+
+def _look_for_places(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    pipe = client.pipeline(transaction=False)
+    for job_id in job_ids:
+        pipe.hmget(keys.job(job_id), ["state", "lane", "entry_id"])
+    return {
+        job_id: (lane or MAIN_LANE, entry_id or "")
+        for job_id, (state, lane, entry_id) in zip(job_ids, pipe.execute(), strict=True)
+        if state is not None
+    }
+
+
+def _look_at(
+    client: redis.Redis, keys: Keys, places: dict[str, tuple[str, str]], *, is_final: bool
+) -> tuple[dict[str, Job], dict[str, tuple[str, str]]]:
+    if not places:
+        return {}, {}
+    lanes = sorted({lane for lane, _ in places.values()})
+    # All keys have one hash tag, so a transaction works on a cluster too.
+    pipe = client.pipeline(transaction=True)
+    pipe.time()
+    for lane in lanes:
+        pipe.xinfo_groups(keys.lane(lane))
+    for job_id, (lane, entry_id) in places.items():
+        pipe.hgetall(keys.job(job_id))
+        pipe.zscore(keys.delayed, job_id)
+        # An id that no entry has, where there is none.
+        pipe.xrange(keys.lane(lane), entry_id or "0-1", entry_id or "0-1")
+        pipe.xpending_range(keys.lane(lane), GROUP, entry_id or "0-1", entry_id or "0-1", 1)
+    # A lane or group that doesn't exist is an answer here, not a failure.
+    answers = pipe.execute(raise_on_error=False)
+    for answer in answers:
+        is_missing = isinstance(answer, redis_errors.ResponseError) and _is_about_missing(answer)
+        if isinstance(answer, Exception) and not is_missing:
+            raise answer
+    (seconds, micros), *rest = answers
+    now_ms = seconds * 1000 + micros // 1000
+    delivered = {
+        lane: None if isinstance(groups, Exception) else last_delivered(groups)
+        for lane, groups in zip(lanes, rest, strict=False)
+    }
+    rest = rest[len(lanes) :]
+    found: dict[str, Job] = {}
+    moved: dict[str, tuple[str, str]] = {}
+    for number, (job_id, place) in enumerate(places.items()):
+        fields, due_ms, entries, pending = rest[4 * number : 4 * number + 4]
+        if not fields:
+            continue
+        here = (fields.get("lane") or MAIN_LANE, fields.get("entry_id") or "")
+        if here != place and not is_final:
+            moved[job_id] = here
+            continue
+        last = delivered[place[0]]
+        is_pending = not isinstance(pending, Exception) and bool(pending)
+        is_entry_live = bool(entries) and (last is None or is_pending or is_after(place[1], last))
+        # One that moved at every look is alive, whatever its place says.
+        is_live = here != place or is_entry_live
+        found[job_id] = _read_job(job_id, fields, due_ms, entries or [], now_ms, is_entry_live=is_live)
+    return found, moved
+
+
+def _is_about_missing(error: redis_errors.ResponseError) -> bool:
+    return "NOGROUP" in str(error) or "no such key" in str(error).lower()
+
+
+def _read_job(
+    job_id: str, fields: dict[str, str], due_ms: float | None, entries: list[Any], now_ms: int, *, is_entry_live: bool
+) -> Job:
+    state = JobState(fields["state"])
+    data = fields.get("data") or (entries[0][1].get("data") if entries else None) or "{}"
+    lease_until_ms = fields.get("lease_until_ms")
+    has_lease = state is JobState.ACTIVE and lease_until_ms is not None and float(lease_until_ms) > now_ms
+    is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
+    return Job(
+        job_id=job_id,
+        data=json.loads(data),
+        state=state,
+        is_live=is_live,
+        lane=fields.get("lane") or MAIN_LANE,
+        attempts=int(fields.get("attempts") or 0),
+        crashes=int(fields.get("crashes") or 0),
+        fence=int(fields.get("fence") or 0),
+        last_error=fields.get("last_error"),
+        created_at=to_datetime(fields.get("created_at_ms")),
+        due_at=to_datetime(due_ms),
+        started_at=to_datetime(fields.get("started_at_ms")),
+        worker=fields.get("worker"),
+        finished_at=to_datetime(fields.get("finished_at_ms")),
+        lease_until=to_datetime(lease_until_ms),
+    )

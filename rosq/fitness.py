@@ -1,0 +1,56 @@
+"""Whether a server, and what lies on it, can be trusted with jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosq import errors
+from rosq.keys import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from rosq.keys import Keys
+    from rosq.wire import Wire
+
+#: The oldest server whose streams do what the scripts need (XAUTOCLAIM, exclusive ranges).
+OLDEST_VERSION = (6, 2)
+
+
+def check_server(wire: Wire, keys: Keys) -> None:
+    """Refuse a server on which a queue's jobs wouldn't be safe.
+
+    A policy that evicts is refused without a memory limit too: the limit can be set at any time while workers run, and
+    what goes first under the volatile policies is the hold on a worker's name.
+
+    Raises:
+        ServerUnfit: It evicts keys, is older than 6.2, or the queue was written by a newer rosq.
+    """
+    info = parse_info(wire.call("INFO"))
+    version = info.get("redis_version", "0")
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:
+        raise errors.ServerUnfit(f"Redis at {wire.address} is version {version}. rosq needs 6.2 or newer: upgrade it.")
+    policy = info.get("maxmemory_policy", "unknown")
+    if policy != "noeviction":
+        raise errors.ServerUnfit(
+            f"Redis at {wire.address} may evict keys (maxmemory-policy is {policy}), and jobs would vanish. "
+            "Set maxmemory-policy to noeviction."
+        )
+    check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+
+
+def check_schema(found: str | None, keys: Keys) -> None:
+    """Refuse a queue whose keys a newer rosq has written.
+
+    Raises:
+        ServerUnfit: Its key-schema version is above ours.
+    """
+    if found is not None and int(found) > SCHEMA_VERSION:
+        raise errors.ServerUnfit(
+            f"Queue {keys.queue} was written by a newer rosq (key schema {found}, this one knows {SCHEMA_VERSION}). "
+            "Upgrade rosq here."
+        )
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """Read what INFO answers."""
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}

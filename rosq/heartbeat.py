@@ -1,0 +1,215 @@
+"""The heartbeat: a thread with a connection of its own that keeps a worker's name and lease while the handler works."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from rosq import errors, script
+from rosq.alarm import Alarm
+from rosq.clock import boot_time_s
+from rosq.script import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosq.consumer import Consumer
+    from rosq.delivery import Delivery
+    from rosq.recovery import Recovery
+    from rosq.settings import WorkerSettings
+    from rosq.stop import StopClock
+    from rosq.wire import Wire
+
+log = logging.getLogger(__name__)
+
+_LOST = {
+    Code.LOST: "another delivery has the job, or nobody",
+    Code.GONE: "the queue doesn't know the job any more",
+    Code.ALREADY_SETTLED: "the job was settled",
+}
+#: Of a lease, the part to wait after a heartbeat that got no answer.
+_AGAIN_AFTER = 1 / 15
+
+
+class Heartbeat:
+    """Renews the hold on the name and the lease of the job in hand each third of a lease, and watches the worker's
+    stop.
+
+    Args:
+        wake_loop: Called when the read loop, or a handler that sleeps, has to look up: a lease or the name was lost.
+        release: Called once when a stop's grace is over and the handler hasn't come to an end by itself a moment later.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        wire: Wire,
+        recovery: Recovery,
+        settings: WorkerSettings,
+        stop: StopClock,
+        wake_loop: Callable[[], None],
+        release: Callable[[Delivery, Wire], None],
+    ) -> None:
+        self._consumer = consumer
+        self._wire = wire
+        self._recovery = recovery
+        self._settings = settings
+        self._stop = stop
+        self._wake_loop = wake_loop
+        self._release = release
+        self._alarm = Alarm()
+        self._delivery: Delivery | None = None
+        self._has_held_name = False
+        self._is_name_held = False
+        self._released_token = ""
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="rosq-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and wait for it, no longer than a call to Redis may take. Safe twice, and before the start."""
+        self._is_closing = True
+        self._alarm.ring()
+        if self._thread.ident is not None:
+            self._thread.join(self._settings.exit_s + 1)
+        if not self._thread.is_alive():
+            self._alarm.close()
+            self._wire.close()
+
+    def nudge(self) -> None:
+        """Look at the clock again: a stop was requested. Safe in signal handlers."""
+        self._alarm.ring()
+
+    def hold_name(self) -> None:
+        """The name was taken: keep it."""
+        self._has_held_name = self._is_name_held = True
+
+    def hold_job(self, delivery: Delivery) -> None:
+        """A job is in hand: keep its lease."""
+        self._delivery = delivery
+        if self._settings.run_timeout_s < self._settings.beat_s:
+            # The next look at the clock would come too late for it.
+            self._alarm.ring()
+
+    def drop_job(self) -> None:
+        """The job in hand has come to its end."""
+        self._delivery = None
+
+    def is_overrun(self, delivery: Delivery) -> bool:
+        """Whether a delivery has run longer than it may."""
+        return boot_time_s() - delivery.started_s > self._settings.run_timeout_s
+
+    def _run(self) -> None:
+        next_beat_s = boot_time_s()
+        while not self._is_closing:
+            now_s = boot_time_s()
+            if now_s >= next_beat_s:
+                pause_s = self._settings.beat_s if self._beat() else self._settings.lease_s * _AGAIN_AFTER
+                next_beat_s = now_s + pause_s
+            self._watch_run_time()
+            self._watch_stop()
+            self._alarm.wait(self._rest_s(next_beat_s))
+
+    def _rest_s(self, next_beat_s: float) -> float:
+        """Seconds until something is to be done."""
+        rest_s = next_beat_s - boot_time_s()
+        delivery = self._delivery
+        if delivery is not None:
+            overrun_in_s = delivery.started_s + self._settings.run_timeout_s - boot_time_s()
+            if overrun_in_s > 0:
+                rest_s = min(rest_s, overrun_in_s)
+        patience_left_s = self._stop.grace_left_s() + self._patience_s
+        if patience_left_s > 0:
+            rest_s = min(rest_s, patience_left_s)
+        return max(rest_s, 0.001)
+
+    @property
+    def _patience_s(self) -> float:
+        """Seconds past the grace that a handler has to come to an end by itself."""
+        return self._settings.exit_s / 3
+
+    def _beat(self) -> bool:
+        """Renew once, and sweep if it is time; False if Redis gave no answer."""
+        try:
+            if self._has_held_name:
+                self._renew()
+            if self._recovery.is_due():
+                self._recovery.run_once()
+        except errors.ServerUnreachable as error:
+            log.warning(
+                "A heartbeat got no answer",
+                extra={"event": "heartbeat_failed", "worker_id": self._consumer.name, "error": str(error)},
+            )
+            return False
+        except Exception:
+            # The thread must live on: without it every lease of this worker runs out.
+            log.exception("A heartbeat failed", extra={"event": "heartbeat_failed", "worker_id": self._consumer.name})
+            self._wire.close()
+            return False
+        return True
+
+    def _renew(self) -> None:
+        consumer, delivery = self._consumer, self._delivery
+        keys = [consumer.keys.worker(consumer.name), consumer.keys.workers]
+        args: list[str | int] = [consumer.name, consumer.instance, self._settings.lease_ms]
+        is_renewing = delivery is not None and delivery.is_real and delivery.lease.is_held()
+        if delivery is not None and is_renewing:
+            keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
+            args += [str(delivery.fence), delivery.token, delivery.entry_id]
+        sent_s = boot_time_s()
+        is_held, code = self._wire.run(script.load("heartbeat"), keys, args)
+        # Whoever took the name a moment ago may have said so before this answer: the next one puts that right.
+        was_held, self._is_name_held = self._is_name_held, bool(is_held)
+        if was_held and not is_held:
+            log.warning(
+                "The hold on the worker's name is lost", extra={"event": "name_lost", "worker_id": consumer.name}
+            )
+            self._wake_loop()
+        if delivery is None or not is_renewing:
+            return
+        if code == Code.HELD:
+            delivery.lease.renew(sent_s + self._settings.lease_s)
+        elif self._delivery is delivery:
+            # Otherwise the loop has settled it since: its lease concerns nobody any more.
+            self._lose(delivery, _LOST[Code(code)])
+
+    def _watch_run_time(self) -> None:
+        delivery = self._delivery
+        if delivery is not None and delivery.lease.is_held() and self.is_overrun(delivery):
+            self._lose(delivery, f"it ran longer than {self._settings.run_timeout_s:g} s")
+
+    def _lose(self, delivery: Delivery, reason: str) -> None:
+        delivery.lease.lose(reason)
+        log.warning(
+            "A lease is lost",
+            extra={
+                "event": "lease_lost",
+                "worker_id": self._consumer.name,
+                "job_id": delivery.job_id,
+                "delivery": delivery.fence,
+                "error": reason,
+            },
+        )
+        self._wake_loop()
+
+    def _watch_stop(self) -> None:
+        delivery = self._delivery
+        is_patience_over = self._stop.grace_left_s() + self._patience_s <= 0
+        if delivery is not None and is_patience_over and self._released_token != delivery.token:
+            self._released_token = delivery.token
+            # First the holder stops believing, then the job goes back: never the other way round.
+            self._lose(delivery, "the worker is stopping and its grace is over")
+            if not delivery.is_real:
+                return
+            try:
+                self._release(delivery, self._wire)
+            except errors.RosqError as error:
+                log.warning(
+                    "The job in hand couldn't be released; it comes back when its lease runs out",
+                    extra={"event": "release_failed", "job_id": delivery.job_id, "error": str(error)},
+                )

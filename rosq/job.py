@@ -1,0 +1,112 @@
+"""What the queue tells about jobs: values, never live objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from rosq.keys import MAIN_LANE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+#: What a job carries: whatever JSON can say.
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JobData: TypeAlias = "Mapping[str, JsonValue]"
+
+
+class JobState(enum.StrEnum):
+    """The states of a job; `docs/job-life.md` has every way from one to another."""
+
+    #: In a lane, to be taken by the next worker that reads it.
+    WAITING = "waiting"
+    #: In the hands of one worker, under a lease.
+    ACTIVE = "active"
+    #: Due at a time: a delayed start, a retry, a snooze, the pause after a crash.
+    DELAYED = "delayed"
+    #: Its handler returned. Kept for a while, then forgotten.
+    COMPLETED = "completed"
+    #: Its attempts or crashes are spent, or the handler said so. Kept for longer, then forgotten.
+    FAILED = "failed"
+    #: Called off before it ran.
+    CANCELLED = "cancelled"
+
+
+class EnqueueOutcome(enum.StrEnum):
+    """What `enqueue` did."""
+
+    CREATED = "created"
+    #: A job of this id with this content exists already; nothing was changed.
+    DUPLICATE = "duplicate"
+    #: A job of this id exists with other content; nothing was changed.
+    CONFLICT = "conflict"
+
+
+class ReopenOutcome(enum.StrEnum):
+    """What `reopen` did."""
+
+    REOPENED = "reopened"
+    #: The job is waiting, active or delayed; nothing was changed.
+    LIVE = "live"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be put on the queue."""
+
+    job_id: str
+    data: JobData
+    lane: str = MAIN_LANE
+    #: Seconds until it is due; 0 means at once.
+    delay_s: float = 0.0
+    #: Every fence of this job will be greater. Give the greatest one that the outside has seen of it.
+    fence_floor: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """The answer to an `enqueue`."""
+
+    job_id: str
+    outcome: EnqueueOutcome
+    #: Where the job stands now: of a duplicate or conflict, where the existing one stands.
+    state: JobState
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """The answer to a `reopen`."""
+
+    job_id: str
+    outcome: ReopenOutcome
+    state: JobState
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was looked at."""
+
+    job_id: str
+    data: JobData
+    state: JobState
+    #: It will run, or runs: it has an entry that will be delivered, a due time, or a lease. A hash alone isn't alive.
+    is_live: bool
+    lane: str
+    #: Failures of its handler.
+    attempts: int
+    #: How often in a row it was taken from a holder that didn't settle it.
+    crashes: int
+    #: Of its last delivery, or the floor that it was given; 0 if neither.
+    fence: int
+    last_error: str | None
+    created_at: datetime | None
+    #: When a delayed job is due.
+    due_at: datetime | None
+    #: When the last delivery began, and to whom.
+    started_at: datetime | None
+    worker: str | None
+    finished_at: datetime | None
+    #: Until when its holder has it, by the server's clock; only while active.
+    lease_until: datetime | None

@@ -1,0 +1,88 @@
+"""Every Redis key that rosq uses, one function each, and the rules for the names in them.
+
+All keys of a queue carry the hash tag `{queue}`, so that a queue lies in one slot of a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rosq.errors import InvalidName
+
+#: The layout of these keys. A queue that was written by a newer layout is refused.
+SCHEMA_VERSION = 1
+#: The consumer group that all workers of a queue share.
+GROUP = "workers"
+#: The consumer under which abandoned entries lie while they are put back; no worker may have this name.
+RECOVERY_CONSUMER = "~recovery"
+#: The lane that jobs go to when none is named.
+MAIN_LANE = "main"
+#: Names of queues that were used on this server, so that a tool can find the only one. Not of any queue: no hash tag.
+QUEUES = "rosq:queues"
+
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME_MAX_LENGTH = 128
+
+
+def check_queue_name(name: str) -> str:
+    """Return the name if a queue may have it.
+
+    Raises:
+        InvalidName: It isn't 1 to 64 of the letters A-Z a-z, digits, dot, underscore and hyphen.
+    """
+    if not _QUEUE_NAME.fullmatch(name):
+        raise InvalidName(f"A queue can't be named {name!r}: use 1 to 64 letters A-Z a-z, digits, dots, _ and -.")
+    return name
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return the name if a lane, job or worker (`kind`, for the message) may have it.
+
+    Raises:
+        InvalidName: It is empty, longer than 128 characters, or has a space or an unprintable character.
+    """
+    is_plain = isinstance(name, str) and name.isprintable() and not any(letter.isspace() for letter in name)
+    if not is_plain or not 1 <= len(name) <= _NAME_MAX_LENGTH or name == RECOVERY_CONSUMER:
+        raise InvalidName(
+            f"A {kind} can't be named {name!r}: use 1 to {_NAME_MAX_LENGTH} printable characters without spaces."
+        )
+    return name
+
+
+class Keys:
+    """The keys of one queue."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = check_queue_name(queue)
+        self._prefix = f"rosq:{{{queue}}}:"
+        #: What a job's key begins with: scripts append the id of a job that they learn only while they run.
+        self.job_prefix = self._prefix + "job:"
+        self.delayed = self._prefix + "delayed"
+        self.completed = self._prefix + "completed"
+        self.failed = self._prefix + "failed"
+        self.events = self._prefix + "events"
+        self.meta = self._prefix + "meta"
+        self.lanes = self._prefix + "lanes"
+        self.workers = self._prefix + "workers"
+        self.sweep = self._prefix + "sweep"
+        self.timer_bell = self._prefix + "bell:timer"
+
+    def lane(self, lane: str) -> str:
+        """The stream of a lane."""
+        return f"{self._prefix}lane:{lane}"
+
+    def lane_bell(self, lane: str) -> str:
+        """The list that holds a lane's wake-up token."""
+        return f"{self._prefix}bell:lane:{lane}"
+
+    def job(self, job_id: str) -> str:
+        """The hash of a job."""
+        return self.job_prefix + job_id
+
+    def worker(self, name: str) -> str:
+        """The hash that is the exclusive hold of a worker's name, with time to live."""
+        return f"{self._prefix}worker:{name}"
+
+    def name_bell(self, name: str) -> str:
+        """The list whose token tells a standby that a worker's name came free."""
+        return f"{self._prefix}bell:name:{name}"

@@ -1,0 +1,310 @@
+"""The queue as its producers and watchers see it."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import redis
+import tenacity
+from redis import exceptions as redis_errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from rosq import errors, fitness, script
+from rosq.consumer import Consumer
+from rosq.finder import find_jobs
+from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
+from rosq.keys import MAIN_LANE, QUEUES, SCHEMA_VERSION, Keys, check_name
+from rosq.settings import QueueSettings, RedisSettings
+from rosq.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rosq.alarm import Alarm
+    from rosq.job import Job, JobData
+    from rosq.retry import RetryPolicy
+    from rosq.settings import WorkerSettings
+    from rosq.stop import StopClock
+
+T = TypeVar("T")
+
+#: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
+_ENQUEUE_BATCH = 100
+_FENCE_LIMIT = 2**53
+#: How often a call that got no answer is made in all. Everything here may be repeated without harm.
+_TRIES = 3
+
+
+class Queue:
+    """A queue on a Redis server. Connects when it is first needed; may be shared by threads; stands outages.
+
+    A call that gets no answer is repeated twice within a second: all of them are idempotent. Then ServerUnreachable
+    tells the caller, who may repeat it too.
+    """
+
+    def __init__(self, redis_settings: RedisSettings, name: str, settings: QueueSettings | None = None) -> None:
+        self.redis_settings = redis_settings
+        self.name = name
+        self.settings = settings or QueueSettings()
+        self.keys = Keys(name)
+        self._client: redis.Redis | None = None
+        self._lock = threading.Lock()
+        self._is_known = False
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop all connections. A later call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def ping(self) -> None:
+        """Return if Redis answers, and the queue on it is one that this rosq understands.
+
+        Raises:
+            ServerUnreachable: It doesn't answer, or refuses this client.
+            ServerUnfit: A newer rosq has written the queue.
+        """
+        self._is_known = False
+        self._call(lambda client: client.ping())
+
+    def enqueue(
+        self, data: JobData, *, job_id: str, lane: str = MAIN_LANE, delay_s: float = 0.0, fence_floor: int = 0
+    ) -> Enqueued:
+        """Put one job on the queue; see `enqueue_many`."""
+        job = NewJob(job_id=job_id, data=data, lane=lane, delay_s=delay_s, fence_floor=fence_floor)
+        return self.enqueue_many([job])[0]
+
+    def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
+        """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
+
+        An id that exists already, in whatever state, is left as it is and told so. They are written by the hundred: a
+        crash midway leaves the first hundreds on the queue, and repeating the call adds the rest. After a lost answer
+        a job that this very call created is told as a duplicate.
+
+        Returns:
+            The answers, in the order of the jobs.
+
+        Raises:
+            InvalidName: An id or lane breaks the rule; nothing was written.
+            InvalidData: Data aren't JSON or too long; nothing was written.
+            ServerUnreachable: No answer, or no memory left; ask again.
+        """
+        checked = [(job, self._encode(job)) for job in jobs]
+        answers: list[Enqueued] = []
+        for start in range(0, len(checked), _ENQUEUE_BATCH):
+            answers += self._enqueue_batch(checked[start : start + _ENQUEUE_BATCH])
+        return answers
+
+    def reopen(self, job: NewJob) -> Reopened:
+        """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
+
+        Unlike `enqueue` it passes deduplication: the job's attempts and crashes begin at 0, and its fences go on
+        growing, from the given floor at least.
+
+        Raises:
+            InvalidName: The id or lane breaks the rule.
+            InvalidData: The data aren't JSON or too long.
+            ServerUnreachable: No answer, or no memory left; ask again.
+        """
+        data = self._encode(job)
+        keys = self.keys
+        seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or job.lane
+        while True:
+            script_keys = [
+                keys.events,
+                keys.meta,
+                keys.delayed,
+                keys.timer_bell,
+                keys.lanes,
+                keys.completed,
+                keys.failed,
+            ]
+            script_keys += [keys.job(job.job_id), keys.lane(seen_lane), keys.lane(job.lane), keys.lane_bell(job.lane)]
+            args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane, data]
+            args += [_to_ms(job.delay_s), job.fence_floor]
+            code, state = self._run("reopen", script_keys, args)
+            if code >= 0:
+                outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
+                return Reopened(job_id=job.job_id, outcome=outcome, state=JobState(state))
+            # It moved to another lane between the two looks.
+            seen_lane = state
+
+    def find_job(self, job_id: str) -> Job | None:
+        """Return the job as it stands, or None if the queue doesn't know it."""
+        return self.find_jobs([job_id]).get(job_id)
+
+    def find_jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Return those of the jobs that the queue knows, by id.
+
+        Reads in bounded pipelines, some hundred jobs each; the jobs of one pipeline are seen at one instant.
+        """
+        wanted = [check_name("job", job_id) for job_id in dict.fromkeys(job_ids)]
+        return self._call(lambda client: find_jobs(client, self.keys, wanted))
+
+    def make_wire(self, client_name: str, longest_s: float | None = None) -> Wire:
+        """Return a connection of the caller's own, not opened yet.
+
+        Args:
+            client_name: What CLIENT LIST on the server says.
+            longest_s: Seconds that a call may take at most, where that is less than the settings say.
+        """
+        settings = self.redis_settings
+        if longest_s is not None:
+            settings = settings.with_timeouts_below(longest_s)
+        # Redis takes no spaces or newlines in a client's name; ours have none, but may have letters that it refuses.
+        return Wire(settings, "".join(letter if letter.isascii() else "_" for letter in client_name))
+
+    def make_consumer(
+        self, *, name: str, settings: WorkerSettings, policy: RetryPolicy, stop: StopClock, alarm: Alarm
+    ) -> Consumer:
+        """Return the worker's side of this queue. A queue that hands out jobs in another way overrides this."""
+        return Consumer(
+            keys=self.keys,
+            wire=self.make_wire(f"rosq-worker:{name}"),
+            name=name,
+            queue_settings=self.settings,
+            settings=settings,
+            policy=policy,
+            stop=stop,
+            alarm=alarm,
+        )
+
+    # -- how calls are made --------------------------------------------------------------------------------------------
+
+    def _enqueue_batch(self, jobs: Sequence[tuple[NewJob, str]]) -> list[Enqueued]:
+        keys = self.keys
+        lanes = list(dict.fromkeys(job.lane for job, _ in jobs))
+        number_of = {lane: number for number, lane in enumerate(lanes, start=1)}
+        script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
+        for lane in lanes:
+            script_keys += [keys.lane(lane), keys.lane_bell(lane)]
+        args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, len(lanes), *lanes]
+        for job, data in jobs:
+            script_keys.append(keys.job(job.job_id))
+            args += [job.job_id, data, number_of[job.lane], _to_ms(job.delay_s), job.fence_floor]
+        reply = self._run("enqueue", script_keys, args)
+        return [
+            self._read_enqueued(job, data, int(reply[2 * i]), JobState(reply[2 * i + 1]))
+            for i, (job, data) in enumerate(jobs)
+        ]
+
+    def _read_enqueued(self, job: NewJob, data: str, code: int, state: JobState) -> Enqueued:
+        outcome = EnqueueOutcome.CREATED
+        if code == -2:
+            # Long data lie in an entry that the script can't know: a second look compares them. A job that has
+            # vanished by then was the same as far as anyone can tell.
+            existing = self.find_job(job.job_id)
+            is_same = existing is None or _to_json(existing.data) == data
+            outcome = EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT
+        elif code != 1:
+            outcome = EnqueueOutcome.DUPLICATE if code == 0 else EnqueueOutcome.CONFLICT
+        return Enqueued(job_id=job.job_id, outcome=outcome, state=state)
+
+    def _encode(self, job: NewJob) -> str:
+        check_name("job", job.job_id)
+        check_name("lane", job.lane)
+        if not 0 <= job.fence_floor < _FENCE_LIMIT:
+            raise errors.InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
+        if not 0 <= job.delay_s < float("inf"):
+            raise errors.InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
+        try:
+            text = _to_json(job.data)
+        except (TypeError, ValueError) as error:
+            raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
+        size = len(text.encode())
+        if size > self.settings.max_data_bytes:
+            raise errors.InvalidData(
+                f"Job {job.job_id}: its data take {size} bytes, {self.settings.max_data_bytes} are allowed. "
+                "Store them elsewhere and put a pointer into the job."
+            )
+        return text
+
+    def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        step = script.load(name)
+
+        def run(client: redis.Redis) -> Any:
+            try:
+                return _command(client, "EVALSHA", step.sha, len(keys), *keys, *args)
+            except redis_errors.NoScriptError:
+                return _command(client, "EVAL", step.source, len(keys), *keys, *args)
+
+        return self._call(run)
+
+    def _call(self, ask: Callable[[redis.Redis], T]) -> T:
+        """Ask Redis, again after a lost answer, and translate what goes wrong."""
+
+        def ask_once() -> T:
+            try:
+                client = self._connected()
+                self._introduce(client)
+                return ask(client)
+            except (redis_errors.RedisError, OSError) as error:
+                raise errors.translate(error, self.redis_settings.address) from error
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
+            retry=tenacity.retry_if_exception(_is_worth_repeating),
+            reraise=True,
+        )
+        return retrying(ask_once)
+
+    def _introduce(self, client: redis.Redis) -> None:
+        """Once: refuse a queue of a newer rosq, and note the queue's name for tools that look for it."""
+        if self._is_known:
+            return
+        fitness.check_schema(_command(client, "HGET", self.keys.meta, "schema_version"), self.keys)
+        client.sadd(QUEUES, self.name)
+        self._is_known = True
+
+    def _connected(self) -> redis.Redis:
+        with self._lock:
+            if self._client is None:
+                settings = self.redis_settings
+                self._client = redis.Redis(
+                    host=settings.host,
+                    port=settings.port,
+                    db=settings.db,
+                    username=settings.username,
+                    password=settings.password,
+                    socket_connect_timeout=settings.connect_timeout_s,
+                    socket_timeout=settings.answer_timeout_s,
+                    retry=Retry(NoBackoff(), 0),
+                    protocol=2,
+                    decode_responses=True,
+                    client_name="rosq-queue",
+                )
+            return self._client
+
+
+def _command(client: redis.Redis, *command: str | int) -> Any:
+    """Send a command as it is: redis-py's own methods promise bytes or text, whichever was asked for."""
+    execute: Callable[..., Any] = client.execute_command
+    return execute(*command)
+
+
+def _is_worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, errors.ServerUnreachable) and not isinstance(
+        error, errors.ServerRefused | errors.ServerFull
+    )
+
+
+def _to_json(data: JobData) -> str:
+    """One spelling for one content: it is compared letter by letter."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def _to_ms(seconds: float) -> int:
+    # Rounded up: a delay of a tenth of a millisecond is a delay.
+    return math.ceil(seconds * 1000)

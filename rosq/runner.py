@@ -1,0 +1,65 @@
+"""One run of the handler, turned into what should become of the job."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rosq.errors import LeaseLost
+from rosq.settlement import Outcome, Settlement
+from rosq.signals import Fail, JobSignal, Release, Snooze
+
+if TYPE_CHECKING:
+    from rosq.delivery import Delivery, Handler
+    from rosq.retry import RetryPolicy
+
+log = logging.getLogger(__name__)
+
+
+def run_handler(handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Settlement | None:
+    """Call the handler and say how the delivery ends.
+
+    Returns:
+        None where the lease is lost: nothing may be settled then, whatever the handler did.
+    """
+    facts = {"job_id": delivery.job_id, "delivery": delivery.fence, "attempt": delivery.attempt}
+    settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
+    try:
+        handler(delivery)
+    except JobSignal as signal:
+        settlement = _obey(signal, delivery, policy)
+    except LeaseLost as error:
+        if delivery.lease.is_held():
+            # Someone else's lease: to this job it is a failure like any other.
+            settlement = _fail(error, delivery, policy)
+    except Exception as error:
+        log.exception(
+            "The handler failed", extra={"event": "handler_failed", **facts, "error_type": type(error).__name__}
+        )
+        settlement = _fail(error, delivery, policy)
+    reason = delivery.lease.lost_reason
+    if reason is None:
+        return settlement
+    log.warning(
+        "The lease was lost while the handler worked; its job is left alone",
+        extra={"event": "lease_lost", **facts, "error": reason},
+    )
+    return None
+
+
+def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlement:
+    if isinstance(signal, Snooze):
+        return Settlement(delivery=delivery, outcome=Outcome.SNOOZE, lane=signal.lane, delay_s=signal.delay_s)
+    if isinstance(signal, Release):
+        return Settlement(delivery=delivery, outcome=Outcome.RELEASE, lane=signal.lane)
+    if isinstance(signal, Fail):
+        return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=signal.reason)
+    return _fail(signal, delivery, policy)
+
+
+def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settlement:
+    text = f"{type(error).__name__}: {error}"
+    if delivery.is_last_attempt:
+        return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=text)
+    pause_s = policy.pause_s(delivery.attempt, error)
+    return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=text)

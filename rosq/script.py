@@ -1,0 +1,71 @@
+"""Server-side steps: the Lua files of `rosq/scripts`, with what they share included.
+
+A line `-- @include _name` is replaced by that file, once a script however often it is asked for. Files that begin with
+an underscore are such shares, all others are scripts: one step a file, whose header says keys, arguments, answer and
+replay.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import hashlib
+import importlib.resources
+import re
+
+_INCLUDE = re.compile(r"^-- @include (_\w+)$", re.MULTILINE)
+
+
+class Code(enum.IntEnum):
+    """What settling and heartbeat answer about a delivery; `scripts/_holder.lua` has the same list."""
+
+    #: The delivery held its job, and what was asked is done.
+    HELD = 1
+    #: This very delivery settled the job before: its answer was lost.
+    ALREADY_SETTLED = 0
+    #: Another delivery, or nobody, holds the job; nothing was written.
+    LOST = -1
+    #: The job isn't known any more; nothing was written.
+    GONE = -2
+
+
+class Script:
+    """One server-side step. `source` is what Redis is given when it doesn't know `sha` yet."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.source = _assemble(name)
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(name: str) -> str:
+    return (importlib.resources.files("rosq") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _assemble(name: str) -> str:
+    included: set[str] = set()
+
+    def expand(text: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            share = match.group(1)
+            if share in included:
+                return ""
+            included.add(share)
+            return expand(_read(share))
+
+        return _INCLUDE.sub(replace, text)
+
+    return expand(_read(name))
+
+
+@functools.cache
+def load(name: str) -> Script:
+    """Return the script of this name, read and assembled once a process."""
+    return Script(name)
+
+
+def list_names() -> list[str]:
+    """Name every script, shares not counted."""
+    folder = importlib.resources.files("rosq") / "scripts"
+    files = (entry.name for entry in folder.iterdir())
+    return sorted(name[:-4] for name in files if name.endswith(".lua") and not name.startswith("_"))

@@ -1,0 +1,137 @@
+"""Settings as value objects, checked when they are made. All defaults of rosq stand here and in `rosq.retry`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from rosq.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _check(is_right: bool, sentence: str) -> None:
+    if not is_right:
+        raise InvalidSettings(sentence)
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    _check(text.isascii() and text.isdigit(), f"{name} is {text!r}: give a whole number.")
+    return int(text)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """Where Redis is, and how long to wait for it."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    password: str | None = dataclasses.field(default=None, repr=False)
+    db: int = 0
+    username: str | None = None
+    #: Seconds until an attempt to connect counts as failed.
+    connect_timeout_s: float = 5.0
+    #: Seconds without an answer after which a connection counts as dead.
+    answer_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check(bool(self.host), "REDIS_HOST is empty: name the host on which Redis runs.")
+        _check(0 < self.port < 65536, f"REDIS_PORT is {self.port}: give a port from 1 to 65535.")
+        _check(self.db >= 0, f"REDIS_DB is {self.db}: give 0 or more.")
+        _check(self.connect_timeout_s > 0 and self.answer_timeout_s > 0, "Timeouts of Redis must be above 0 s.")
+
+    @property
+    def address(self) -> str:
+        """Host, port and database for messages; never the password."""
+        return f"{self.host}:{self.port}/{self.db}"
+
+    def with_timeouts_below(self, longest_s: float) -> RedisSettings:
+        """Return the same server with timeouts of this many seconds at most."""
+        return dataclasses.replace(
+            self,
+            connect_timeout_s=min(self.connect_timeout_s, longest_s),
+            answer_timeout_s=min(self.answer_timeout_s, longest_s),
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> RedisSettings:
+        """Read REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB; what is unset or empty keeps its
+        default.
+
+        Raises:
+            InvalidSettings: One of them can't be used; the message names it.
+        """
+        return cls(
+            host=environ.get("REDIS_HOST", "").strip() or "127.0.0.1",
+            port=_whole_number(environ, "REDIS_PORT", 6379),
+            username=environ.get("REDIS_USERNAME") or None,
+            password=environ.get("REDIS_PASSWORD") or None,
+            db=_whole_number(environ, "REDIS_DB", 0),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings:
+    """What a queue keeps, and how much. Give every process of a queue the same."""
+
+    #: Newest events that are kept (Redis rounds up to whole blocks).
+    max_events: int = 10_000
+    #: Completed jobs that are kept at most, and for how many seconds (a day).
+    keep_completed: int = 1_000
+    keep_completed_s: float = 86_400.0
+    #: Failed jobs that are kept at most, and for how many seconds (thirty days).
+    keep_failed: int = 10_000
+    keep_failed_s: float = 2_592_000.0
+    #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.
+    max_data_bytes: int = 65_536
+    #: Taken from that many holders in a row, a job fails: it kills its workers.
+    max_crashes: int = 5
+    #: Seconds that a job rests after it was taken from a holder; doubled by each further crash, up to a minute.
+    crash_pause_s: float = 1.0
+    #: Seconds without a sign of life after which a dead worker is forgotten (its pending jobs have moved on by then).
+    forget_worker_s: float = 3_600.0
+
+    def __post_init__(self) -> None:
+        counts = (self.max_events, self.max_data_bytes, self.max_crashes)
+        _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
+        kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
+        _check(all(value >= 0 for value in kept), "keep_… must be 0 or more.")
+        _check(self.crash_pause_s >= 0 and self.forget_worker_s >= 0, "Pauses must be 0 s or more.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """The times of a worker, all in seconds."""
+
+    #: How long a job, and the worker's name, stay held without a heartbeat. The heartbeat comes every third of it.
+    lease_s: float = 30.0
+    #: A handler that runs longer loses its job: its lease isn't renewed any more.
+    run_timeout_s: float = 3_600.0
+    #: How long a stop waits for the job in hand before it is released.
+    grace_s: float = 25.0
+    #: How long after the grace the process may still be there; then it ends itself, with Redis away too.
+    exit_s: float = 5.0
+    #: The longest sleep of an idle worker: each ends a round of the read loop, by which its health is judged.
+    round_s: float = 10.0
+    #: The longest pause between two attempts to come back while Redis is away.
+    max_backoff_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check(self.lease_s >= 0.3, f"lease_s is {self.lease_s}: give 0.3 s or more.")
+        _check(self.run_timeout_s > 0, f"run_timeout_s is {self.run_timeout_s}: give more than 0 s.")
+        _check(self.grace_s >= 0 and self.exit_s >= 0, "grace_s and exit_s must be 0 s or more.")
+        _check(self.round_s > 0 and self.max_backoff_s > 0, "round_s and max_backoff_s must be above 0 s.")
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease as Redis counts it."""
+        return int(self.lease_s * 1000)
+
+    @property
+    def beat_s(self) -> float:
+        """Seconds between two heartbeats."""
+        return self.lease_s / 3

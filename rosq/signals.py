@@ -1,0 +1,52 @@
+"""What a handler may raise to say what should become of its job. None of these is an error.
+
+They derive from `JobSignal`, not from `RosqError`: an `except RosqError` in a handler can't swallow them.
+"""
+
+from __future__ import annotations
+
+from rosq.keys import check_name
+
+
+class JobSignal(Exception):
+    """The base of the outcomes below."""
+
+
+class Snooze(JobSignal):
+    """Come back later, without spending an attempt: what the job waits for isn't ready yet.
+
+    Args:
+        delay_s: Seconds until the job is due again; 0 means at once, behind those that wait.
+        lane: The lane in which it comes back; None keeps its lane.
+    """
+
+    def __init__(self, delay_s: float, lane: str | None = None) -> None:
+        if not delay_s >= 0:
+            raise ValueError(f"A snooze can't last {delay_s} s: give 0 or more seconds.")
+        self.delay_s = delay_s
+        self.lane = None if lane is None else check_name("lane", lane)
+        super().__init__(f"snooze for {delay_s:g} s" + (f" in lane {lane}" if lane else ""))
+
+
+class Release(JobSignal):
+    """Give the job back at once, without spending an attempt: someone else, or another lane, should take it.
+
+    Args:
+        lane: The lane in which it waits then; None keeps its lane.
+    """
+
+    def __init__(self, lane: str | None = None) -> None:
+        self.lane = None if lane is None else check_name("lane", lane)
+        super().__init__("release" + (f" to lane {lane}" if lane else ""))
+
+
+class Fail(JobSignal):
+    """Fail the job for good, whatever attempts are left.
+
+    Args:
+        reason: One sentence for people; it is kept with the job.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,195 @@
+"""One connection to Redis, for one thread: it sends a command once, and tells plainly when the answer is doubtful.
+
+redis-py's client repeats a command by itself when the answer is lost; a settle that runs twice unseen would hide from
+its caller that the first one counted. So the worker talks over a bare connection: what is to be repeated, it repeats
+itself. Going around the client's pool also halves the time that Python spends on a call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import redis
+from redis import exceptions as redis_errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from rosq import errors
+from rosq.clock import boot_time_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rosq.alarm import Alarm
+    from rosq.script import Script
+    from rosq.settings import RedisSettings
+
+#: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
+_BLOCK_MARGIN_S = 2.0
+
+
+class _Socket(Protocol):
+    def fileno(self) -> int: ...
+
+
+class _Connection(Protocol):
+    """What is used of `redis.Connection`, whose own methods carry no types. The socket is needed to wait for it and an
+    alarm at once, which no public method offers."""
+
+    _sock: _Socket
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def send_command(self, *command: str | bytes | float) -> None: ...
+    def read_response(self) -> Any: ...
+
+
+class Popping:
+    """A BLPOP under way."""
+
+    def __init__(self, fd: int, dead_at_s: float) -> None:
+        self._fd = fd
+        self._dead_at_s = dead_at_s
+        #: Whether an answer has come: an element or none. It isn't looked at: what the lists stand for says more.
+        self.is_answered = False
+        self._is_rung = False
+
+    def wait(self, alarm: Alarm, until_s: float | None) -> bool:
+        """Wait for an answer, the alarm, or the time.
+
+        Args:
+            until_s: By `boot_time_s`; None waits for one of the other two, or until the connection must be dead.
+
+        Returns:
+            True if the time came first, and the wait may go on; False if it is over.
+        """
+        if self.is_answered or self._is_rung:
+            return False
+        end_s = self._dead_at_s if until_s is None else min(until_s, self._dead_at_s)
+        self._is_rung = alarm.wait(max(end_s - boot_time_s(), 0.0), fd=self._fd)
+        self.is_answered = not self._is_rung and _is_readable(self._fd)
+        return not self._is_rung and not self.is_answered and boot_time_s() < self._dead_at_s
+
+
+def _is_readable(fd: int) -> bool:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+class Wire:
+    """A connection that is opened by the first call, and opened anew by the first call after any doubt."""
+
+    def __init__(self, settings: RedisSettings, client_name: str | None = None) -> None:
+        self.address = settings.address
+        self._settings = settings
+        self._client_name = client_name
+        self._connection: _Connection | None = None
+        #: When this connection was opened, by `boot_time_s`; None while there is none.
+        self.connected_since_s: float | None = None
+
+    def call(self, *command: str | bytes | float) -> Any:
+        """Send one command and return its answer; text comes decoded.
+
+        Raises:
+            ServerUnreachable: No usable answer. The command may have run or not.
+            ScriptFailed: The server refused it for good.
+        """
+        try:
+            connection = self._connected()
+            connection.send_command(*command)
+            return connection.read_response()
+        except (redis_errors.RedisError, OSError) as error:
+            raise self._doubt(error) from error
+        except BaseException:
+            # Interrupted between command and answer: the next command would read this one's answer.
+            self.close()
+            raise
+
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """Run a script; a server that doesn't know it (restarted, failed over) is given its source.
+
+        Raises:
+            ServerUnreachable: No usable answer. The script may have run or not.
+            ScriptFailed: The script failed.
+        """
+        try:
+            return self.call("EVALSHA", script.sha, len(keys), *keys, *args)
+        except errors.ScriptFailed as error:
+            if not isinstance(error.__cause__, redis_errors.NoScriptError):
+                raise
+        return self.call("EVAL", script.source, len(keys), *keys, *args)
+
+    @contextlib.contextmanager
+    def popping(self, keys: Sequence[str], timeout_s: float) -> Iterator[Popping]:
+        """Block in one BLPOP on these lists, in a way that can be waited for together with other things.
+
+        Leaving the block before an answer came drops the connection, and with it, maybe, an element that was just
+        taken: look at what the lists stand for afterwards.
+
+        Args:
+            timeout_s: Seconds after which Redis answers with nothing, up to a tenth later.
+
+        Raises:
+            ServerUnreachable: The connection broke.
+        """
+        popping: Popping | None = None
+        try:
+            connection = self._connected()
+            # Whole milliseconds, rounded up; Redis reads a timeout of 0 as for ever.
+            connection.send_command("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000)
+            popping = Popping(connection._sock.fileno(), boot_time_s() + timeout_s + _BLOCK_MARGIN_S)
+            yield popping
+            if popping.is_answered:
+                connection.read_response()
+        except (redis_errors.RedisError, OSError) as error:
+            raise self._doubt(error) from error
+        finally:
+            if popping is None or not popping.is_answered:
+                self.close()
+
+    def twin(self) -> Wire:
+        """Return another connection to the same server, not opened yet."""
+        return Wire(self._settings, self._client_name)
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        connection, self._connection = self._connection, None
+        self.connected_since_s = None
+        if connection is not None:
+            connection.disconnect()
+
+    def _connected(self) -> _Connection:
+        if self._connection is None:
+            connection = self._make_connection()
+            connection.connect()
+            self._connection = connection
+            self.connected_since_s = boot_time_s()
+        return self._connection
+
+    def _make_connection(self) -> _Connection:
+        make = cast("Callable[..., _Connection]", redis.Connection)
+        return make(
+            host=self._settings.host,
+            port=self._settings.port,
+            db=self._settings.db,
+            username=self._settings.username,
+            password=self._settings.password,
+            socket_connect_timeout=self._settings.connect_timeout_s,
+            socket_timeout=self._settings.answer_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            decode_responses=True,
+            client_name=self._client_name,
+        )
+
+    def _doubt(self, error: Exception) -> errors.RosqError:
+        translated = errors.translate(error, self.address)
+        # After an error answer the connection is in order; after anything else nobody knows what comes next on it. A
+        # server that says READONLY or UNBLOCKED has failed over: only a new connection finds its successor.
+        if not isinstance(translated, errors.ScriptFailed):
+            self.close()
+        return translated

@@ -1,0 +1,351 @@
+"""The worker: takes one job at a time, hands it to the handler, and settles it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import tenacity
+
+from rosq import errors
+from rosq.alarm import Alarm
+from rosq.clock import boot_time_s
+from rosq.consumer import Fetched
+from rosq.heartbeat import Heartbeat
+from rosq.keys import MAIN_LANE, check_name
+from rosq.lock_file import LockFile
+from rosq.promoter import promote_due
+from rosq.recovery import Recovery
+from rosq.retry import RetryPolicy
+from rosq.runner import run_handler
+from rosq.script import Code
+from rosq.settings import WorkerSettings
+from rosq.settlement import Outcome, Settlement
+from rosq.stop import ExitWatch, StopClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rosq.consumer import Answer
+    from rosq.delivery import Delivery, Handler
+    from rosq.queue import Queue
+    from rosq.wire import Wire
+
+log = logging.getLogger(__name__)
+
+#: After releasing a job into a lane that it reads itself, a worker waits this long, so that someone else is first.
+_AFTER_YOU_S = 0.2
+
+
+class Worker:
+    """Runs jobs of a queue, one at a time, under a name that it holds exclusively.
+
+    A worker never holds a job that it isn't working on; an idle one sleeps in one blocking call. While Redis is away it
+    waits and comes back by itself. Killed at any instant, its job comes back: at once to its restart if that can prove
+    the death, else to anyone when the lease has run out.
+
+    Args:
+        queue: Where jobs come from.
+        handler: Called with each delivery; see `rosq.delivery.Handler`.
+        name: Held exclusively: a second worker of the name waits or leaves.
+        lanes: The lanes to read, or a callable that returns them before each fetch: the worker's own lane first. After
+            a job of the first lane the others are looked into first, so that it doesn't starve them. None at all is
+            fine: the worker then only watches the time, until `wake`.
+        policy: How often a job may fail, and how long it rests.
+        settings: Times.
+        lock_file: A path on this machine, of this name alone, by which a restart proves that its predecessor is dead.
+        on_hold: Called each time the name was taken or taken again, before the first fetch. What it raises ends the
+            worker.
+        is_waiting_for_name: False raises WorkerNameTaken where another process has the name.
+        leave_process: Called in a thread of its own when a stop's deadline has passed and `run` hasn't returned. By
+            default the process ends at once with exit code 1, provided that `run` was called in its main thread.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        name: str,
+        lanes: Sequence[str] | Callable[[], Sequence[str]] = (MAIN_LANE,),
+        policy: RetryPolicy | None = None,
+        settings: WorkerSettings | None = None,
+        lock_file: Path | None = None,
+        on_hold: Callable[[], None] | None = None,
+        is_waiting_for_name: bool = True,
+        leave_process: Callable[[], None] | None = None,
+    ) -> None:
+        self.queue = queue
+        self.name = check_name("worker", name)
+        self.settings = settings or WorkerSettings()
+        self._handler = handler
+        self._lanes = lanes
+        self._policy = policy or RetryPolicy()
+        self._on_hold = on_hold
+        self._is_waiting_for_name = is_waiting_for_name
+        self._lock_file = LockFile(lock_file) if lock_file is not None else None
+        self._alarm = Alarm()
+        self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
+        self._consumer = queue.make_consumer(
+            name=self.name, settings=self.settings, policy=self._policy, stop=self._stop, alarm=self._alarm
+        )
+        heartbeat_wire = queue.make_wire(f"rosq-heartbeat:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
+        self._heartbeat = Heartbeat(
+            consumer=self._consumer,
+            wire=heartbeat_wire,
+            recovery=Recovery(
+                keys=queue.keys, wire=heartbeat_wire, queue_settings=queue.settings, settings=self.settings
+            ),
+            settings=self.settings,
+            stop=self._stop,
+            wake_loop=self._alarm.ring,
+            release=self._release_for_handler,
+        )
+        self._exit_watch = ExitWatch(self._stop, leave_process or self._leave_main_process)
+        self._backoff = tenacity.wait_random_exponential(multiplier=0.05, max=self.settings.max_backoff_s)
+        self._failures = 0
+        self._has_been_connected = False
+        self._is_holding = False
+        self._is_main_thread = False
+        self._is_used = False
+        self._last_lane: str | None = None
+        self._lanes_read: list[str] = []
+        #: The end of the last delivery, until Redis has confirmed it.
+        self._settlement: Settlement | None = None
+        self._round_ended_s = boot_time_s()
+
+    def run(self) -> None:
+        """Work until a stop is requested. Returns when the job in hand is settled or given back and the name given up.
+
+        Raises:
+            ServerUnfit: The server evicts keys, is too old, or holds a newer key schema.
+            ServerRefused: It refused this client from the start.
+            WorkerNameTaken: Another process has the name, and waiting wasn't asked for.
+            RuntimeError: This worker ran before; make a new one.
+        """
+        if self._is_used:
+            raise RuntimeError("This worker has run already; make a new one.")
+        self._is_used = True
+        self._is_main_thread = threading.current_thread() is threading.main_thread()
+        try:
+            self._heartbeat.start()
+            self._exit_watch.start()
+            self._work_until_stopped()
+        finally:
+            self._come_to_an_end()
+
+    def request_stop(self) -> None:
+        """Ask the worker to stop: it finishes the job in hand, or releases it when the grace is over. Asked again, it
+        releases at once. Safe in signal handlers and from any thread, before the start and after the end."""
+        self._stop.request()
+        self._alarm.ring()
+        self._heartbeat.nudge()
+        self._exit_watch.nudge()
+
+    def wake(self) -> None:
+        """Make an idle worker look for jobs now: its lanes may have changed. Safe from any thread."""
+        self._alarm.ring()
+
+    def last_round_age_s(self) -> float:
+        """Seconds since the read loop finished a round, by which its health is judged: an idle loop finishes one every
+        `round_s`. While a handler works it grows, up to the run timeout; while Redis is away it grows without end."""
+        return boot_time_s() - self._round_ended_s
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _work_until_stopped(self) -> None:
+        while self._settlement is not None or not self._stop.is_requested:
+            if self._stop.settle_left_s() <= 0:
+                log.warning(
+                    "The deadline has passed before Redis answered; the job comes back when its lease runs out",
+                    extra={"event": "settle_given_up", "worker_id": self.name},
+                )
+                return
+            try:
+                self._round()
+            except errors.ServerUnreachable as error:
+                self._back_off(error)
+            else:
+                self._failures = 0
+                self._round_ended_s = boot_time_s()
+
+    def _round(self) -> None:
+        """Settle what is to be settled, get the next job and work on it. How it ended is told with the next round:
+        told again and again until an answer comes."""
+        # What was rung for so far is looked at now.
+        self._alarm.clear()
+        settlement = self._settlement
+        if settlement is None and not self._is_holding and not self._hold_name():
+            return
+        lanes = self._lanes_read = self._list_lanes()
+        is_fetching = not self._stop.is_requested and not self._is_stepping_back(settlement, lanes)
+        answer = self._consumer.exchange(settlement, lanes, is_fetching=is_fetching)
+        if settlement is not None:
+            self._settlement = None
+            self._tell_fate(settlement, answer.code)
+            self._last_lane = settlement.delivery.lane
+        if answer.fetched is Fetched.SKIPPED:
+            if not self._stop.is_requested:
+                self._alarm.wait(_AFTER_YOU_S)
+        elif answer.fetched is Fetched.UNHELD:
+            self._is_holding = False
+        elif answer.fetched is Fetched.ERROR:
+            # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
+            raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
+        else:
+            self._follow(answer, lanes)
+
+    def _follow(self, answer: Answer, lanes: list[str]) -> None:
+        is_due = answer.next_due_s is not None and answer.next_due_s <= 0
+        if answer.delivery is not None:
+            self._heartbeat.hold_job(answer.delivery)
+            if is_due:
+                self._promote_beside(answer.delivery)
+            self._settlement = self._work_on(answer.delivery)
+            return
+        self._last_lane = None
+        if is_due:
+            promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
+        else:
+            self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s)
+
+    def _promote_beside(self, delivery: Delivery) -> None:
+        """Promote due jobs before working: others may be idle. The job in hand comes first, so an error only postpones
+        it."""
+        try:
+            promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
+        except errors.ServerUnreachable as error:
+            log.warning(
+                "Delayed jobs couldn't be promoted now",
+                extra={"event": "promote_failed", "job_id": delivery.job_id, "error": str(error)},
+            )
+
+    def _work_on(self, delivery: Delivery) -> Settlement | None:
+        try:
+            settlement = run_handler(self._handler, delivery, self._policy)
+        except BaseException:
+            # Ctrl-C without a signal handler, or SystemExit: the job goes back before the process goes.
+            self._settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
+            raise
+        finally:
+            self._heartbeat.drop_job()
+        if settlement is not None:
+            return settlement
+        is_overrun = self._heartbeat.is_overrun(delivery)
+        self._consumer.abandon(delivery, is_overrun=is_overrun)
+        if not is_overrun:
+            return None
+        # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
+        error = errors.LeaseLost(delivery.job_id, f"it ran longer than {self.settings.run_timeout_s:g} s")
+        if delivery.is_last_attempt:
+            return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error))
+        pause_s = self._policy.pause_s(delivery.attempt, error)
+        return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=str(error))
+
+    def _list_lanes(self) -> list[str]:
+        """The lanes of the next fetch, in order; after a job of the first one the others come before it."""
+        given = self._lanes() if callable(self._lanes) else self._lanes
+        lanes = list(dict.fromkeys(check_name("lane", lane) for lane in given))
+        if len(lanes) > 1 and lanes[0] == self._last_lane:
+            lanes = [*lanes[1:], lanes[0]]
+        return lanes
+
+    @staticmethod
+    def _is_stepping_back(settlement: Settlement | None, lanes: list[str]) -> bool:
+        """Whether the settlement gives a job to someone else who should be faster than this worker."""
+        if settlement is None or settlement.outcome is not Outcome.RELEASE:
+            return False
+        return (settlement.lane or settlement.delivery.lane) in lanes
+
+    def _tell_fate(self, settlement: Settlement, code: Code) -> None:
+        delivery = settlement.delivery
+        facts = {
+            "queue": self.queue.name,
+            "worker_id": self.name,
+            "job_id": delivery.job_id,
+            "delivery": delivery.fence,
+            "attempt": delivery.attempt,
+        }
+        if code in (Code.LOST, Code.GONE):
+            log.warning(
+                "The job was settled too late: it isn't ours any more", extra={"event": "settle_refused", **facts}
+            )
+            self._consumer.abandon(delivery, is_overrun=False)
+        else:
+            log.info("Settled a job", extra={"event": f"job_{settlement.outcome}", **facts, "error": settlement.error})
+
+    def _back_off(self, error: errors.ServerUnreachable) -> None:
+        if isinstance(error, errors.ServerRefused) and not self._has_been_connected:
+            raise error
+        self._failures += 1
+        state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
+        state.attempt_number = self._failures
+        pause_s = min(self._backoff(state), max(self._stop.time_left_s(), 0.0))
+        log.warning(
+            "Redis gives no answer; trying again",
+            extra={"event": "redis_away", "worker_id": self.name, "delay_s": pause_s, "error": str(error)},
+        )
+        # Nothing but the time or a stop ends this rest: a lost lease changes nothing about Redis being away.
+        until_s = boot_time_s() + pause_s
+        while (left_s := until_s - boot_time_s()) > 0:
+            if self._alarm.wait(left_s) and self._stop.is_requested:
+                return
+
+    # -- the name ------------------------------------------------------------------------------------------------------
+
+    def _hold_name(self) -> bool:
+        """Take the name, or wait for it a while. True once it is held and the outside has been told."""
+        proofs = self._lock_file.lock(self._consumer.instance) if self._lock_file is not None else []
+        holder = self._consumer.hold_name(proofs)
+        self._has_been_connected = True
+        if holder is not None:
+            who = f"process {holder.pid} on {holder.host}"
+            if not self._is_waiting_for_name:
+                raise errors.WorkerNameTaken(self.name, who, holder.rest_s)
+            log.info(
+                "Waiting: another process has this worker's name",
+                extra={"event": "name_taken", "worker_id": self.name, "holder": who, "delay_s": holder.rest_s},
+            )
+            # Its bell rings when the holder leaves; if it died, the hold runs out. No sooner is there anything to see.
+            self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s))
+            return False
+        self._heartbeat.hold_name()
+        log.info("Holding the worker's name", extra={"event": "name_held", "worker_id": self.name})
+        if self._on_hold is not None:
+            self._on_hold()
+        self._is_holding = True
+        return True
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _release_for_handler(self, delivery: Delivery, wire: Wire) -> None:
+        """Give the job back over the heartbeat's connection, since the handler doesn't come to an end."""
+        settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
+        self._consumer.settle_over(wire, settlement)
+
+    def _come_to_an_end(self) -> None:
+        self._heartbeat.close()
+        try:
+            if self._stop.settle_left_s() > 0:
+                if self._settlement is not None:
+                    self._consumer.exchange(self._settlement, [], is_fetching=False)
+                self._consumer.leave(self._lanes_read)
+        except errors.RosqError as error:
+            log.warning(
+                "The worker's name couldn't be given up; it comes free when its hold runs out",
+                extra={"event": "leave_failed", "worker_id": self.name, "error": str(error)},
+            )
+        finally:
+            self._consumer.close()
+            if self._lock_file is not None:
+                self._lock_file.release()
+            self._exit_watch.close()
+            self._alarm.close()
+
+    def _leave_main_process(self) -> None:
+        log.critical("The worker didn't stop in time", extra={"event": "stop_overdue", "worker_id": self.name})
+        if self._is_main_thread:
+            os._exit(1)
