@@ -68,6 +68,13 @@ def of_fault(fault: Fault, connections: ConnectionTable) -> Response | None:
             return None
 
 
+class NoAnswer(Response):
+    """Nothing at all: there is nobody left to answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
 class BrokenConnection(Response):
     """No answer: the connection ends."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,11 @@ def build(simulator: Simulator) -> ASGIApp:
     routes += control.routes(simulator, endpoints={entry.name for entry in _PORTAL})
     inner = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _not_routed, errors.StateWriteFailed: _not_written},
+        exception_handlers={
+            HTTPException: _not_routed,
+            ClientDisconnect: _client_left,
+            errors.StateWriteFailed: _not_written,
+        },
     )
     return Front(inner, simulator)
 
@@ -51,6 +57,14 @@ def build(simulator: Simulator) -> ASGIApp:
 async def _not_routed(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     return answers.problem(exc.status_code, f"{request.method} {request.url.path}: {exc.detail}")
+
+
+async def _client_left(request: Request, exc: Exception) -> Response:
+    logger.info(
+        "The client left in the middle of its request",
+        extra={"event": "simulator_client_left", "path": request.url.path},
+    )
+    return answers.NoAnswer()
 
 
 async def _not_written(request: Request, exc: Exception) -> Response:
@@ -82,11 +96,14 @@ class Front:
         answer: ASGIApp = self._refusal(scope) or self._inner
         try:
             await answer(scope, receive, note_status)
-        except ClientDisconnect:
-            logger.info(
-                "The client left in the middle of its request",
-                extra={"event": "simulator_client_left", "path": record.path},
-            )
+        except asyncio.CancelledError:
+            # The simulator leaves and its grace is over. To the client the portal just goes away.
+            logger.warning("Left in the middle of a call", extra={"event": "simulator_call_cut", "path": record.path})
+            connection = self._simulator.connections.find(scope)
+            if connection is not None:
+                # The end of the event loop cancels a second time; by then the connection is gone already.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await connection.reset()
         finally:
             self._simulator.calls.finish(record)
             _log(record)

@@ -104,7 +104,7 @@ class Fault:
     kind: str
     #: How many calls it meets; None means every one until it is taken away.
     times: int | None = 1
-    #: Only this account's calls. Before a login nobody knows whose call it is.
+    #: Only this account's calls; of the login's own, those that name it (`login`, not what leads there).
     account: str | None = None
     after: bool = False
     status: int | None = None
@@ -138,7 +138,10 @@ def parse(body: Mapping[str, object], *, endpoints: set[str], accounts: set[str]
         raise _bad("kind", f"must be one of {', '.join(known)} at {endpoint}")
     checks: dict[str, tuple[bool, str]] = {
         "times": (_is_whole(body.get("times", 1), 1) or body.get("times", 1) is None, "a whole number from 1, or null"),
-        "account": (body.get("account") in accounts | {None}, "the username of an account"),
+        "account": (
+            body.get("account") is None or (isinstance(body["account"], str) and body["account"] in accounts),
+            "the username of an account",
+        ),
         "after": (isinstance(body.get("after", False), bool), "true or false"),
         "status": (
             body.get("status") is None or (_is_whole(body["status"], 200) and int(str(body["status"])) <= 599),
@@ -147,8 +150,8 @@ def parse(body: Mapping[str, object], *, endpoints: set[str], accounts: set[str]
         "body": (isinstance(body.get("body"), str | None), "a text"),
         "content_type": (isinstance(body.get("content_type", ""), str), "a text"),
         "seconds": (
-            isinstance(body.get("seconds", 1), int | float) and not isinstance(body.get("seconds"), bool),
-            "seconds",
+            type(seconds := body.get("seconds", 1.0)) in (int, float) and 0 <= float(str(seconds)) < 1e6,
+            "seconds from 0",
         ),
         "retry_after_s": (_is_whole(body.get("retry_after_s", 1), 0), "whole seconds"),
     }

@@ -125,6 +125,8 @@ class Gate:
             call.record.account, call.record.oid = call.session.account, call.session.oid
         if endpoint.is_json:
             call.body = await _json_body(request)
+        if endpoint.access is Access.OPEN:
+            self._recognise(call)
         await self._take_time()
         self._admit(call)
         if fault := self._take(Moment.BEFORE, call):
@@ -136,6 +138,12 @@ class Gate:
         if response.status_code < 400 and (fault := self._take(Moment.AFTER, call)):
             return await self._spoil(fault, response)
         return response
+
+    def _recognise(self, call: Call) -> None:
+        """Note whose login this is before it is checked, so that faults and the call log know it even when refused."""
+        account = self._simulator.accounts.find_by_login(str(call.body.get("login", "")))
+        if account is not None:
+            call.record.account = account.username
 
     async def _take_time(self) -> None:
         settings = self._simulator.settings

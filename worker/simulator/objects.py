@@ -171,7 +171,7 @@ class ObjectRegistry:
         return cadnum.key_of(cad_num) in self.rules.notice
 
     def _describe(self, cad_num: str, key: str) -> PropertyObject:
-        number = people.digest(self._seed, "object", key)
+        number = people.digest(self._seed, "real estate", key)
         kind = _WEIGHTED[number % len(_WEIGHTED)]
         house, flat = number // 16 % 199 + 1, number // 4096 % 300 + 1
         address = f"г. Тестовск, ул. Примерная, д. {house}"

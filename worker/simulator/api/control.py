@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from worker.simulator.accounts import Account
-    from worker.simulator.books import Application
+    from worker.simulator.books import Application, Charge
     from worker.simulator.runtime import Simulator
 
     Handler = Callable[[Request, Mapping[str, object]], Response]
@@ -45,7 +45,7 @@ def routes(simulator: Simulator, *, endpoints: set[str]) -> list[Route]:
         ("GET", "/faults/kinds", control.kinds),
         ("POST", "/logout", control.logout),
         ("GET", "/orders", control.list_orders),
-        ("POST", "/orders", control.plant_order),
+        ("POST", "/orders", control.plant_orders),
         ("POST", "/orders/{id:int}", control.set_status),
         ("POST", "/accounts/{username}", control.change_account),
         ("POST", "/objects", control.change_object),
@@ -92,7 +92,7 @@ class _Control:
         per_object = Counter(cadnum.key_of(charge.cadastral_number) for charge in charges)
         return JSONResponse(
             {
-                "charges": [{**asdict(charge), "charged_at": charge.charged_at.isoformat()} for charge in charges],
+                "charges": [_charge(charge) for charge in charges],
                 "total": len(charges),
                 "counts": {account.username: per_account[account.username] for account in accounts} | per_account,
                 "balances": {account.username: self._simulator.balance_of(account) for account in accounts},
@@ -137,25 +137,17 @@ class _Control:
         rows = [row for row in self._simulator.books.list_everything() if account in (None, row.account)]
         return JSONResponse({"orders": [self._order(row) for row in rows]})
 
-    def plant_order(self, request: Request, body: Mapping[str, object]) -> Response:
+    def plant_orders(self, request: Request, body: Mapping[str, object]) -> Response:
+        _only(body, ("account", "oid", "orders"))
         account = self._account(body)
         oid = _field(body, "oid", str, account.roles[0].oid)
         if account.role(oid) is None:
             raise errors.Refusal(400, f"oid {oid} is no role of {account.username}.", field="oid")
-        outcome = _field(body, "outcome", str, Outcome.PROCESSED.value)
-        if outcome not in list(Outcome):
-            raise errors.Refusal(400, f"outcome must be one of {', '.join(Outcome)}.", field="outcome")
-        now = self._simulator.clock.now()
-        row = self._simulator.books.plant(
-            account=account.username,
-            oid=oid,
-            cadastral_number=_cad_num(body),
-            created_at=now - timedelta(seconds=_field(body, "age_s", float, 3600.0)),
-            ready_at=now + timedelta(seconds=_field(body, "ready_in_s", float, 0.0)),
-            outcome=Outcome(outcome),
-            request_number=_field(body, "request_number", str, "") or None,
-        )
-        return JSONResponse(self._order(row), status_code=201)
+        entries = _field(body, "orders", list)
+        # All are read before the first is planted: a wrong one plants none.
+        plants = [_planted(entry, self._simulator.clock.now()) for entry in entries]
+        rows = [self._simulator.books.plant(account=account.username, oid=oid, **plant) for plant in plants]
+        return JSONResponse({"orders": [self._order(row) for row in rows]}, status_code=201)
 
     def set_status(self, request: Request, body: Mapping[str, object]) -> Response:
         code = _field(body, "status_code", str)
@@ -181,14 +173,11 @@ class _Control:
 
     def change_object(self, request: Request, body: Mapping[str, object]) -> Response:
         rules = self._simulator.objects.rules
-        _only(body, ("cadastral_number", "exists", "annulled", "notice", "outcome", "spelling"))
+        _only(body, ("cad_num", "exists", "annulled", "notice", "outcome", "spelling"))
         cad_num = _cad_num(body)
         key = cadnum.key_of(cad_num)
         if "outcome" in body:
-            outcome = _field(body, "outcome", str)
-            if outcome not in list(Outcome):
-                raise errors.Refusal(400, f"outcome must be one of {', '.join(Outcome)}.", field="outcome")
-            rules.outcomes[key] = Outcome(outcome)
+            rules.outcomes[key] = _outcome(body, Outcome.PROCESSED)
         if "spelling" in body:
             spelling = _field(body, "spelling", str)
             if not cadnum.looks_valid(spelling) or cadnum.key_of(spelling) != key:
@@ -202,7 +191,7 @@ class _Control:
             if name in body:
                 put = members.add if _field(body, name, bool) is is_member else members.discard
                 put(key)
-        return JSONResponse({"cadastral_number": cad_num, "exists": self._simulator.objects.find(cad_num) is not None})
+        return JSONResponse({"cad_num": cad_num, "exists": self._simulator.objects.find(cad_num) is not None})
 
     def _account(self, body: Mapping[str, object]) -> Account:
         username = _field(body, "account", str)
@@ -213,8 +202,61 @@ class _Control:
 
     def _order(self, row: Application) -> dict[str, object]:
         code, text = self._simulator.books.status_of(row)
-        times = {name: getattr(row, name).isoformat() for name in ("created_at", "visible_at", "ready_at")}
-        return {**asdict(row), **times, "status_code": code, "request_status": text}
+        return {
+            "id": row.id,
+            "number": row.request_number,
+            "cad_num": row.cadastral_number,
+            "account": row.account,
+            "oid": row.oid,
+            "created_at": row.created_at.isoformat(),
+            "visible_at": row.visible_at.isoformat(),
+            "ready_at": row.ready_at.isoformat(),
+            "status_code": code,
+            "request_status": text,
+        }
+
+
+def _charge(charge: Charge) -> dict[str, object]:
+    return {
+        "account": charge.account,
+        "oid": charge.oid,
+        "number": charge.request_number,
+        "cad_num": charge.cadastral_number,
+        "application_id": charge.application_id,
+        "super_package_guid": charge.super_package_guid,
+        "statement_guid": charge.statement_guid,
+        "package_guid": charge.package_guid,
+        "draft_guid": charge.draft_guid,
+        "charged_at": charge.charged_at.isoformat(),
+    }
+
+
+class _Plant(TypedDict):
+    cadastral_number: str
+    created_at: datetime
+    ready_at: datetime
+    outcome: Outcome
+    request_number: str | None
+
+
+def _planted(entry: object, now: datetime) -> _Plant:
+    if not isinstance(entry, dict):
+        raise errors.Refusal(400, "orders must be a list of objects.", field="orders")
+    _only(entry, ("cad_num", "number", "age_s", "ready_in_s", "outcome"))
+    return {
+        "cadastral_number": _cad_num(entry),
+        "created_at": now - timedelta(seconds=_field(entry, "age_s", float, 3600.0)),
+        "ready_at": now + timedelta(seconds=_field(entry, "ready_in_s", float, 0.0)),
+        "outcome": _outcome(entry, Outcome.PROCESSED),
+        "request_number": _field(entry, "number", str, "") or None,
+    }
+
+
+def _outcome(body: Mapping[str, object], default: Outcome) -> Outcome:
+    value = _field(body, "outcome", str, default.value)
+    if value not in list(Outcome):
+        raise errors.Refusal(400, f"outcome must be one of {', '.join(Outcome)}.", field="outcome")
+    return Outcome(value)
 
 
 def _field(body: Mapping[str, object], name: str, kind: type[T], default: T | None = None) -> T:
@@ -227,9 +269,9 @@ def _field(body: Mapping[str, object], name: str, kind: type[T], default: T | No
 
 
 def _cad_num(body: Mapping[str, object]) -> str:
-    cad_num = _field(body, "cadastral_number", str)
+    cad_num = _field(body, "cad_num", str)
     if not cadnum.looks_valid(cad_num):
-        raise errors.Refusal(400, "cadastral_number is no cadastral number.", field="cadastral_number")
+        raise errors.Refusal(400, "cad_num is no cadastral number.", field="cad_num")
     return cad_num
 
 

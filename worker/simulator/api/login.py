@@ -46,7 +46,6 @@ def _password(call: Call) -> Response:
     account = call.simulator.accounts.find_by_login(str(login))
     if account is None or not hmac.compare_digest(account.password.encode(), str(password).encode()):
         raise errors.Refusal(401, "Неверный логин или пароль")
-    call.record.account = account.username
     if account.totp_secret is None:
         return JSONResponse({"redirect_url": _redirect_url(call, account.username)})
     response = JSONResponse({"action": "ENTER_TOTP"})

@@ -1,0 +1,1 @@
+"""The simulator, driven over real HTTP as a process of its own."""
