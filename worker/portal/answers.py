@@ -42,6 +42,20 @@ _ANOMALY_WORDS: Final = ("подтвердите, что это вы",)
 _BLOCKED_WORDS: Final = re.compile(r"forbidden.*(?:request.?id|rule.?id|client.?ip|your ip)", re.DOTALL)
 
 
+# Only these say something about the order; no other refusal may ever fail it.
+_ORDER_STEPS: Final = frozenset({"search", "card", "upload"})
+# The others (404, 405, 413, 415 ...) say that we and the portal don't understand each other any more.
+_ORDER_STATUSES: Final = frozenset({400, 409, 422})
+
+
+class StepRefused(UnreadableAnswer):
+    """A 4xx that says nothing about an order. Some pages know what a 404 means; otherwise it is waited out."""
+
+    def __init__(self, message: str, *, excerpt: str, status: int) -> None:
+        super().__init__(message, excerpt=excerpt)
+        self.status = status
+
+
 class Verdict(Enum):
     """What an answer is."""
 
@@ -169,13 +183,15 @@ def raise_for_verdict(answer: Answer, verdict: Verdict) -> None:
             f"The portal asks «Подтвердите, что это вы» ({at}): log in with a browser and import the session.",
             need=Need.ANOMALY,
         )
-    if verdict is Verdict.REFUSED:
+    if verdict is Verdict.REFUSED and answer.step in _ORDER_STEPS and answer.status in _ORDER_STATUSES:
         raise RequestRefused(
-            f"The portal refuses {at}: {answer.message[:200]}",
+            f"The portal refuses it: {at}: {answer.message[:200]}",
             step=answer.step,
             status=answer.status,
             text=answer.message,
         )
+    if verdict is Verdict.REFUSED:
+        raise StepRefused(f"The portal refuses it: {at}.", excerpt=answer.message, status=answer.status)
     raise UnreadableAnswer(f"{at} and nothing that can be read.", excerpt=answer.message)
 
 

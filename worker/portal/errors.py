@@ -10,7 +10,7 @@
     ├── LoginRefused                                stand by until the password was changed; never try it again before
     ├── PersonNeeded          .need                 stand by until a person did what `need` names
     ├── AccountUnusable       .lack                 stand by; orders that aren't bound go to another account
-    ├── RequestRefused        .status, .text        the portal refuses this very request: the order's own fault
+    ├── RequestRefused        .status, .text        search, card or upload: the order's own fault
     └── PaidCallMisused                             a programming error, found before anything was sent
 
 `retry_after_s` (float seconds or None) is on every one: None means that waiting alone doesn't help.

@@ -14,7 +14,6 @@ from worker.portal import (
     GoodExtract,
     PortalClient,
     PortalUnavailable,
-    RequestRefused,
     UnreadableAnswer,
     check_extract,
 )
@@ -64,7 +63,7 @@ def test_a_paper_that_is_not_ready_yet_is_waited_for(portal: Portal, client: Por
         (Reply(body="<html>?</html>", content_type="application/zip"), UnreadableAnswer),
         (Reply(body="<html>Технические работы</html>", content_type=HTML), PortalUnavailable),
         (Reply(body=papers.good_zip("1:1:1:1"), content_type="application/zip", action="cut"), PortalUnavailable),
-        (Reply(status=400, body={}), RequestRefused),
+        (Reply(status=400, body={}), UnreadableAnswer),
     ],
 )
 def test_whatever_is_no_whole_zip_leaves_the_place_as_it_was(

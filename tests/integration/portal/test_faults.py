@@ -18,6 +18,7 @@ from worker.portal import (
     PortalClient,
     PortalUnavailable,
     RateLimited,
+    RequestRefused,
     UnreadableAnswer,
 )
 
@@ -70,6 +71,20 @@ def test_the_portals_own_trouble_means_waiting(
     assert caught.value.retry_after_s
     # ... and isn't taken for the session's end.
     assert len(portal.seen(server.LOGIN)) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 415, 422])
+def test_only_what_is_about_the_order_can_fail_it(portal: Portal, client: PortalClient, status: int) -> None:
+    refusal = Reply(status=status, body={"error": "x"})
+    for method, path in [("GET", server.BALANCE), ("POST", server.LIST), ("POST", server.ON_SEARCH)]:
+        portal.always(method, path, refusal)
+
+    for ask in (client.balance, client.list_applications):
+        with pytest.raises(UnreadableAnswer) as caught:
+            ask()
+        assert caught.value.retry_after_s
+    with pytest.raises(RequestRefused if status in (400, 409, 422) else UnreadableAnswer):
+        client.search(server.CAD_NUM)
 
 
 def test_repeated_trouble_means_waiting_longer_each_time_until_an_answer_is_good(

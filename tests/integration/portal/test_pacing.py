@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.integration.portal import server
-from worker.portal import FinishRequest, PortalClient
+from worker.portal import Credentials, FinishRequest, PortalClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_the_next_client_of_the_account_keeps_the_pace_of_the_one_before(
     before = make_client(min_interval_s=INTERVAL_S)
     before.balance()
 
-    after = PortalClient(before.settings, before._session._credentials, pacer=before.pacer)
+    after = PortalClient(before.settings, Credentials(login="x", password="right"), pacer=before.pacer)
     try:
         after.balance()
     finally:

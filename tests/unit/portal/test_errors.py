@@ -14,11 +14,11 @@ from worker.portal import Need, Outage, Pacer, PersonNeeded, PortalError, Portal
 from worker.portal.transport import translate
 
 
-def subclasses(kind: type[Exception]) -> set[type[Exception]]:
+def subclasses(kind: type[httpx.RequestError]) -> set[type[httpx.RequestError]]:
     return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
 
 
-@pytest.mark.parametrize("kind", sorted(subclasses(httpx.RequestError), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(subclasses(httpx.RequestError), key=str))
 def test_every_error_of_a_request_is_an_outage_with_a_time_to_wait(kind: type[httpx.RequestError]) -> None:
     error = translate(kind("broken"), "search", Pacer(0.0))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from worker.portal.answers import Answer, decode_json, parse_json
-from worker.portal.errors import AccountUnusable, Lack, RequestRefused, UnreadableAnswer
+from worker.portal.answers import Answer, StepRefused, decode_json, parse_json
+from worker.portal.errors import AccountUnusable, Lack, UnreadableAnswer
 from worker.portal.shapes import Node
 from worker.portal.transport import SEARCH_PAGE, Call
 
@@ -38,9 +38,10 @@ def read_access_key(session: Session) -> str:
 def _ask(session: Session, path: str, read: Callable[[Answer], str]) -> str:
     try:
         return session.call(Call(step="access key", method="GET", path=path, referer=SEARCH_PAGE), read)
-    except RequestRefused as exc:
+    except StepRefused as exc:
         if exc.status != 404:
             raise
+        session.transport.pacer.note_success()
         return ""
 
 

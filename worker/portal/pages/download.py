@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from worker.portal.errors import DocumentNotReady, RequestRefused, UnreadableAnswer
+from worker.portal.answers import StepRefused
+from worker.portal.errors import DocumentNotReady, UnreadableAnswer
 from worker.portal.transport import CLAIMS_PAGE, Call
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ def download(session: Session, application_id: int, into: Path) -> Downloaded:
 
         try:
             session.run(send, _require_paper)
-        except RequestRefused as exc:
+        except StepRefused as exc:
             if exc.status != 404:
                 raise
+            session.transport.pacer.note_success()
             raise DocumentNotReady(
                 f"The portal has no paper for application {application_id} yet.",
                 retry_after_s=session.transport.settings.min_interval_s,
