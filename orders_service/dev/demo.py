@@ -57,7 +57,6 @@ ROUND_S = 0.1
 DEAD_FOR_S = 1.0
 
 _IN_HAND = {orders_pb2.ORDER_STATE_PROCESSING, orders_pb2.ORDER_STATE_UNCONFIRMED}
-_DONE = {orders_pb2.ORDER_STATE_COMPLETED}
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,6 +65,8 @@ class Victim:
 
     username: str
     order_id: int
+    #: Of the order when its worker was killed.
+    status: str
     killed_at_s: float
     is_back: bool = False
 
@@ -100,7 +101,7 @@ class Demo:
             orders = self._watch(orders_client, {order.id for order in submitted})
             files = self._download(orders_client, orders)
             everything = orders_client.list_orders()
-        self._console.print(demo_view.order_table(orders, {key: path.name for key, path in files.items()}))
+        demo_view.print_result(self._console, orders, {key: path.name for key, path in files.items()})
         self._judge(everything, files)
 
     def _watch(self, orders_client: client.Client, ids: set[int]) -> list[orders_pb2.Order]:
@@ -123,12 +124,15 @@ class Demo:
         self, orders_client: client.Client, orders: list[orders_pb2.Order], view: demo_view.DemoView
     ) -> None:
         if self._victim is None:
-            # Once the first extract is there, everything is in full swing: some wait, some run, some are registered.
-            if any(order.state in _DONE for order in orders):
+            # From here on everything is in full swing: some wait, some run, some are registered. Many workers have all
+            # orders registered at nearly one time: then the first number is the moment.
+            numbered = sum(bool(order.order_number) for order in orders)
+            if numbered >= (4 if len(self._stack.workers) <= 4 else 1):
                 self._victim = self._kill_one(orders_client, orders)
                 if self._victim is not None:
                     view.note(
-                        f"{self._victim.username} killed by SIGKILL while it works on order {self._victim.order_id}"
+                        f"{self._victim.username} killed by SIGKILL in mid-work: order {self._victim.order_id} is "
+                        f"«{self._victim.status}»"
                     )
         elif not self._victim.is_back and time.monotonic() - self._victim.killed_at_s > DEAD_FOR_S:
             self._stack.start_worker(self._victim.username)
@@ -137,16 +141,21 @@ class Demo:
 
     def _kill_one(self, orders_client: client.Client, orders: list[orders_pb2.Order]) -> Victim | None:
         """Kill a worker that surely is in mid-work; None where none is, or its order moved on meanwhile."""
-        for order in orders:
-            worker = self._stack.workers.get(order.username)
-            if order.state not in _IN_HAND or worker is None:
-                continue
-            # Stopped first, so that what is read then still holds when it is killed.
-            os.kill(worker.pid, signal.SIGSTOP)
-            if orders_client.get_order(order.id).state in _IN_HAND:
-                self._supervisor.kill(worker)
-                return Victim(username=order.username, order_id=order.id, killed_at_s=time.monotonic())
-            os.kill(worker.pid, signal.SIGCONT)
+        # The hardest moment first: the paid call may be on its way, and nobody knows what came of it.
+        for state in (orders_pb2.ORDER_STATE_UNCONFIRMED, orders_pb2.ORDER_STATE_PROCESSING):
+            for order in orders:
+                worker = self._stack.workers.get(order.username)
+                if order.state != state or worker is None:
+                    continue
+                # Stopped first, so that what is read then still holds when it is killed.
+                os.kill(worker.pid, signal.SIGSTOP)
+                now = orders_client.get_order(order.id)
+                if now.state in _IN_HAND and now.username == order.username:
+                    self._supervisor.kill(worker)
+                    return Victim(
+                        username=now.username, order_id=now.id, status=now.status, killed_at_s=time.monotonic()
+                    )
+                os.kill(worker.pid, signal.SIGCONT)
         return None
 
     def _download(self, orders_client: client.Client, orders: list[orders_pb2.Order]) -> dict[int, Path]:
@@ -170,11 +179,13 @@ class Demo:
             raise errors.DemoFailed("The result isn't what it must be.", detail="\n".join(faults))
         assert self._victim is not None
         charges = len(ledger["charges"])
-        say = self._console.print
-        say(f"[green]✓[/] {charges} orders registered, {charges} charges at the portal: each exactly once.")
-        say(f"[green]✓[/] {self._victim.username} was killed in mid-work on order {self._victim.order_id}: it went on.")
-        say(f"[green]✓[/] {UNKNOWN} isn't known to the portal: failed, and not paid for.")
-        say(f"[green]✓[/] {len(files)} checked extracts (ZIP with XML and PDF) in {self._extracts_dir}", soft_wrap=True)
+        for line in (
+            f"{charges} orders registered, {charges} charges at the portal: each exactly once.",
+            f"{self._victim.username} was killed in mid-work on order {self._victim.order_id}: it went on.",
+            f"{UNKNOWN} isn't known to the portal: failed, and not paid for.",
+            f"{len(files)} checked extracts (ZIP with XML and PDF) lie in {self._extracts_dir}",
+        ):
+            self._console.print(f"[green]✓[/] {line}", soft_wrap=True)
 
 
 def _check_zip(path: Path, order_id: int) -> None:
@@ -184,5 +195,6 @@ def _check_zip(path: Path, order_id: int) -> None:
             names = archive.namelist()
     except zipfile.BadZipFile as exc:
         raise errors.DemoFailed(f"The extract of order {order_id} isn't a ZIP: {path}.") from exc
-    if broken is not None or not any(name.lower().endswith(".xml") for name in names):
+    kinds = {name.lower().rpartition(".")[2] for name in names}
+    if broken is not None or not {"xml", "pdf"} <= kinds:
         raise errors.DemoFailed(f"The extract of order {order_id} is broken: {path}.")

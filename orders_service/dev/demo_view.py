@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Group
+from rich import box
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from rich.console import Console
-
 _STYLES = {
     orders_pb2.ORDER_STATE_QUEUED: "dim",
     orders_pb2.ORDER_STATE_PROCESSING: "yellow",
@@ -30,6 +29,9 @@ _STYLES = {
     orders_pb2.ORDER_STATE_CANCELLED: "dim",
 }
 _LAST_NOTES = 4
+NOTHING = "–"
+#: From here on an order fits on one line, with all that is known of it.
+WIDE = 190
 
 
 class DemoView:
@@ -81,6 +83,13 @@ class DemoView:
         return time.monotonic() - self._started_s
 
     def _render(self) -> Group:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("order", justify="right", no_wrap=True)
+        table.add_column("cadastral number", no_wrap=True)
+        table.add_column("status", no_wrap=True)
+        table.add_column("account", no_wrap=True)
+        for order in self._orders:
+            table.add_row(str(order.id), order.cad_num, _status(order), order.username or NOTHING)
         done = sum(order.state in client.FINAL_STATES for order in self._orders)
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
@@ -88,27 +97,35 @@ class DemoView:
             ProgressBar(total=max(1, len(self._orders)), completed=done, width=40),
             f"{done} of {len(self._orders)} orders done",
         )
-        notes = Text("\n".join(self._notes), style="bold")
-        return Group(order_table(self._orders), bar, notes)
+        return Group(table, bar, Text("\n".join(self._notes), style="bold"))
 
 
-def order_table(orders: Sequence[orders_pb2.Order], files: Mapping[int, str] | None = None) -> Table:
-    """Make the table of orders; with `files`, also where the extract of each lies."""
-    table = Table(title_justify="left", pad_edge=False)
-    for name, is_number in (("order", True), ("cadastral number", False), ("status", False), ("account", False)):
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "status")
-    table.add_column("portal's number", no_wrap=True)
-    if files is not None:
-        table.add_column("file", overflow="fold")
+def print_result(console: Console, orders: Sequence[orders_pb2.Order], files: Mapping[int, str]) -> None:
+    """Print every order with its status, account, number and file.
+
+    A narrow terminal gets two lines an order: nothing is cut off, and the lines of a log may be long.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("order", justify="right", no_wrap=True)
+    if console.is_terminal and console.width < WIDE:
+        table.add_column("cadastral number, status")
+        table.add_column("account, portal's number, file", overflow="fold")
+        for order in orders:
+            what = Text.assemble(order.cad_num, "\n", _status(order))
+            table.add_row(str(order.id), what, "\n".join(_facts(order, files)))
+        console.print(table)
+        return
+    for name in ("cadastral number", "status", "account", "portal's number", "file"):
+        table.add_column(name, no_wrap=True)
     for order in orders:
-        cells: list[str | Text] = [
-            str(order.id),
-            order.cad_num,
-            Text(order.status, style=_STYLES.get(order.state, "")),
-            order.username or "–",
-            order.order_number or "–",
-        ]
-        if files is not None:
-            cells.append(files.get(order.id, "–"))
-        table.add_row(*cells)
-    return table
+        table.add_row(str(order.id), order.cad_num, _status(order), *_facts(order, files))
+    wide = console if console.is_terminal else Console(file=console.file, width=max(console.width, WIDE))
+    wide.print(table)
+
+
+def _status(order: orders_pb2.Order) -> Text:
+    return Text(order.status, style=_STYLES.get(order.state, ""))
+
+
+def _facts(order: orders_pb2.Order, files: Mapping[int, str]) -> tuple[str, str, str]:
+    return order.username or NOTHING, order.order_number or NOTHING, files.get(order.id, NOTHING)

@@ -230,7 +230,7 @@ def test_the_demo_shows_every_order_done_and_one_failed_and_ends_well(demo):
     assert result.count("Выполнен") == 13
     assert result.count("Ошибка: ") == 1
     assert "13 orders registered, 13 charges at the portal: each exactly once." in result
-    assert re.search(r"rosreestr_user_\d killed by SIGKILL while it works on order \d+", run.said)
+    assert re.search(r"rosreestr_user_\d killed by SIGKILL in mid-work: order \d+ is «", run.said)
     assert re.search(r"rosreestr_user_\d started again", run.said)
 
 
