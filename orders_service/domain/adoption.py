@@ -13,9 +13,25 @@ from typing import TYPE_CHECKING, TypeAlias
 from orders_service import cadastral
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from orders_service.domain.facts import ApplicationRow
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What other orders of the account have to do with the rows that are looked at.
+
+    Attributes:
+        numbers: Numbers that other orders of the same object have: not this one's.
+        application_ids: Applications that other orders of the same object have: not this one's.
+        doubtful: Numbers that contradict themselves, each with why: stored with an order of another object, or named to
+            another order by its own finish. Whose they are a person must say; meanwhile they are no proof of absence.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    application_ids: frozenset[int] = frozenset()
+    doubtful: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +66,21 @@ def find_candidates(
     *,
     cad_key: str,
     known_ids: Collection[int],
-    taken_numbers: Collection[str],
-    taken_ids: Collection[int],
+    elsewhere: Elsewhere,
 ) -> tuple[ApplicationRow, ...]:
     """Return the rows that may be this order's, each once: of its object, new since the intent, and nobody else's.
 
     Args:
         cad_key: Comparison key of the order's cadastral number.
         known_ids: Applications that were there before the gate was first passed.
-        taken_numbers: Numbers that other orders of the account have, or expect by their own finish's answer.
-        taken_ids: Applications that other orders of the account have.
     """
     found: dict[tuple[int, str], ApplicationRow] = {}
     for row in rows:
         if cadastral.find_key(row.cad_num) != cad_key:
             continue
-        if row.application_id in known_ids or row.application_id in taken_ids or row.order_number in taken_numbers:
+        if row.application_id in known_ids:
+            continue
+        if row.application_id in elsewhere.application_ids or row.order_number in elsewhere.numbers:
             continue
         # A page that shifts while it is read shows a row twice; the same id under two numbers stays two.
         found.setdefault((row.application_id, row.order_number), row)
@@ -73,7 +88,12 @@ def find_candidates(
 
 
 def judge(
-    candidates: tuple[ApplicationRow, ...], *, expected_number: str, earlier_numbers: Collection[str], is_complete: bool
+    candidates: tuple[ApplicationRow, ...],
+    *,
+    expected_number: str,
+    earlier_numbers: Collection[str],
+    elsewhere: Elsewhere,
+    is_complete: bool,
 ) -> Judgement:
     """Say which of the candidates the send made; None: it can't be told yet, and another reading may tell.
 
@@ -85,6 +105,9 @@ def judge(
     if not candidates:
         return None
     numbers = sorted({row.order_number for row in candidates})
+    for number in numbers:
+        if number in elsewhere.doubtful:
+            return AskPerson(reason=elsewhere.doubtful[number], is_alarm=True)
     if expected_number:
         expected = [row for row in candidates if row.order_number == expected_number and row.application_id > 0]
         if len(expected) == 1:

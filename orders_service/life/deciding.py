@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from psycopg import errors as pg
+
 from orders_service import cadastral, errors, queries
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import reading, settling, weighing
@@ -38,12 +40,51 @@ async def settle_by_number(
     number = number.strip()
     if not number:
         raise errors.InvalidInput.of("number", "must be the portal's number of the order.")
+    try:
+        await _settle_by_number(db, order_id, number, _operator(actor), reason, lease_s)
+    except pg.UniqueViolation as exc:
+        # The other order took it at this very moment.
+        raise _number_taken(order_id, number) from exc
+
+
+async def settle_as_absent(
+    db: Database, order_id: int, *, actor: str, reason: str = "", lease_s: float = DEFAULT_LEASE_S
+) -> None:
+    """Say that the order isn't at the portal: its open send is absent, and it may be sent once more.
+
+    What readings of the list showed so far is then known not to be the order's. On a held order that is processing only
+    the hold is lifted. A repeat changes nothing more.
+
+    Raises:
+        InvalidInput: No name.
+        NotFound: No such order.
+        Refused: WRONG_STATE, where the order isn't waiting for this.
+    """
     actor = _operator(actor)
     async with working(db, lease_s) as work:
         order = await _take(work, order_id)
+        if _was_said(order):
+            return
+        is_open = order.state is OrderState.UNCONFIRMED
+        is_held = order.state in (OrderState.PROCESSING, OrderState.QUEUED) and order.hold_reason is not None
+        if not (is_open or is_held):
+            raise wrong_state(order, f"Order {order.id} is {order.state} and doesn't wait for this decision.")
+        if order.submission is not None and order.sends:
+            await _know_what_was_read(work, order)
+        if is_open:
+            send = order.open_send
+            assert send is not None, "an unconfirmed order has an open send"
+            await settling.settle(work, send, SendOutcome.ABSENT, settled_by=actor)
+            await work.move("unconfirm", order, OrderState.PROCESSING, actor=actor, reason=f"absent. {reason}".strip())
+        await _hand_back(work, order, actor=actor, reason=reason or "it isn't at the portal")
+
+
+async def _settle_by_number(db: Database, order_id: int, number: str, actor: str, reason: str, lease_s: float) -> None:
+    async with working(db, lease_s) as work:
+        order = await _take(work, order_id)
         if order.number is not None:
-            if order.number != number:
-                raise wrong_state(order, f"Order {order.id} has the number {order.number}, not {number}.")
+            if order.number != number or order.state not in (OrderState.REGISTERED, OrderState.COMPLETED):
+                raise wrong_state(order, f"Order {order.id} is {order.state} under the number {order.number}.")
             if order.hold_reason is not None:
                 await _hand_back(work, order, actor=actor, reason=reason or f"its number is {number}")
             return
@@ -71,38 +112,6 @@ async def settle_by_number(
         await _hand_back(work, order, actor=actor, reason=reason or f"its number is {number}")
 
 
-async def settle_as_absent(
-    db: Database, order_id: int, *, actor: str, reason: str = "", lease_s: float = DEFAULT_LEASE_S
-) -> None:
-    """Say that the order isn't at the portal: its open send is absent, and it may be sent once more.
-
-    What readings of the list showed so far is then known not to be the order's. On a held order that is processing only
-    the hold is lifted. A repeat changes nothing more.
-
-    Raises:
-        InvalidInput: No name.
-        NotFound: No such order.
-        Refused: WRONG_STATE, where the order isn't waiting for this.
-    """
-    actor = _operator(actor)
-    async with working(db, lease_s) as work:
-        order = await _take(work, order_id)
-        if _was_said(order, actor):
-            return
-        is_open = order.state is OrderState.UNCONFIRMED
-        is_held = order.state in (OrderState.PROCESSING, OrderState.QUEUED) and order.hold_reason is not None
-        if not (is_open or is_held):
-            raise wrong_state(order, f"Order {order.id} is {order.state} and doesn't wait for this decision.")
-        if order.submission is not None and order.sends:
-            await _know_what_was_read(work, order)
-        if is_open:
-            send = order.open_send
-            assert send is not None, "an unconfirmed order has an open send"
-            await settling.settle(work, send, SendOutcome.ABSENT, settled_by=actor)
-            await work.move("unconfirm", order, OrderState.PROCESSING, actor=actor, reason=f"absent. {reason}".strip())
-        await _hand_back(work, order, actor=actor, reason=reason or "it isn't at the portal")
-
-
 async def _take(work: Work, order_id: int) -> Order:
     order = await reading.find_order(work, order_id)
     if order is None:
@@ -126,13 +135,13 @@ def _waits_for_number(order: Order) -> bool:
     return order.state is OrderState.PROCESSING and order.hold_reason is not None
 
 
-def _was_said(order: Order, actor: str) -> bool:
-    """Whether this person said so of the latest send already, and nothing came of it since."""
+def _was_said(order: Order) -> bool:
+    """Whether a person said so of the latest send already, and nothing came of it since."""
     return (
         order.state is OrderState.PROCESSING
         and order.hold_reason is None
         and bool(order.sends)
-        and order.sends[-1].settled_by == actor
+        and (order.sends[-1].settled_by or "").startswith(_OPERATOR)
         and order.sends[-1].outcome is SendOutcome.ABSENT
     )
 
@@ -145,10 +154,16 @@ async def _check_number_is_free(work: Work, order: Order, number: str) -> None:
         numbers=[number],
         application_ids=[],
     )
-    if any(row["number"] == number for row in taken):
-        raise errors.Refused(
-            "NUMBER_TAKEN", f"Another order of account {order.username} has the number {number}.", number=number
-        )
+    if taken:
+        raise _number_taken(order.id, number)
+
+
+def _number_taken(order_id: int, number: str) -> errors.Refused:
+    return errors.Refused(
+        "NUMBER_TAKEN",
+        f"Order {order_id} can't have the number {number}: another order of its account has it.",
+        number=number,
+    )
 
 
 async def _know_what_was_read(work: Work, order: Order) -> None:

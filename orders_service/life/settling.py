@@ -12,16 +12,16 @@ from orders_service import queries
 from orders_service.domain import absence, adoption
 from orders_service.domain.absence import VoidReason
 from orders_service.domain.states import OrderState, SendOutcome
+from orders_service.life import account_rows, second_number
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from orders_service.domain.facts import ApplicationRow, ListReading
-    from orders_service.domain.orders import Order, Send, Submission
+    from orders_service.domain.orders import Order, Send
     from orders_service.life.weighing import KeptFact
     from orders_service.life.work import Work
 
-_ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")
 
 #: `sends.settled_by` where readings proved it.
@@ -45,23 +45,36 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
     )
-    candidates = () if void is not None else await _find_candidates(work, order, submission, told)
+    numbers = [row.order_number for row in told.rows if row.order_number]
+    elsewhere = await account_rows.find_elsewhere(work, order, numbers, [row.application_id for row in told.rows])
+    candidates = adoption.find_candidates(
+        () if void is not None else told.rows,
+        cad_key=order.cad_key,
+        known_ids=submission.known_application_ids,
+        elsewhere=elsewhere,
+    )
     if order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
-        await _weigh_undecided(work, order, fact, told, send, candidates)
+        await _weigh_undecided(work, order, fact, told, send, candidates, elsewhere)
     else:
-        await _look_for_second_number(work, order, fact, candidates)
+        await second_number.look_for(work, order, fact, candidates)
 
 
 async def _weigh_undecided(
-    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, candidates: tuple[ApplicationRow, ...]
+    work: Work,
+    order: Order,
+    fact: KeptFact,
+    told: ListReading,
+    send: Send,
+    candidates: tuple[ApplicationRow, ...],
+    elsewhere: adoption.Elsewhere,
 ) -> None:
     """Weigh a reading while the order has no number: adopt, ask a person, or count it."""
     void = await _find_void_reason(work, order, fact, told, send)
-    if candidates and order.state is OrderState.PROCESSING and await _is_object_busy(work, order):
+    if candidates and order.state is OrderState.PROCESSING and await account_rows.is_object_busy(work, order):
         # The row may be that order's as well as a late one of ours; ours can't pass the gate meanwhile.
         void = VoidReason.OBJECT_BUSY
     elif candidates:
-        if await _weigh_candidates(work, order, fact, told, send, candidates):
+        if await _weigh_candidates(work, order, fact, told, send, candidates, elsewhere):
             return
         void = VoidReason.HAS_CANDIDATE
     await work.run(
@@ -74,11 +87,17 @@ async def _weigh_undecided(
     if void is VoidReason.LOW_BALANCE:
         await _weigh_low_balance(work, order, fact, told, send)
     elif void is None and order.open_send == send:
-        await _count(work, order, fact, send)
+        await _count(work, order, fact, send, told.begun_at)
 
 
 async def _weigh_candidates(
-    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, candidates: tuple[ApplicationRow, ...]
+    work: Work,
+    order: Order,
+    fact: KeptFact,
+    told: ListReading,
+    send: Send,
+    candidates: tuple[ApplicationRow, ...],
+    elsewhere: adoption.Elsewhere,
 ) -> bool:
     """Adopt a row or call a person; False where neither can be said yet."""
     made = _sending(order, send)
@@ -99,6 +118,7 @@ async def _weigh_candidates(
         candidates,
         expected_number=made.expected_number or "",
         earlier_numbers=earlier,
+        elsewhere=elsewhere,
         is_complete=told.is_complete,
     )
     match judgement:
@@ -109,7 +129,7 @@ async def _weigh_candidates(
         case adoption.Adopt(row=row, left_over=left_over):
             await adopt(work, order, made, row, actor=fact.actor)
             if left_over and len([other for other in order.sends if other.may_have_left]) > 1:
-                await _raise_second_number(work, order, row.order_number, left_over, actor=fact.actor)
+                await second_number.raise_alarm(work, order, row.order_number, left_over, actor=fact.actor)
     return True
 
 
@@ -144,51 +164,15 @@ async def settle(work: Work, send: Send, outcome: SendOutcome, *, settled_by: st
     assert changed == 1, "a send changes only under its order's lock"
 
 
-async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -> None:
-    """Raise the alarm where finish named another number than the stored one, and such a row exists."""
-    assert order.submission is not None, "an order with a number has a submission"
-    rows = await work.list(_JOURNAL["list_rows_read"], order_id=order.id, username=order.username)
-    taken_numbers, taken_ids = await _find_taken(work, order, [number], [row["application_id"] for row in rows])
-    known = order.submission.known_application_ids
-    for row in rows:
-        is_free = row["application_id"] not in {*known, *taken_ids} and number not in taken_numbers
-        if row["order_number"] == number and is_free:
-            await _raise_second_number(work, order, order.number or "", (number,), actor=actor)
-            return
-
-
-async def _look_for_second_number(
-    work: Work, order: Order, fact: KeptFact, candidates: tuple[ApplicationRow, ...]
-) -> None:
-    """Look at a late reading of an order that has its number, or is final: does it show another of its own?"""
-    if order.state is OrderState.CANCELLED:
-        return
-    others = [row for row in candidates if row.order_number != order.number]
-    if not others or await _is_object_busy(work, order):
-        return
-    left = [send for send in order.sends if send.may_have_left]
-    expected = {send.expected_number for send in left if send.expected_number}
-    # With one send and a row that nobody expected, somebody ordered the same object by hand: not our money.
-    if order.number is not None and len(left) < 2:
-        others = [row for row in others if row.order_number in expected]
-    if others and left:
-        numbers = tuple(row.order_number for row in others)
-        await _raise_second_number(work, order, order.number or "none", numbers, actor=fact.actor)
-
-
-async def _raise_second_number(work: Work, order: Order, number: str, others: tuple[str, ...], *, actor: str) -> None:
-    reason = f"Two numbers for one order: {number} is stored, and the list shows {', '.join(others)} beside it."
-    await work.hold(order, reason, actor=actor, is_alarm=True)
-
-
-async def _count(work: Work, order: Order, fact: KeptFact, send: Send) -> None:
+async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: dt.datetime) -> None:
     """Count the readings of the open send; settle it as absent where they are enough."""
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
     clean = [row["read_at"] for row in rows if row["void_reason"] is None]
     counted = absence.count_readings(clean, send.gate_at, send.absent_after_s)
-    await work.note(
-        order, "reading", actor=fact.actor, reason=f"nothing of the order in the list ({counted} of {absence.NEEDED})"
-    )
+    before = [at for at in clean if at != told_at]
+    if counted > absence.count_readings(before, send.gate_at, send.absent_after_s):
+        reason = f"nothing of the order in the list ({counted} of {absence.NEEDED})"
+        await work.note(order, "reading", actor=fact.actor, reason=reason)
     if counted < absence.NEEDED:
         return
     if send.expected_number:
@@ -216,7 +200,7 @@ async def _count(work: Work, order: Order, fact: KeptFact, send: Send) -> None:
 async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
     """A lower balance says that something was charged. It may be another order's call that isn't settled yet; where
     it lasts for a whole time of absence, a person must look."""
-    expected = await _find_expected_balance(work, order, send)
+    expected = await account_rows.find_expected_balance(work, order, send)
     reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
     await work.note(order, "balance_low", actor=fact.actor, reason=reason)
     work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
@@ -237,56 +221,8 @@ async def _find_void_reason(
         person_oid=order.submission.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
-        expected_balance=await _find_expected_balance(work, order, send),
+        expected_balance=await account_rows.find_expected_balance(work, order, send),
     )
-
-
-async def _find_expected_balance(work: Work, order: Order, send: Send) -> int:
-    row = await work.get(
-        _JOURNAL["count_later_numbers"],
-        account_id=order.rosreestr_user_id,
-        order_id=order.id,
-        gate_at=send.gate_at,
-    )
-    return send.balance - int(row["spent"])
-
-
-async def _find_candidates(
-    work: Work, order: Order, submission: Submission, told: ListReading
-) -> tuple[ApplicationRow, ...]:
-    numbers = [row.order_number for row in told.rows if row.order_number]
-    taken_numbers, taken_ids = await _find_taken(work, order, numbers, [row.application_id for row in told.rows])
-    return adoption.find_candidates(
-        told.rows,
-        cad_key=order.cad_key,
-        known_ids=submission.known_application_ids,
-        taken_numbers=taken_numbers,
-        taken_ids=taken_ids,
-    )
-
-
-async def _find_taken(
-    work: Work, order: Order, numbers: list[str], application_ids: list[int]
-) -> tuple[set[str], set[int]]:
-    rows = await work.list(
-        _ORDER["list_taken"],
-        account_id=order.rosreestr_user_id,
-        order_id=order.id,
-        numbers=numbers,
-        application_ids=application_ids,
-    )
-    taken_numbers = {row["number"] for row in rows if row["number"]}
-    return taken_numbers, {row["application_id"] for row in rows if row["application_id"]}
-
-
-async def _is_object_busy(work: Work, order: Order) -> bool:
-    row = await work.find(
-        _ORDER["find_busy_object"],
-        account_id=order.rosreestr_user_id,
-        cad_key=order.cad_key,
-        order_id=order.id,
-    )
-    return row is not None
 
 
 def _sending(order: Order, send: Send) -> Send | None:

@@ -145,6 +145,8 @@ def _is_repeat(order: Order, holder: Holder, send_id: uuid.UUID) -> bool:
         and order.hold_reason is None
         and send is not None
         and send.send_id == send_id
+        # Once finish answered, "you may send" would be wrong: then it was sent.
+        and send.answered_at is None
         and (send.fence, send.fence_token) == (holder.fence, holder.token)
     )
 

@@ -10,7 +10,7 @@ from psycopg import errors as pg
 from orders_service import queries
 from orders_service.domain import facts
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import reading, settling
+from orders_service.life import reading, second_number, settling
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -121,7 +121,7 @@ async def _weigh_answer(work: Work, order: Order, fact: KeptFact, told: facts.Fi
         reason = f"finish answered the number {number} for a send that was settled as absent."
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
     elif order.number is not None and order.number != number:
-        await settling.compare_answer(work, order, number, actor=fact.actor)
+        await second_number.compare_answer(work, order, number, actor=fact.actor)
 
 
 async def _weigh_not_sent(work: Work, order: Order, fact: KeptFact, told: facts.NotSent, send: Send) -> None:

@@ -169,16 +169,20 @@ where rosreestr_user_id = %(account_id)s and cad_key = %(cad_key)s and state = '
 limit 1;
 
 -- name: list_taken
--- Which of these numbers and applications other orders of the account have, or expect because their own finish named them.
-select rosreestr_order_num as number, rosreestr_application_id as application_id
+-- Which of these numbers and applications other orders of the account have.
+select id as order_id, rosreestr_order_num as number, rosreestr_application_id as application_id, cad_key
 from orders
 where rosreestr_user_id = %(account_id)s and id <> %(order_id)s
-  and (rosreestr_order_num = any(%(numbers)s::text[]) or rosreestr_application_id = any(%(application_ids)s::bigint[]))
-union all
-select s.expected_number, null
+  and (rosreestr_order_num = any(%(numbers)s::text[]) or rosreestr_application_id = any(%(application_ids)s::bigint[]));
+
+-- name: list_expected_elsewhere
+-- Which of these numbers the portal's finish named to another order of the account for the same object.
+select o.id as order_id, s.expected_number as number
 from sends s
 join submissions m on m.id = s.submission_id
-where m.rosreestr_user_id = %(account_id)s and s.order_id <> %(order_id)s and s.expected_number = any(%(numbers)s::text[]);
+join orders o on o.id = s.order_id
+where m.rosreestr_user_id = %(account_id)s and o.id <> %(order_id)s and o.cad_key = %(cad_key)s
+  and s.expected_number = any(%(numbers)s::text[]);
 
 -- name: list_orders_with_pending_facts
 -- Open orders with facts that nobody weighed and that nobody has in hand; a person's are left alone. Final ones, too: an alarm may be in them.

@@ -1,0 +1,52 @@
+"""Notice that one order has two numbers at the portal: what must never happen, and is never passed over in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orders_service import queries
+from orders_service.domain.states import OrderState
+from orders_service.life import account_rows
+
+if TYPE_CHECKING:
+    from orders_service.domain.facts import ApplicationRow
+    from orders_service.domain.orders import Order
+    from orders_service.life.weighing import KeptFact
+    from orders_service.life.work import Work
+
+_JOURNAL: Final = queries.load("life_journal")
+
+
+async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -> None:
+    """Raise the alarm where finish named another number than the stored one, and such a row exists."""
+    assert order.submission is not None, "an order with a number has a submission"
+    rows = await work.list(_JOURNAL["list_rows_read"], order_id=order.id, username=order.username)
+    elsewhere = await account_rows.find_elsewhere(work, order, [number], [row["application_id"] for row in rows])
+    if number in elsewhere.numbers:
+        return
+    not_ours = {*order.submission.known_application_ids, *elsewhere.application_ids}
+    if any(row["order_number"] == number and row["application_id"] not in not_ours for row in rows):
+        await raise_alarm(work, order, order.number or "", (number,), actor=actor)
+
+
+async def look_for(work: Work, order: Order, fact: KeptFact, candidates: tuple[ApplicationRow, ...]) -> None:
+    """Look at a late reading of an order that has its number, or is final: does it show another of its own?"""
+    if order.state is OrderState.CANCELLED:
+        return
+    others = [row for row in candidates if row.order_number != order.number]
+    if not others or await account_rows.is_object_busy(work, order):
+        return
+    left = [send for send in order.sends if send.may_have_left]
+    expected = {send.expected_number for send in left if send.expected_number}
+    # With one send and a row that nobody expected, somebody ordered the same object by hand: not our money.
+    if order.number is not None and len(left) < 2:
+        others = [row for row in others if row.order_number in expected]
+    if others and left:
+        numbers = tuple(row.order_number for row in others)
+        await raise_alarm(work, order, order.number or "none", numbers, actor=fact.actor)
+
+
+async def raise_alarm(work: Work, order: Order, number: str, others: tuple[str, ...], *, actor: str) -> None:
+    """Say that one order has several numbers: it may have been paid more than once. It is held, where it is open."""
+    reason = f"Two numbers for one order: {number} is stored, and the list shows {', '.join(others)} beside it."
+    await work.hold(order, reason, actor=actor, is_alarm=True)
