@@ -1,0 +1,156 @@
+"""Looking at orders, page by page, and fetching what came of them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orders_service import errors
+from orders_service.accept.create import create_orders
+from orders_service.accept.validation import WantedOrder
+from orders_service.lookup.download import find_paper, read_pieces
+from orders_service.lookup.orders import Filters, get_order, list_orders
+
+if TYPE_CHECKING:
+    from orders_service.db import Database as ServiceDatabase
+    from orders_service.lookup.orders import PaperView
+    from tests.postgres import Database
+
+
+def order(run: Any, *numbers: str) -> list[int]:
+    return [one.order.id for one in run(lambda db: create_orders(db, [WantedOrder(cad_num=n) for n in numbers]))]
+
+
+def store_extract(database: Database, order_id: int, data: bytes, kind: str = "extract", pieces: int = 3) -> None:
+    """Put the order where its paper has come, as a worker's reports would."""
+    size = max(1, -(-len(data) // pieces))
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    with database.connect() as connection, connection.transaction():
+        connection.execute("insert into rosreestr_users (username) values ('a') on conflict do nothing")
+        (extract_id,) = connection.execute(
+            "insert into extracts (sha256, size_bytes) values (%s, %s) returning id",
+            (hashlib.sha256(data).hexdigest(), len(data)),
+        ).fetchone()  # type: ignore[misc]
+        for position, chunk in enumerate(chunks):
+            connection.execute("insert into extract_chunks values (%s, %s, %s)", (extract_id, position, chunk))
+        connection.execute(
+            "insert into order_extracts (order_id, extract_id, kind, file_name) values (%s, %s, %s, 'Выписка.zip')",
+            (order_id, extract_id, kind),
+        )
+        if kind == "extract":
+            connection.execute(
+                "update orders set state = 'completed', rosreestr_user_id = 1, rosreestr_order_num = '80-1', "
+                "extract_id = %s, finished_at = now() where id = %s",
+                (extract_id, order_id),
+            )
+        elif kind == "notice":
+            connection.execute(
+                "update orders set state = 'failed', error = 'Отказ', finished_at = now() where id = %s", (order_id,)
+            )
+
+
+async def fetch(db: ServiceDatabase, order_id: int) -> tuple[PaperView, bytes]:
+    paper, extract_id = await find_paper(db, order_id)
+    return paper, b"".join([piece async for piece in read_pieces(db, order_id, paper, extract_id)])
+
+
+def test_pages_show_every_order_once_newest_first(run: Any) -> None:
+    ids = order(run, *(f"77:01:0001001:{n}" for n in range(1, 8)))
+
+    seen: list[int] = []
+    token = ""
+    while True:
+        page = run(lambda db, token=token: list_orders(db, Filters(), page_size=3, page_token=token))
+        seen += [one.id for one in page.orders]
+        token = page.next_page_token
+        if not token:
+            break
+
+    assert seen == ids[::-1]
+
+
+def test_a_page_token_belongs_to_its_filters(run: Any) -> None:
+    order(run, "77:01:0001001:1", "77:01:0001001:2")
+    page = run(lambda db: list_orders(db, Filters(), page_size=1))
+
+    with pytest.raises(errors.InvalidInput, match="page_token: belongs to other filters"):
+        run(lambda db: list_orders(db, Filters(only_on_hold=True), page_token=page.next_page_token))
+    for forged in ("x", "!!!", "é", page.next_page_token + "A"):
+        with pytest.raises(errors.InvalidInput, match="page_token"):
+            run(lambda db, forged=forged: list_orders(db, Filters(), page_token=forged))
+
+
+def test_filters_narrow_to_what_holds_for_all_of_them(run: Any, fresh_database: Database) -> None:
+    first, second, third = order(run, "50:20:0100711:40", "77:01:0001001:1", "77:01:0001001:2")
+    store_extract(fresh_database, second, b"zip")
+    with fresh_database.connect() as connection:
+        connection.execute("update orders set hold_reason = 'x', hold_at = now() where id = %s", (third,))
+
+    def ids(**filters: Any) -> list[int]:
+        return [one.id for one in run(lambda db: list_orders(db, Filters(**filters))).orders]
+
+    assert ids(cad_num="50:20:100711:40") == [first], "another spelling of the object"
+    assert ids(states=("completed", "failed")) == [second]
+    assert ids(username="a") == [second]
+    assert ids(only_on_hold=True) == [third]
+    assert ids(states=("queued",), only_on_hold=True) == [third]
+    at = run(lambda db: get_order(db, second)).created_at
+    assert ids(created_from=at) == [third, second, first]
+    assert ids(created_before=at) == []
+
+
+def test_what_does_not_exist_is_said_not_to_exist(run: Any) -> None:
+    with pytest.raises(errors.NotFound, match="There is no order 7"):
+        run(lambda db: get_order(db, 7))
+    with pytest.raises(errors.NotFound, match="There is no order 7"):
+        run(lambda db: find_paper(db, 7))
+    with pytest.raises(errors.NotFound, match="There is no account nobody"):
+        run(lambda db: list_orders(db, Filters(username="nobody")))
+    with pytest.raises(errors.NotFound, match="account"):
+        run(lambda db: list_orders(db, Filters(username="a\0")))
+
+
+def test_an_extract_comes_whole_in_pieces(run: Any, fresh_database: Database) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+    data = bytes(range(256)) * 20_000
+    store_extract(fresh_database, order_id, data)
+
+    paper, fetched = run(lambda db: fetch(db, order_id))
+
+    assert fetched == data
+    assert (paper.kind, paper.size_bytes, paper.file_name) == ("extract", len(data), "Выписка.zip")
+    assert run(lambda db: get_order(db, order_id)).papers == (paper,)
+
+
+def test_an_order_without_an_extract_says_how_far_it_is(run: Any, fresh_database: Database) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+
+    with pytest.raises(errors.Refused, match="has no extract: it is «Добавлен в очередь»; come back later") as refused:
+        run(lambda db: find_paper(db, order_id))
+
+    assert (refused.value.reason, refused.value.metadata) == ("WRONG_STATE", {"state": "queued"})
+
+
+def test_a_failed_order_gives_the_notice_but_never_what_was_put_aside(run: Any, fresh_database: Database) -> None:
+    noticed, aside = order(run, "77:01:0001001:1", "77:01:0001001:2")
+    store_extract(fresh_database, noticed, b"a notice", kind="notice")
+    store_extract(fresh_database, aside, b"of another object", kind="quarantined")
+
+    paper, data = run(lambda db: fetch(db, noticed))
+
+    assert (paper.kind, data) == ("notice", b"a notice")
+    with pytest.raises(errors.Refused, match="has no extract"):
+        run(lambda db: find_paper(db, aside))
+
+
+@pytest.mark.parametrize("damage", ["delete from extract_chunks where position = 1", "update extract_chunks set data = 'x'"])
+def test_a_damaged_extract_is_never_given_out_as_whole(run: Any, fresh_database: Database, damage: str) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+    store_extract(fresh_database, order_id, b"the extract of this order")
+    with fresh_database.connect() as connection:
+        connection.execute(damage.encode())
+
+    with pytest.raises(errors.ExtractMissing):
+        run(lambda db: fetch(db, order_id))
