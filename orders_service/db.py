@@ -143,7 +143,10 @@ async def connect(settings: DatabaseSettings, *, name: str | None = None) -> Con
         # libpq gives no SQLSTATE for a refused startup: the words are all there is.
         if "database" in str(exc) and "does not exist" in str(exc):
             raise errors.DatabaseMissing(name or settings.name, settings.where) from exc
-        raise unavailable(settings, exc) from exc
+        raise errors.DatabaseUnavailable(
+            f"PostgreSQL at {settings.where} can't be reached ({_reason(exc)}): start it, or set DB_HOST, DB_PORT, "
+            "DB_USERNAME and DB_PASSWORD."
+        ) from exc
     return connection
 
 
@@ -151,7 +154,7 @@ def unavailable(
     settings: DatabaseSettings, exc: Exception, *, is_outcome_unknown: bool = False
 ) -> errors.DatabaseUnavailable:
     """Make the error of a database that is away, with the server's reason on one line and what to do."""
-    reason = " ".join(str(exc).split()) or type(exc).__name__
+    reason = _reason(exc)
     if is_outcome_unknown:
         message = (
             f"PostgreSQL at {settings.where} went away during the commit ({reason}): it isn't known whether "
@@ -160,3 +163,9 @@ def unavailable(
     else:
         message = f"PostgreSQL at {settings.where} can't be used ({reason}); nothing was stored. Try again."
     return errors.DatabaseUnavailable(message, is_outcome_unknown=is_outcome_unknown)
+
+
+def _reason(exc: Exception) -> str:
+    """Return what libpq says, without its own advice and its repetitions."""
+    text = " ".join(str(exc).split()).partition(" Is the server running")[0]
+    return text.rpartition(" failed: ")[2].removeprefix("FATAL: ").strip() or type(exc).__name__

@@ -19,7 +19,7 @@ from orders_service.loops import Loop
 from orders_service.queries import load
 from orders_service.relay import BATCH
 from orders_service.schedule import ScheduledOrder
-from rosq import JobState, RosqError
+from rosq import JobState, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class Reconciler:
             "reconciler",
             self._run_if_first,
             interval_s=settings.reconcile_interval_s,
-            expected=(errors.DatabaseUnavailable, RosqError),
+            expected=(errors.DatabaseUnavailable, ServerUnreachable),
         )
 
     async def run(self) -> None:
@@ -82,7 +82,7 @@ class Reconciler:
         """Compare every open order that is in nobody's hand with the queue, once.
 
         Raises:
-            RosqError: The queue's server is away; what was done so far stands.
+            ServerUnreachable: The queue's server is away; what was done so far stands.
             DatabaseUnavailable: The database is away.
         """
         weighed = await queue_verdicts.weigh_unheld_facts(self._database, self._settings.order_lease_s)

@@ -17,7 +17,7 @@ from orders_service import db, errors
 from orders_service.loops import Loop
 from orders_service.queries import load
 from orders_service.schedule import ScheduledOrder
-from rosq import EnqueueOutcome, JobState, RosqError
+from rosq import EnqueueOutcome, JobState, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class Relay:
             "relay",
             self.run_once,
             interval_s=settings.relay_sweep_s,
-            expected=(errors.DatabaseUnavailable, RosqError),
+            expected=(errors.DatabaseUnavailable, ServerUnreachable),
         )
         self._listening = Loop("relay_bell", self._listen_once, interval_s=1.0)
 
@@ -79,7 +79,7 @@ class Relay:
         """Relay what is there now.
 
         Raises:
-            RosqError: The queue's server is away; what was enqueued before is enqueued again, without effect.
+            ServerUnreachable: The queue's server is away; what was enqueued before is enqueued again, without effect.
             DatabaseUnavailable: The database is away.
         """
         relayed = refused = 0

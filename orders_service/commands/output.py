@@ -87,7 +87,7 @@ def _field(message: Message, field: Field) -> Any:
 
 def _value(field: Field, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_ENUM:
-        return enum_name(field, value)
+        return enum_name(field, value) if value else None
     if field.type != FieldDescriptor.TYPE_MESSAGE:
         return value
     if isinstance(value, Timestamp):
