@@ -24,6 +24,7 @@ from worker.errors import (
 from worker.portal.client import PortalClient
 from worker.portal.credentials import Credentials
 from worker.portal.errors import PortalSettingsInvalid
+from worker.stopping import StopFlag, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +82,7 @@ class Account:
         own = self._settings.own_lane
         return (own, LANE_URGENT, LANE_MAIN) if self.can_take_new else (own,)
 
-    def open(self, is_stopping: threading.Event) -> None:
+    def open(self, stop: StopFlag) -> None:
         """Open the account and raise its epoch, with its name held in the queue. Waits while the service is away.
 
         Raises:
@@ -90,8 +91,8 @@ class Account:
         retrying = Retrying(
             retry=retry_if_exception_type(ServiceUnreachable),
             wait=wait_random_exponential(multiplier=0.5, max=10.0),
-            stop=lambda _state: is_stopping.is_set(),
-            sleep=_wait_on(is_stopping),
+            stop=lambda _state: stop.is_set,
+            sleep=stop.wait,
             before_sleep=_log_waiting,
             reraise=True,
         )
@@ -112,9 +113,9 @@ class Account:
                 "open_orders": snapshot.open_orders,
             },
         )
-        self._check_secrets(snapshot, is_stopping)
+        self._check_secrets(snapshot, stop)
 
-    def _check_secrets(self, snapshot: worker_pb2.WorkerAccount, is_stopping: threading.Event) -> None:
+    def _check_secrets(self, snapshot: worker_pb2.WorkerAccount, stop: StopFlag) -> None:
         """Say before the first order what a person would otherwise learn from a failed login."""
         try:
             self._make_credentials(snapshot)
@@ -125,8 +126,8 @@ class Account:
             if not snapshot.can_take_new:
                 return
             try:
-                self.mark("login_refused", str(exc), None, sleep=_stoppable_sleep(is_stopping))
-            except (ServiceUnreachable, _Stopping) as unmarked:
+                self.mark("login_refused", str(exc), None, sleep=stop.sleep)
+            except (ServiceUnreachable, Stopping) as unmarked:
                 # The first order's login will find the same, and mark it.
                 _logger.warning(
                     "the account's secrets can't be used, and that couldn't be marked",
@@ -275,7 +276,7 @@ class StandbyWatcher:
     def _look(self) -> None:
         try:
             self._account.refresh(_stoppable_sleep(self._is_stopping))
-        except _Stopping:
+        except Stopping:
             return
         except StaleEpoch:
             self._on_stale()
@@ -286,25 +287,14 @@ class StandbyWatcher:
                 self._on_change()
 
 
-class _Stopping(Exception):
-    """The watcher was asked to stop while it waited."""
-
-
 def _is_login_blocked(snapshot: worker_pb2.WorkerAccount) -> bool:
     return snapshot.standby_kind in LOGIN_BLOCKED and not snapshot.can_take_new
-
-
-def _wait_on(is_stopping: threading.Event) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        is_stopping.wait(seconds)
-
-    return sleep
 
 
 def _stoppable_sleep(is_stopping: threading.Event) -> Callable[[float], None]:
     def sleep(seconds: float) -> None:
         if is_stopping.wait(seconds):
-            raise _Stopping
+            raise Stopping
 
     return sleep
 

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -33,6 +32,7 @@ from worker.settings import (
     ensure_lock_dir,
 )
 from worker.signals import NO_SIGNALS
+from worker.stopping import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,13 +276,13 @@ def run(settings: Settings, secretbox: Secretbox, wiring: Wiring) -> None:
 
 def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue, reporter: Reporter) -> None:
     account = Account(settings, reporter, secretbox)
-    is_stopping = threading.Event()
+    stop = StopFlag()
     why_ended: list[str] = []
 
     def end(sentence: str) -> None:
         why_ended.append(sentence)
         _logger.error("the worker ends", extra={"event": "worker_ends", "error": sentence})
-        is_stopping.set()
+        stop.request()
         worker.request_stop()
 
     processor = Processor(settings, reporter, account, stop=end, signals=wiring.signals)
@@ -296,11 +296,11 @@ def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue
             lease_s=settings.lease_s, run_timeout_s=settings.run_timeout_s, grace_s=settings.grace_s
         ),
         lock_file=settings.lock_file,
-        on_hold=lambda: account.open(is_stopping),
+        on_hold=lambda: account.open(stop),
     )
 
     def on_signal(number: int, _frame: object) -> None:
-        is_stopping.set()
+        stop.request()
         worker.request_stop()
 
     watcher = StandbyWatcher(
@@ -322,7 +322,7 @@ def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue
         worker.run()
     except ServiceUnreachable:
         # Asked to stop while it waited to open its account: that is a stop, not a failure.
-        if not is_stopping.is_set():
+        if not stop.is_set:
             raise
     finally:
         for number, handler in handlers.items():

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-#: How long the gate is asked while the connection stands open; the portal closes an idle one before long anyway.
-GATE_PATIENCE_S: Final = 20.0
 #: After a call that wasn't sent: soon again, but not at once, since what prevented it may still be there.
 NOT_SENT_PAUSE_S: Final = 5.0
 
@@ -54,7 +52,7 @@ def pay(visit: Visit) -> Outcome:
                 send_id,
                 absent_after_s=visit.settings.absent_after_s,
                 is_portal_on_loopback=visit.settings.portal.is_loopback,
-                patience_s=GATE_PATIENCE_S,
+                patience_s=visit.settings.gate_patience_s,
             )
         visit.signals.reached(Point.AFTER_GATE)
         result = call.send(visit.delivery.lease.is_held)

@@ -133,6 +133,7 @@ class Processor:
         if order.state in FINAL_STATES:
             return Done()
         self._signals.reached(Point.AFTER_CLAIM)
+        delivery.check()
         account = self._account.refresh(delivery.sleep)
         phase, work = _PHASES[order.state]
         _logger.info(

@@ -51,6 +51,8 @@ class Settings:
     absent_after_s: float = MIN_ABSENT_AFTER_S
     #: While the account stands by: how often to ask whether it may go on.
     standby_check_s: float = 15.0
+    #: How long the gate is asked while the paid call's connection stands open; the portal closes it before long anyway.
+    gate_patience_s: float = 20.0
     #: An account without orders left is tried again after so long.
     exhausted_retry_s: float = 1800.0
     #: How long a delivery is ours without a heartbeat.
