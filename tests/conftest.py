@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.containers", "tests.servers", "tests.postgres"]
+pytest_plugins = ["tests.containers", "tests.servers", "tests.postgres", "tests.system_fixtures"]

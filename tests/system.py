@@ -155,17 +155,31 @@ class System:
         self.wait(self._is_serving, "the service to serve", process=process)
         return process
 
-    def start_worker(self, account: str, **env: str) -> Process:
-        """Start a worker of `account`, which the variables of tests.chaos.worker_process stop or kill on its way."""
-        return self.start(
-            f"worker-{account}",
-            "tests.chaos.worker_process",
-            "--account",
-            account,
-            "--lock-dir",
-            str(self.folder),
-            **env,
-        )
+    def start_worker(
+        self,
+        name: str,
+        *,
+        account: str | None = None,
+        kill_at: str = "",
+        stop_at: str = "",
+        deliver_twice: bool = False,
+        **env: str,
+    ) -> Process:
+        """Start the worker of an account (by default the one called `name`), with a lease of 3 s.
+
+        Args:
+            kill_at: SIGKILL itself when it first reaches this point of `worker.signals.Point`.
+            stop_at: SIGSTOP itself there.
+            deliver_twice: The queue hands every job to two workers at once.
+        """
+        chaos = {"WORKER_CHAOS_DIR": str(self.folder), "WORKER_KILL_AT": kill_at, "WORKER_STOP_AT": stop_at}
+        chaos["WORKER_DELIVER_TWICE"] = "1" if deliver_twice else ""
+        options = ["--account", account or name, "--lock-dir", str(self.folder), "--lease-s", "3"]
+        return self.start(f"worker-{name}", "tests.chaos.worker_process", *options, **chaos, **env)
+
+    def env(self) -> dict[str, str]:
+        """The environment in which a person's command finds this system."""
+        return dict(self._env)
 
     def _is_serving(self) -> bool:
         with contextlib.suppress(grpc.RpcError):
