@@ -16,6 +16,8 @@ Sleep = Callable[[float], None]
 
 # After trouble of the portal's: 10 s, 20 s, 40 s ... 10 min.
 _OUTAGE_WAIT: Final = wait_exponential(multiplier=10, max=600)
+_MAX_SLACK_S: Final = 0.1
+_SLACK_SHARE: Final = 0.05
 # A rate limit that names no time: at least 5 s, then 30 s, then 5 min.
 _LIMIT_STEPS_S: Final = (5.0, 30.0, 300.0)
 
@@ -38,6 +40,8 @@ class Pacer:
         self._interval_s = min_interval_s
         # The interval itself is always slept through, however impatient the setting.
         self._patience_s = max(patience_s, min_interval_s)
+        # The portal measures at its end, where this call may arrive late and the next one early.
+        self._slack_s = min(_MAX_SLACK_S, _SLACK_SHARE * min_interval_s)
         self._blocked_pause_s = blocked_pause_s
         self._clock = clock
         self._next_at = clock() + min_interval_s
@@ -65,7 +69,7 @@ class Pacer:
 
     def mark(self) -> None:
         """Note that a call starts now."""
-        self._next_at = max(self._next_at, self._clock() + self._interval_s)
+        self._next_at = max(self._next_at, self._clock() + self._interval_s + self._slack_s)
 
     def hold(self, seconds: float) -> None:
         """Let no call start for so long; a longer pause that stands already stays."""
