@@ -116,6 +116,7 @@ class Child:
         """Ask it to end in order; returns at once."""
         if self.is_running:
             self._process.send_signal(self.program.stop_signal)
+            self._process.send_signal(signal.SIGCONT)  # a stopped process hears nothing before it goes on
 
     def kill(self) -> None:
         """End it and all of its group with SIGKILL, and wait for that."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10.0
 
+# The simulator is on this machine, whatever proxy the environment names.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 FINAL_STATES = frozenset(
     {orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED, orders_pb2.ORDER_STATE_CANCELLED}
 )
@@ -33,7 +36,11 @@ class Client:
 
     def __init__(self, address: str) -> None:
         # The service is being started: don't wait long before the next try to connect.
-        options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
+        options = [
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 200),
+            ("grpc.enable_http_proxy", 0),  # the service is on this machine, whatever proxy the environment names
+        ]
         self._channel = grpc.insecure_channel(address, options=options)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._orders = orders_pb2_grpc.OrdersServiceStub(self._channel)
@@ -129,5 +136,5 @@ def read_json(url: str) -> Any:
     Raises:
         OSError: It can't be reached, or answers with an error.
     """
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+    with _DIRECT.open(url, timeout=TIMEOUT_S) as answer:
         return json.load(answer)

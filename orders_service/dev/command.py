@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,6 +62,9 @@ def dev(is_demo: bool, path: Path | None, workers: int) -> None:
 
     Everything is a child of this command and ends with it. Nothing here talks to the real portal, and nothing is paid.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Statuses are Russian; a terminal that can't show them is no reason to break off.
+        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
     try:
         # Here, not above: a service in production has the other commands without the packages that this one needs.

@@ -102,7 +102,8 @@ class Demo:
             files = self._download(orders_client, orders)
             everything = orders_client.list_orders()
         demo_view.print_result(self._console, orders, {key: path.name for key, path in files.items()})
-        self._judge(everything, files)
+        ids = {order.id for order in orders}
+        self._judge(orders, [order for order in everything if order.id not in ids], files)
 
     def _watch(self, orders_client: client.Client, ids: set[int]) -> list[orders_pb2.Order]:
         """Show the orders until each is at its end; kill a worker on the way and start it again."""
@@ -168,9 +169,9 @@ class Demo:
                 self._supervisor.check()
         return files
 
-    def _judge(self, orders: list[orders_pb2.Order], files: dict[int, Path]) -> None:
+    def _judge(self, orders: list[orders_pb2.Order], others: list[orders_pb2.Order], files: dict[int, Path]) -> None:
         ledger = client.read_json(f"{self._stack.portal_url}/_simulator/ledger")
-        faults = judge.find_faults(orders, ledger, {UNKNOWN}, len(CAD_NUMS))
+        faults = judge.find_faults(orders, ledger, {UNKNOWN}, len(CAD_NUMS), {order.order_number for order in others})
         if self._victim is None:
             faults.append("No worker was killed: none was seen in mid-work.")
         elif not self._victim.is_back:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 USER = "postgres"
 PORT = 5432
 
-# sun_path holds 108 bytes with its end; PostgreSQL adds ".s.PGSQL.5432.lock" to the folder.
-_MAX_SOCKET_FOLDER_BYTES = 107 - len("/.s.PGSQL.5432.lock")
+# sun_path holds 108 bytes with its end, 104 on macOS; PostgreSQL adds ".s.PGSQL.5432.lock" to the folder.
+_MAX_SOCKET_FOLDER_BYTES = 103 - len("/.s.PGSQL.5432.lock")
 
 # Only what a fresh cluster wouldn't have by itself. fsync, synchronous_commit and full_page_writes are on, and stay on:
 # they are what "acknowledged" means.

@@ -32,6 +32,9 @@ DECLARANT_CATEGORY = "357039000000"
 OWN_SERVER_DATABASE = "rosreestr_extracts_dev"
 OWN_SERVER_QUEUE = "order-processing-dev"
 
+#: How long a worker that is told to stop goes on with the order in hand before it puts it down.
+WORKER_GRACE_S = 10
+
 # What steers programs of ours: given by the stack, not taken over from whoever started it.
 _STEERING = ("DB_", "REDIS_", "ROSREESTR_", "ORDERS_SERVICE_", "ROSQ_", "ORDER_", "RELAY_", "RECONCILE_")
 
@@ -107,6 +110,7 @@ class Stack:
         """
         self._env = {
             crypto.SECRET_ENV: self._environ.get(crypto.SECRET_ENV) or self._folder.secret("crypto-secret"),
+            **_without_proxy(self._environ),
             "ROSQ_QUEUE": self._environ.get("ROSQ_QUEUE")
             or (OWN_SERVER_QUEUE if self._has_own("REDIS") else DEFAULT_QUEUE),
         }
@@ -131,7 +135,7 @@ class Stack:
             username,
             "--lock-dir",
             str(self._folder.subfolder("locks")),
-            grace_s=15.0,
+            grace_s=WORKER_GRACE_S + 5,
         )
         return worker
 
@@ -257,10 +261,24 @@ class Stack:
             Program(
                 name=name,
                 argv=(sys.executable, "-m", module, *arguments),
-                env={**env, **self._plan.pace, **ours, "PYTHONUNBUFFERED": "1", MARKER_ENV: str(self._folder.path)},
+                env={
+                    **env,
+                    "ROSQ_GRACE_S": str(WORKER_GRACE_S),
+                    **self._plan.pace,
+                    **ours,
+                    "PYTHONUNBUFFERED": "1",
+                    MARKER_ENV: str(self._folder.path),
+                },
                 log_path=self._folder.log_path(name),
                 run_dir=self._folder.run_dir,
                 rank=rank,
                 grace_s=grace_s,
             )
         )
+
+
+def _without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which nothing on this machine is looked for through a proxy that the environment may name."""
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    value = ",".join(part for part in (given, "127.0.0.1", "localhost") if part)
+    return {"no_proxy": value, "NO_PROXY": value}

@@ -111,6 +111,15 @@ def test_a_child_that_does_not_end_in_time_is_killed_and_named(program):
     assert child.returncode == -signal.SIGKILL
 
 
+def test_a_stopped_child_is_woken_to_hear_that_it_is_to_end(program):
+    child = Child(program("a", grace_s=60))
+    wait_up(child)
+    os.kill(child.pid, signal.SIGSTOP)
+
+    assert end_in_order([child]) == []
+    assert child.returncode == -signal.SIGTERM
+
+
 def test_in_a_hurry_children_are_killed_before_their_grace_is_over(program):
     child = Child(program("stubborn", STUBBORN, grace_s=60))
     wait_up(child)

@@ -207,6 +207,29 @@ def test_a_server_of_ones_own_that_is_away_is_said_in_one_sentence(folder, varia
     assert family(folder) == []
 
 
+def test_a_proxy_in_the_environment_and_a_poor_terminal_are_no_obstacle(up, tmp_path):
+    proxy = f"http://127.0.0.1:{free_port()}"
+
+    run = up(http_proxy=proxy, HTTP_PROXY=proxy, https_proxy=proxy, PYTHONIOENCODING="ascii")
+
+    env = {"PATH": os.defpath, "http_proxy": proxy, "PYTHONIOENCODING": "ascii:replace"}
+    done = subprocess.run(["sh", "-c", f"{try_lines(run)[0]} --wait"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run.process.terminate()
+    assert run.end() == 0
+
+
+def test_without_the_packages_the_command_says_what_to_install(folder):
+    code = "import sys; sys.modules['psutil'] = None; sys.argv[1:] = ['dev', '--dir', sys.argv[1]]\n"
+    code += "from orders_service.cli import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The package psutil isn't installed: run `pip install 'rosq[embedded]'`")
+    assert not folder.exists()
+
+
 def test_wrong_usage_says_what_is_known(folder):
     run = Run("--dir", folder, "--workers", "0")
 

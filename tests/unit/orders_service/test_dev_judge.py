@@ -67,3 +67,9 @@ def test_each_broken_promise_is_named(orders, charges, words):
 
 def test_a_lost_order_is_a_fault():
     assert find([make_order(1)], [make_charge()], submitted=2) == ["2 orders were submitted, and 1 are there."]
+
+
+def test_charges_of_earlier_runs_are_not_judged():
+    ledger = {"charges": [make_charge(), make_charge("OfSite-of-before")]}
+
+    assert judge.find_faults([make_order(1)], ledger, set(), 1, {"OfSite-of-before"}) == []
