@@ -145,7 +145,9 @@ def test_a_failed_order_gives_the_notice_but_never_what_was_put_aside(run: Any, 
         run(lambda db: find_paper(db, aside))
 
 
-@pytest.mark.parametrize("damage", ["delete from extract_chunks where position = 1", "update extract_chunks set data = 'x'"])
+@pytest.mark.parametrize(
+    "damage", ["delete from extract_chunks where position = 1", "update extract_chunks set data = 'x'"]
+)
 def test_a_damaged_extract_is_never_given_out_as_whole(run: Any, fresh_database: Database, damage: str) -> None:
     (order_id,) = order(run, "77:01:0001001:1")
     store_extract(fresh_database, order_id, b"the extract of this order")

@@ -60,7 +60,7 @@ def test_a_changed_applied_file_is_refused_by_name_and_nothing_else_is_applied(
     (folder / "0001_first.sql").write_text("create table first (id bigint);\n")
     (folder / "0003_third.sql").write_text("create table third (id integer);\n")
 
-    with pytest.raises(errors.MigrationChanged, match="0001_first.sql was changed after being applied"):
+    with pytest.raises(errors.MigrationChanged, match=r"0001_first\.sql was changed after being applied"):
         migrate(empty_database, folder)
 
     assert "third" not in tables(empty_database)
@@ -79,7 +79,7 @@ def test_a_file_that_fails_leaves_nothing_of_itself_and_what_came_before(
 ) -> None:
     (folder / "0002_second.sql").write_text("create table second (id integer);\nselect 1 / 0;\n")
 
-    with pytest.raises(errors.MigrationFailed, match="0002_second.sql can't be applied: division by zero"):
+    with pytest.raises(errors.MigrationFailed, match=r"0002_second\.sql can't be applied: division by zero"):
         migrate(empty_database, folder)
 
     assert tables(empty_database) == {"first", "schema_migrations"}
@@ -96,7 +96,7 @@ def test_a_late_lower_number_is_refused(empty_database: Database, folder: Path) 
     migrate(empty_database, folder)
     (folder / "0002_late.sql").write_text("create table late (id integer);\n")
 
-    with pytest.raises(errors.MigrationFailed, match="0002_late.sql would come after a higher number"):
+    with pytest.raises(errors.MigrationFailed, match=r"0002_late\.sql would come after a higher number"):
         migrate(empty_database, folder)
 
 
