@@ -257,6 +257,11 @@ class StandbyWatcher:
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="standby-watcher", daemon=True)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()

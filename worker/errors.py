@@ -3,7 +3,8 @@
     WorkerError
     ├── SettingsInvalid          a setting is wrong: fix it, then start
     ├── ServiceUnreachable       no answer: asked again while the lease lasts, then the order is put down
-    ├── ServiceBroken            an answer that no rule knows: the order's attempt fails
+    ├── ServiceDefect            the service failed over what it was asked: its fault, not the order's; later again
+    ├── ServiceBroken            an answer that no rule knows, such as INVALID_ARGUMENT: the order's attempt fails
     ├── AccountNotUsable         the worker can't start with this account: it ends and says why
     ├── AccountExhausted         no orders are left: the account stands by for a while
     ├── AccountSecretsUnusable   password or session can't be opened: the account stands by until they are set again
@@ -54,6 +55,7 @@ __all__ = [
     "SendOpen",
     "SendUnknown",
     "ServiceBroken",
+    "ServiceDefect",
     "ServiceRefused",
     "ServiceUnreachable",
     "SettingsInvalid",
@@ -78,6 +80,10 @@ class SettingsInvalid(WorkerError):
 
 class ServiceUnreachable(WorkerError):
     """The orders service, or its database, doesn't answer. What was asked may have been done, and may be repeated."""
+
+
+class ServiceDefect(WorkerError):
+    """The orders service failed over what it was asked: a person must look at its log."""
 
 
 class ServiceBroken(WorkerError):

@@ -22,6 +22,7 @@ from worker.errors import (
     OrderOnHold,
     OrderUnknown,
     ReadingNeeded,
+    ServiceDefect,
     ServiceRefused,
     ServiceUnreachable,
     StaleEpoch,
@@ -49,6 +50,8 @@ _logger = logging.getLogger(__name__)
 
 #: While the orders service is away: how long a job rests that couldn't even be claimed.
 SERVICE_PAUSE_S: Final = 10.0
+#: How long an order rests over which the service itself failed: a person must look, and no attempt is spent.
+DEFECT_PAUSE_S: Final = 60.0
 #: How long an order rests that the service refused a step of: its state is looked at afresh then.
 REFUSED_PAUSE_S: Final = 5.0
 #: An account-wide pause is slept at most so long at a time.
@@ -123,6 +126,12 @@ class Processor:
                 extra={"event": "service_away", "order_id": order_id, "error": str(exc)},
             )
             raise Snooze(SERVICE_PAUSE_S, _lane_of(journal)) from exc
+        except ServiceDefect as exc:
+            _logger.error(
+                "the orders service failed, the order rests",
+                extra={"event": "service_defect", "order_id": order_id, "error": str(exc)},
+            )
+            raise Snooze(DEFECT_PAUSE_S, _lane_of(journal)) from exc
         except Exception as exc:
             self._spend_attempt(exc, journal, delivery)
         else:
@@ -167,6 +176,10 @@ class Processor:
             return trouble.stand_by(self._account.snapshot)
         except trouble.PORTAL_TROUBLE as exc:
             return trouble.wait_out(exc)
+        except OSError as exc:
+            # The portal's and the service's are translated: this is our disk.
+            _logger.error("this machine is in trouble", extra={"event": "machine_trouble", "error": str(exc)})
+            return Later(delay_s=trouble.DEFAULT_WAIT_S, reason=f"the worker's machine: {exc}")
         if account.standby_kind and account.can_take_new and order.state == orders_pb2.ORDER_STATE_PROCESSING:
             # It stood by until a time that is over now, and an order went well: nothing is in the way any more.
             self._account.mark("", "", None, sleep=delivery.sleep)

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from orders_service.v1 import worker_pb2, worker_pb2_grpc
-from worker.errors import ServiceBroken, ServiceUnreachable, WorkerError, refusal
+from worker.errors import ServiceBroken, ServiceDefect, ServiceUnreachable, WorkerError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,15 @@ _UNREACHABLE: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         # What a service that stops in order answers to the calls in hand.
         grpc.StatusCode.CANCELLED,
+    }
+)
+
+_DEFECTS: Final = frozenset(
+    {
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.DATA_LOSS,
     }
 )
 
@@ -163,6 +172,8 @@ def translate(exc: grpc.RpcError, address: str) -> WorkerError:
     code, details = exc.code(), exc.details() or ""
     if code in _UNREACHABLE:
         return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {details}.")
+    if code in _DEFECTS:
+        return ServiceDefect(f"The orders service at {address} failed ({code.name}): {details}.")
     status = rpc_status.from_call(exc)
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()

@@ -1,4 +1,4 @@
-"""One order, all the way: the worker as a process between the real queue, the real service and the portal's simulator."""
+"""One order, all the way: the worker between the real queue, the real service and the portal's simulator."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -20,6 +19,7 @@ from worker.stopping import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rosq import Delivery
     from worker.portal.client import PortalClient

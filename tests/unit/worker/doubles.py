@@ -54,7 +54,12 @@ def refusal(reason: str, **metadata: str) -> Exception:
 
 def unavailable() -> Exception:
     """What a service answers whose database is away."""
-    return _Abort(rpc_status.to_status(status_pb2.Status(code=code_pb2.UNAVAILABLE, message="the database is away")))
+    return failure("UNAVAILABLE")
+
+
+def failure(code: str) -> Exception:
+    """What a service answers without further details."""
+    return _Abort(rpc_status.to_status(status_pb2.Status(code=code_pb2.Code.Value(code), message=f"it failed: {code}")))
 
 
 class _Abort(Exception):

@@ -1,0 +1,175 @@
+"""The account: what may be read, when it is asked about, and with what it logs in."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orders_service.crypto import PASSWORD, SESSION, Secretbox
+from tests.unit.worker.conftest import SECRETBOX
+from tests.unit.worker.doubles import refusal, unavailable
+from tests.waiting import wait_until
+from worker.account import Account, StandbyWatcher
+from worker.errors import AccountNotUsable, AccountSecretsUnusable, ServiceUnreachable, StaleEpoch
+from worker.stopping import StopFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.worker.conftest import Bench
+
+
+@pytest.fixture
+def account(bench: Bench) -> Iterator[Account]:
+    account = Account(bench.settings, bench.reporter, SECRETBOX)
+    yield account
+    account.close()
+
+
+def test_the_own_lane_comes_first_and_alone_on_standby(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    assert account.lanes() == ("@a1", "urgent", "main")
+
+    bench.service.account.can_take_new = False
+    account.refresh(lambda _seconds: None)
+    assert account.lanes() == ("@a1",)
+
+
+def test_opening_waits_while_the_service_is_away(bench: Bench, account: Account) -> None:
+    bench.service.script["OpenAccount"] = [unavailable(), None]
+
+    account.open(StopFlag())
+
+    assert account.snapshot.username == "a1"
+
+
+def test_opening_ends_when_a_stop_is_asked_for(bench: Bench, account: Account) -> None:
+    bench.service.script["OpenAccount"] = [unavailable()] * 20
+    stop = StopFlag()
+    stop.request()
+
+    with pytest.raises(ServiceUnreachable):
+        account.open(stop)
+
+
+@pytest.mark.parametrize("reason", ["ACCOUNT_UNKNOWN", "ACCOUNT_INACTIVE"])
+def test_a_worker_does_not_start_with_an_account_that_cannot_be_opened(
+    bench: Bench, account: Account, reason: str
+) -> None:
+    bench.service.script["OpenAccount"] = [refusal(reason)]
+
+    with pytest.raises(AccountNotUsable):
+        account.open(StopFlag())
+
+
+def test_a_worker_does_not_start_with_another_secret_and_marks_nothing(bench: Bench, account: Account) -> None:
+    bench.service.account.sealed_password = Secretbox("another").seal("p", username="a1", purpose=PASSWORD)
+
+    with pytest.raises(AccountNotUsable, match="ROSREESTR_CRYPTO_SECRET"):
+        account.open(StopFlag())
+
+    assert "MarkAccount" not in bench.log
+
+
+@pytest.mark.parametrize("stored", ["plain text password", ""])
+def test_an_account_without_a_usable_secret_stands_by_from_the_start(
+    bench: Bench, account: Account, stored: str
+) -> None:
+    bench.service.account.sealed_password = stored
+
+    account.open(StopFlag())
+
+    assert bench.service.requests["MarkAccount"][0].kind == "login_refused"
+    assert account.lanes() == ("@a1",)
+    with pytest.raises(AccountSecretsUnusable):
+        account.portal()
+
+
+def test_an_imported_session_is_enough(bench: Bench, account: Account) -> None:
+    bench.service.account.sealed_password = ""
+    bench.service.account.sealed_session = SECRETBOX.seal(
+        json.dumps({"AUTH_TOKEN": "x"}), username="a1", purpose=SESSION
+    )
+
+    account.open(StopFlag())
+
+    assert "MarkAccount" not in bench.log
+    assert account.portal() is account.portal()
+
+
+def test_a_new_password_makes_a_new_client_with_the_old_pace(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    before = account.portal()
+
+    bench.service.account.sealed_password = SECRETBOX.seal("new", username="a1", purpose=PASSWORD)
+    account.refresh(lambda _seconds: None)
+
+    assert account.portal() is not before
+    assert account.portal().pacer is before.pacer
+
+
+def test_a_refused_login_is_forgotten_once_a_person_did_something(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    before = account.portal()
+    account.mark("login_refused", "refused", None, sleep=lambda _seconds: None)
+    assert account.is_login_blocked
+    assert account.portal() is before
+
+    bench.service.account.standby_kind = ""
+    bench.service.account.can_take_new = True
+    account.refresh(lambda _seconds: None)
+
+    assert not account.is_login_blocked
+    assert account.portal() is not before
+
+
+def test_what_another_epoch_reads_is_stale_unless_this_process_opened_it(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    bench.service.script["ReadAccount"] = [refusal("STALE_EPOCH")]
+
+    with pytest.raises(StaleEpoch):
+        account.refresh(lambda _seconds: None)
+
+
+def test_the_watcher_wakes_the_worker_when_the_account_may_go_on_and_asks_nothing_before_it_stands_by(
+    bench: Bench, account: Account
+) -> None:
+    account.open(StopFlag())
+    woken = threading.Event()
+    watcher = StandbyWatcher(account, interval_s=0.02, on_change=woken.set, on_stale=lambda: None)
+    watcher.start()
+    assert "ReadAccount" not in bench.log
+
+    account.mark("exhausted", "no orders left", 1800, sleep=lambda _seconds: None)
+    wait_until(lambda: bench.log.count("ReadAccount") >= 2, "the watcher to ask")
+    assert not woken.is_set()
+    bench.service.account.can_take_new = True
+
+    assert woken.wait(5)
+    watcher.stop()
+    assert account.lanes() == ("@a1", "urgent", "main")
+
+
+def test_the_watcher_ends_the_worker_when_another_one_opened_the_account(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    stale = threading.Event()
+    bench.service.script["ReadAccount"] = [refusal("STALE_EPOCH")]
+    watcher = StandbyWatcher(account, interval_s=0.02, on_change=lambda: None, on_stale=stale.set)
+    watcher.start()
+
+    account.mark("exhausted", "no orders left", 1800, sleep=lambda _seconds: None)
+
+    assert stale.wait(5)
+    watcher.stop()
+
+
+def test_a_watcher_stops_before_the_account_ever_stood_by(bench: Bench, account: Account) -> None:
+    watcher = StandbyWatcher(account, interval_s=0.02, on_change=lambda: None, on_stale=lambda: None)
+    watcher.start()
+
+    watcher.stop()
+
+    assert not watcher.is_running
