@@ -1,0 +1,60 @@
+"""A client in another language, with nothing but the .proto files, orders an extract and streams it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.system import System
+
+ROOT = Path(__file__).parents[2]
+CAD_NUM = "77:01:0001001:4001"
+
+
+@pytest.fixture
+def node_client(tmp_path: Path) -> Path:
+    """The example client with its packages installed, in a folder of its own."""
+    if shutil.which("npm") is None:
+        pytest.skip("there is no Node.js here (npm), so the JavaScript client can't run")
+    folder = tmp_path / "node"
+    shutil.copytree(ROOT / "docs/examples/node", folder, ignore=shutil.ignore_patterns("node_modules"))
+    subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=120)
+    return folder
+
+
+def test_a_javascript_client_orders_an_extract_and_saves_it(system: System, node_client: Path, tmp_path: Path) -> None:
+    system.start_worker("a1")
+    target = tmp_path / "extract.zip"
+    env = {**os.environ, "ORDERS_SERVICE_PORT": str(system.port), "PROTO_DIR": str(ROOT / "proto")}
+
+    run = subprocess.run(
+        ["node", "client.js", CAD_NUM, str(target)],
+        cwd=node_client, env=env, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stderr
+    assert "Выполнен" in run.stdout
+    with zipfile.ZipFile(io.BytesIO(target.read_bytes())) as archive:
+        assert archive.testzip() is None
+        assert any(name.endswith(".xml") for name in archive.namelist())
+
+
+def test_a_javascript_client_is_told_what_is_wrong_with_its_number(system: System, node_client: Path) -> None:
+    env = {**os.environ, "ORDERS_SERVICE_PORT": str(system.port), "PROTO_DIR": str(ROOT / "proto")}
+
+    run = subprocess.run(
+        ["node", "client.js", "7:01:0001001:5", "never.zip"],
+        cwd=node_client, env=env, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert run.returncode == 1
+    assert "orders[0].cad_num" in run.stderr
+    assert "07:01:0001001:5" in run.stderr
