@@ -39,18 +39,19 @@ class Pacer:
     ) -> None:
         self._interval_s = min_interval_s
         # The interval itself is always slept through, however impatient the setting.
-        self._patience_s = max(patience_s, min_interval_s)
+        self._patience_s = max(patience_s, min_interval_s + _MAX_SLACK_S)
         # The portal measures at its end, where this call may arrive late and the next one early.
         self._slack_s = min(_MAX_SLACK_S, _SLACK_SHARE * min_interval_s)
         self._blocked_pause_s = blocked_pause_s
         self._clock = clock
         self._next_at = clock() + min_interval_s
+        self._held_until = 0.0
         self._outages = 0
         self._limits = 0
 
     def remaining_s(self) -> float:
         """Return the seconds until the next call may start; 0 when it may start now."""
-        return max(0.0, self._next_at - self._clock())
+        return max(0.0, self._next_at - self._clock(), self._held_s())
 
     def wait(self, sleep: Sleep) -> None:
         """Return when the next call may start. It doesn't count as started yet: `mark` says so.
@@ -59,13 +60,16 @@ class Pacer:
             RateLimited: The pause that is left is longer than the patience; nothing was slept.
             Whatever `sleep` raises.
         """
-        while (remaining_s := self.remaining_s()) > 0:
-            if remaining_s > self._patience_s:
-                raise RateLimited(
-                    f"The portal asked for a pause: the next call may start in {remaining_s:.0f} s.",
-                    retry_after_s=remaining_s,
-                )
-            sleep(remaining_s)
+        self._wait_out(self.remaining_s, sleep)
+
+    def wait_held(self, sleep: Sleep) -> None:
+        """Return when a call that keeps no interval may start: a pause that the portal asked for binds it as well.
+
+        Raises:
+            RateLimited: As for `wait`.
+            Whatever `sleep` raises.
+        """
+        self._wait_out(self._held_s, sleep)
 
     def mark(self) -> None:
         """Note that a call starts now."""
@@ -73,7 +77,7 @@ class Pacer:
 
     def hold(self, seconds: float) -> None:
         """Let no call start for so long; a longer pause that stands already stays."""
-        self._next_at = max(self._next_at, self._clock() + seconds)
+        self._held_until = max(self._held_until, self._clock() + seconds)
 
     def note_success(self) -> None:
         """The portal answered as it should: the next trouble starts with the short pauses again."""
@@ -84,7 +88,7 @@ class Pacer:
         """Take a rate limit into account and return the seconds to stay away. What the portal names is binding."""
         step_s = _LIMIT_STEPS_S[min(self._limits, len(_LIMIT_STEPS_S) - 1)]
         self._limits += 1
-        pause_s = max(step_s, self._interval_s) if retry_after_s is None else retry_after_s
+        pause_s = max(step_s if retry_after_s is None else retry_after_s, self._interval_s)
         self.hold(pause_s)
         return pause_s
 
@@ -109,3 +113,15 @@ class Pacer:
         pause_s = max(random.uniform(1, 2) * self._blocked_pause_s, retry_after_s or 0.0)
         self.hold(pause_s)
         return pause_s
+
+    def _held_s(self) -> float:
+        return max(0.0, self._held_until - self._clock())
+
+    def _wait_out(self, left_s: Callable[[], float], sleep: Sleep) -> None:
+        while (remaining_s := left_s()) > 0:
+            if remaining_s > self._patience_s:
+                raise RateLimited(
+                    f"The portal asked for a pause: the next call may start in {remaining_s:.0f} s.",
+                    retry_after_s=remaining_s,
+                )
+            sleep(remaining_s)

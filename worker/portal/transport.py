@@ -163,6 +163,8 @@ class Transport:
         if call.is_paced:
             self.pacer.wait(self.sleep)
             self.pacer.mark()
+        else:
+            self.pacer.wait_held(self.sleep)
         started_s = boottime_s()
         with self._translated(call.step):
             answer = self._send(call, sink)
@@ -175,6 +177,9 @@ class Transport:
                 "duration_s": round(boottime_s() - started_s, 3),
             },
         )
+        if answer.retry_after_s is not None:
+            # Binding whatever it came with.
+            self.pacer.hold(answer.retry_after_s)
         self._raise_for_trouble(answer)
         return answer
 

@@ -184,6 +184,18 @@ def test_retry_after_binds_every_call_of_the_account(portal: Portal, make_client
     assert len(portal.requests) == calls
 
 
+def test_retry_after_binds_the_login_too(portal: Portal, make_client: MakeClient) -> None:
+    client = make_client(patience_s=1.0)
+    client.log_in()
+    portal.script("GET", server.BALANCE, Reply(status=401, body={}, headers=(("Retry-After", "120"),)))
+    calls = len(portal.requests)
+
+    with pytest.raises(RateLimited):
+        client.balance()
+
+    assert len(portal.requests) == calls + 1
+
+
 def test_a_short_retry_after_is_slept_through_with_the_given_sleep(portal: Portal, client: PortalClient) -> None:
     client.log_in()
     portal.script("GET", server.BALANCE, Reply(status=503, body={}, headers=(("Retry-After", "1"),)))

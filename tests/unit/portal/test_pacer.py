@@ -81,11 +81,26 @@ def test_neither_a_call_nor_a_shorter_hold_shortens_a_pause() -> None:
     assert pacer.remaining_s() == 20.0
 
 
+def test_a_call_that_keeps_no_interval_keeps_what_the_portal_asked_for() -> None:
+    clock = Clock()
+    pacer = Pacer(5.0, patience_s=30.0, clock=clock)
+
+    pacer.wait_held(clock.sleep)
+    pacer.hold(20.0)
+    pacer.wait_held(clock.sleep)
+    pacer.hold(31.0)
+    with pytest.raises(RateLimited):
+        pacer.wait_held(clock.sleep)
+
+    assert clock.slept == [20.0]
+
+
 def test_limits_without_a_time_grow_and_a_named_time_is_binding() -> None:
     pacer = Pacer(5.0, clock=Clock())
 
     assert [pacer.note_limit(None) for _ in range(4)] == [5.0, 30.0, 300.0, 300.0]
     assert pacer.note_limit(7.0) == 7.0
+    assert pacer.note_limit(0.0) == 5.0
     pacer.note_success()
     assert pacer.note_limit(None) == 5.0
 

@@ -66,7 +66,7 @@ def download(session: Session, application_id: int, into: Path) -> Downloaded:
             session.transport.pacer.note_success()
             raise DocumentNotReady(
                 f"The portal has no paper for application {application_id} yet.",
-                retry_after_s=session.transport.settings.min_interval_s,
+                retry_after_s=session.transport.pacer.remaining_s(),
             ) from exc
         part.flush()
         os.fsync(part.fileno())
