@@ -76,7 +76,8 @@ def insert_order(database: Database, number: int = 1, **columns: Any) -> int:
         if has_intent:
             connection.execute(
                 "insert into submissions (order_id, rosreestr_user_id, super_package_guid, statement_guid, "
-                "package_guid, draft_guid, intent_at, person_oid, access_key, balance, portal_cad_num, known_application_ids) "
+                "package_guid, draft_guid, intent_at, person_oid, access_key, balance, portal_cad_num, "
+                "known_application_ids) "
                 f"values (%s, %s, {GUIDS}, now(), '1', 'k', 1, '77:01:0001001:1', '{{}}')".encode(),
                 (row[0], columns["rosreestr_user_id"]),
             )
