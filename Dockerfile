@@ -3,11 +3,13 @@ ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE}
 
 WORKDIR /app
-# The dependencies first: they change seldom, so this layer is kept between builds.
+# The dependencies first, with empty packages: they change seldom, so this layer is kept between builds. What setuptools
+# leaves in build/ must go, or the empty packages would be installed again below.
 COPY pyproject.toml constraints.txt README.md ./
 RUN mkdir rosq orders_service worker \
  && touch rosq/__init__.py orders_service/__init__.py worker/__init__.py \
- && python -m pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
+ && python -m pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt . \
+ && rm -rf build ./*.egg-info
 
 COPY rosq rosq
 COPY orders_service orders_service
