@@ -1,0 +1,78 @@
+"""What the service reads from its environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders_service.errors import SettingsInvalid
+from orders_service.settings import Address, DatabaseSettings, Settings
+
+
+def test_an_empty_environment_gives_the_names_that_operators_know() -> None:
+    settings = Settings.from_env({})
+
+    assert (settings.db.name, settings.queue_name) == ("rosreestr_extracts", "order-processing")
+    assert str(Address.of_service({})) == "127.0.0.1:5003"
+
+
+def test_every_variable_of_the_database_is_read_and_an_empty_one_counts_as_unset() -> None:
+    environ = {"DB_HOST": "db", "DB_PORT": "6432", "DB_USERNAME": "rosq", "DB_PASSWORD": "p", "DB_NAME": "x"}
+
+    settings = DatabaseSettings.from_env(environ)
+
+    assert (settings.host, settings.port, settings.username, settings.password, settings.name) == (
+        "db",
+        6432,
+        "rosq",
+        "p",
+        "x",
+    )
+    assert DatabaseSettings.from_env(dict.fromkeys(environ, "")) == DatabaseSettings()
+
+
+def test_a_password_shows_in_no_repr() -> None:
+    assert "hidden" not in repr(Settings.from_env({"DB_PASSWORD": "hidden"}))
+
+
+def test_a_folder_is_a_unix_socket() -> None:
+    assert DatabaseSettings(host="/run/pg").is_socket
+    assert not DatabaseSettings(host="db.example").is_socket
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DB_PORT", "0"),
+        ("DB_PORT", "70000"),
+        ("DB_PORT", "５４３２"),
+        ("DB_POOL_SIZE", "1"),
+        ("ORDER_LEASE_S", "-1"),
+        ("ORDER_LEASE_S", "nan"),
+        ("RECONCILE_INTERVAL_S", "often"),
+        ("RELAY_SWEEP_S", "inf"),
+    ],
+)
+def test_what_is_no_number_of_its_range_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsInvalid, match=variable):
+        Settings.from_env({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:5003", Address(host="127.0.0.1", port=5003)),
+        ("[::1]:5003", Address(host="::1", port=5003)),
+        ("5003", Address(host="127.0.0.1", port=5003)),
+        (":5003", Address(host="127.0.0.1", port=5003)),
+        ("0.0.0.0:0", Address(host="0.0.0.0", port=0)),
+    ],
+)
+def test_an_address_is_read_and_written(text: str, address: Address) -> None:
+    assert Address.parse(text, "--listen") == address
+    assert Address.parse(str(address), "--listen") == address
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", "host:99999", "host:x", "host:-1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"--listen must be host:port"):
+        Address.parse(text, "--listen")
