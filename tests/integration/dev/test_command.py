@@ -40,8 +40,10 @@ class Run:
         self._reader.start()
 
     def _read(self):
-        for line in self.process.stdout:
-            self.said += line
+        assert self.process.stdout is not None
+        with self.process.stdout as said:
+            for line in said:
+                self.said += line
 
     def wait_for(self, text):
         def is_said():
@@ -54,7 +56,6 @@ class Run:
         """Wait for its end; what it ended with."""
         code = self.process.wait(timeout_s)
         self._reader.join()
-        self.process.stdout.close()
         return code
 
 
