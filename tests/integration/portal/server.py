@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -140,9 +141,12 @@ class Portal:
         """Close every connection on which no request has begun, as the portal's idle limit does."""
         with self._lock:
             idle, self._idle = self._idle, set()
+        closed = 0
         for connection in idle:
-            connection.shutdown(socket.SHUT_RDWR)
-        return len(idle)
+            with suppress(OSError):  # the client was first
+                connection.shutdown(socket.SHUT_RDWR)
+                closed += 1
+        return closed
 
     def note_idle(self, connection: socket.socket) -> None:
         with self._lock:
