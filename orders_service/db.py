@@ -106,7 +106,8 @@ def connection_arguments(
         # default says: what was acknowledged is never forgotten.
         "synchronous_commit": "on",
         "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
-        "idle_in_transaction_session_timeout": "60000",
+        # Above what the relay needs for a batch on a slow line to the queue; below what anybody would wait for a lock.
+        "idle_in_transaction_session_timeout": "300000",
         "TimeZone": "UTC",
     }
     arguments: dict[str, object] = {

@@ -52,7 +52,7 @@ class DatabaseSettings:
             username=environ.get("DB_USERNAME") or default.username,
             password=environ.get("DB_PASSWORD") or None,
             name=environ.get("DB_NAME") or default.name,
-            # Two are needed beside each other: the reconciler keeps one for its advisory lock, calls need the others.
+            # The relay keeps one while it talks to the queue, the reconciler may need another, and calls come first.
             pool_size=_integer(environ, "DB_POOL_SIZE", default.pool_size, low=3, high=1000),
         )
 
