@@ -51,6 +51,8 @@ def build(simulator: Simulator) -> ASGIApp:
             errors.StateWriteFailed: _not_written,
         },
     )
+    # A path with a slash too many is unknown, not a redirect: nothing of the portal's contract is met by accident.
+    inner.router.redirect_slashes = False
     return Front(inner, simulator)
 
 

@@ -91,12 +91,14 @@ Exit codes: 0 stopped by SIGTERM or SIGINT; 1 can't start; 2 wrong options.
     "account_options",
     multiple=True,
     metavar="USERNAME:PASSWORD[:TOTP_SECRET]",
+    envvar="ROSREESTR_SIMULATOR_ACCOUNT",
     show_envvar=True,
     help="An account that can log in, 100 points on its balance. Repeatable.",
 )
 @click.option(
     "--accounts",
     "accounts_file",
+    envvar="ROSREESTR_SIMULATOR_ACCOUNTS",
     type=click.Path(path_type=Path, dir_okay=False),
     show_envvar=True,
     help="JSON file of accounts with balance, oid or roles, totp_secret, has_passport, has_access_key and so on.",

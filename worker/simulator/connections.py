@@ -55,9 +55,11 @@ class ConnectionTable:
         connection = self._open[client] = Connection(self._count, transport)
         return connection
 
-    def remove(self, client: tuple[str, int]) -> None:
-        """Forget a connection that is gone."""
-        self._open.pop(client).note_closed()
+    def remove(self, client: tuple[str, int], connection: Connection) -> None:
+        """Forget a connection that is gone; another one from the same address may be there already."""
+        if self._open.get(client) is connection:
+            del self._open[client]
+        connection.note_closed()
 
     def find(self, scope: Scope) -> Connection | None:
         """The connection that a request came over, unless it is gone."""

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from worker.simulator.connections import ConnectionTable
+    from worker.simulator.connections import Connection, ConnectionTable
 
 
 class PortalProtocol(H11Protocol):
@@ -21,14 +21,13 @@ class PortalProtocol(H11Protocol):
 
     table: ConnectionTable
     idle_limit_s: float
-    _address: tuple[str, int] | None = None
+    _known: tuple[tuple[str, int], Connection] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock at once: there need never be a request."""
         super().connection_made(transport)
         if self.client is not None:
-            self._address = self.client
-            self.table.add(self.client, transport)
+            self._known = self.client, self.table.add(self.client, transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -45,9 +44,9 @@ class PortalProtocol(H11Protocol):
         """Stop the clock, also after a reset."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        if self._address is not None:
-            self.table.remove(self._address)
-            self._address = None
+        if self._known is not None:
+            self.table.remove(*self._known)
+            self._known = None
 
     def _watch(self) -> None:
         self._unset_keepalive_if_required()

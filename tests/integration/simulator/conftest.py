@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     StartSimulator = Callable[..., SimulatorProcess]
 
-_ACCOUNTS = 200
+_ACCOUNTS = 1000
+#: Accounts that a test names itself, so that no other one is given them.
+_VISITORS = ("visitor_1", "visitor_2", "visitor_3")
 _serial = itertools.count()
 
 
@@ -25,7 +27,8 @@ _serial = itertools.count()
 def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
     folder = tmp_path_factory.mktemp("simulator")
     accounts = folder / "accounts.json"
-    accounts.write_text(json.dumps([{"username": f"user_{n}", "password": "secret"} for n in range(_ACCOUNTS)]))
+    names = [*_VISITORS, *(f"user_{n}" for n in range(_ACCOUNTS))]
+    accounts.write_text(json.dumps([{"username": name, "password": "secret"} for name in names]))
     process = SimulatorProcess(folder / "log", "--accounts", str(accounts), "--ready-after", "0")
     yield process
     process.close()
@@ -44,9 +47,9 @@ def new_user(portal: SimulatorProcess) -> Iterator[Callable[[], User]]:
     made: list[User] = []
 
     def make() -> User:
-        user = User(portal.url, f"user_{next(_serial)}").log_in().bind()
+        user = User(portal.url, f"user_{next(_serial)}")
         made.append(user)
-        return user
+        return user.log_in().bind()
 
     yield make
     for user in made:
@@ -67,7 +70,7 @@ def start_simulator(tmp_path: Path) -> Iterator[StartSimulator]:
     def start(*options: str, env: dict[str, str] | None = None) -> SimulatorProcess:
         named = (
             ()
-            if {"--account", "--accounts"} & set(options)
+            if env is not None or {"--account", "--accounts"} & set(options)
             else ("--account", "anna:secret", "--account", "boris:secret")
         )
         process = SimulatorProcess(tmp_path / f"simulator-{len(started)}.log", *named, *options, env=env)
@@ -85,9 +88,9 @@ def bound(start_simulator: StartSimulator) -> Iterator[Callable[..., User]]:
     made: list[User] = []
 
     def log_in(process: SimulatorProcess, username: str = "anna", password: str = "secret") -> User:
-        user = User(process.url, username, password).log_in().bind()
+        user = User(process.url, username, password)
         made.append(user)
-        return user
+        return user.log_in().bind()
 
     yield log_in
     for user in made:

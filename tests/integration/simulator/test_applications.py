@@ -102,17 +102,27 @@ def test_a_row_shows_only_after_the_lag(start_simulator: StartSimulator, bound: 
     number = user.order(ROOM)
     [order] = process.get("/orders", account="anna")["orders"]
 
-    assert user.rows() == []
-    assert user.download(order["id"]).status_code == 404
     wait_until(lambda: [row["requestNumber"] for row in user.rows()] == [number], "the row to show")
     visible_at = datetime.fromisoformat(order["visible_at"])
     assert datetime.now(UTC) >= visible_at
 
 
+def test_a_row_that_does_not_show_yet_has_no_file_either(
+    start_simulator: StartSimulator, bound: Callable[..., User]
+) -> None:
+    process = start_simulator("--list-lag", "3600", "--ready-after", "0")
+    user = bound(process)
+    user.order(ROOM)
+    [order] = process.get("/orders", account="anna")["orders"]
+
+    assert user.rows() == []
+    assert user.download(order["id"]).status_code == 404
+
+
 def test_an_order_passes_through_its_stages_and_gets_ready(
     start_simulator: StartSimulator, bound: Callable[..., User]
 ) -> None:
-    user = bound(start_simulator("--ready-after", "1.5"))
+    user = bound(start_simulator("--ready-after", "4"))
     user.order(ROOM)
     seen: list[tuple[str, str]] = []
 

@@ -168,13 +168,14 @@ def test_a_wrong_accounts_file_is_said_in_a_sentence(tmp_path: Path, content: st
 def test_options_can_come_from_the_environment(start_simulator: StartSimulator, bound: Callable[..., User]) -> None:
     env = {
         **os.environ,
-        "ROSREESTR_SIMULATOR_ACCOUNT_OPTIONS": "vera:secret zoya:secret",
+        "ROSREESTR_SIMULATOR_ACCOUNT": "vera:secret zoya:secret",
         "ROSREESTR_SIMULATOR_UNKNOWN": f"{ROOM} 77:01:0001001:1",
     }
 
     process = start_simulator("--seed", "1", env=env)
 
-    assert bound(process, "anna").search(ROOM).json()["count"] == 0
+    for name in ("vera", "zoya"):
+        assert bound(process, name).search(ROOM).json()["count"] == 0
 
 
 def test_help_names_every_option_its_variable_and_the_exit_codes() -> None:

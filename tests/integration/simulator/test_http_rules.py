@@ -60,11 +60,9 @@ def test_a_body_that_is_too_large_is_413(user: User) -> None:
 
 
 @pytest.mark.parametrize("path", JSON_POSTS)
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_a_json_post_without_its_content_type_is_415(user: User, path: str, content_type: str | None) -> None:
-    headers = {"Content-Type": content_type} if content_type else {}
-
-    assert user.http.post(path, content=b"{}", headers=headers).status_code == 415
+def test_a_json_post_without_its_content_type_is_415(user: User, path: str) -> None:
+    for headers in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        assert user.http.post(path, content=b"{}", headers=headers).status_code == 415, headers
 
 
 @pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/json"])
@@ -84,6 +82,7 @@ def test_a_body_that_is_no_json_object_is_400(user: User, body: bytes) -> None:
 def test_an_unknown_path_or_method_is_json(user: User) -> None:
     for answer, status in (
         (user.http.get("/account-back/nothing"), 404),
+        (user.http.post("/account-request/statement/finish/", json={}), 404),
         (user.http.get("/account-request/statement/finish"), 405),
     ):
         assert (answer.status_code, answer.json()["status"]) == (status, status)
@@ -96,7 +95,7 @@ def test_the_shell_and_the_login_page_are_html(portal: SimulatorProcess) -> None
 
 
 def test_calls_that_come_too_soon_are_429_with_the_time_to_wait(start_simulator: StartSimulator) -> None:
-    process = start_simulator("--min-interval", "0.4")
+    process = start_simulator("--min-interval", "2")
     user = User(process.url, "anna").log_in()
 
     def ask() -> httpx.Response:
@@ -105,11 +104,11 @@ def test_calls_that_come_too_soon_are_429_with_the_time_to_wait(start_simulator:
     first, second = ask(), ask()
 
     assert (first.status_code, second.status_code) == (200, 429)
-    assert second.headers["retry-after"] == "1"
+    assert 1 <= int(second.headers["retry-after"]) <= 2
     wait_until(lambda: ask().status_code == 200, "a call to be let in again", every_s=0.05)
     passed = [call for call in process.requests("anna", "roles") if call["status"] == 200]
     assert len(passed) == 2
-    assert passed[1]["started_monotonic_s"] - passed[0]["started_monotonic_s"] >= 0.4
+    assert passed[1]["started_monotonic_s"] - passed[0]["started_monotonic_s"] >= 2
     user.http.close()
 
 
@@ -181,10 +180,10 @@ def test_every_call_is_logged_with_account_times_and_connection(
 
 
 def test_a_refused_login_is_logged_with_its_account_and_without_secrets(portal: SimulatorProcess) -> None:
-    user = User(portal.url, "user_198", "not the password")
+    user = User(portal.url, "visitor_2", "not the password")
     user.ask_login()
 
-    [call] = portal.requests("user_198", "login")
+    [call] = portal.requests("visitor_2", "login")
     assert call["status"] == 401
     assert "not the password" not in portal.log.read_text()
     user.http.close()

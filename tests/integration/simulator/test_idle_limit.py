@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.integration.simulator.conftest import StartSimulator
     from tests.integration.simulator.process import SimulatorProcess
 
-LIMIT_S = 0.6
+LIMIT_S = 1.0
 REQUEST = b"GET /account-back/config HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -25,18 +25,23 @@ def process(start_simulator: StartSimulator) -> SimulatorProcess:
 
 
 @pytest.fixture
-def connection(process: SimulatorProcess) -> Iterator[socket.socket]:
+def began_s(process: SimulatorProcess) -> float:
+    """A time before the connection was opened."""
+    return time.monotonic()
+
+
+@pytest.fixture
+def connection(process: SimulatorProcess, began_s: float) -> Iterator[socket.socket]:
     """A connection to it that a test may use or leave alone."""
     with socket.create_connection(("127.0.0.1", process.port), timeout=10) as opened:
         yield opened
 
 
-def seconds_to_close(connection: socket.socket) -> float:
-    """Read until the other side closes; how long that took."""
-    start = time.monotonic()
+def assert_closes_after_the_limit(connection: socket.socket, since_s: float) -> None:
+    """Read until the other side closes: not before the limit, counted from before what started its clock."""
     while connection.recv(65536):
         pass
-    return time.monotonic() - start
+    assert LIMIT_S <= time.monotonic() - since_s < LIMIT_S + 5
 
 
 def answer(connection: socket.socket) -> bytes:
@@ -49,30 +54,33 @@ def answer(connection: socket.socket) -> bytes:
     return received
 
 
-def test_a_connection_that_never_sent_a_request_is_closed(connection: socket.socket) -> None:
-    assert LIMIT_S * 0.9 <= seconds_to_close(connection) < LIMIT_S + 3
+def test_a_connection_that_never_sent_a_request_is_closed(connection: socket.socket, began_s: float) -> None:
+    assert_closes_after_the_limit(connection, began_s)
 
 
 def test_a_connection_is_closed_after_its_last_answer(connection: socket.socket) -> None:
+    asked_s = time.monotonic()
     connection.sendall(REQUEST)
     assert answer(connection).startswith(b"HTTP/1.1 200")
 
-    assert LIMIT_S * 0.9 <= seconds_to_close(connection) < LIMIT_S + 3
+    assert_closes_after_the_limit(connection, asked_s)
 
 
 def test_a_connection_with_half_a_head_is_closed(connection: socket.socket) -> None:
+    sent_s = time.monotonic()
     connection.sendall(REQUEST[:20])
 
-    assert LIMIT_S * 0.9 <= seconds_to_close(connection) < LIMIT_S + 3
+    assert_closes_after_the_limit(connection, sent_s)
 
 
 def test_a_connection_with_half_a_body_is_closed_and_nothing_is_processed(
     process: SimulatorProcess, connection: socket.socket
 ) -> None:
     head = "POST /aas/oauth2/api/login HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99"
+    sent_s = time.monotonic()
     connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n{")
 
-    assert LIMIT_S * 0.9 <= seconds_to_close(connection) < LIMIT_S + 3
+    assert_closes_after_the_limit(connection, sent_s)
     [call] = process.get("/requests", endpoint="login")["requests"]
     assert call["status"] is None
     assert "Traceback" not in process.log.read_text()
@@ -102,9 +110,10 @@ def test_a_call_that_takes_longer_than_the_limit_is_answered(
 
 
 def test_two_requests_sent_at_once_are_both_answered(connection: socket.socket) -> None:
+    asked_s = time.monotonic()
     connection.sendall(REQUEST * 2)
 
     received = answer(connection)
     while received.count(b"HTTP/1.1 200") < 2:
         received += answer(connection)
-    assert seconds_to_close(connection) >= LIMIT_S * 0.9
+    assert_closes_after_the_limit(connection, asked_s)

@@ -34,8 +34,8 @@ def code_at(secret: str, at_s: float) -> str:
 @pytest.fixture
 def visitor(portal: SimulatorProcess) -> Iterator[User]:
     """Somebody whose account nobody else uses, not logged in."""
-    user = User(portal.url, "user_199")
-    portal.post("/logout", account="user_199")
+    user = User(portal.url, "visitor_1")
+    portal.post("/logout", account="visitor_1")
     yield user
     user.http.close()
 
@@ -85,7 +85,7 @@ def test_an_unknown_login_is_refused_like_a_wrong_password(visitor: User) -> Non
     assert (unknown.status_code, unknown.json()) == (known.status_code, known.json())
 
 
-@pytest.mark.parametrize("body", [{}, {"login": "user_199"}, {"login": "user_199", "password": ""}, {"login": 1}])
+@pytest.mark.parametrize("body", [{}, {"login": "visitor_1"}, {"login": "visitor_1", "password": ""}, {"login": 1}])
 def test_a_login_without_its_fields_is_400(visitor: User, body: dict[str, object]) -> None:
     assert visitor.http.post("/aas/oauth2/api/login", json=body).status_code == 400
 
@@ -186,7 +186,7 @@ def test_a_code_without_the_flow_cookie_is_401(start_simulator: StartSimulator) 
 
 
 def test_a_session_ends_after_its_time(start_simulator: StartSimulator, bound: Callable[..., User]) -> None:
-    user = bound(start_simulator("--session-ttl", "0.5"))
+    user = bound(start_simulator("--session-ttl", "3"))
     assert user.page().status_code == 200
 
     wait_until(lambda: user.page().status_code == 401, "the session to end")

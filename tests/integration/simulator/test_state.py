@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.integration.simulator.numbers import LAND, ROOM
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,7 @@ def test_a_charge_whose_answer_a_kill_swallowed_is_kept(
     first.fault("finish", "delay", seconds=60, after=True)
     with pytest.raises(httpx.ReadTimeout):
         user.http.post("/account-request/statement/finish", json=body, timeout=0.3)
+    wait_until(lambda: first.charges("anna"), "the charge")
     first.signal(signal.SIGKILL)
 
     assert len(start_simulator("--state", str(state)).charges("anna")) == 1

@@ -96,14 +96,12 @@ GUIDS = ("superPackageGuid", "statementGuid", "packageGuid", "draftGuid")
 
 
 @pytest.mark.parametrize("name", GUIDS)
-@pytest.mark.parametrize("value", ["", "no-uuid", "7f1c0c1e-0000-1000-8000-000000000001", uuid.uuid4().hex, 5, None])
-def test_a_guid_that_is_no_uuid4_is_400(user: User, name: str, value: object) -> None:
+def test_a_guid_that_is_no_uuid4_is_400(user: User, name: str) -> None:
     statement = user.statement(ROOM)
-    statement[name] = value
 
-    answer = user.upload(statement)
-
-    assert (answer.status_code, answer.json()["field"]) == (400, name)
+    for value in ("", "no-uuid", "7f1c0c1e-0000-1000-8000-000000000001", uuid.uuid4().hex, 5, None):
+        answer = user.upload({**statement, name: value})
+        assert (answer.status_code, answer.json()["field"]) == (400, name), value
 
 
 def test_one_guid_used_twice_is_400(user: User) -> None:
