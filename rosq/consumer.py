@@ -193,7 +193,7 @@ class Consumer:
         Raises:
             ServerUnreachable: A connection broke.
         """
-        bells = [*(self.keys.lane_bell(lane) for lane in lanes), self.keys.timer_bell]
+        bells = self.list_bells(lanes)
         self._has_slept = True
         end_s = boot_time_s() + timeout_s
         due_s = None if next_due_s is None else boot_time_s() + next_due_s
@@ -202,6 +202,10 @@ class Consumer:
                 rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
                 due_s = None if rest_s is None else boot_time_s() + rest_s
             popping.wait(self.alarm, None)
+
+    def list_bells(self, lanes: Sequence[str]) -> list[str]:
+        """The lists whose tokens end a sleep."""
+        return [*(self.keys.lane_bell(lane) for lane in lanes), self.keys.timer_bell]
 
     def sleep_until_name_may_be_free(self, timeout_s: float) -> None:
         """Sleep until the name's holder leaves, the alarm rings, or the time is over."""

@@ -141,7 +141,7 @@ def translate(error: Exception, address: str) -> RosqError:
     """Say in our words what a client library's error means; each of redis-py's maps to exactly one of ours."""
     if isinstance(error, RosqError):
         return error
-    text = str(error) or type(error).__name__
+    text = (str(error) or type(error).__name__).rstrip(". ")
     if isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
         return ServerFull(address, text)
     if isinstance(error, _REFUSED) or text.startswith(_REFUSED_STARTS) or any(mark in text for mark in _REFUSED_MARKS):

@@ -180,7 +180,7 @@ class Heartbeat:
 
     def _watch_run_time(self) -> None:
         delivery = self._delivery
-        if delivery is not None and delivery.lease.is_held() and self.is_overrun(delivery):
+        if delivery is not None and delivery.is_real and delivery.lease.is_held() and self.is_overrun(delivery):
             self._lose(delivery, f"it ran longer than {self._settings.run_timeout_s:g} s")
 
     def _lose(self, delivery: Delivery, reason: str) -> None:

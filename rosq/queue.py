@@ -7,13 +7,11 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import redis
 import tenacity
 from redis import exceptions as redis_errors
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from rosq import errors, fitness, script
+from rosq.client import make_client
 from rosq.consumer import Consumer
 from rosq.finder import find_jobs
 from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
@@ -23,6 +21,8 @@ from rosq.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    import redis
 
     from rosq.alarm import Alarm
     from rosq.job import Job, JobData
@@ -271,20 +271,7 @@ class Queue:
     def _connected(self) -> redis.Redis:
         with self._lock:
             if self._client is None:
-                settings = self.redis_settings
-                self._client = redis.Redis(
-                    host=settings.host,
-                    port=settings.port,
-                    db=settings.db,
-                    username=settings.username,
-                    password=settings.password,
-                    socket_connect_timeout=settings.connect_timeout_s,
-                    socket_timeout=settings.answer_timeout_s,
-                    retry=Retry(NoBackoff(), 0),
-                    protocol=2,
-                    decode_responses=True,
-                    client_name="rosq-queue",
-                )
+                self._client = make_client(self.redis_settings, "rosq-queue")
             return self._client
 
 

@@ -1,0 +1,116 @@
+"""The overview as one screen for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from rosq.inspector import Overview, WorkerView
+
+_WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
+
+
+def render(overview: Overview) -> RenderableType:
+    """Draw it: the verdict first, then counts, lanes and workers."""
+    return Group(
+        _verdict(overview),
+        Text(),
+        _states(overview),
+        _facts(overview),
+        Text(),
+        _lanes(overview),
+        Text(),
+        _workers(overview),
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Say a duration in at most two units: `3 d 4 h`, `5 min 2 s`, `1.2 s`; a dash for none."""
+    if seconds is None:
+        return "–"
+    sign = "-" if seconds < 0 else ""
+    seconds = abs(seconds)
+    if seconds < 10:
+        return f"{sign}{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, below, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{sign}{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{sign}{whole} s"
+
+
+def _verdict(overview: Overview) -> Text:
+    style = "bold green" if overview.verdict == "OK" else "bold red"
+    text = Text.assemble((overview.verdict, style), "  queue ", (overview.queue, "bold"))
+    text.append(f"  {overview.seen_at:%Y-%m-%d %H:%M:%S} UTC  {overview.server['address']}", "dim")
+    for sentence in (*overview.inconsistencies, *overview.problems):
+        text.append(f"\n  {sentence}", "red")
+    return text
+
+
+def _states(overview: Overview) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for name in ("waiting", "active", "delayed", "completed", "failed"):
+        table.add_column(name, justify="right", header_style="dim")
+    failed = Text(f"{overview.failed:,}", "red" if overview.failed else "")
+    counts = (overview.waiting, overview.active, overview.delayed, overview.completed)
+    table.add_row(*(f"{count:,}" for count in counts), failed)
+    return table
+
+
+def _facts(overview: Overview) -> Text:
+    text = Text(f"oldest waiting {duration(overview.oldest_waiting_s)}", "dim")
+    if overview.next_delayed is not None:
+        due_in_s = overview.next_delayed.due_in_s
+        when = f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
+        text.append(f"  ·  next delayed job {overview.next_delayed.job_id} {when}")
+    totals = f"{overview.enqueued_total:,} enqueued, {overview.completed_total:,} completed"
+    text.append(f"  ·  ever: {totals}, {overview.failed_total:,} failed")
+    return text
+
+
+def _lanes(overview: Overview) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title_justify="left", title_style="bold")
+    table.title = f"Lanes ({_shown(len(overview.lanes), overview.lane_count)})"
+    table.add_column("lane", header_style="dim")
+    for name in ("waiting", "active", "oldest waiting"):
+        table.add_column(name, justify="right", header_style="dim")
+    for lane in overview.lanes:
+        table.add_row(lane.name, f"{lane.waiting:,}", f"{lane.active:,}", duration(lane.oldest_waiting_s))
+    return table
+
+
+def _workers(overview: Overview) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title_justify="left", title_style="bold")
+    count = max(overview.worker_count, len(overview.workers))
+    table.title = f"Workers ({_shown(len(overview.workers), count)})"
+    for name in ("worker", "state", "job", "attempt", "since", "lease left", "process"):
+        is_number = name in ("attempt", "since", "lease left")
+        table.add_column(name, justify="right" if is_number else "left", header_style="dim")
+    for worker in overview.workers:
+        table.add_row(*_worker_row(worker))
+    return table
+
+
+def _worker_row(worker: WorkerView) -> tuple[str | Text, ...]:
+    process = f"{worker.pid} on {worker.host}" if worker.pid is not None else "–"
+    return (
+        worker.name,
+        Text(worker.state, _WORKER_STYLES.get(worker.state, "")),
+        worker.job_id or "–",
+        str(worker.attempt) if worker.attempt is not None else "–",
+        duration(worker.running_s),
+        duration(worker.lease_left_s),
+        process,
+    )
+
+
+def _shown(shown: int, count: int) -> str:
+    return str(count) if shown >= count else f"{shown} of {count} shown"

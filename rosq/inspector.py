@@ -1,0 +1,352 @@
+"""The queue at a glance: reads Redis in a bounded number of steps, changes nothing, asks no worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis import exceptions as redis_errors
+
+from rosq import errors, fitness
+from rosq.client import make_client
+from rosq.finder import is_after, last_delivered
+from rosq.keys import GROUP, QUEUES, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+    from rosq.settings import RedisSettings
+
+T = TypeVar("T")
+
+#: The version of what `--json` prints: it grows when a field changes or goes, not when one is added.
+JSON_VERSION = 1
+#: Lanes and workers that are looked at; the counts say when there are more.
+MAX_LANES = 200
+MAX_WORKERS = 200
+#: How long a delayed job may be overdue before it is a problem: nobody was there to wake it.
+_OVERDUE_S = 30.0
+#: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
+_SCAN_STEPS = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """A lane: how much waits in it, for how long, and how much of it is being worked on."""
+
+    name: str
+    waiting: int
+    active: int
+    #: How long its first waiting job has been in the lane; None if none waits.
+    oldest_waiting_s: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerView:
+    """A worker, and the job that it holds."""
+
+    name: str
+    #: busy, idle, or lost: its hold on the name has run out.
+    state: str
+    host: str | None
+    pid: int | None
+    last_seen_at: datetime | None
+    job_id: str | None = None
+    lane: str | None = None
+    attempt: int | None = None
+    started_at: datetime | None = None
+    running_s: float | None = None
+    #: Below 0: it has run out, and the job is about to be given to another.
+    lease_left_s: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NextDelayed:
+    """The delayed job that is due first."""
+
+    job_id: str
+    due_at: datetime
+    #: Below 0: overdue.
+    due_in_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What `rosq inspect` shows."""
+
+    version: int
+    queue: str
+    seen_at: datetime
+    #: OK or DEGRADED.
+    verdict: str
+    #: Why it is degraded, one sentence each; what breaks an invariant stands in `inconsistencies`.
+    problems: list[str]
+    inconsistencies: list[str]
+    waiting: int
+    active: int
+    delayed: int
+    completed: int
+    failed: int
+    #: Since the queue was made.
+    enqueued_total: int
+    completed_total: int
+    failed_total: int
+    oldest_waiting_s: float | None
+    next_delayed: NextDelayed | None
+    lanes: list[LaneView]
+    #: How many lanes there are; those shown may be fewer.
+    lane_count: int
+    workers: list[WorkerView]
+    worker_count: int
+    server: dict[str, str | int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: times as ISO 8601 in UTC, durations in seconds. `docs/job-life.md` documents the fields."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+
+class Inspector:
+    """Reads one queue, or finds out which there are.
+
+    Raises:
+        ServerUnreachable: From every method: Redis gives no answer, or refuses this client.
+    """
+
+    def __init__(self, redis_settings: RedisSettings) -> None:
+        self._settings = redis_settings
+        self._client = make_client(redis_settings, "rosq-inspect")
+
+    def __enter__(self) -> Inspector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def list_queues(self) -> list[str]:
+        """Name the queues that have anything in them on this server."""
+
+        def ask(client: redis.Redis) -> list[str]:
+            names = sorted(str(name) for name in client.smembers(QUEUES))
+            found = [name for name in names if client.exists(Keys(name).meta)]
+            return found or _scan_for_queues(client)
+
+        return self._ask(ask)
+
+    def look(self, queue: str) -> Overview:
+        """Return how the queue stands.
+
+        Raises:
+            ServerUnfit: A newer rosq has written it.
+        """
+        return self._ask(lambda client: _Look(client, Keys(queue), self._settings.address).overview())
+
+    def _ask(self, ask: Callable[[redis.Redis], T]) -> T:
+        try:
+            return ask(self._client)
+        except (redis_errors.RedisError, OSError) as error:
+            raise errors.translate(error, self._settings.address) from error
+
+
+class _Look:
+    """One look at one queue."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, address: str) -> None:
+        self._client: Any = client
+        self._keys = keys
+        self._address = address
+        seconds, micros = self._client.time()
+        self._now_s = seconds + micros / 1_000_000
+        self._problems: list[str] = []
+        self._inconsistencies: list[str] = []
+
+    def overview(self) -> Overview:
+        keys, client = self._keys, self._client
+        meta = client.hgetall(keys.meta)
+        fitness.check_schema(meta.get("schema_version", str(SCHEMA_VERSION)), keys)
+        lane_names = sorted(client.smembers(keys.lanes))
+        held: dict[str, dict[str, Any]] = {}
+        lanes = [self._look_at_lane(name, held) for name in lane_names[:MAX_LANES]]
+        workers = self._look_at_workers(held)
+        next_delayed = self._look_at_delayed()
+        server = self._look_at_server()
+        waiting, active = sum(lane.waiting for lane in lanes), sum(lane.active for lane in lanes)
+        ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
+        self._judge(waiting, workers, next_delayed)
+        return Overview(
+            version=JSON_VERSION,
+            queue=keys.queue,
+            seen_at=datetime.fromtimestamp(self._now_s, UTC),
+            verdict="DEGRADED" if self._problems or self._inconsistencies else "OK",
+            problems=self._problems,
+            inconsistencies=self._inconsistencies,
+            waiting=waiting,
+            active=active,
+            delayed=client.zcard(keys.delayed),
+            completed=client.zcard(keys.completed),
+            failed=client.zcard(keys.failed),
+            enqueued_total=int(meta.get("enqueued_total", 0)),
+            completed_total=int(meta.get("completed_total", 0)),
+            failed_total=int(meta.get("failed_total", 0)),
+            oldest_waiting_s=max(ages, default=None),
+            next_delayed=next_delayed,
+            lanes=lanes,
+            lane_count=len(lane_names),
+            workers=workers,
+            worker_count=client.zcard(keys.workers),
+            server=server,
+        )
+
+    def _look_at_lane(self, name: str, held: dict[str, dict[str, Any]]) -> LaneView:
+        stream = self._keys.lane(name)
+        pipe = self._client.pipeline(transaction=True)
+        pipe.xlen(stream)
+        pipe.xinfo_groups(stream)
+        pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
+        pipe.xrange(stream, "-", "+", count=1)
+        length, groups, pending, first = pipe.execute(raise_on_error=False)
+        # A lane without entries may have no key, and one that nobody read yet no group.
+        last = None if isinstance(groups, Exception) else last_delivered(groups)
+        pending = [] if isinstance(pending, Exception) else pending
+        active = 0
+        if not isinstance(groups, Exception):
+            active = next((group["pending"] for group in groups if group["name"] == GROUP), 0)
+        for entry in pending:
+            self._note_held(name, entry, held)
+        oldest = self._client.xrange(stream, f"({last}" if last else "-", "+", count=1)
+        if first and last and not is_after(first[0][0], last) and not self._is_pending(stream, first[0][0]):
+            self._inconsistencies.append(
+                f"Entry {first[0][0]} of lane {name} was handed out and is nobody's; it will never be read again."
+            )
+        age_s = self._now_s - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else None
+        return LaneView(
+            name=name,
+            waiting=max(length - active, 0),
+            active=active,
+            oldest_waiting_s=None if age_s is None else max(age_s, 0.0),
+        )
+
+    def _is_pending(self, stream: str, entry_id: str) -> bool:
+        return bool(self._client.xpending_range(stream, GROUP, entry_id, entry_id, 1)) or not self._client.xrange(
+            stream, entry_id, entry_id
+        )
+
+    def _note_held(self, lane: str, pending: dict[str, Any], held: dict[str, dict[str, Any]]) -> None:
+        entry_id, consumer = pending["message_id"], pending["consumer"]
+        entries = self._client.xrange(self._keys.lane(lane), entry_id, entry_id)
+        if not entries:
+            return
+        job_id = entries[0][1].get("job_id", "")
+        names = ["entry_id", "state", "attempts", "started_at_ms", "lease_until_ms", "worker"]
+        found = dict(zip(names, self._client.hmget(self._keys.job(job_id), names), strict=True))
+        if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
+            self._inconsistencies.append(f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it.")
+            return
+        holder = found["worker"] if consumer == RECOVERY_CONSUMER else consumer
+        held[holder or consumer] = {"job_id": job_id, "lane": lane, **found}
+
+    def _is_still_pending(self, lane: str, entry_id: str) -> bool:
+        """Whether it is so at a second look: the job may have been settled between the two steps of the first."""
+        return bool(self._client.xpending_range(self._keys.lane(lane), GROUP, entry_id, entry_id, 1))
+
+    def _look_at_workers(self, held: dict[str, dict[str, Any]]) -> list[WorkerView]:
+        seen = dict(self._client.zrange(self._keys.workers, 0, MAX_WORKERS - 1, withscores=True))
+        # A holder that nobody lists any more still holds: it is shown.
+        names = sorted({*seen, *held})[:MAX_WORKERS]
+        pipe = self._client.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(self._keys.worker(name))
+        return [
+            self._view_worker(name, hold, seen.get(name), held.get(name))
+            for name, hold in zip(names, pipe.execute(), strict=True)
+        ]
+
+    def _view_worker(
+        self, name: str, hold: dict[str, str], seen_ms: float | None, job: dict[str, Any] | None
+    ) -> WorkerView:
+        state = "lost" if not hold else "busy" if job else "idle"
+        view = WorkerView(
+            name=name,
+            state=state,
+            host=hold.get("host"),
+            pid=int(hold["pid"]) if "pid" in hold else None,
+            last_seen_at=None if seen_ms is None else datetime.fromtimestamp(seen_ms / 1000, UTC),
+        )
+        if job is None:
+            return view
+        started_s = float(job["started_at_ms"] or 0) / 1000
+        lease_until_s = float(job["lease_until_ms"] or 0) / 1000
+        return dataclasses.replace(
+            view,
+            job_id=job["job_id"],
+            lane=job["lane"],
+            attempt=int(job["attempts"] or 0) + 1,
+            started_at=datetime.fromtimestamp(started_s, UTC),
+            running_s=self._now_s - started_s,
+            lease_left_s=lease_until_s - self._now_s,
+        )
+
+    def _look_at_delayed(self) -> NextDelayed | None:
+        first = self._client.zrange(self._keys.delayed, 0, 0, withscores=True)
+        if not first:
+            return None
+        job_id, due_ms = first[0]
+        return NextDelayed(
+            job_id=job_id, due_at=datetime.fromtimestamp(due_ms / 1000, UTC), due_in_s=due_ms / 1000 - self._now_s
+        )
+
+    def _look_at_server(self) -> dict[str, str | int]:
+        memory, server = self._client.info("memory"), self._client.info("server")
+        policy = memory.get("maxmemory_policy", "unknown")
+        if policy != "noeviction":
+            self._problems.append(
+                f"The server may evict keys (maxmemory-policy is {policy}) and no worker starts on it: set noeviction."
+            )
+        return {
+            "address": self._address,
+            "version": server.get("valkey_version") or server.get("redis_version", "unknown"),
+            "maxmemory_policy": policy,
+            "used_memory_bytes": memory.get("used_memory", 0),
+        }
+
+    def _judge(self, waiting: int, workers: list[WorkerView], next_delayed: NextDelayed | None) -> None:
+        alive = [worker for worker in workers if worker.state != "lost"]
+        if waiting and not alive:
+            self._problems.append(f"{waiting} jobs wait and no worker is there: start one.")
+        for worker in workers:
+            if worker.state == "lost" and worker.job_id is not None:
+                left_s = worker.lease_left_s or 0.0
+                when = f"in {left_s:.0f} s" if left_s > 0 else "as soon as any worker has stood for a whole lease"
+                self._problems.append(
+                    f"Worker {worker.name} is gone and holds job {worker.job_id}: it is given back {when}."
+                )
+        if next_delayed is not None and next_delayed.due_in_s < -_OVERDUE_S:
+            why = "no worker is there" if not alive else "all workers are busy"
+            self._problems.append(
+                f"Delayed job {next_delayed.job_id} is overdue by {-next_delayed.due_in_s:.0f} s: {why}."
+            )
+
+
+def _scan_for_queues(client: redis.Redis) -> list[str]:
+    """Look for queues by their keys, for a bounded while: the list of names is lost with all data, and comes back
+    late."""
+    names: set[str] = set()
+    cursor = 0
+    for _ in range(_SCAN_STEPS):
+        cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
+        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
+        if cursor == 0:
+            break
+    return sorted(names)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return round(value, 3) if isinstance(value, float) else value
