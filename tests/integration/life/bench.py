@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
+import hashlib
 import itertools
 import uuid
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
+from orders_service import errors
 from orders_service.db import Database
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand
-from orders_service.life import accounts, checking, claiming, submitting, telling
+from orders_service.life import accounts, checking, claiming, papers, submitting, telling
 from orders_service.settings import DatabaseSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from tests import postgres
 
@@ -41,6 +45,15 @@ def row(application_id: int, number: str, cad_num: str = CAD_NUM, status: str = 
         status_code="processing",
         request_status=status,
     )
+
+
+@contextlib.contextmanager
+def refused(reason: str, **metadata: str) -> Iterator[None]:
+    """Expect a refusal with this reason and, among others, this metadata."""
+    with pytest.raises(errors.Refused) as caught:
+        yield
+    assert caught.value.reason == reason, caught.value
+    assert caught.value.metadata.items() >= metadata.items()
 
 
 class Bench:
@@ -82,9 +95,26 @@ class Bench:
 
     def open(self, username: str = "first") -> int:
         """Open an account and remember the epoch for its deliveries."""
-        opened = self.run(accounts.open_account(self.db, username, "test:1"))
+        return self.run(self.open_async(username))
+
+    async def open_async(self, username: str) -> int:
+        """The same, beside other calls."""
+        opened = await accounts.open_account(self.db, username, "test:1")
         self._epochs[username] = opened.account.epoch
         return opened.account.epoch
+
+    async def wait_for_blocked(self, count: int = 1) -> None:
+        """Return when so many transactions of the use cases wait for a lock."""
+        deadline = asyncio.get_running_loop().time() + 10
+        while True:
+            waiting = self.one(
+                "select count(*) as waiting from pg_stat_activity "
+                "where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            if waiting["waiting"] >= count:
+                return
+            assert asyncio.get_running_loop().time() < deadline, f"{waiting['waiting']} wait, expected {count}"
+            await asyncio.sleep(0.01)
 
     def add_order(self, cad_num: str = CAD_NUM, **columns: object) -> int:
         """Accept an order."""
@@ -111,6 +141,10 @@ class Bench:
         holder = self.delivery(order_id, username)
         self.run(claiming.claim_order(self.db, holder))
         return holder
+
+    async def claim_async(self, holder: Holder) -> OrderInHand:
+        """The same with this delivery, beside other calls."""
+        return await claiming.claim_order(self.db, holder)
 
     def intend(self, holder: Holder, **changes: object) -> OrderInHand:
         """Write the intent."""
@@ -193,10 +227,32 @@ class Bench:
 
     def registered(self, number: str = "N-1", application_id: int = 901, **columns: object) -> Holder:
         """An order in hand with its number."""
-        holder = self.sent(**columns)
+        holder = self.sent(**columns)  # type: ignore[arg-type]
         cad_num = str(columns.get("cad_num", CAD_NUM))
         self.read(holder, row(application_id, number, cad_num))
         assert self.state(holder.order_id) == "registered"
+        return holder
+
+    def completed(self, **columns: object) -> Holder:
+        """An order with its extract."""
+        holder = self.registered(**columns)  # type: ignore[arg-type]
+        data = b"PK..."
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield data
+
+        new = papers.NewPaper(
+            kind="extract",
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+            file_name="extract.zip",
+            cad_num=str(columns.get("cad_num", CAD_NUM)),
+            registration_number="",
+            formed_on="",
+            reason="",
+        )
+        self.run(papers.store_paper(self.db, holder, new, pieces()))
+        assert self.state(holder.order_id) == "completed"
         return holder
 
     def age(self, order_id: int, hours: float) -> dt.datetime:
@@ -209,7 +265,8 @@ class Bench:
             sets = ", ".join(f"{column} = {column} - %(by)s" for column in columns)
             self.execute(f"update {table} set {sets} where order_id = %(id)s", by=by, id=order_id)
         self.execute(
-            "update readings r set read_at = read_at - %(by)s from sends s where s.send_id = r.send_id and s.order_id = %(id)s",
+            "update readings set read_at = read_at - %(by)s "
+            "where send_id in (select send_id from sends where order_id = %(id)s)",
             by=by,
             id=order_id,
         )
@@ -232,7 +289,7 @@ class Bench:
 
     def find(self, query: str, **values: object) -> dict[str, Any] | None:
         """The first row of a query, if any."""
-        return self._admin.execute(query, values).fetchone()  # type: ignore[arg-type]
+        return self._admin.execute(query, values).fetchone()
 
     def one(self, query: str, **values: object) -> dict[str, Any]:
         """The first row of a query."""
@@ -242,11 +299,11 @@ class Bench:
 
     def all(self, query: str, **values: object) -> list[dict[str, Any]]:
         """All rows of a query."""
-        return self._admin.execute(query, values).fetchall()  # type: ignore[arg-type]
+        return self._admin.execute(query, values).fetchall()
 
     def execute(self, query: str, **values: object) -> None:
         """Run a statement behind the use cases' back."""
-        self._admin.execute(query, values)  # type: ignore[arg-type]
+        self._admin.execute(query, values)
 
     def order(self, order_id: int) -> dict[str, Any]:
         """The order's row."""
