@@ -236,9 +236,8 @@ class System:
                 raise AssertionError(f"order {order_id} is {order.status}, not {name}\n{self.tails()}")
             return order if order.state == state else None
 
-        found = self.wait(reached, f"order {order_id} to be {name}", timeout_s)
-        assert found is not None
-        return found
+        self.wait(reached, f"order {order_id} to be {name}", timeout_s)
+        return self.order(order_id)
 
     def wait_completed(self, *order_ids: int, timeout_s: float = 60.0) -> list[orders_pb2.Order]:
         return [self.wait_state(order_id, orders_pb2.ORDER_STATE_COMPLETED, timeout_s) for order_id in order_ids]
