@@ -6,7 +6,6 @@ idempotent and conditional, so two at once, or one that was paused for an hour, 
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from orders_service.loops import Loop
 from orders_service.queries import load
 from orders_service.relay import BATCH
 from orders_service.schedule import ScheduledOrder
+from orders_service.threads import call_in_daemon
 from rosq import JobState, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Reconciler:
         return total
 
     async def _judge(self, page: Sequence[ScheduledOrder]) -> ReconcileCounts:
-        jobs = await asyncio.to_thread(self._queue.find_jobs, [order.job_id for order in page])
+        jobs = await call_in_daemon(self._queue.find_jobs, [order.job_id for order in page])
         lost = [order for order in page if _is_lost(jobs.get(order.job_id))]
         if lost:
-            await asyncio.to_thread(self._reopen, lost, jobs)
+            await call_in_daemon(self._reopen, lost, jobs)
             await self._note_reopened(lost)
         failed = held = 0
         for order in page:

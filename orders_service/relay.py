@@ -6,7 +6,6 @@ the enqueue, which is idempotent; a crash before it leaves the order to the next
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from orders_service import db, errors
 from orders_service.loops import Loop
 from orders_service.queries import load
 from orders_service.schedule import ScheduledOrder
+from orders_service.threads import call_in_daemon
 from rosq import EnqueueOutcome, JobState, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Relay:
             orders = [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]
             if not orders:
                 return RelayCounts()
-            refused = await asyncio.to_thread(self._enqueue, orders)
+            refused = await call_in_daemon(self._enqueue, orders)
             relayed = [order.id for order in orders if order.id not in refused]
             await connection.execute(load("schedule")["mark_relayed"], {"ids": relayed})
         logger.info(

@@ -186,6 +186,23 @@ def test_redis_is_needed_neither_to_start_nor_to_accept_and_orders_run_when_it_i
         service.close()
 
 
+def test_a_stop_does_not_wait_for_a_redis_that_hangs(
+    fresh_database: Database, own_redis: EmbeddedRedis, queue_name: str, tmp_path: Path
+) -> None:
+    service = Service({**fresh_database.env(), **own_redis.env(), "ROSQ_QUEUE": queue_name}, tmp_path)
+    try:
+        service.wait_ready()
+        own_redis.pause()
+        submit(service, NUMBER)
+        wait_until(lambda: has_idle_transaction(fresh_database), "the relay to wait for Redis")
+
+        assert service.process.stop(4) == 0, "sooner than the queue's timeout of 5 s"
+        assert "Traceback" not in service.process.log
+    finally:
+        own_redis.resume()
+        service.close()
+
+
 def test_postgresql_away_is_unavailable_and_back_it_serves_again(
     own_postgres: EmbeddedPostgres, redis_server: RedisServer, queue_name: str, tmp_path: Path
 ) -> None:
@@ -258,6 +275,14 @@ def test_a_second_signal_breaks_off_what_is_under_way(service: Service, fresh_da
 
         assert service.process.wait_end(4) == 0, "sooner than the grace of 5 s"
         assert pending.exception(5) is not None
+
+
+def has_idle_transaction(database: Database) -> bool:
+    with database.connect() as connection:
+        row = connection.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'"
+        ).fetchone()
+    return row is not None and row[0] > 0
 
 
 def has_waiter(database: Database) -> bool:
