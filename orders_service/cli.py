@@ -9,8 +9,8 @@ from typing import Any, Final
 import click
 
 from orders_service import errors
-from orders_service.commands.context import Context, Failure, Unreachable
-from orders_service.crypto import CryptoError
+from orders_service.commands.context import Context, Failure, Unreachable, WrongSetting
+from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT, Address
 
 #: Where each command is. Imported when it is asked for: `orders list` needs no database driver, `--help` needs nothing.
@@ -45,6 +45,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except errors.DatabaseUnavailable as error:
             raise Unreachable(str(error)) from error
+        except (errors.SettingsInvalid, MissingSecret) as error:
+            raise WrongSetting(str(error)) from error
         except (errors.OrdersServiceError, CryptoError) as error:
             raise Failure(str(error)) from error
 

@@ -17,6 +17,12 @@ class Failure(click.ClickException):
     """One sentence on stderr, and exit code 1."""
 
 
+class WrongSetting(Failure):
+    """The environment or an option can't be used: exit code 2, as for any wrong usage."""
+
+    exit_code = 2
+
+
 class Unreachable(Failure):
     """A server can't be reached: exit code 3."""
 

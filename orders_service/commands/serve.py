@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orders_service import logs, migrations, serving
-from orders_service.commands.context import Failure
+from orders_service.commands.context import WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.settings import Address, Settings
 from rosq import Queue, RedisSettings, RosqError
@@ -62,7 +62,7 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
       orders-service serve
       orders-service serve --listen 0.0.0.0:5003
     \b
-    Exit codes: 0 stopped, 1 refused to start (it says why), 2 wrong usage, 3 PostgreSQL can't be reached.
+    Exit codes: 0 stopped, 1 refused to start (it says why), 2 wrong usage or environment, 3 PostgreSQL can't be reached.
     """
     logs.configure(log_level)
     settings = Settings.from_env(context.environ)
@@ -73,7 +73,7 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     try:
         queue = Queue(RedisSettings.from_env(context.environ), settings.queue_name)
     except RosqError as error:
-        raise Failure(str(error)) from error
+        raise WrongSetting(str(error)) from error
     try:
         asyncio.run(serving.serve(settings, box, queue, needed, address))
     finally:

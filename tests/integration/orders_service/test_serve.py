@@ -317,14 +317,14 @@ def test_what_is_missing_or_wrong_at_the_start_is_one_sentence(
 ) -> None:
     env = {**fresh_database.env(), **redis_server.env()}
     for change, code, words in (
-        ({"ROSREESTR_CRYPTO_SECRET": " "}, 1, "ROSREESTR_CRYPTO_SECRET isn't set"),
+        ({"ROSREESTR_CRYPTO_SECRET": " "}, 2, "ROSREESTR_CRYPTO_SECRET isn't set"),
         ({"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port())}, 3, "can't be reached (Connection refused)"),
         ({"DB_HOST": "/nonexistent"}, 3, "can't be reached (No such file or directory)"),
         ({"DB_NAME": "nowhere"}, 1, "There is no database 'nowhere'"),
-        ({"DB_PORT": "x"}, 1, "DB_PORT must be a whole number"),
-        ({"ORDER_LEASE_S": "0"}, 1, "ORDER_LEASE_S must be a number of seconds above 0"),
-        ({"REDIS_PORT": "x"}, 1, "REDIS_PORT"),
-        ({"ORDERS_SERVICE_LISTEN": "5003x"}, 1, "must be host:port"),
+        ({"DB_PORT": "x"}, 2, "DB_PORT must be a whole number"),
+        ({"ORDER_LEASE_S": "0"}, 2, "ORDER_LEASE_S must be a number of seconds above 0"),
+        ({"REDIS_PORT": "x"}, 2, "REDIS_PORT"),
+        ({"ORDERS_SERVICE_LISTEN": "5003x"}, 2, "must be host:port"),
         ({"ORDERS_SERVICE_SQL_DIR": "/nonexistent"}, 1, "/nonexistent"),
     ):
         got, sentence = serve_once({**env, **change}, tmp_path)
