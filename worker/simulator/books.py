@@ -27,8 +27,8 @@ _FINAL = {
     Outcome.ERROR: ("error", "Ошибка"),
 }
 READY = _FINAL[Outcome.PROCESSED]
-#: Ids and running numbers grow from here with the seconds, ten each, so that a simulator that kept nothing doesn't give
-#: a number out again that it gave before it was restarted.
+#: Ids and running numbers begin with the tenths of seconds since then, so that a simulator that kept nothing doesn't
+#: give a number out again that it gave before it was restarted.
 _EPOCH_S = 1_760_000_000
 
 
@@ -99,7 +99,7 @@ class Books:
         for record in history:
             self._apply(record)
         self._serial = max(
-            (int(clock.now().timestamp()) - _EPOCH_S) * 10, max((id_ + 1 for id_ in self._applications), default=0)
+            int((clock.now().timestamp() - _EPOCH_S) * 10), max((id_ + 1 for id_ in self._applications), default=0)
         )
 
     # What the portal's own calls do.

@@ -135,7 +135,8 @@ class Gate:
             elif replaced := answers.of_fault(fault, simulator.connections):
                 return replaced
         response = endpoint.handler(call)
-        if response.status_code < 400 and (fault := self._take(Moment.AFTER, call)):
+        # What the handler refused never comes here: a fault that comes after waits for a call that succeeds.
+        if fault := self._take(Moment.AFTER, call):
             return await self._spoil(fault, response)
         return response
 

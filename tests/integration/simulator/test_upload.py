@@ -104,6 +104,14 @@ def test_a_guid_that_is_no_uuid4_is_400(user: User, name: str) -> None:
         assert (answer.status_code, answer.json()["field"]) == (400, name), value
 
 
+@pytest.mark.parametrize(("part", "name", "value"), [(None, "sign", 0), ("agreement", "dataProcessingAgreement", 1)])
+def test_a_number_is_no_boolean(user: User, part: str | None, name: str, value: int) -> None:
+    statement = user.statement(ROOM)
+    (statement[part] if part else statement)[name] = value
+
+    assert user.upload(statement).status_code == 400
+
+
 def test_one_guid_used_twice_is_400(user: User) -> None:
     statement = user.statement(ROOM)
     statement["draftGuid"] = statement["packageGuid"]
