@@ -46,7 +46,9 @@ def collect(visit: Visit) -> Outcome:
             return _bring(visit, row)
         case ApplicationState.REFUSED:
             visit.journal.fail(row.request_status.strip(), is_portal_verdict=True)
-            return settled(visit.order) or Later(delay_s=0.0, reason="refused by the registry")
+            return settled(visit.order) or Later(
+                delay_s=visit.settings.check_interval_s, reason="refused by the registry"
+            )
         case ApplicationState.PENDING:
             if not row.is_status_known:
                 _logger.warning(

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 #: How long a fact is still told after the lease was lost or a stop's grace was over.
 FACT_GRACE_S: Final = 15.0
-#: How long putting the order down is tried on the way out. Without it the lease runs out, which is as safe and slower.
-RELEASE_PATIENCE_S: Final = 3.0
+#: How long putting the order down is tried on the way out, and one answer waited for: together less than what the
+#: queue gives a process between grace and end. Without it the lease runs out, which is as safe and slower.
+RELEASE_PATIENCE_S: Final = 1.5
+RELEASE_TIMEOUT_S: Final = 2.0
 UPLOAD_TIMEOUT_S: Final = 300.0
 CHUNK_BYTES: Final = 1024 * 1024
 MAX_TEXT: Final = 2000
@@ -119,8 +121,10 @@ class OrderJournal:
         """
         request = worker_pb2.ReleaseOrderRequest(holder=self._holder, reason=reason[:MAX_TEXT], delay_s=delay_s)
 
+        timeout_s = RELEASE_TIMEOUT_S if is_on_the_way_out else CALL_TIMEOUT_S
+
         def call() -> worker_pb2.OrderInHand:
-            return self.stub.ReleaseOrder(request, timeout=RELEASE_PATIENCE_S).order
+            return self.stub.ReleaseOrder(request, timeout=timeout_s).order
 
         if not is_on_the_way_out:
             return self._decide(call)

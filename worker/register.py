@@ -145,7 +145,7 @@ def _not_found(visit: Visit) -> Outcome:
 def _refuse(visit: Visit, reason: str) -> Outcome:
     """What a person should decide before anything is paid ends the order, with the reason."""
     visit.journal.fail(reason)
-    return settled(visit.order) or Later(delay_s=0.0, reason=reason)
+    return settled(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason=reason)
 
 
 def _annulled(card: Card) -> str:

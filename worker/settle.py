@@ -25,6 +25,8 @@ _logger = logging.getLogger(__name__)
 
 #: How many counting readings prove absence (DESIGN section 3); they are spread evenly over its time.
 READINGS: Final = 5
+#: First pause between two looks: the list mostly shows a new row within seconds.
+FIRST_PAUSE_S: Final = 15.0
 #: Longest pause between two looks, as a part of the time of absence: none of the counting readings is missed by much.
 LONGEST_PART: Final = 6
 
@@ -96,7 +98,7 @@ def next_look_s(order: worker_pb2.OrderInHand, *, check_interval_s: float) -> fl
     """
     elapsed_s = _elapsed_s(order)
     longest_s = _absent_after_s(order) / LONGEST_PART
-    pause_s = min(max(check_interval_s, elapsed_s / 2), longest_s)
+    pause_s = min(max(min(check_interval_s, FIRST_PAUSE_S), elapsed_s / 2), longest_s)
     until_counting_s = _next_counting_s(order) - elapsed_s
     if 0 < until_counting_s < pause_s:
         # A moment past it: this clock and the service's rounding must not make it a reading too early.
