@@ -62,7 +62,7 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
       orders-service serve
       orders-service serve --listen 0.0.0.0:5003
     \b
-    Exit codes: 0 stopped, 1 refused to start (it says why), 2 wrong usage or environment, 3 PostgreSQL can't be reached.
+    Exit codes: 0 stopped, 1 refused to start (says why), 2 wrong usage or environment, 3 PostgreSQL can't be reached.
     """
     logs.configure(log_level)
     settings = Settings.from_env(context.environ)
