@@ -79,6 +79,7 @@ local function fetch_own(first)
   for _ = 1, 10 do
     local streams = redis.pcall('XREADGROUP', unpack(command))
     if streams and streams.err then
+      -- One of the lanes was never read before: the others may hold the job all the same, so look again.
       if string.sub(streams.err, 1, 7) ~= 'NOGROUP' then
         error(streams.err)
       end
@@ -86,20 +87,20 @@ local function fetch_own(first)
       if failure then
         error(failure.err)
       end
-      return nil
-    end
-    local is_empty = true
-    for _, stream in ipairs(streams or {}) do
-      for _, entry in ipairs(stream[2]) do
-        is_empty = false
-        local delivery = deliver(index_of[stream[1]], entry)
-        if delivery then
-          return delivery
+    else
+      local is_empty = true
+      for _, stream in ipairs(streams or {}) do
+        for _, entry in ipairs(stream[2]) do
+          is_empty = false
+          local delivery = deliver(index_of[stream[1]], entry)
+          if delivery then
+            return delivery
+          end
         end
       end
-    end
-    if is_empty then
-      return nil
+      if is_empty then
+        return nil
+      end
     end
   end
   return nil

@@ -1,0 +1,223 @@
+"""What the queue's tests share: a queue of their own, bare consumers, workers in threads and in processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rosq import Queue, QueueSettings, RedisSettings, RetryPolicy, Worker, WorkerSettings
+from rosq.alarm import Alarm
+from rosq.stop import StopClock
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import redis
+
+    from rosq.consumer import Answer, Consumer
+    from tests.servers import EmbeddedRedis, RedisServer
+
+ROOT = Path(__file__).parents[3]
+
+
+def settings_of(server: RedisServer) -> RedisSettings:
+    return RedisSettings(
+        host=server.host, port=server.port, db=server.db, username=server.username, password=server.password
+    )
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with redis_server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def queue(redis_server: RedisServer, queue_name: str) -> Iterator[Queue]:
+    with Queue(settings_of(redis_server), queue_name) as queue:
+        yield queue
+
+
+@pytest.fixture
+def own_queue(own_redis: EmbeddedRedis, queue_name: str) -> Iterator[Queue]:
+    """A queue on a server that the test may stop."""
+    with Queue(settings_of(own_redis), queue_name) as queue:
+        yield queue
+
+
+class Hands:
+    """A worker's hands without its loop: every call to Redis is the test's own."""
+
+    def __init__(self, queue: Queue, name: str, lease_s: float, settings: QueueSettings | None) -> None:
+        self.alarm = Alarm()
+        if settings is not None:
+            queue = Queue(queue.redis_settings, queue.name, settings)
+        self.consumer: Consumer = queue.make_consumer(
+            name=name,
+            settings=WorkerSettings(lease_s=lease_s),
+            policy=RetryPolicy(),
+            stop=StopClock(10, 5),
+            alarm=self.alarm,
+        )
+
+    def fetch(self, *lanes: str) -> Answer:
+        return self.consumer.exchange(None, lanes or ("main",))
+
+    def close(self) -> None:
+        self.consumer.close()
+        self.alarm.close()
+
+
+@pytest.fixture
+def make_hands(queue: Queue) -> Iterator[Callable[..., Hands]]:
+    made: list[Hands] = []
+
+    def make(
+        name: str = "w1", *, lease_s: float = 30.0, settings: QueueSettings | None = None, is_holding: bool = True
+    ) -> Hands:
+        hands = Hands(queue, name, lease_s, settings)
+        made.append(hands)
+        if is_holding:
+            assert hands.consumer.hold_name() is None
+        return hands
+
+    yield make
+    for hands in made:
+        hands.close()
+
+
+class Running:
+    """A worker in a thread, and what its run came to."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        except BaseException as error:
+            self.error = error
+
+    def stop(self, timeout_s: float = 15.0) -> None:
+        self.worker.request_stop()
+        self.join(timeout_s)
+
+    def join(self, timeout_s: float = 15.0) -> None:
+        self.thread.join(timeout_s)
+        assert not self.thread.is_alive(), "the worker didn't come to an end"
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[..., Running]]:
+    """Start a worker in a thread: `start_worker(queue, handler, name=…, …)`; all end with the test."""
+    started: list[Running] = []
+
+    def start(queue: Queue, handler: Any, **options: Any) -> Running:
+        options.setdefault("name", "w1")
+        options.setdefault("leave_process", lambda: None)
+        running = Running(Worker(queue, handler, **options))
+        started.append(running)
+        running.thread.start()
+        return running
+
+    yield start
+    for running in started:
+        running.worker.request_stop()
+        running.worker.request_stop()
+    for running in started:
+        running.join()
+
+
+class WorkerProcess:
+    """A worker in a process of its own, to be killed and paused. `tests/integration/rosq/worker_process.py` is what
+    runs."""
+
+    def __init__(self, server: RedisServer, queue: Queue, name: str, options: dict[str, Any]) -> None:
+        self._log_key = f"test-log:{queue.name}"
+        self._server = server
+        config = {"queue": queue.name, "name": name, "log": self._log_key, **options}
+        command = [sys.executable, "-m", "tests.integration.rosq.worker_process", json.dumps(config)]
+        env = {**os.environ, **server.env(), "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+        self._stderr: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._stderr.append(line)
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._stderr)
+
+    def signal(self, sig: signal.Signals) -> None:
+        self.process.send_signal(sig)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def wait(self, timeout_s: float = 15.0) -> int:
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+            self.kill()
+        self._reader.join(5)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def start_process() -> Iterator[Callable[..., WorkerProcess]]:
+    """Start a worker process: `start_process(server, queue, name, lease_s=…, …)`; all are killed with the test's
+    end."""
+    started: list[WorkerProcess] = []
+
+    def start(server: RedisServer, queue: Queue, name: str = "w1", **options: Any) -> WorkerProcess:
+        process = WorkerProcess(server, queue, name, options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.close()
+
+
+class Log:
+    """What the worker processes of a queue wrote down, in order."""
+
+    def __init__(self, client: redis.Redis, queue: Queue) -> None:
+        self._client = client
+        self._key = f"test-log:{queue.name}"
+
+    def lines(self, what: str | None = None) -> list[dict[str, Any]]:
+        found = [json.loads(text) for text in self._client.lrange(self._key, 0, -1)]  # type: ignore[union-attr]
+        return [line for line in found if what is None or line["what"] == what]
+
+    def wait(self, what: str, count: int = 1, timeout_s: float = 15.0) -> list[dict[str, Any]]:
+        return wait_until(
+            lambda: found if len(found := self.lines(what)) >= count else None, f"{count} × {what}", timeout_s
+        )
+
+
+def events_of(client: redis.Redis, queue: Queue, job_id: str | None = None) -> list[str]:
+    """The names of a queue's events, or of one of its jobs."""
+    entries: Any = client.xrange(queue.keys.events)
+    return [fields["event"] for _, fields in entries if job_id is None or fields.get("job_id") == job_id]

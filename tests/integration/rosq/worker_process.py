@@ -1,0 +1,85 @@
+"""A worker process for tests of faults. What a job's data say is what it does; what it does it writes into a Redis
+list."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from rosq import Delivery, Queue, QueueSettings, RedisSettings, RetryPolicy, Snooze, Worker, WorkerSettings
+from rosq.testing import TwiceDeliveringQueue
+
+
+class Handler:
+    """Does what the data say: `sleep` (interruptible), `hang` (deaf to everything), `die`, `snooze`; then ends."""
+
+    def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
+        self._log_key = config["log"]
+        self._name = config["name"]
+        self._settings = settings
+
+    def note(self, what: str, **facts: Any) -> None:
+        with redis.Redis(host=self._settings.host, port=self._settings.port, db=self._settings.db) as client:
+            client.rpush(self._log_key, json.dumps({"what": what, "worker": self._name, "pid": os.getpid(), **facts}))
+
+    def __call__(self, delivery: Delivery) -> None:
+        facts: dict[str, Any] = {"job_id": delivery.job_id, "fence": delivery.fence, "token": delivery.token}
+        facts |= {"crashes": delivery.crashes, "is_real": delivery.is_real, "attempt": delivery.attempt}
+        self.note("started", **facts)
+        data: dict[str, Any] = dict(delivery.data)
+        if data.get("die"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if data.get("hang"):
+            # Deaf: no look at the lease, no look at the stop.
+            time.sleep(float(data["hang"]))
+        if data.get("sleep"):
+            try:
+                delivery.sleep(float(data["sleep"]))
+            except Exception as error:
+                self.note("interrupted", by=type(error).__name__, **facts)
+                raise
+        if data.get("snooze"):
+            raise Snooze(float(data["snooze"]))
+        self.note("ended", **facts)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    config = json.loads(sys.argv[1])
+    settings = RedisSettings.from_env(os.environ)
+    queue_class = TwiceDeliveringQueue if config.get("is_twice") else Queue
+    queue = queue_class(settings, config["queue"], QueueSettings(**config.get("queue_settings", {})))
+    handler = Handler(config, settings)
+    worker = Worker(
+        queue,
+        handler,
+        name=config["name"],
+        lanes=tuple(config.get("lanes", ["main"])),
+        policy=RetryPolicy(wait=lambda _: 0.1),
+        settings=WorkerSettings(
+            lease_s=config.get("lease_s", 1.0),
+            run_timeout_s=config.get("run_timeout_s", 3600.0),
+            grace_s=config.get("grace_s", 10.0),
+            exit_s=config.get("exit_s", 5.0),
+            round_s=config.get("round_s", 1.0),
+            max_backoff_s=0.3,
+        ),
+        lock_file=Path(config["lock_file"]) if config.get("lock_file") else None,
+        on_hold=lambda: handler.note("held"),
+        is_waiting_for_name=config.get("is_waiting_for_name", True),
+    )
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda *_: worker.request_stop())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
