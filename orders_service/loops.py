@@ -12,12 +12,13 @@ import tenacity
 from orders_service import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
 logger = logging.getLogger(__name__)
 
 #: Between two attempts while something is away; random, so that several processes don't come back as one.
 _PAUSE: Final = tenacity.wait_random_exponential(multiplier=0.25, max=5.0) + tenacity.wait_fixed(0.1)
+_CANCEL_AGAIN_S: Final = 0.5
 
 
 class Condition:
@@ -104,6 +105,21 @@ class Loop:
             else:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._interval_s)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> list[Exception]:
+    """Cancel the tasks and wait until they have ended; returns what they ended with instead.
+
+    Asks again until they do: `asyncio.wait_for` of Python 3.11, which drivers use too, swallows a cancellation that
+    comes at the moment when its own wait is over, and a loop would go on for ever.
+    """
+    pending = ended = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
+    outcomes = await asyncio.gather(*ended, return_exceptions=True)
+    return [outcome for outcome in outcomes if isinstance(outcome, Exception)]
 
 
 def pause_s(failures: int) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orders_service import checks
 from orders_service.db import Database
+from orders_service.loops import cancel_all
 from orders_service.reconciler import Reconciler
 from orders_service.relay import Relay
 from orders_service.server import Server
@@ -90,10 +91,6 @@ async def _tasks(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
         # They end by being cancelled; anything else is a defect that mustn't pass in silence.
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                logger.error("A background task had ended", exc_info=outcome, extra={"event": "task_ended"})
+        for error in await cancel_all(tasks):
+            logger.error("A background task had ended", exc_info=error, extra={"event": "task_ended"})

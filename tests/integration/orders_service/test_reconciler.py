@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orders_service.loops import cancel_all
 from orders_service.reconciler import Reconciler
 from orders_service.relay import Relay
 from rosq import Fail, JobState
@@ -223,10 +224,8 @@ def test_one_process_reconciles_at_a_time_and_the_next_takes_over_when_it_ends(
         passes = first.passes
         await until(lambda: first.passes >= passes + 3, "three more passes of the first")
         assert second.passes == 0, "the lock is the first one's"
-        first_task.cancel()
-        await asyncio.gather(first_task, return_exceptions=True)
+        assert await cancel_all([first_task]) == []
         await until(lambda: second.passes > 0, "the second to take over")
-        second_task.cancel()
-        await asyncio.gather(second_task, return_exceptions=True)
+        assert await cancel_all([second_task]) == []
 
     run(scene)

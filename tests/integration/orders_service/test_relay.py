@@ -11,6 +11,7 @@ import pytest
 from orders_service import errors
 from orders_service.accept.create import create_orders
 from orders_service.accept.validation import WantedOrder
+from orders_service.loops import cancel_all
 from orders_service.relay import Relay
 from rosq import JobState, ServerUnreachable
 from tests.integration.orders_service.queueing import (
@@ -158,10 +159,7 @@ def test_the_relay_is_woken_by_the_commit_and_outlives_redis(
             await until(lambda: queue.find_job(str(third.order.id)), "the third job", 20)
             await until(lambda: "task_working" in str([vars(r) for r in caplog.records]), "the relay to say so")
         finally:
-            for task in tasks:
-                task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in ended)
+            assert await cancel_all(tasks) == []
         return taken_s
 
     with caplog.at_level("INFO"), opened_queue(own_redis, queue_name) as queue:

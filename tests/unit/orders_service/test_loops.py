@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from orders_service.loops import Loop, pause_s
+from orders_service.loops import Loop, cancel_all, pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,7 @@ def run_until(loop_of: Callable[[asyncio.Event], Loop], timeout_s: float = 20.0)
         enough = asyncio.Event()
         task = asyncio.create_task(loop_of(enough).run())
         await asyncio.wait_for(enough.wait(), timeout_s)
-        task.cancel()
-        (ended,) = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(ended, asyncio.CancelledError)
+        assert await cancel_all([task]) == []
 
     asyncio.run(scene())
 
@@ -83,6 +81,29 @@ def test_waking_during_a_pass_starts_another_directly_after_it() -> None:
         return loop
 
     run_until(make)
+
+
+def test_a_task_that_swallows_a_cancellation_is_asked_again() -> None:
+    swallowed: list[None] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            swallowed.append(None)
+        await asyncio.sleep(3600)
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async def scene() -> list[Exception]:
+        tasks = [asyncio.create_task(stubborn()), asyncio.create_task(broken())]
+        await asyncio.sleep(0)
+        return await cancel_all(tasks)
+
+    (error,) = asyncio.run(asyncio.wait_for(scene(), 20))
+
+    assert (len(swallowed), type(error)) == (1, ZeroDivisionError)
 
 
 def test_the_pause_grows_and_stays_bounded() -> None:
