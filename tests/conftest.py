@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+# Tests start processes with a preexec_fn, so by fork, while gRPC's threads run: its own fork handlers then abort the
+# child, now and then, before it becomes the process that was meant. Read by gRPC when it is imported.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 pytest_plugins = ["tests.containers", "tests.servers", "tests.postgres", "tests.system_fixtures"]
