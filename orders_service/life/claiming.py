@@ -57,7 +57,7 @@ async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: f
             await back_to_queue(work, order, holder, account, delay_s=delay_s, reason=reason)
         elif order.rosreestr_user_id == account.id and not order.state.is_final:
             await put_down(work, order, holder, account, delay_s=delay_s)
-            await work.note(order, "released", actor=account.actor, reason=reason)
+            await work.note_news(order, "released", actor=account.actor, reason=reason)
         return await reading.answer(work, order.id, account.id)
 
 

@@ -96,15 +96,19 @@ async def _settle_by_number(db: Database, order_id: int, number: str, actor: str
         ids = {
             row["application_id"]
             for row in rows
-            if row["order_number"] == number and cadastral.find_key(row["cad_num"]) == order.cad_key
+            if row["application_id"]
+            and row["order_number"] == number
+            and cadastral.find_key(row["cad_num"]) == order.cad_key
         }
+        is_contradicted = send.expected_number is not None and send.expected_number != number
+        answered = f" (finish had answered {send.expected_number})" if is_contradicted else ""
         await settling.settle(work, send, SendOutcome.NUMBER, settled_by=actor)
         await work.move(
             "register",
             order,
             OrderState.REGISTERED,
             actor=actor,
-            reason=f"its number is {number}. {reason}".strip(),
+            reason=f"its number is {number}{answered}. {reason}".strip(),
             number=number,
             application_id=ids.pop() if len(ids) == 1 else None,
             portal_status=None,

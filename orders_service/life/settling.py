@@ -202,7 +202,7 @@ async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: Lis
     it lasts for a whole time of absence, a person must look."""
     expected = await account_rows.find_expected_balance(work, order, send)
     reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
-    await work.note(order, "balance_low", actor=fact.actor, reason=reason)
+    await work.note_news(order, "balance_low", actor=fact.actor, reason=reason)
     work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
     since: dt.datetime = send.settled_at or send.gate_at

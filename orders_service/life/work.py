@@ -93,6 +93,15 @@ class Work:
         """Write a line of the order's history that isn't a transition."""
         await self._add_event(order, actor, kind, reason)
 
+    async def note_news(self, order: Order, kind: str, *, actor: str, reason: str) -> None:
+        """Write a line of the history, unless the latest one says the very same.
+
+        An order may be looked at for days, each time with the same result: its history stays readable.
+        """
+        last = await self.find(self._order_sql["find_last_event"], order_id=order.id)
+        if last is None or last != {"kind": kind, "actor": actor, "reason": reason}:
+            await self.note(order, kind, actor=actor, reason=reason)
+
     async def hold(
         self, order: Order, reason: str, *, actor: str, is_alarm: bool = False, level: int = logging.WARNING
     ) -> None:

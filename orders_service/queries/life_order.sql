@@ -30,6 +30,14 @@ for update skip locked;
 insert into order_events (order_id, actor, kind, from_state, to_state, reason)
 values (%(order_id)s, %(actor)s, %(kind)s, %(from_state)s::order_state, %(to_state)s::order_state, %(reason)s);
 
+-- name: find_last_event
+-- The latest line of the order's history.
+select kind, actor, reason
+from order_events
+where order_id = %(order_id)s
+order by id desc
+limit 1;
+
 -- name: read_clock
 -- The database's clock, now.
 select clock_timestamp() as now;
@@ -55,7 +63,10 @@ update orders
 set rosreestr_user_id = %(account_id)s, fence = %(fence)s, fence_token = %(token)s, seen_at = clock_timestamp(),
     updated_at = case when rosreestr_user_id = %(account_id)s then updated_at else clock_timestamp() end
 where id = %(order_id)s and state = %(state)s and fence < %(fence)s and hold_reason is null
-  and (rosreestr_user_id = %(account_id)s or state = 'processing')
+  and (rosreestr_user_id = %(account_id)s
+       or state = 'processing' and not exists (
+           select 1 from submissions s
+           where s.order_id = orders.id and s.rosreestr_user_id = orders.rosreestr_user_id and s.intent_at is not null))
   and exists (select 1 from rosreestr_users where id = %(account_id)s and epoch = %(epoch)s);
 
 -- name: pass_gate

@@ -158,6 +158,15 @@ def test_the_repeat_of_a_release_changes_nothing_more(bench: Bench) -> None:
     assert bench.snapshot(holder.order_id) == before
 
 
+def test_an_order_that_is_put_down_again_and_again_keeps_a_short_history(bench: Bench) -> None:
+    holder = bench.sent()
+
+    for _ in range(5):
+        bench.release(bench.claim(holder.order_id), delay_s=60)
+
+    assert len(bench.events(holder.order_id, "released")) == 1
+
+
 def test_an_urgent_order_goes_back_to_its_lane(bench: Bench) -> None:
     holder = bench.claim(bench.add_order(is_urgent=True))
 

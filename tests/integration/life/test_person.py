@@ -79,6 +79,15 @@ def test_the_stored_number_lifts_the_hold_of_a_registered_order(bench: Bench) ->
     bench.claim(holder.order_id)
 
 
+def test_a_persons_number_against_finishs_answer_is_written_down(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.answer(holder, "N-1")
+
+    by_number(bench, holder.order_id, "N-2")
+
+    assert "N-1" in bench.events(holder.order_id, "transition")[-1]["reason"]
+
+
 def test_a_number_of_another_order_is_refused(bench: Bench) -> None:
     bench.registered("N-1", cad_num=OTHER)
     holder = bench.sent()

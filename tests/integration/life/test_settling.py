@@ -338,6 +338,20 @@ def test_a_resend_needs_one_more_reading_after_the_settling(bench: Bench) -> Non
     assert [send["outcome"] for send in bench.sends(holder.order_id)] == ["absent", None]
 
 
+def test_the_last_look_is_after_the_last_of_all_sends_was_settled(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.tell(holder, facts.NotSent(reason="closed"))
+
+    with refused("WRONG_STATE", need="reading"):
+        bench.gate(holder)
+    bench.read(holder)
+
+    assert bench.gate(holder).order.state == "unconfirmed"
+
+
 def test_a_reading_about_no_send_in_particular_is_about_the_latest(bench: Bench) -> None:
     holder = bench.sent()
     bench.make_absent(holder)
