@@ -186,7 +186,6 @@ class Worker:
         if settlement is not None:
             self._settlement = None
             self._tell_fate(settlement, answer.code)
-            self._last_lane = settlement.delivery.lane
         if answer.fetched is Fetched.SKIPPED:
             if not self._stop.is_requested:
                 self._alarm.wait(_AFTER_YOU_S)
@@ -201,6 +200,7 @@ class Worker:
     def _follow(self, answer: Answer, lanes: list[str]) -> None:
         is_due = answer.next_due_s is not None and answer.next_due_s <= 0
         if answer.delivery is not None:
+            self._last_lane = answer.delivery.lane
             self._heartbeat.hold_job(answer.delivery)
             if is_due:
                 self._promote_beside(answer.delivery)

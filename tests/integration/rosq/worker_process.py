@@ -51,8 +51,16 @@ class Handler:
         self.note("ended", **facts)
 
 
+class Formatter(logging.Formatter):
+    """The phrase, and the fact that says why."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname} {super().format(record)} {getattr(record, 'error', '')}"
+
+
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logging.getLogger().handlers[0].setFormatter(Formatter())
     config = json.loads(sys.argv[1])
     settings = RedisSettings.from_env(os.environ)
     queue_class = TwiceDeliveringQueue if config.get("is_twice") else Queue
