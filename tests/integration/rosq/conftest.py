@@ -208,7 +208,7 @@ class Log:
         self._key = f"test-log:{queue.name}"
 
     def lines(self, what: str | None = None) -> list[dict[str, Any]]:
-        found = [json.loads(text) for text in self._client.lrange(self._key, 0, -1)]  # type: ignore[union-attr]
+        found = [json.loads(text) for text in self._client.lrange(self._key, 0, -1)]
         return [line for line in found if what is None or line["what"] == what]
 
     def wait(self, what: str, count: int = 1, timeout_s: float = 15.0) -> list[dict[str, Any]]:

@@ -69,6 +69,7 @@ def test_a_duplicate_tells_the_state_of_the_existing_job(queue: Queue, make_hand
     queue.enqueue({"order_id": 1}, job_id="1")
     hands = make_hands()
     delivery = hands.fetch().delivery
+    assert delivery is not None
     assert queue.enqueue({"order_id": 1}, job_id="1").state is JobState.ACTIVE
 
     hands.consumer.exchange(Settlement(delivery=delivery, outcome=Outcome.COMPLETE), ["main"])
@@ -314,6 +315,7 @@ def test_a_due_job_goes_into_its_lane_rings_its_bell_and_keeps_its_data(
         lambda: rest if (rest := promote_due(queue.keys, hands.consumer.wire, 100)) and rest > 1 else None, "promotion"
     )
 
+    assert rest_s is not None
     assert 98 < rest_s <= 100
     assert client.llen(queue.keys.lane_bell("@a")) == 1
     assert client.zrange(queue.keys.delayed, 0, -1) == ["2"]

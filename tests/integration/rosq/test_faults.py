@@ -3,6 +3,7 @@ own."""
 
 from __future__ import annotations
 
+import functools
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,10 @@ def wait_for_state(queue: Queue, job_id: str, state: JobState, timeout_s: float 
         return job if job is not None and job.state is state else None
 
     return wait_until(look, f"job {job_id} to be {state}", timeout_s)
+
+
+def _is_over(process: WorkerProcess, log: Log) -> bool:
+    return process.process.poll() is not None or bool(log.lines("ended"))
 
 
 # -- workers that die, hang or are paused ----------------------------------------------------
@@ -167,7 +172,7 @@ def test_a_job_that_kills_every_worker_ends_failed_and_the_others_run(
     # A supervisor that starts the worker again whenever it dies.
     for _ in range(8):
         process = start_process(own_redis, own_queue, "w1", lock_file=str(tmp_path / "w1.lock"))
-        wait_until(lambda process=process: process.process.poll() is not None or log.lines("ended"), "death or success")
+        wait_until(functools.partial(_is_over, process, log), "death or success")
         if log.lines("ended"):
             break
 

@@ -107,7 +107,7 @@ def test_leaving_frees_the_name_wakes_a_standby_and_hands_tokens_on(
     assert client.exists(queue.keys.worker("w1")) == 0
     assert client.zscore(queue.keys.workers, "w1") is None
     assert client.llen(queue.keys.name_bell("w1")) == 1
-    assert 0 < client.pttl(queue.keys.name_bell("w1")) <= 60_000  # type: ignore[operator]
+    assert 0 < client.pttl(queue.keys.name_bell("w1")) <= 60_000
     assert client.llen(queue.keys.lane_bell("main")) == client.llen(queue.keys.timer_bell) == 1
     assert client.llen(queue.keys.lane_bell("never-used")) == 0
     assert events_of(client, queue).count("worker_left") == 1

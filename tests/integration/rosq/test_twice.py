@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,6 +52,11 @@ def test_every_job_comes_to_two_workers_each_with_a_growing_fence_and_a_token_of
         assert {one.is_real, other.is_real} == {True, False}
 
 
+def start_and_wait(start: Callable[..., Running], queue: Queue, handler: Any, name: str) -> None:
+    running = start(queue, handler, name=name)
+    wait_until(lambda: running.worker._is_holding, "the worker")
+
+
 def test_what_the_second_holder_settles_changes_nothing_in_redis(
     twice: Queue, start_worker: Callable[..., Running]
 ) -> None:
@@ -64,8 +69,7 @@ def test_what_the_second_holder_settles_changes_nothing_in_redis(
         delivery.sleep(0.2)
 
     for name in ("w1", "w2"):
-        running = start_worker(twice, handler, name=name)
-        wait_until(lambda running=running: running.worker._is_holding, "the worker")
+        start_and_wait(start_worker, twice, handler, name)
     twice.enqueue({}, job_id="1")
 
     def is_done() -> bool:
@@ -91,8 +95,7 @@ def test_fences_grow_over_both_kinds_of_delivery_even_from_a_floor_in_the_future
             raise Snooze(0.05)
 
     for name in ("w1", "w2"):
-        running = start_worker(twice, handler, name=name)
-        wait_until(lambda running=running: running.worker._is_holding, "the worker")
+        start_and_wait(start_worker, twice, handler, name)
     twice.enqueue({}, job_id="1", fence_floor=2**52)
 
     wait_until(lambda: len(fences) >= 8, "some deliveries")

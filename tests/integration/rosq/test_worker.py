@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,10 @@ def test_the_lanes_may_change_and_wake_makes_an_idle_worker_look_again(
 # -- wake-up ---------------------------------------------------------------------------------
 
 
+def _has_length(found: list[float], length: int) -> bool:
+    return len(found) == length
+
+
 def wait_until_blocked(client: Any, count: int = 1) -> None:
     wait_until(lambda: int(client.info("clients")["blocked_clients"]) >= count, f"{count} sleeping workers")
 
@@ -205,7 +210,7 @@ def test_an_idle_worker_starts_a_new_job_at_once(
             wait_until_blocked(client)
             enqueued_s = boot_time_s()
             own_queue.enqueue({}, job_id=str(number))
-            wait_until(lambda number=number: len(started) == number + 1, "the start")
+            wait_until(functools.partial(_has_length, started, number + 1), "the start")
             assert started[-1] - enqueued_s < 0.5
 
 
