@@ -17,7 +17,7 @@ order by gate_at, send_id;
 
 -- name: record_intent
 -- Write the intent. The GUIDs of the first time are kept for ever; the known rows from the first send that may have left.
--- An upload stands as long as it says the same: as another person, or in another spelling, it is to be made again.
+-- An upload stands as long as it says the same: with another person, key or spelling it is to be made again, also by the next delivery.
 insert into submissions (order_id, rosreestr_user_id, super_package_guid, statement_guid, package_guid, draft_guid, intent_at,
                          person_oid, access_key, balance, portal_cad_num, known_application_ids)
 values (%(order_id)s, %(account_id)s, %(super_package_guid)s, %(statement_guid)s, %(package_guid)s, %(draft_guid)s, clock_timestamp(),
@@ -32,7 +32,8 @@ set intent_at = coalesce(submissions.intent_at, clock_timestamp()),
         when exists (select 1 from sends where submission_id = submissions.id and outcome is distinct from 'not_sent') then submissions.known_application_ids
         else excluded.known_application_ids end,
     uploaded_at = case
-        when submissions.person_oid = excluded.person_oid and submissions.portal_cad_num = excluded.portal_cad_num
+        when (submissions.person_oid, submissions.access_key, submissions.portal_cad_num)
+             = (excluded.person_oid, excluded.access_key, excluded.portal_cad_num)
         then submissions.uploaded_at end;
 
 -- name: forget_intent

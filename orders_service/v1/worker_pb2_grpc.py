@@ -154,7 +154,7 @@ class WorkerServiceServicer:
     def RecordIntent(self, request, context):
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
         use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-        is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
         is another person than the one an earlier send was made as: the order is then held by this call).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -57,7 +57,7 @@ class WorkerServiceStub:
     RecordIntent: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
     use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-    is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
     is another person than the one an earlier send was made as: the order is then held by this call).
     """
     RecordUpload: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]
@@ -124,7 +124,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     RecordIntent: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]  # type: ignore[assignment]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
     use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-    is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
     is another person than the one an earlier send was made as: the order is then held by this call).
     """
     RecordUpload: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]  # type: ignore[assignment]
@@ -218,7 +218,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.RecordIntentResponse, _abc.Awaitable[_worker_pb2.RecordIntentResponse]]:
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
         use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-        is_uploaded is false again where person or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
+        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
         is another person than the one an earlier send was made as: the order is then held by this call).
         """
 

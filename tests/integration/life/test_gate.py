@@ -32,16 +32,19 @@ def test_the_intents_guids_are_kept_and_the_rest_is_refreshed(bench: Bench) -> N
     assert len(bench.events(holder.order_id, "intent")) == 1
 
 
-def test_an_upload_as_another_person_is_to_be_made_again(bench: Bench) -> None:
+@pytest.mark.parametrize("changes", [{"person_oid": "2"}, {"access_key": "new"}, {"portal_cad_num": "77:1:1001:1001"}])
+def test_an_upload_that_said_something_else_is_to_be_made_again(bench: Bench, changes: dict[str, str]) -> None:
     holder = bench.uploaded()
 
-    same = bench.intend(holder, access_key="new").submission
-    other = bench.intend(holder, person_oid="2").submission
+    same = bench.intend(holder, balance=7).submission
+    other = bench.intend(holder, **changes).submission
 
     assert same is not None
     assert same.uploaded_at is not None
     assert other is not None
     assert other.uploaded_at is None
+    with refused("WRONG_STATE", need="upload"):
+        bench.gate(holder)
 
 
 def test_the_gate_needs_intent_and_upload(bench: Bench) -> None:
