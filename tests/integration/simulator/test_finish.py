@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -95,12 +94,12 @@ def test_the_answer_has_other_styles_that_charge_alike(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("superPackageGuid", str(uuid.uuid4())),
+        ("superPackageGuid", "1f0c0c1e-0000-4000-8000-000000000001"),
         ("esiaUserId", 1),
         ("esiaUserId", "1000000000"),
         ("subjectObject", None),
         ("packageType", "egrn_with_docs_2"),
-        ("accessKey", str(uuid.uuid4())),
+        ("accessKey", "41076512-7b6c-4ce6-a213-5c23fd670f49"),
         ("extra", "x"),
     ],
 )
