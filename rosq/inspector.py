@@ -104,7 +104,7 @@ class Overview:
     server: dict[str, str | int]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: times as ISO 8601 in UTC, durations in seconds. `docs/job-life.md` documents the fields."""
+        """Plain values: times as ISO 8601 in UTC, durations in seconds. `docs/inspect.md` documents the fields."""
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
 
 

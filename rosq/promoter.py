@@ -30,9 +30,10 @@ def promote_due(keys: Keys, wire: Wire, max_events: int) -> float | None:
     job_ids = wire.call("ZRANGEBYSCORE", keys.delayed, "-inf", until_ms, "LIMIT", 0, _BATCH)
     script_keys = [keys.events, keys.delayed]
     args: list[str | int] = [max_events]
-    for job_id in job_ids:
+    lanes = wire.call_many([("HGET", keys.job(job_id), "lane") for job_id in job_ids])
+    for job_id, found in zip(job_ids, lanes, strict=True):
         # A job without a hash gets any lane: the script takes it out.
-        lane = wire.call("HGET", keys.job(job_id), "lane") or ""
+        lane = found or ""
         script_keys += [keys.job(job_id), keys.lane(lane), keys.lane_bell(lane)]
         args += [job_id, lane]
     now_ms, next_due_ms = wire.run(script.load("promote"), script_keys, args)

@@ -90,10 +90,21 @@ class Recovery:
                 raise
             cursor = answer[0]
             # 6.2 lists entries that were deleted while pending as nil and keeps them pending; newer servers clean up.
-            outcomes += [self._recover(lane, *entry) for entry in answer[1] if entry is not None and entry[1]]
+            outcomes += [self._try_to_recover(lane, *entry) for entry in answer[1] if entry is not None and entry[1]]
             # COUNT 1 looks at ten entries and may return a cursor and nothing: the end is 0-0, never an empty answer.
             if cursor == "0-0":
                 return outcomes
+
+    def _try_to_recover(self, lane: str, entry_id: str, fields: list[str]) -> int:
+        """Recover one job; one that the script fails at, since its key is broken, doesn't keep the others waiting."""
+        try:
+            return self._recover(lane, entry_id, fields)
+        except errors.ScriptFailed:
+            log.exception(
+                "A job couldn't be recovered",
+                extra={"event": "recovery_failed", "queue": self._keys.queue, "entry_id": entry_id},
+            )
+            return 0
 
     def _recover(self, lane: str, entry_id: str, fields: list[str]) -> int:
         job_id = dict(zip(fields[::2], fields[1::2], strict=True)).get("job_id", "")
@@ -130,13 +141,30 @@ class Recovery:
 
     def _forget_workers(self, lanes: list[str]) -> int:
         before_ms = self._server_ms() - int(self._queue_settings.forget_worker_s * 1000)
-        names = self._wire.call("ZRANGEBYSCORE", self._keys.workers, "-inf", before_ms, "LIMIT", 0, _BATCH)
+        silent = self._wire.call("ZRANGEBYSCORE", self._keys.workers, "-inf", before_ms, "LIMIT", 0, _BATCH)
         streams = [self._keys.lane(lane) for lane in lanes]
+        # Those that left in order are on no list any more, but their consumers are still there.
+        names = {*silent, *(name for stream in streams for name in self._list_idle_consumers(stream))}
         forgotten = 0
-        for name in names:
+        for name in sorted(names)[:_BATCH]:
             keys = [self._keys.worker(name), self._keys.workers, *streams]
             forgotten += int(self._wire.run(script.load("forget_worker"), keys, [name]))
         return forgotten
+
+    def _list_idle_consumers(self, stream: str) -> list[str]:
+        try:
+            consumers = self._wire.call("XINFO", "CONSUMERS", stream, GROUP)
+        except errors.ScriptFailed as error:
+            if "NOGROUP" in str(error) or "no such key" in str(error):
+                return []
+            raise
+        facts = [dict(zip(consumer[::2], consumer[1::2], strict=True)) for consumer in consumers]
+        idle_ms = self._queue_settings.forget_worker_s * 1000
+        return [
+            consumer["name"]
+            for consumer in facts
+            if not consumer["pending"] and consumer["idle"] >= idle_ms and consumer["name"] != RECOVERY_CONSUMER
+        ]
 
     def _server_ms(self) -> int:
         seconds, micros = self._wire.call("TIME")

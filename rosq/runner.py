@@ -33,9 +33,9 @@ def run_handler(handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Se
             # Someone else's lease: to this job it is a failure like any other.
             settlement = _fail(error, delivery, policy)
     except Exception as error:
-        log.exception(
-            "The handler failed", extra={"event": "handler_failed", **facts, "error_type": type(error).__name__}
-        )
+        # The traceback belongs here; whether a person must look, the line about the settled job says.
+        told = {"event": "handler_failed", **facts, "error_type": type(error).__name__, "error": str(error)}
+        log.warning("The handler failed", exc_info=True, extra=told)
         settlement = _fail(error, delivery, policy)
     reason = delivery.lease.lost_reason
     if reason is None:

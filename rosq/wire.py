@@ -44,6 +44,8 @@ class _Connection(Protocol):
     def connect(self) -> None: ...
     def disconnect(self) -> None: ...
     def send_command(self, *command: str | bytes | float) -> None: ...
+    def pack_commands(self, commands: Sequence[Sequence[str | int]]) -> list[bytes]: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self) -> Any: ...
 
 
@@ -108,6 +110,34 @@ class Wire:
             # Interrupted between command and answer: the next command would read this one's answer.
             self.close()
             raise
+
+    def call_many(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """Send commands in one go and return their answers; the first error among them is raised when all are read.
+
+        Raises:
+            ServerUnreachable: No usable answer to one of them. Each may have run or not.
+            ScriptFailed: The server refused one for good.
+        """
+        if not commands:
+            return []
+        answers: list[Any] = []
+        refused: Exception | None = None
+        try:
+            connection = self._connected()
+            connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    answers.append(connection.read_response())
+                except redis_errors.ResponseError as error:
+                    refused = refused or error
+        except (redis_errors.RedisError, OSError) as error:
+            raise self._doubt(error) from error
+        except BaseException:
+            self.close()
+            raise
+        if refused is not None:
+            raise self._doubt(refused) from refused
+        return answers
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         """Run a script; a server that doesn't know it (restarted, failed over) is given its source.

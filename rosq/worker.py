@@ -38,6 +38,14 @@ log = logging.getLogger(__name__)
 
 #: After releasing a job into a lane that it reads itself, a worker waits this long, so that someone else is first.
 _AFTER_YOU_S = 0.2
+#: The log line's event for each end of a delivery.
+_TOLD = {
+    Outcome.COMPLETE: "job_completed",
+    Outcome.FAIL: "job_failed",
+    Outcome.RETRY: "job_retried",
+    Outcome.SNOOZE: "job_snoozed",
+    Outcome.RELEASE: "job_released",
+}
 
 
 class Worker:
@@ -275,7 +283,14 @@ class Worker:
             )
             self._consumer.abandon(delivery, is_overrun=False)
         else:
-            log.info("Settled a job", extra={"event": f"job_{settlement.outcome}", **facts, "error": settlement.error})
+            level = logging.ERROR if settlement.outcome is Outcome.FAIL else logging.INFO
+            told = {
+                "event": _TOLD[settlement.outcome],
+                **facts,
+                "delay_s": settlement.delay_s,
+                "error": settlement.error,
+            }
+            log.log(level, "Settled a job", extra=told)
 
     def _back_off(self, error: errors.ServerUnreachable) -> None:
         if isinstance(error, errors.ServerRefused) and not self._has_been_connected:

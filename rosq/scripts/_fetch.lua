@@ -34,7 +34,8 @@ local function deliver(index, entry)
     end
   end
   local hash = job_prefix .. (next_id or '')
-  local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'crashes', 'attempts', 'instance', 'token', 'data')
+  local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'crashes', 'attempts', 'instance', 'token',
+    'data')
   if found[1] ~= id then
     retire_entry(from, id)
     record(events, max_events, 'dropped', 'job_id', next_id or '', 'entry_id', id)
@@ -42,8 +43,8 @@ local function deliver(index, entry)
   end
   local crashes = tonumber(found[4] or '0')
   local changed = {}
-  -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply, which is
-  -- no crash; another process died; and one that let the job run too long is blamed as if it had.
+  -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
+  -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   if found[2] == 'active' and (found[6] ~= instance or found[7] == overran) then
     crashes = crashes + 1
     if crashes >= max_crashes then
@@ -117,7 +118,9 @@ local function fetch_new(first)
         break
       end
       local entry = streams[1][2][1]
-      if redis.call('EXISTS', KEYS[i + 1]) == 0 and redis.call('XRANGE', KEYS[i], '(' .. entry[1], '+', 'COUNT', 1)[1] then
+      -- Whatever comes after an entry that was just handed out as new is new too.
+      if redis.call('EXISTS', KEYS[i + 1]) == 0
+          and redis.call('XRANGE', KEYS[i], '(' .. entry[1], '+', 'COUNT', 1)[1] then
         redis.call('RPUSH', KEYS[i + 1], '1')
       end
       local delivery = deliver(i, entry)
@@ -129,13 +132,13 @@ local function fetch_new(first)
   return nil
 end
 
--- Fetch the next job. The lanes and their bells stand at the end of KEYS, from `first` on, pair by pair: those that are
--- read, then those that may only hold the caller's own pending job.
--- Returns { code, 'skipped' } · { code, 'unheld' } the name isn't held by this process any more · { code, 'error', text } ·
---   { code, 'none', now_ms, next_due_ms or '' } · { code, 'job', now_ms, next_due_ms or '', position of the lane's key,
---   entry id, job id, data, fence, attempts, crashes }
--- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and nothing
--- fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
+-- Fetch the next job. The lanes and their bells stand at the end of KEYS, from `first` on, pair by pair: those that
+-- are read, then those that may only hold the caller's own pending job.
+-- Returns { code, 'skipped' } · { code, 'unheld' } the name isn't held by this process any more · { code, 'error',
+-- text } · { code, 'none', now_ms, next_due_ms or '' } · { code, 'job', now_ms, next_due_ms or '', position of the
+-- lane's key, entry id, job id, data, fence, attempts, crashes }
+-- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
+-- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
 local function fetch(code, first)
   if lanes_read < 0 then
     return { code, 'skipped' }

@@ -7,7 +7,8 @@ local LOST = -1
 local GONE = -2
 
 -- Whether a delivery holds its job. Fence and token decide, never a consumer's name: XCLAIM and XACK ask nobody.
--- A lease that has run out is lost even while nobody took the job yet. Returns a code, and attempts and data of a held job.
+-- A lease that has run out is lost even while nobody took the job yet. Returns a code, and attempts and data of a held
+-- job.
 local function check_holder(job, fence, token)
   local found = redis.call('HMGET', job, 'state', 'fence', 'token', 'lease_until_ms', 'attempts', 'data')
   if not found[1] then

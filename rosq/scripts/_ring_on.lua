@@ -1,7 +1,8 @@
 -- @include _ring
 -- @include _liveness
 
--- Ring the bells of whatever waits: each lane (pairs of lane and bell from KEYS[first] on), and the timer if jobs are delayed.
+-- Ring the bells of whatever waits: each lane (pairs of lane and bell from KEYS[first] on), and the timer if jobs are
+-- delayed.
 local function ring_on(delayed, timer_bell, first)
   for i = first, #KEYS, 2 do
     if has_undelivered(KEYS[i]) then

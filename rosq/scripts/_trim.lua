@@ -1,7 +1,8 @@
 -- @include _time
 -- @include _worker_args
 
--- Forget the oldest finished jobs beyond what is kept, at most two a call. Their hashes can't be declared: last, under pcall.
+-- Forget the oldest finished jobs beyond what is kept, at most two a call. Their hashes can't be declared: last, under
+-- pcall.
 local function trim(finished, keep, keep_ms)
   pcall(function()
     for _ = 1, 2 do

@@ -1,6 +1,7 @@
 -- The job is done. Settle it and fetch the next.
 -- KEYS[1..7], ARGV[1..14] see _worker_args; KEYS[8..9], ARGV[15..18] see _settle_args; KEYS[10..] lanes and bells
--- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what _fetch says
+-- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
+--   _fetch says
 -- Replay: answers 0 and fetches likewise.
 -- Events completed, and those of fetch
 -- @include _worker_args

@@ -3,8 +3,8 @@
 -- KEYS[5] names of lanes (SET)   then for each lane: lane (STREAM), bell (LIST)   then for each job: job (HASH)
 -- ARGV[1] max events   ARGV[2] key-schema version   ARGV[3] how many lanes   then each lane's name
 -- then for each job: id, data (JSON), number of its lane from 1, delay (integer ms), fence floor
--- Returns for each job a code and the job's state: 1 created · 0 exists with the same data · -1 exists with other data ·
---   -2 exists, its data lie elsewhere: compare them in a second look
+-- Returns for each job a code and the job's state: 1 created · 0 exists with the same data · -1 exists with other data
+-- · -2 exists, its data lie elsewhere: compare them in a second look
 -- Replay: answers 0 where it answered 1.
 -- Events enqueued
 -- @include _time
@@ -21,7 +21,8 @@ for i = first_job, #KEYS do
   local at = first_arg + (i - first_job) * 5
   local job_id, data, lane_number = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   local delay_ms, floor = tonumber(ARGV[at + 3]), ARGV[at + 4]
-  local job, lane, bell, lane_name = KEYS[i], KEYS[4 + 2 * lane_number], KEYS[5 + 2 * lane_number], ARGV[3 + lane_number]
+  local job, lane_name = KEYS[i], ARGV[3 + lane_number]
+  local lane, bell = KEYS[4 + 2 * lane_number], KEYS[5 + 2 * lane_number]
   local found = redis.call('HMGET', job, 'state', 'data')
   if found[1] then
     result[#result + 1] = found[2] and (found[2] == data and 0 or -1) or -2

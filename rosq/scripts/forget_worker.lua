@@ -1,4 +1,5 @@
--- Remove a dead worker's consumers, once nothing is pending with it: XGROUP DELCONSUMER would lose a pending job for ever.
+-- Remove a dead worker's consumers, once nothing is pending with it: XGROUP DELCONSUMER would lose a pending job for
+-- ever.
 -- KEYS[1] the hold (HASH)   KEYS[2] workers (ZSET)   then each lane (STREAM)
 -- ARGV[1] name
 -- Returns 1 forgotten · 0 it lives, or has a pending job: left alone

@@ -1,9 +1,10 @@
 -- Renew the hold on the worker's name, and the lease of the job in hand.
--- KEYS[1] the hold (HASH)   KEYS[2] workers by last sign of life (ZSET)   with a job: KEYS[3] job (HASH), KEYS[4] lane (STREAM)
+-- KEYS[1] the hold (HASH)   KEYS[2] workers by last sign of life (ZSET)   with a job: KEYS[3] job (HASH), KEYS[4] lane
+--   (STREAM)
 -- ARGV[1] name   ARGV[2] token of this process's hold   ARGV[3] lease, integer ms
 -- with a job: ARGV[4] fence   ARGV[5] token of the delivery   ARGV[6] entry's id
--- Returns whether the name is held (1 or 0), and for the job: 1 renewed · 0 settled already · -1 lease lost, -2 no such job;
---   1 where there is none. A lost name is not taken again here: whoever takes it has to tell the outside.
+-- Returns whether the name is held (1 or 0), and for the job: 1 renewed · 0 settled already · -1 lease lost, -2 no
+-- such job; 1 where there is none. A lost name is not taken again here: whoever takes it has to tell the outside.
 -- Replay: renews once more.
 -- @include _holder
 local is_held = 0
@@ -17,7 +18,8 @@ if not KEYS[3] then
 end
 local code = check_holder(KEYS[3], ARGV[4], ARGV[5])
 if code == HELD then
-  -- JUSTID resets the idle time by which abandoned entries are found; it brings the entry back from a recovery under way.
+  -- JUSTID resets the idle time by which abandoned entries are found; it brings the entry back from a recovery under
+  -- way.
   redis.call('XCLAIM', KEYS[4], 'workers', ARGV[1], 0, ARGV[6], 'JUSTID')
   redis.call('HSET', KEYS[3], 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])))
 end

@@ -1,7 +1,8 @@
 -- Give up the hold on a worker's name, wake a standby, and hand on the tokens that this worker may have taken.
 -- KEYS[1] the hold (HASH)   KEYS[2] workers (ZSET)   KEYS[3] the name's bell (LIST)   KEYS[4] events (STREAM)
 -- KEYS[5] delayed (ZSET)   KEYS[6] timer bell (LIST)   then pairs of lane (STREAM) and bell (LIST)
--- ARGV[1] name   ARGV[2] token of this process's hold   ARGV[3] max events   ARGV[4] life of the name's token, integer ms
+-- ARGV[1] name   ARGV[2] token of this process's hold   ARGV[3] max events   ARGV[4] life of the name's token, integer
+--   ms
 -- Returns 1 given up · 0 it was another's or nobody's: left alone
 -- Replay: answers 0.
 -- Events worker_left

@@ -1,9 +1,10 @@
 -- Take a job from a holder whose lease has run out, and put it back with one more crash on the count.
--- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)   KEYS[5] failed (ZSET)
+-- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)   KEYS[5] failed
+--   (ZSET)
 -- KEYS[6] job (HASH)   KEYS[7] lane (STREAM)   KEYS[8] its bell (LIST)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] entry's id   ARGV[4] max crashes   ARGV[5] first pause, integer ms
--- Returns 1 put back · 2 failed, it crashed too often · 0 its lease stands: left to its holder · -1 the entry wasn't its
---   job's any more: dropped
+-- Returns 1 put back · 2 failed, it crashed too often · 0 its lease stands: left to its holder · -1 the entry wasn't
+-- its job's any more: dropped
 -- Replay: the entry is gone, so it answers -1 and changes nothing.
 -- Events crashed, failed, dropped
 -- @include _time
@@ -54,5 +55,6 @@ else
   local added = add_entry(lane, bell, job_id, carried or found[6])
   redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
 end
-record(events, max_events, 'crashed', 'job_id', job_id, 'crashes', crashes, 'worker', found[4] or '', 'pause_ms', pause_ms)
+record(events, max_events, 'crashed', 'job_id', job_id, 'crashes', crashes, 'worker', found[4] or '',
+  'pause_ms', pause_ms)
 return 1

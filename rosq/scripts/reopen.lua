@@ -1,10 +1,12 @@
 -- Start a job again that is finished or forgotten; leave a live one alone.
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)
 -- KEYS[5] names of lanes (SET)   KEYS[6] completed (ZSET)   KEYS[7] failed (ZSET)   KEYS[8] job (HASH)
--- KEYS[9] lane in which it lies now, as the caller saw it (STREAM)   KEYS[10] target lane (STREAM)   KEYS[11] its bell (LIST)
+-- KEYS[9] lane in which it lies now, as the caller saw it (STREAM)   KEYS[10] target lane (STREAM)   KEYS[11] its bell
+--   (LIST)
 -- ARGV[1] max events   ARGV[2] key-schema version   ARGV[3] job id   ARGV[4] name of the lane in KEYS[9]
 -- ARGV[5] target lane's name   ARGV[6] data (JSON)   ARGV[7] delay, integer ms   ARGV[8] fence floor
--- Returns 1 and the new state · 0 and the state of a live job: nothing written · -1 and its lane: look again with that one
+-- Returns 1 and the new state · 0 and the state of a live job: nothing written · -1 and its lane: look again with that
+--   one
 -- Replay: answers 0 where it answered 1.
 -- Events reopened
 -- @include _time

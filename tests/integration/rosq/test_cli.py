@@ -49,7 +49,7 @@ def test_one_screen_shows_verdict_states_lanes_and_who_holds_what(
     start_worker(queue, handler, name="rosreestr_user_1")
     assert working.wait(5)
     queue.enqueue({}, job_id="job-waiting", lane="urgent")
-    queue.enqueue({}, job_id="job-later", delay_s=3600)
+    queue.enqueue({}, job_id="job-later", delay_s=3520)
 
     shown = run(redis_server, "--queue", queue.name, "inspect")
     as_json = json.loads(run(redis_server, "inspect", "--json", ROSQ_QUEUE=queue.name).stdout)
@@ -58,7 +58,7 @@ def test_one_screen_shows_verdict_states_lanes_and_who_holds_what(
     assert shown.returncode == 0
     assert shown.stderr == ""
     assert shown.stdout.startswith("OK  queue " + queue.name)
-    for part in ("waiting", "urgent", "rosreestr_user_1", "busy", "job-in-hand", "job-later in 59 min", "Lanes (2)"):
+    for part in ("waiting", "urgent", "rosreestr_user_1", "busy", "job-in-hand", "job-later in 58 min", "Lanes (2)"):
         assert part in shown.stdout, part
     assert (as_json["version"], as_json["verdict"], as_json["problems"]) == (1, "OK", [])
     assert (as_json["waiting"], as_json["active"], as_json["delayed"]) == (1, 1, 1)

@@ -433,6 +433,37 @@ def test_a_dead_worker_is_forgotten_only_after_its_pending_job_moved_on(
     assert "w1" not in consumers_of(client, queue)
 
 
+def test_the_consumer_of_a_worker_that_left_is_removed_too(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+) -> None:
+    hands = make_hands("w1")
+    assert hands.fetch().delivery is None
+    queue.enqueue({}, job_id="1")
+    settle(hands, take(hands))
+    assert make_recovery(forget_worker_s=0).run_once().forgotten_workers == 0
+    assert "w1" in consumers_of(client, queue)
+
+    hands.consumer.leave(["main"])
+
+    assert make_recovery(forget_worker_s=3600).run_once().forgotten_workers == 0
+    assert make_recovery(forget_worker_s=0).run_once().forgotten_workers == 1
+    assert "w1" not in consumers_of(client, queue)
+
+
+def test_a_job_whose_key_is_broken_doesnt_keep_the_others_from_being_recovered(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+) -> None:
+    queue.enqueue_many([NewJob(job_id="1", data={}), NewJob(job_id="2", data={})])
+    first, second = make_hands("w1", lease_s=0.3), make_hands("w2", lease_s=0.3)
+    take(first)
+    abandon(second, client, queue)
+    client.delete(queue.keys.job("1"))
+    client.set(queue.keys.job("1"), "not a hash")
+
+    assert make_recovery().run_once().put_back == 1
+    assert queue.find_jobs(["2"])["2"].crashes == 1
+
+
 def test_finished_jobs_whose_time_is_over_are_forgotten_on_an_idle_queue_too(
     queue: Queue, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
 ) -> None:
