@@ -27,7 +27,8 @@ class Handler:
         self._settings = settings
 
     def note(self, what: str, **facts: Any) -> None:
-        with redis.Redis(host=self._settings.host, port=self._settings.port, db=self._settings.db) as client:
+        at = self._settings
+        with redis.Redis(host=at.host, port=at.port, db=at.db, username=at.username, password=at.password) as client:
             client.rpush(self._log_key, json.dumps({"what": what, "worker": self._name, "pid": os.getpid(), **facts}))
 
     def __call__(self, delivery: Delivery) -> None:
