@@ -1,0 +1,85 @@
+"""A TCP proxy before Redis that swallows an answer: the request arrives and runs, the connection breaks before the
+reply."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class SwallowingProxy:
+    """Passes everything on until `swallow_next` names what the next victim's request holds."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self._mark: bytes | None = None
+        #: How many answers were swallowed.
+        self.swallowed = 0
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def swallow_next(self, mark: str) -> None:
+        """The next request with this text in it runs, and its connection is cut before the answer."""
+        with self._lock:
+            self._mark = mark.encode()
+
+    def close(self) -> None:
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            self._open += [client, server]
+            threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server, selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            is_victim = False
+            while True:
+                for key, _ in selector.select():
+                    source: socket.socket = key.fileobj  # type: ignore[assignment]
+                    data = source.recv(65_536)
+                    if not data:
+                        return
+                    if source is client:
+                        is_victim = is_victim or self._is_victim(data)
+                    elif is_victim:
+                        # The answer is here, so the request has run: now nobody learns of it.
+                        self.swallowed += 1
+                        return
+                    key.data.sendall(data)
+
+    def _is_victim(self, data: bytes) -> bool:
+        with self._lock:
+            if self._mark is None or self._mark not in data:
+                return False
+            self._mark = None
+            return True
+
+
+@contextlib.contextmanager
+def swallowing_proxy(host: str, port: int) -> Iterator[SwallowingProxy]:
+    """Run such a proxy."""
+    proxy = SwallowingProxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
