@@ -207,6 +207,10 @@ class Worker:
 
     def _follow(self, answer: Answer, lanes: list[str]) -> None:
         is_due = answer.next_due_s is not None and answer.next_due_s <= 0
+        if answer.delivery is not None and self._stop.is_requested:
+            # It was on its way when the stop was asked for: nothing new is begun.
+            self._settlement = Settlement(delivery=answer.delivery, outcome=Outcome.RELEASE)
+            return
         if answer.delivery is not None:
             self._last_lane = answer.delivery.lane
             self._heartbeat.hold_job(answer.delivery)

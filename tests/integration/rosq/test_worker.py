@@ -505,6 +505,40 @@ def test_a_stop_finishes_the_job_in_hand_and_takes_no_other(queue: Queue, start_
     assert wait_for_state(queue, "2", JobState.WAITING)
 
 
+def test_a_job_that_was_on_its_way_when_the_stop_was_asked_for_isnt_begun(
+    redis_server: Any, queue: Queue, start_worker: Callable[..., Running]
+) -> None:
+    # Given a worker that is asked to stop while the answer with its next job travels
+    running: list[Running] = []
+    ready = threading.Event()
+
+    class SlowQueue(Queue):
+        def make_consumer(self, **parts: Any) -> Any:
+            consumer = super().make_consumer(**parts)
+            fetch = consumer.exchange
+
+            def exchange(*args: Any, **options: Any) -> Any:
+                answer = fetch(*args, **options)
+                if answer.delivery is not None:
+                    assert ready.wait(5)
+                    running[0].worker.request_stop()
+                return answer
+
+            consumer.exchange = exchange  # type: ignore[method-assign]
+            return consumer
+
+    handler = Script()
+    queue.enqueue({}, job_id="1")
+    with SlowQueue(queue.redis_settings, queue.name) as slow:
+        running.append(start_worker(slow, handler))
+        ready.set()
+        running[0].join()
+
+    job = wait_for_state(queue, "1", JobState.WAITING)
+    assert handler.deliveries == []
+    assert (job.attempts, job.crashes, job.is_live) == (0, 0, True)
+
+
 @pytest.mark.parametrize("requests", [1, 2])
 def test_past_the_grace_or_asked_twice_the_job_is_released_without_an_attempt(
     queue: Queue, client: redis.Redis, start_worker: Callable[..., Running], requests: int
