@@ -14,11 +14,10 @@ import click
 from tenacity import wait_exponential, wait_random
 
 from orders_service.crypto import CryptoError, Secretbox
-from rosq import Queue, RedisSettings, RetryPolicy, RosqError, ServerUnreachable, Worker, WorkerSettings
+from rosq import Queue, RedisSettings, RetryPolicy, RosqError, ServerUnreachable, Worker, WorkerSettings, logs
 from worker.account import Account, StandbyWatcher
 from worker.alive import AliveFile
 from worker.errors import ServiceUnreachable, SettingsInvalid, WorkerError
-from worker.logs import configure as configure_logging
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
 from worker.processor import Processor
@@ -221,7 +220,7 @@ def cli(
     Each order is registered at the portal, looked at again until its extract is ready, and the checked extract is
     handed to the orders service. Start one process per account.
     """
-    configure_logging(log_level)
+    logs.configure(log_level)
     try:
         settings = Settings(
             username=account,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orders_service.settings import Address
+
+
+#: The pool repeats each failed attempt to connect; the loops say once that the database is away.
+QUIET: Final = {"psycopg.pool": logging.ERROR}
 
 
 class Failure(click.ClickException):

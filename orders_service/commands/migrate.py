@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orders_service import logs, migrations
+from orders_service import migrations
+from orders_service.commands.context import QUIET
 from orders_service.settings import DatabaseSettings
+from rosq import logs
 
 if TYPE_CHECKING:
     from orders_service.commands.context import Context
@@ -44,7 +46,7 @@ def migrate(context: Context, sql_dir: Path | None, dry_run: bool, create_databa
     \b
     Exit codes: 0 the schema is up to date, 1 a file can't be applied, 2 wrong usage, 3 PostgreSQL can't be reached.
     """
-    logs.configure("warning")
+    logs.configure("warning", quiet=QUIET)
     settings = DatabaseSettings.from_env(context.environ)
     files = migrations.read_folder(sql_dir or migrations.find_folder(context.environ))
     plan = asyncio.run(_run(settings, files, is_dry_run=dry_run, is_creating=create_database and not dry_run))

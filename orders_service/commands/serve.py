@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orders_service import logs, migrations, serving
-from orders_service.commands.context import WrongSetting
+from orders_service import migrations, serving
+from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.settings import Address, Settings
-from rosq import Queue, RedisSettings, RosqError
+from rosq import Queue, RedisSettings, RosqError, logs
 
 if TYPE_CHECKING:
     from orders_service.commands.context import Context
@@ -64,7 +64,7 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     \b
     Exit codes: 0 stopped, 1 refused to start (says why), 2 wrong usage or environment, 3 PostgreSQL can't be reached.
     """
-    logs.configure(log_level)
+    logs.configure(log_level, quiet=QUIET)
     settings = Settings.from_env(context.environ)
     box = Secretbox.from_env(context.environ)
     address = Address.parse(listen, "--listen (ORDERS_SERVICE_LISTEN)")

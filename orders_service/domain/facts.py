@@ -7,6 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Mapping
 
     Content: TypeAlias = Mapping[str, object]
@@ -99,6 +100,29 @@ class ListReading:
 
 
 Fact: TypeAlias = FinishAnswer | NotSent | PortalRefusal | ListReading
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFact:
+    """A fact as it is kept, with who saw it.
+
+    Attributes:
+        send_id: The send that it is about; None: the order had none then.
+    """
+
+    id: int
+    send_id: uuid.UUID | None
+    kind: str
+    recorded_at: dt.datetime
+    username: str
+    fence: int
+    fence_token: str
+    content: Content
+
+    @property
+    def actor(self) -> str:
+        """Who saw it, as the history names him."""
+        return f"worker:{self.username}"
 
 
 def from_content(kind: str, content: Content) -> Fact:

@@ -9,9 +9,8 @@ from orders_service.domain.states import OrderState
 from orders_service.life import account_rows
 
 if TYPE_CHECKING:
-    from orders_service.domain.facts import ApplicationRow
+    from orders_service.domain.facts import ApplicationRow, KeptFact
     from orders_service.domain.orders import Order
-    from orders_service.life.weighing import KeptFact
     from orders_service.life.work import Work
 
 _JOURNAL: Final = queries.load("life_journal")

@@ -17,9 +17,8 @@ from orders_service.life import account_rows, second_number
 if TYPE_CHECKING:
     import datetime as dt
 
-    from orders_service.domain.facts import ApplicationRow, ListReading
+    from orders_service.domain.facts import ApplicationRow, KeptFact, ListReading
     from orders_service.domain.orders import Order, Send
-    from orders_service.life.weighing import KeptFact
     from orders_service.life.work import Work
 
 _JOURNAL: Final = queries.load("life_journal")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
@@ -13,10 +12,6 @@ from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import reading, second_number, settling
 
 if TYPE_CHECKING:
-    import datetime as dt
-    import uuid
-    from collections.abc import Mapping
-
     from psycopg.rows import DictRow
 
     from orders_service.domain.orders import Order, Send
@@ -26,29 +21,6 @@ _JOURNAL: Final = queries.load("life_journal")
 _NUMBER_IS_UNIQUE: Final = "orders_number_is_unique"
 #: Each repeat means that another order took the very row meanwhile; it is then no candidate any more.
 _MAX_TRIES: Final = 5
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class KeptFact:
-    """A fact as it is kept, with who saw it.
-
-    Attributes:
-        send_id: The send that it is about; None: the order had none then.
-    """
-
-    id: int
-    send_id: uuid.UUID | None
-    kind: str
-    recorded_at: dt.datetime
-    username: str
-    fence: int
-    fence_token: str
-    content: Mapping[str, object]
-
-    @property
-    def actor(self) -> str:
-        """Who saw it, as the history names him."""
-        return f"worker:{self.username}"
 
 
 async def weigh_pending(work: Work, order: Order) -> Order:
@@ -63,7 +35,7 @@ async def weigh_pending(work: Work, order: Order) -> Order:
     return order
 
 
-async def _weigh_apart(work: Work, order: Order, fact: KeptFact) -> Order:
+async def _weigh_apart(work: Work, order: Order, fact: facts.KeptFact) -> Order:
     """Weigh one fact under a savepoint: two orders may adopt one row at the same moment, and only one gets it."""
     tries = 0
     while True:
@@ -79,7 +51,7 @@ async def _weigh_apart(work: Work, order: Order, fact: KeptFact) -> Order:
     return await reading.lock_order(work, order.id)
 
 
-async def _weigh(work: Work, order: Order, fact: KeptFact) -> None:
+async def _weigh(work: Work, order: Order, fact: facts.KeptFact) -> None:
     told = facts.from_content(fact.kind, fact.content)
     send = None if fact.send_id is None else order.find_send(fact.send_id)
     match told:
@@ -97,7 +69,7 @@ async def _weigh(work: Work, order: Order, fact: KeptFact) -> None:
                 await settling.weigh_reading(work, order, fact, told, send)
 
 
-async def _weigh_answer(work: Work, order: Order, fact: KeptFact, told: facts.FinishAnswer, send: Send) -> None:
+async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer, send: Send) -> None:
     """Keep what finish answered on its send. It moves nothing; it may contradict what was settled."""
     number = told.expected_number
     said = f"the number {number}" if number else "no number"
@@ -124,7 +96,7 @@ async def _weigh_answer(work: Work, order: Order, fact: KeptFact, told: facts.Fi
         await second_number.compare_answer(work, order, number, actor=fact.actor)
 
 
-async def _weigh_not_sent(work: Work, order: Order, fact: KeptFact, told: facts.NotSent, send: Send) -> None:
+async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: facts.NotSent, send: Send) -> None:
     """End a send early: only its own sender can know that nothing left."""
     reason = f"no byte was sent: {told.reason}"
     if (fact.fence, fact.fence_token) != (send.fence, send.fence_token):
@@ -146,5 +118,5 @@ async def _weigh_not_sent(work: Work, order: Order, fact: KeptFact, told: facts.
     await work.move("unconfirm", order, OrderState.PROCESSING, actor=fact.actor, reason=reason)
 
 
-def _kept(row: DictRow) -> KeptFact:
-    return KeptFact(**row)
+def _kept(row: DictRow) -> facts.KeptFact:
+    return facts.KeptFact(**row)

@@ -96,7 +96,8 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadExtract(self, request, context):
-        """The extract's ZIP: first a header, then its bytes in order. FAILED_PRECONDITION while there is none, saying how far the order is.
+        """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
+        FAILED_PRECONDITION while there is none, saying how far the order is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

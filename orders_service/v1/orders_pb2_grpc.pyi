@@ -47,7 +47,9 @@ class OrdersServiceStub:
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]
     """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended."""
     DownloadExtract: _grpc.UnaryStreamMultiCallable[_orders_pb2.DownloadExtractRequest, _orders_pb2.DownloadExtractResponse]
-    """The extract's ZIP: first a header, then its bytes in order. FAILED_PRECONDITION while there is none, saying how far the order is."""
+    """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
+    FAILED_PRECONDITION while there is none, saying how far the order is.
+    """
     SettleOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SettleOrderRequest, _orders_pb2.SettleOrderResponse]
     """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
     Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
@@ -72,7 +74,9 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended."""
     DownloadExtract: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadExtractRequest, _orders_pb2.DownloadExtractResponse]  # type: ignore[assignment]
-    """The extract's ZIP: first a header, then its bytes in order. FAILED_PRECONDITION while there is none, saying how far the order is."""
+    """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
+    FAILED_PRECONDITION while there is none, saying how far the order is.
+    """
     SettleOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SettleOrderRequest, _orders_pb2.SettleOrderResponse]  # type: ignore[assignment]
     """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
     Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
@@ -118,7 +122,9 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.DownloadExtractRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orders_pb2.DownloadExtractResponse], _abc.AsyncIterator[_orders_pb2.DownloadExtractResponse]]:
-        """The extract's ZIP: first a header, then its bytes in order. FAILED_PRECONDITION while there is none, saying how far the order is."""
+        """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
+        FAILED_PRECONDITION while there is none, saying how far the order is.
+        """
 
     @_abc_1.abstractmethod
     def SettleOrder(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from orders_service.logs import FactsFormatter
+from rosq.logs import FactsFormatter
 
 
 def test_a_line_has_time_level_logger_message_and_facts() -> None:
