@@ -99,6 +99,8 @@ create index orders_open_by_account on orders (rosreestr_user_id) where state in
 -- ListOrders: newest first within a filter; and the operators' query of failed orders by updated_at.
 create index orders_by_cad_key on orders (cad_key, id);
 create index orders_by_state on orders (state, id);
+create index orders_by_account on orders (rosreestr_user_id, id);
+create index orders_on_hold on orders (id) where hold_reason is not null;
 create index orders_by_update on orders (updated_at);
 
 create table order_events (
