@@ -323,6 +323,10 @@ class Bench:
             "select * from order_events where order_id = %(id)s and kind = %(kind)s order by id", id=order_id, kind=kind
         )
 
+    def voids(self) -> list[str | None]:
+        """Why each weighed reading proves nothing, oldest first; None: it counts."""
+        return [reading["void_reason"] for reading in self.all("select void_reason from readings order by id")]
+
     def snapshot(self, order_id: int) -> dict[str, Any]:
         """Everything about an order that a refused call must not change, but for its sign of life."""
         order = self.order(order_id)
