@@ -123,7 +123,9 @@ class Client:
         if hashlib.sha256(content).hexdigest() != header.sha256 or len(content) != header.size_bytes:
             raise errors.DemoFailed(f"The extract of order {order_id} came in another shape than was announced.")
         # The name comes from elsewhere: only its last part is a name, never a way into another folder.
-        path = folder / f"{order_id}-{header.file_name.replace('/', '_')}"
+        # Short enough to be shown whole on a terminal of 80 columns.
+        name = header.file_name.replace("/", "_").removeprefix("Response-")
+        path = folder / f"{order_id}-{name}"
         temporary = path.with_name(f"{path.name}.tmp")
         temporary.write_bytes(content)
         temporary.rename(path)

@@ -30,8 +30,11 @@ _STYLES = {
 }
 _LAST_NOTES = 4
 NOTHING = "–"
-#: From here on an order fits on one line, with all that is known of it.
-WIDE = 190
+#: A log has no width: its lines may be long.
+_LOG_WIDTH = 240
+_CAD_NUM_WIDTH = 22
+#: Of the narrow table: the column `order`, and what stands between the columns.
+_NARROW_REST = 15
 
 
 class DemoView:
@@ -63,7 +66,7 @@ class DemoView:
         if self._live is None:
             self._console.print(line, highlight=False, soft_wrap=True)
         else:
-            self._live.update(self._render())
+            self._live.update(self.render())
 
     def update(self, orders: Sequence[orders_pb2.Order]) -> None:
         """Show how the orders stand now."""
@@ -77,16 +80,18 @@ class DemoView:
                     line = f"{self._elapsed_s():5.1f} s  order {order.id:<3} {order.cad_num:<22} {order.status}{who}"
                     self._console.print(line, highlight=False, soft_wrap=True)
         if self._live is not None:
-            self._live.update(self._render())
+            self._live.update(self.render())
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started_s
 
-    def _render(self) -> Group:
+    def render(self) -> Group:
+        """Return what a terminal shows now."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("order", justify="right", no_wrap=True)
         table.add_column("cadastral number", no_wrap=True)
-        table.add_column("status", no_wrap=True)
+        # The one column that may wrap: of a number cut off nobody knows which order it is.
+        table.add_column("status", overflow="fold")
         table.add_column("account", no_wrap=True)
         for order in self._orders:
             table.add_row(str(order.id), order.cad_num, _status(order), order.username or NOTHING)
@@ -101,26 +106,40 @@ class DemoView:
 
 
 def print_result(console: Console, orders: Sequence[orders_pb2.Order], files: Mapping[int, str]) -> None:
-    """Print every order with its status, account, number and file.
+    """Print every order with its status, account, number and file, one line an order where that fits.
 
-    A narrow terminal gets two lines an order: nothing is cut off, and the lines of a log may be long.
+    A narrow terminal gets several lines an order: nothing is cut off, and the lines of a log may be long.
     """
+    wide = console if console.is_terminal else Console(file=console.file, width=_LOG_WIDTH)
+    table = _wide_result(orders, files)
+    # Measured as if there were room: a table never says that it needs more than it is given.
+    needed = wide.measure(table, options=wide.options.update_width(_LOG_WIDTH)).minimum
+    wide.print(table if needed <= wide.width else _narrow_result(orders, files, wide.width))
+
+
+def _wide_result(orders: Sequence[orders_pb2.Order], files: Mapping[int, str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("order", justify="right", no_wrap=True)
-    if console.is_terminal and console.width < WIDE:
-        table.add_column("cadastral number, status")
-        table.add_column("account, portal's number, file", overflow="fold")
-        for order in orders:
-            what = Text.assemble(order.cad_num, "\n", _status(order))
-            table.add_row(str(order.id), what, "\n".join(_facts(order, files)))
-        console.print(table)
-        return
-    for name in ("cadastral number", "status", "account", "portal's number", "file"):
+    table.add_column("cadastral number", no_wrap=True)
+    table.add_column("status")
+    for name in ("account", "portal's number", "file"):
         table.add_column(name, no_wrap=True)
     for order in orders:
         table.add_row(str(order.id), order.cad_num, _status(order), *_facts(order, files))
-    wide = console if console.is_terminal else Console(file=console.file, width=max(console.width, WIDE))
-    wide.print(table)
+    return table
+
+
+def _narrow_result(orders: Sequence[orders_pb2.Order], files: Mapping[int, str], width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("order", justify="right", no_wrap=True)
+    # The status wraps first: names to copy stay in one piece.
+    longest = max((len(fact) for order in orders for fact in _facts(order, files)), default=0)
+    table.add_column("cadastral number, status", max_width=max(width - longest - _NARROW_REST, _CAD_NUM_WIDTH))
+    table.add_column("account, portal's number, file", overflow="fold")
+    for order in orders:
+        what = Text.assemble(order.cad_num, "\n", _status(order))
+        table.add_row(str(order.id), what, "\n".join(_facts(order, files)))
+    return table
 
 
 def _status(order: orders_pb2.Order) -> Text:
