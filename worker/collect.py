@@ -75,6 +75,7 @@ def _bring(visit: Visit, row: Application) -> Outcome:
         if isinstance(check, Broken):
             raise PaperBroken(f"The paper of {order.order_number} is broken: {check.reason}")
         header = _header(check, file_name=f"Response-{order.order_number}.zip")
+        header.row.CopyFrom(row_message(row))
         visit.journal.upload_paper(header, paper.path)
     _logger.info(
         "paper stored",

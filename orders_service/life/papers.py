@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from orders_service.db import Database
     from orders_service.domain.accounts import Account
+    from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
 
 _SQL: Final = queries.load("life_paper")
@@ -47,6 +48,7 @@ class NewPaper:
         kind: extract, notice (the registry's answer instead of one) or quarantined (put aside for a person).
         cad_num: The object named in its XML; must be the ordered one, but for what was put aside.
         reason: For a notice what it says, for a quarantined one why.
+        row: The order's own row of the list, by which the paper was ready; None: not told.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class NewPaper:
     registration_number: str
     formed_on: str
     reason: str
+    row: ApplicationRow | None = None
 
 
 async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: AsyncIterable[bytes]) -> OrderInHand:
@@ -168,6 +171,9 @@ async def _store_for_order(
     work: Work, order: Order, holder: Holder, account: Account, paper: NewPaper, extract_id: int
 ) -> None:
     reason = paper.reason.strip()
+    # Only told to people: a row that isn't this order's is left out, and never in the way of a paid paper.
+    if paper.row is not None and paper.row.order_number == order.number:
+        await work.change("note_ready", order, portal_status=paper.row.portal_status, **holding(holder, account))
     await work.run(
         _SQL["add_paper"],
         order_id=order.id,

@@ -133,6 +133,14 @@ where id = %(order_id)s and state = 'registered' and rosreestr_user_id = %(accou
   and fence = %(fence)s and fence_token = %(token)s and hold_reason is null
   and exists (select 1 from rosreestr_users where id = %(account_id)s and epoch = %(epoch)s);
 
+-- name: note_ready
+-- What the list said of a registered order when its paper was there.
+update orders
+set portal_status = %(portal_status)s
+where id = %(order_id)s and state = 'registered' and rosreestr_user_id = %(account_id)s
+  and fence = %(fence)s and fence_token = %(token)s and hold_reason is null
+  and exists (select 1 from rosreestr_users where id = %(account_id)s and epoch = %(epoch)s);
+
 -- name: complete
 -- registered -> completed: the checked extract is stored.
 update orders

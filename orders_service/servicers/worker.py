@@ -157,6 +157,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 registration_number=messages.clean(header.registration_number),
                 formed_on=messages.clean(header.formed_on),
                 reason=messages.clean(header.reason),
+                row=messages.read_row(header.row) if header.HasField("row") else None,
             ),
             _chunks(request_iterator),
         )

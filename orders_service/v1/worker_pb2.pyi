@@ -1290,6 +1290,7 @@ class ExtractHeader(_message.Message):
     REGISTRATION_NUMBER_FIELD_NUMBER: _builtins.int
     FORMED_ON_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """extract, notice or quarantined."""
     sha256: _builtins.str
@@ -1310,6 +1311,10 @@ class ExtractHeader(_message.Message):
     def holder(self) -> Global___Holder:
         """Who brings it."""
 
+    @_builtins.property
+    def row(self) -> Global___ApplicationRow:
+        """The order's own row of the account's list, by which the paper was ready; unset: not told."""
+
     def __init__(
         self,
         *,
@@ -1322,10 +1327,11 @@ class ExtractHeader(_message.Message):
         registration_number: _builtins.str = ...,
         formed_on: _builtins.str = ...,
         reason: _builtins.str = ...,
+        row: Global___ApplicationRow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cad_num", b"cad_num", "file_name", b"file_name", "formed_on", b"formed_on", "holder", b"holder", "kind", b"kind", "reason", b"reason", "registration_number", b"registration_number", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cad_num", b"cad_num", "file_name", b"file_name", "formed_on", b"formed_on", "holder", b"holder", "kind", b"kind", "reason", b"reason", "registration_number", b"registration_number", "row", b"row", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

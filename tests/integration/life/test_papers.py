@@ -11,7 +11,7 @@ import pytest
 
 from orders_service import errors
 from orders_service.life import deciding, papers
-from tests.integration.life.bench import CAD_NUM, Bench, refused
+from tests.integration.life.bench import CAD_NUM, Bench, refused, row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,6 +62,24 @@ def test_an_extract_completes_the_order(bench: Bench) -> None:
     link = bench.one("select * from order_extracts")
     assert (link["extract_id"], link["kind"]) == (order["extract_id"], "extract")
     assert (link["registration_number"], link["formed_on"], link["reason"]) == ("КУВИ-001/2026-1", "15.01.2026", None)
+
+
+def test_an_order_shows_what_the_list_said_when_its_paper_was_ready(bench: Bench) -> None:
+    holder = bench.registered()
+
+    bring(bench, holder, paper(row=row(901, "N-1", status="Выполнено")))
+
+    assert bench.order(holder.order_id)["portal_status"] == "processing / Выполнено"
+
+
+def test_a_row_of_another_order_is_not_told_and_never_in_the_way_of_a_paper(bench: Bench) -> None:
+    holder = bench.registered()
+    before = bench.order(holder.order_id)["portal_status"]
+
+    answered = bring(bench, holder, paper(row=row(902, "N-2", status="Выполнено")))
+
+    assert answered.order.state == "completed"
+    assert bench.order(holder.order_id)["portal_status"] == before
 
 
 def test_the_repeat_of_a_stored_extract_answers_the_same_and_isnt_even_read(bench: Bench) -> None:

@@ -59,6 +59,7 @@ def test_the_checked_extract_is_handed_over_whole(bench: Bench) -> None:
     assert header.size_bytes == len(bench.portal.paper)
     assert (header.cad_num, header.registration_number) == (CAD_NUM, "КУВИ-001/2026-00000001")
     assert header.formed_on == "2026-01-15"
+    assert f"{header.row.status_code} / {header.row.request_status}" == " / ".join(READY)
     assert bench.service.requests["chunks"] == [bench.portal.paper]
     assert bench.log.index("portal.download") < bench.log.index("during_download") < bench.log.index("UploadExtract")
 
