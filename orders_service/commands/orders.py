@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from orders_service.client import Client
     from orders_service.commands.context import Context
 
+#: The largest that PostgreSQL's bigint and protobuf's int64 hold.
+_MAX_ID: Final = 2**63 - 1
 _json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
-_order_id = click.argument("order_id", metavar="ID", type=click.IntRange(min=1))
+_order_id = click.argument("order_id", metavar="ID", type=click.IntRange(1, _MAX_ID))
 _EXIT_CODES: Final = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached."
 _STATES: Final = [
     enum_name(v1.Order.DESCRIPTOR.fields_by_name["state"], number) for number in v1.OrderState.values() if number

@@ -258,6 +258,8 @@ def test_wrong_usage_is_told_by_exit_code_2(service: Service) -> None:
     assert "--idempotency-key names one order" in said(
         service, "orders", "submit", "--cad-num", NUMBER, "--cad-num", NUMBER, "--idempotency-key", "k", code=2
     )
+    for command in ("show", "download"):
+        assert "is not in the range" in said(service, "orders", command, str(2**63), code=2)
     assert "ORDERS_SERVICE_PORT" in service.cli("orders", "list", ORDERS_SERVICE_PORT="x").stderr
 
 
