@@ -256,7 +256,8 @@ def _fault_of_groups(shown: str, cleaned: str) -> str | None:
         return None
     groups = cleaned.split(":")
     if len(groups) != 4:
-        return f"{shown} has {len(groups)} groups: a cadastral number has four, like 77:01:0001001:1001."
+        count = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+        return f"{shown} has {count}: a cadastral number has four, like 77:01:0001001:1001."
     district, area, quarter, object_number = groups
     for name, group in (("first", district), ("second", area)):
         if len(group) != 2:

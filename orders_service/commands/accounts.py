@@ -170,7 +170,7 @@ def import_session(context: Context, username: str, file: IO[str], is_json: bool
     with connected(context.service) as client:
         user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
     said = (
-        f"The session of {username} was stored ({len(cookies)} cookies)."
+        f"The session of {username} was stored (cookies: {len(cookies)})."
         if cookies
         else f"{username} has no session now."
     )

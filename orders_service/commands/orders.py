@@ -291,13 +291,14 @@ def _create(client: Client, lines: Sequence[Line]) -> list[v1.CreatedOrder]:
         with explained(client.address):
             return list(client.orders.CreateOrders(request, timeout=TIMEOUT_S).orders)
     except CallFailed as error:
-        if not error.violations or len(lines) == 1:
+        if not error.violations:
             raise
         told = []
         for field, rule in error.violations:
             index, _, name = field.removeprefix("orders[").partition("].")
             told.append(f"{lines[int(index)].where}: {name}: {rule}" if index.isdigit() else f"{field}: {rule}")
-        raise Failure("Nothing was ordered.\n" + "\n".join(told)) from error
+        # One line stays one sentence.
+        raise Failure("\n".join(told if len(lines) == 1 else ["Nothing was ordered.", *told])) from error
 
 
 def _print_orders(found: Sequence[v1.Order]) -> None:
