@@ -11,14 +11,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orders_service.client import TIMEOUT_S
+from orders_service.client import TIMEOUT_S, CallFailed, explained
 from orders_service.commands.context import Failure
 from orders_service.commands.output import console
 from orders_service.v1 import orders_pb2 as v1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from orders_service.settings import Address
     from orders_service.v1.orders_pb2_grpc import OrdersServiceStub
 
 _FINAL: Final = frozenset({v1.ORDER_STATE_COMPLETED, v1.ORDER_STATE_FAILED, v1.ORDER_STATE_CANCELLED})
@@ -51,6 +52,36 @@ def follow(
             time.sleep(_POLL_S)
 
 
+@contextlib.contextmanager
+def accepted_anyway(orders: Sequence[v1.Order], address: Address) -> Iterator[None]:
+    """Say of a following that breaks off that the orders stand: whoever thinks they failed orders, and pays, again.
+
+    Raises:
+        CallFailed: The service was lost; with what it was, and its exit code.
+        Failure: Ctrl-C.
+    """
+    try:
+        with explained(address):
+            yield
+    except CallFailed as error:
+        raise type(error)(f"{error.message} {_stand(orders)}") from error
+    except KeyboardInterrupt as interrupt:
+        raise Failure(_stand(orders)) from interrupt
+
+
+def _stand(orders: Sequence[v1.Order]) -> str:
+    one = (
+        f"Order {_ids(orders)} is accepted and goes"
+        if len(orders) == 1
+        else f"Orders {_ids(orders)} are accepted and go"
+    )
+    return f"{one} on without this command; see `orders-service orders list`."
+
+
+def _ids(orders: Sequence[v1.Order]) -> str:
+    return ", ".join(str(order.id) for order in orders[:10]) + (" …" if len(orders) > 10 else "")
+
+
 def require_completed(orders: Sequence[v1.Order]) -> None:
     """End the command with a failure unless every order has its extract.
 
@@ -59,8 +90,7 @@ def require_completed(orders: Sequence[v1.Order]) -> None:
     """
     missing = [order for order in orders if order.state != v1.ORDER_STATE_COMPLETED]
     if missing:
-        ids = ", ".join(str(order.id) for order in missing[:10]) + (" …" if len(missing) > 10 else "")
-        raise Failure(f"{len(missing)} of {len(orders)} orders have no extract: {ids}.")
+        raise Failure(f"{len(missing)} of {len(orders)} orders have no extract: {_ids(missing)}.")
 
 
 def _is_over(order: v1.Order) -> bool:

@@ -114,7 +114,8 @@ def submit(
         created = _create(client, lines)
         accepted = [one.order for one in created]
         if wait:
-            accepted = following.follow(client.orders, accepted, timeout_s=timeout, is_quiet=is_json)
+            with following.accepted_anyway(accepted, client.address):
+                accepted = following.follow(client.orders, accepted, timeout_s=timeout, is_quiet=is_json)
     existing = {one.order.id for one in created if one.is_existing}
     if is_json:
         print_json({"orders": [{"order": as_json(order), "is_existing": order.id in existing} for order in accepted]})
