@@ -29,6 +29,8 @@ MAX_LANES = 200
 MAX_WORKERS = 200
 #: How long a delayed job may be overdue before it is a problem: nobody was there to wake it.
 _OVERDUE_S = 30.0
+#: A job that waits for longer, while somebody is idle who should take it, is trouble.
+_UNTAKEN_S = 10.0
 #: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
 _SCAN_STEPS = 200
 
@@ -174,7 +176,10 @@ class _Look:
         server = self._look_at_server()
         waiting, active = sum(lane.waiting for lane in lanes), sum(lane.active for lane in lanes)
         ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
+        if not meta and not lane_names and not workers:
+            self._problems.append(f"Nothing was ever put on a queue named {keys.queue} here: check the name.")
         self._judge(waiting, workers, next_delayed)
+        self._judge_lanes(lanes, workers)
         return Overview(
             version=JSON_VERSION,
             queue=keys.queue,
@@ -327,6 +332,23 @@ class _Look:
             self._problems.append(
                 f"Delayed job {next_delayed.job_id} is overdue by {-next_delayed.due_in_s:.0f} s: {why}."
             )
+
+    def _judge_lanes(self, lanes: list[LaneView], workers: list[WorkerView]) -> None:
+        """Name what waits although somebody is free: an idle worker takes a new job at once, unless it stands by."""
+        states = {worker.name: worker.state for worker in workers}
+        if all(state == "lost" for state in states.values()):
+            return  # said already
+        for lane in lanes:
+            if lane.waiting == 0 or (lane.oldest_waiting_s or 0.0) < _UNTAKEN_S:
+                continue
+            owner = lane.name.removeprefix("@")
+            waits = f"{lane.waiting} jobs wait in lane {lane.name} for up to {lane.oldest_waiting_s:.0f} s"
+            if owner != lane.name and states.get(owner, "lost") == "lost":
+                self._problems.append(f"{waits}, and worker {owner} isn't there: start it.")
+            elif owner != lane.name and states[owner] == "idle":
+                self._problems.append(f"{waits}, and worker {owner} is idle and doesn't take them: see its log.")
+            elif owner == lane.name and "idle" in states.values():
+                self._problems.append(f"{waits}, and the idle workers don't take them: see in their logs why.")
 
 
 def _scan_for_queues(client: redis.Redis) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -170,6 +171,37 @@ def test_waiting_jobs_without_workers_and_a_job_of_a_dead_worker_degrade_the_ver
     assert any("1 jobs wait and no worker" in problem for problem in overview.problems)
     assert any("w1 is gone and holds job 1" in problem for problem in overview.problems)
     assert overview.workers[0].state == "lost"
+
+
+def test_jobs_that_idle_workers_leave_lying_degrade_the_verdict(
+    redis_server: RedisServer, queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    make_hands("w1").fetch()
+    seconds, _ = client.time()
+    a_minute_ago_ms = seconds * 1000 - 60_000
+    for lane in ("main", "@w1", "@w2"):
+        queue.enqueue({}, job_id=lane, lane=lane)
+        stream = queue.keys.lane(lane)
+        [(_, fields)] = cast("list[tuple[str, dict[Any, Any]]]", client.xrange(stream))
+        # The same entry, as if it had been lying there: no test waits for ten seconds.
+        client.delete(stream)
+        client.xadd(stream, fields, id=f"{a_minute_ago_ms}-0")
+        client.hset(queue.keys.job(lane), "entry_id", f"{a_minute_ago_ms}-0")
+
+    overview = look(redis_server, queue)
+
+    assert overview.verdict == "DEGRADED"
+    problems = re.sub(r" for up to 6\d s", "", " ".join(overview.problems))
+    assert "1 jobs wait in lane main, and the idle workers don't take them" in problems
+    assert "lane @w1, and worker w1 is idle and doesn't take them" in problems
+    assert "lane @w2, and worker w2 isn't there: start it" in problems
+
+
+def test_a_queue_that_nobody_ever_used_is_not_ok(redis_server: RedisServer) -> None:
+    shown = run(redis_server, "--queue", "mistyped", "inspect")
+
+    assert "DEGRADED" in shown.stdout
+    assert "Nothing was ever put on a queue named mistyped here: check the name." in shown.stdout
 
 
 def test_inspecting_changes_nothing(
