@@ -16,6 +16,7 @@ from orders_service.life import account_rows, second_number
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Collection
 
     from orders_service.domain.facts import ApplicationRow, KeptFact, ListReading
     from orders_service.domain.orders import Order, Send
@@ -25,6 +26,8 @@ _JOURNAL: Final = queries.load("life_journal")
 
 #: `sends.settled_by` where readings proved it.
 BY_READINGS: Final = "readings"
+#: Readings that neither adopt nor count, although nothing was wrong with how they were made.
+_INCONCLUSIVE: Final = frozenset({VoidReason.NO_BALANCE, VoidReason.INCOMPLETE, VoidReason.HAS_CANDIDATE})
 
 
 async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
@@ -85,6 +88,8 @@ async def _weigh_undecided(
     )
     if void is VoidReason.LOW_BALANCE:
         await _weigh_low_balance(work, order, fact, told, send)
+    elif void in _INCONCLUSIVE and send.may_have_left:
+        await _weigh_inconclusive(work, order, fact, send)
     elif void is None and order.open_send == send:
         await _count(work, order, fact, send, told.begun_at)
 
@@ -203,11 +208,27 @@ async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: Lis
     reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
     await work.note_news(order, "balance_low", actor=fact.actor, reason=reason)
     work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
+    if await _has_lasted(work, send, {VoidReason.LOW_BALANCE}):
+        await work.hold(order, f"{reason} The list doesn't show the order: a person decides.", actor=fact.actor)
+
+
+async def _weigh_inconclusive(work: Work, order: Order, fact: KeptFact, send: Send) -> None:
+    """One reading that tells nothing is followed by a better one, mostly; where none comes for a whole time of absence,
+    the order would wait for ever, unseen."""
+    if await _has_lasted(work, send, _INCONCLUSIVE):
+        reason = (
+            f"For {send.absent_after_s:g} s no reading of the account's list could tell what came of the send "
+            "(a row without number, a list not read to its end, or no balance): a person decides."
+        )
+        await work.hold(order, reason, actor=fact.actor)
+
+
+async def _has_lasted(work: Work, send: Send, reasons: Collection[VoidReason]) -> bool:
+    """Whether readings were void for these reasons over a whole time of absence, spaced as those that count."""
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
     since: dt.datetime = send.settled_at or send.gate_at
-    low = [row["read_at"] for row in rows if row["void_reason"] == VoidReason.LOW_BALANCE]
-    if absence.count_readings(low, since, send.absent_after_s) == absence.NEEDED:
-        await work.hold(order, f"{reason} The list doesn't show the order: a person decides.", actor=fact.actor)
+    void = [row["read_at"] for row in rows if row["void_reason"] in reasons]
+    return absence.count_readings(void, since, send.absent_after_s) == absence.NEEDED
 
 
 async def _find_void_reason(

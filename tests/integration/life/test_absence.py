@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from orders_service.domain import facts
 from tests.integration.life.bench import ABSENT_AFTER_S, BALANCE, Bench, row
 
 OTHER = "77:01:0001001:1002"
@@ -96,6 +97,44 @@ def test_a_balance_that_stays_lower_for_the_whole_time_is_for_a_person(bench: Be
     order = bench.order(holder.order_id)
     assert order["state"] == "unconfirmed"
     assert order["hold_reason"] is not None
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes"),
+    [
+        ((), {"balance": None}),
+        ((), {"is_complete": False}),
+        ((row(901, ""),), {}),
+        ((row(901, ""),), {"is_unfiltered": False, "balance": None}),
+    ],
+    ids=["no balance", "not read to the end", "a row without number", "a row without number, by filter"],
+)
+def test_a_send_that_readings_tell_nothing_of_for_the_whole_time_is_for_a_person(
+    bench: Bench, rows: tuple[facts.ApplicationRow, ...], changes: dict[str, object]
+) -> None:
+    holder = bench.sent()
+    gate_at = bench.age(holder.order_id, 1.5)
+
+    for fifth in range(1, 6):
+        assert bench.order(holder.order_id)["hold_reason"] is None
+        at = gate_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1)
+        bench.read(holder, *rows, begun_at=at, **changes)
+
+    order = bench.order(holder.order_id)
+    assert order["state"] == "unconfirmed"
+    assert order["hold_reason"] is not None
+
+
+def test_readings_that_tell_nothing_of_a_send_that_never_left_hold_nothing(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.tell(holder, facts.NotSent(reason="closed"))
+    settled_at = bench.age(holder.order_id, 1.5)
+
+    for fifth in range(1, 7):
+        bench.read(holder, begun_at=settled_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1), balance=None)
+
+    assert bench.order(holder.order_id)["hold_reason"] is None
+    assert bench.gate(holder).order.state == "unconfirmed"
 
 
 def test_what_later_orders_of_the_account_cost_is_no_veto(bench: Bench) -> None:
