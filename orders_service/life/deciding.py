@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")
 _OPERATOR: Final = "operator:"
+#: How long after its gate a paid call may still be on its way or at the portal, in seconds: a worker waits a minute at
+#: most for the answer of the gate and two for that of the portal, which may go on with a call that was lost.
+PAID_CALL_S: Final = 300.0
 
 
 async def settle_by_number(
@@ -58,7 +62,8 @@ async def settle_as_absent(
     Raises:
         InvalidInput: No name.
         NotFound: No such order.
-        Refused: WRONG_STATE, where the order isn't waiting for this.
+        Refused: WRONG_STATE, where the order isn't waiting for this; with metadata need = time, while the paid call may
+            be on its way.
     """
     actor = _operator(actor)
     async with working(db, lease_s) as work:
@@ -69,6 +74,8 @@ async def settle_as_absent(
         is_held = order.state in (OrderState.PROCESSING, OrderState.QUEUED) and order.hold_reason is not None
         if not (is_open or is_held):
             raise wrong_state(order, f"Order {order.id} is {order.state} and doesn't wait for this decision.")
+        if order.open_send is not None:
+            await _check_call_is_over(work, order, order.open_send)
         if order.submission is not None and order.sends:
             await _know_what_was_read(work, order)
         if is_open:
@@ -168,6 +175,19 @@ def _number_taken(order_id: int, number: str) -> errors.Refused:
         f"Order {order_id} can't have the number {number}: another order of its account has it.",
         number=number,
     )
+
+
+async def _check_call_is_over(work: Work, order: Order, send: Send) -> None:
+    """Refuse to call a send absent that may be made at this very moment: it would be charged, and so would the next.
+
+    A look at the portal can't tell yet, and no worker can be asked: it may be paused.
+    """
+    clock = await work.get(_ORDER["read_clock"])
+    over_at = send.gate_at + dt.timedelta(seconds=min(PAID_CALL_S, send.absent_after_s))
+    left_s = (over_at - clock["now"]).total_seconds()
+    if left_s > 0:
+        message = f"The paid call of order {order.id} may be on its way: look at the portal again in {left_s:.0f} s."
+        raise wrong_state(order, message, need="time")
 
 
 async def _know_what_was_read(work: Work, order: Order) -> None:

@@ -138,6 +138,13 @@ def _with_late_row(bench: Bench) -> Holder:
     return bench.delivery(holder.order_id)
 
 
+def _long_sent(bench: Bench) -> Holder:
+    """An order whose paid call can't be on its way any more."""
+    holder = bench.sent()
+    bench.age(holder.order_id, 0.1)
+    return holder
+
+
 def _abandoned(bench: Bench) -> Holder:
     holder = bench.uploaded()
     bench.execute("update orders set seen_at = null")
@@ -242,7 +249,7 @@ CASES = {
         "registered",
     ),
     "a person's absence": Case(
-        lambda bench: bench.sent(),
+        _long_sent,
         lambda bench, holder: lambda db: deciding.settle_as_absent(db, holder.order_id, actor="ivan"),
         "processing",
     ),

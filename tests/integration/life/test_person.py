@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orders_service import errors
 from orders_service.life import deciding
 from tests.integration.life.bench import Bench, refused, row
+
+if TYPE_CHECKING:
+    from orders_service.domain.orders import Holder
 
 OTHER = "77:01:0001001:1002"
 
@@ -19,6 +23,13 @@ def by_number(bench: Bench, order_id: int, number: str, actor: str = "ivan") -> 
 
 def as_absent(bench: Bench, order_id: int, actor: str = "ivan") -> None:
     bench.run(deciding.settle_as_absent(bench.db, order_id, actor=actor))
+
+
+def sent(bench: Bench) -> Holder:
+    """An order whose paid call can't be on its way any more."""
+    holder = bench.sent()
+    bench.age(holder.order_id, 0.1)
+    return holder
 
 
 def relayed(bench: Bench) -> None:
@@ -115,7 +126,7 @@ def test_of_two_orders_given_one_number_at_the_same_moment_one_gets_it(bench: Be
 
 
 def test_absence_allows_one_more_send_after_one_more_reading(bench: Bench) -> None:
-    holder = bench.sent()
+    holder = sent(bench)
     relayed(bench)
 
     as_absent(bench, holder.order_id)
@@ -131,9 +142,32 @@ def test_absence_allows_one_more_send_after_one_more_reading(bench: Bench) -> No
     assert bench.gate(holder).order.state == "unconfirmed"
 
 
+def test_no_absence_is_taken_while_the_paid_call_may_be_on_its_way(bench: Bench) -> None:
+    """The call of a worker between gate and answer would be charged, and the resend, too."""
+    holder = bench.sent()
+    before = bench.snapshot(holder.order_id)
+
+    with refused("WRONG_STATE", need="time"):
+        as_absent(bench, holder.order_id)
+
+    assert bench.snapshot(holder.order_id) == before
+    bench.age(holder.order_id, 0.1)
+    as_absent(bench, holder.order_id)
+    assert bench.state(holder.order_id) == "processing"
+
+
+def test_a_short_time_of_absence_shortens_the_wait_for_a_persons_word(bench: Bench) -> None:
+    holder = bench.uploaded()
+    bench.gate(holder, absent_after_s=0.001, is_portal_on_loopback=True)
+
+    as_absent(bench, holder.order_id)
+
+    assert bench.state(holder.order_id) == "processing"
+
+
 @pytest.mark.parametrize("actor", ["ivan", "operator:ivan", "maria"])
 def test_the_repeat_of_an_absence_changes_nothing_more(bench: Bench, actor: str) -> None:
-    holder = bench.sent()
+    holder = sent(bench)
     as_absent(bench, holder.order_id)
     relayed(bench)
     before = bench.snapshot(holder.order_id)
@@ -163,7 +197,7 @@ def test_a_person_may_allow_what_the_system_may_not(bench: Bench) -> None:
 
 
 def test_an_absence_by_a_person_leaves_the_systems_own_resend(bench: Bench) -> None:
-    holder = bench.sent()
+    holder = sent(bench)
     as_absent(bench, holder.order_id)
     bench.read(holder)
     bench.gate(holder)
@@ -176,7 +210,7 @@ def test_an_absence_by_a_person_leaves_the_systems_own_resend(bench: Bench) -> N
 
 
 def test_rows_that_a_person_has_seen_dont_stop_the_order_again(bench: Bench) -> None:
-    holder = bench.sent()
+    holder = sent(bench)
     bench.read(holder, row(901, "N-1"), row(902, "N-2"))
     as_absent(bench, holder.order_id)
 
@@ -243,7 +277,7 @@ def test_an_order_that_waits_for_nothing_is_refused(bench: Bench, state: str) ->
 
 
 def test_a_decision_names_its_order_number_and_person(bench: Bench) -> None:
-    holder = bench.sent()
+    holder = sent(bench)
 
     with pytest.raises(errors.NotFound):
         by_number(bench, 404, "N-1")
