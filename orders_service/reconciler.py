@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 #: How a worker ends the job of an order that is on hold. By then a person may have decided, and the order goes on.
 ON_HOLD: Final = "on hold"
 
+#: In nobody's hand.
+_AT_REST: Final = frozenset({JobState.WAITING, JobState.DELAYED})
 _LOCK_KEY: Final = 0x726F_7371_7265_636F
 _ACTOR: Final = "reconciler"
 
@@ -44,6 +46,7 @@ class ReconcileCounts:
     Attributes:
         looked_at: Open orders in nobody's hand.
         reopened: Their jobs were gone or over.
+        moved: Their jobs lay in a lane where they don't belong.
         failed: Orders that failed with their jobs.
         held: Orders whose jobs failed after the gate.
         weighed: Orders whose facts nobody had weighed.
@@ -51,6 +54,7 @@ class ReconcileCounts:
 
     looked_at: int = 0
     reopened: int = 0
+    moved: int = 0
     failed: int = 0
     held: int = 0
     weighed: int = 0
@@ -94,11 +98,12 @@ class Reconciler:
                 total,
                 looked_at=total.looked_at + len(page),
                 reopened=total.reopened + counts.reopened,
+                moved=total.moved + counts.moved,
                 failed=total.failed + counts.failed,
                 held=total.held + counts.held,
             )
             after_id = page[-1].id
-        if total.reopened or total.failed or total.held or total.weighed:
+        if total.reopened or total.moved or total.failed or total.held or total.weighed:
             logger.info("Reconciled orders with the queue", extra={"event": "reconciled", **dataclasses.asdict(total)})
         return total
 
@@ -108,6 +113,7 @@ class Reconciler:
         if lost:
             await call_in_daemon(self._reopen, lost, jobs)
             await self._note_reopened(lost)
+        moved = await call_in_daemon(self._move, page, jobs)
         failed = held = 0
         for order in page:
             job = jobs.get(order.job_id)
@@ -122,7 +128,7 @@ class Reconciler:
             )
             failed += verdict is queue_verdicts.Verdict.FAILED
             held += verdict is queue_verdicts.Verdict.HELD
-        return ReconcileCounts(reopened=len(lost), failed=failed, held=held)
+        return ReconcileCounts(reopened=len(lost), moved=moved, failed=failed, held=held)
 
     def _reopen(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> None:
         """Start jobs again: those that are forgotten in one go, those that are over one by one."""
@@ -132,6 +138,20 @@ class Reconciler:
         for order in orders:
             if order.job_id in jobs:
                 self._queue.reopen(order.job)
+
+    def _move(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> int:
+        """Put jobs that nobody has in hand where their orders belong; returns how many.
+
+        A worker that took such a job would send it there itself. But it may lie in the lane of an account that the
+        order isn't bound to any more, whose worker never comes back; or in a shared lane, while the order's own account
+        reads only its own.
+        """
+        moved = 0
+        for order in orders:
+            job = jobs.get(order.job_id)
+            if job is not None and job.state in _AT_REST and job.is_live and job.lane != order.lane:
+                moved += self._queue.move(order.job_id, from_lane=job.lane, to_lane=order.lane)
+        return moved
 
     async def _note_reopened(self, orders: Sequence[ScheduledOrder]) -> None:
         parameters = {

@@ -10,6 +10,7 @@ class Event(enum.StrEnum):
 
     ENQUEUED = "enqueued"
     REOPENED = "reopened"
+    MOVED = "moved"
     PROMOTED = "promoted"
     STARTED = "started"
     COMPLETED = "completed"

@@ -140,6 +140,24 @@ class Queue:
             # It moved to another lane between the two looks.
             seen_lane = state
 
+    def move(self, job_id: str, *, from_lane: str, to_lane: str) -> bool:
+        """Put a job that waits, or is delayed, into another lane; its time and its attempts stay (`move.lua`).
+
+        For a job whose lane nobody reads any more. One that is in hand is left to its holder.
+
+        Returns:
+            Whether it was moved; False where it isn't in `from_lane`, is in hand, over or dead, or isn't there.
+
+        Raises:
+            InvalidName: The id or a lane breaks the rule.
+            ServerUnreachable: No answer; ask again. A job that a lost call had moved is told as not moved.
+        """
+        check_name("job", job_id)
+        keys = self.keys
+        script_keys = [keys.events, keys.lanes, keys.job(job_id), keys.lane(check_name("lane", from_lane))]
+        script_keys += [keys.lane(check_name("lane", to_lane)), keys.lane_bell(to_lane)]
+        return bool(self._run("move", script_keys, [self.settings.max_events, job_id, from_lane, to_lane]))
+
     def find_job(self, job_id: str) -> Job | None:
         """Return the job as it stands, or None if the queue doesn't know it."""
         return self.find_jobs([job_id]).get(job_id)

@@ -183,6 +183,40 @@ def test_a_job_that_ended_because_of_a_hold_is_reopened_once_the_hold_is_lifted(
     assert (order["state"], order["hold_reason"]) == ("registered", None)
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 60.0], ids=["waiting", "delayed"])
+@pytest.mark.parametrize(
+    ("columns", "lies", "belongs"),
+    [
+        # Its worker put the order down and died before it told the queue; it may never come back.
+        ({}, "@gone", "main"),
+        ({"is_urgent": True}, "@gone", "urgent"),
+        ({"state": "processing", "account": "a", "fence": 7}, "@gone", "main"),
+        # It died after the number came; an account that stands by reads no lane but its own.
+        ({"state": "registered", "account": "a", "fence": 7, "rosreestr_order_num": "80-1"}, "main", "@a"),
+        ({"state": "processing", "account": "a", "has_intent": True, "fence": 7}, "main", "@a"),
+    ],
+    ids=["queued", "urgent", "not bound", "registered", "bound"],
+)
+def test_a_job_in_a_lane_that_nobody_may_read_is_moved_to_where_its_order_belongs(
+    reconcile: Any,
+    queue: Queue,
+    fresh_database: Database,
+    columns: dict[str, Any],
+    lies: str,
+    belongs: str,
+    delay_s: float,
+) -> None:
+    order_id = relayed(fresh_database, **columns)
+    queue.enqueue({"order_id": order_id}, job_id=str(order_id), lane=lies, delay_s=delay_s)
+
+    assert reconcile().moved == 1
+
+    job = queue.find_job(str(order_id))
+    assert job is not None
+    assert (job.lane, job.is_live) == (belongs, True)
+    assert reconcile().moved == 0
+
+
 def test_all_pages_are_compared(reconcile: Any, queue: Queue, fresh_database: Database) -> None:
     with fresh_database.connect() as connection:
         connection.execute(

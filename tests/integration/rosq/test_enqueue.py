@@ -1,4 +1,4 @@
-"""Putting jobs on the queue, and starting them again: enqueue.lua, reopen.lua, promote.lua."""
+"""Putting jobs on the queue, and starting them again, moving them: enqueue.lua, reopen.lua, promote.lua, move.lua."""
 
 from __future__ import annotations
 
@@ -349,3 +349,60 @@ def test_a_due_id_without_a_job_is_taken_out(
 
     assert client.zcard(queue.keys.delayed) == 0
     assert events_of(client, queue, "ghost") == ["dropped"]
+
+
+# -- move ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [{"order_id": 1}, LONG])
+def test_a_waiting_job_goes_to_the_other_lane_with_its_data(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands], data: Any
+) -> None:
+    queue.enqueue(data, job_id="1", lane="@gone")
+
+    assert queue.move("1", from_lane="@gone", to_lane="main")
+
+    assert client.xlen(queue.keys.lane("@gone")) == 0
+    assert client.llen(queue.keys.lane_bell("main")) == 1
+    delivery = make_hands().fetch().delivery
+    assert delivery is not None
+    assert (delivery.lane, delivery.data) == ("main", data)
+    assert "moved" in events_of(client, queue)
+
+
+@pytest.mark.parametrize("data", [{"order_id": 1}, LONG])
+def test_a_delayed_job_keeps_its_time(queue: Queue, data: Any) -> None:
+    queue.enqueue(data, job_id="1", lane="@gone", delay_s=300)
+    before = queue.find_job("1")
+    assert before is not None
+
+    assert queue.move("1", from_lane="@gone", to_lane="main")
+
+    job = queue.find_job("1")
+    assert job is not None
+    assert (job.lane, job.state, job.due_at, job.data) == ("main", JobState.DELAYED, before.due_at, data)
+
+
+def test_moving_twice_moves_once(queue: Queue, client: redis.Redis) -> None:
+    queue.enqueue({"order_id": 1}, job_id="1", lane="@gone")
+
+    moves = [queue.move("1", from_lane="@gone", to_lane="main") for _ in range(2)]
+
+    assert moves == [True, False]
+    assert client.xlen(queue.keys.lane("main")) == 1
+
+
+def test_a_job_in_hand_over_elsewhere_or_unknown_is_not_moved(queue: Queue, make_hands: Callable[..., Hands]) -> None:
+    queue.enqueue({"order_id": 1}, job_id="1", lane="@gone")
+    hands = make_hands()
+    delivery = hands.fetch("@gone").delivery
+    assert delivery is not None
+
+    assert not queue.move("1", from_lane="@gone", to_lane="main"), "it is in hand"
+    hands.consumer.exchange(Settlement(delivery=delivery, outcome=Outcome.COMPLETE), [], is_fetching=False)
+    assert not queue.move("1", from_lane="@gone", to_lane="main"), "it is over"
+    queue.enqueue({"order_id": 2}, job_id="2", lane="urgent")
+    assert not queue.move("2", from_lane="@gone", to_lane="main"), "it is elsewhere"
+    assert not queue.move("3", from_lane="@gone", to_lane="main"), "there is none"
+    with pytest.raises(InvalidName):
+        queue.move("2", from_lane="urgent", to_lane="no lane")
