@@ -427,6 +427,30 @@ def test_the_list_ends_where_it_says_last(portal: Portal, client: PortalClient) 
         pytest.param([{"content": [application(1)], "last": True, "totalElements": 2}], id="fewer than the total"),
         pytest.param([{"content": [application(1)]}] * 2, id="the same page for ever"),
         pytest.param([{"content": [application(n)]} for n in range(9)], id="more pages than allowed"),
+        # Row 1 goes away after the first page, so row 3 moves onto it and is never seen.
+        pytest.param(
+            [
+                {"content": [application(1), application(2)], "totalElements": 4},
+                {"content": [application(4)], "last": True, "totalElements": 3},
+            ],
+            id="a row went away",
+        ),
+        pytest.param(
+            [
+                {"content": [application(1), application(2)], "totalElements": 2},
+                {"content": [application(3)], "last": True, "totalElements": 2},
+            ],
+            id="more than the total",
+        ),
+        # Row 4 changed and came to the front, so row 2 moves onto the second page, and row 4 is never seen.
+        pytest.param(
+            [
+                {"content": [application(1), application(2)]},
+                {"content": [application(2), application(3)]},
+                {"content": []},
+            ],
+            id="a row twice and no total",
+        ),
     ],
 )
 def test_a_list_that_hints_at_more_rows_is_not_complete(

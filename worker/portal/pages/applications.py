@@ -180,14 +180,20 @@ class _Pages:
 
     def __iter__(self) -> Iterator[Application]:
         seen: set[int] = set()
+        totals: set[int] = set()
+        is_shifted = False
         for number in range(self._session.transport.settings.list_max_pages):
             page = self._read_page(number)
             fresh = [row for row in page.rows if row.application_id not in seen]
+            is_shifted = is_shifted or len(fresh) < len(page.rows)
+            if page.total is not None:
+                totals.add(page.total)
             seen.update(row.application_id for row in fresh)
             yield from fresh
             if page.is_last or not page.rows:
-                # A total above what was shown means that rows moved between pages, or are hidden.
-                self.is_complete = page.total is None or page.total <= len(seen)
+                # Rows that come, go or move while the pages are read push others past us. One total on all pages, and
+                # as many rows, says that none was missed; without totals a row that came twice says that one may be.
+                self.is_complete = totals == {len(seen)} if totals else not is_shifted
                 return
             if not fresh:
                 # The same rows again: the page number is ignored, and there is no end to wait for.
