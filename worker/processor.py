@@ -291,7 +291,8 @@ class Processor:
                 extra={"event": "attempt_unreported", "order_id": journal.order.order_id, "error": str(report)},
             )
         if delivery.is_last_attempt:
-            raise Fail(reason) from exc
+            # A person may lift the hold before the queue is told: then this isn't the order's failure any more.
+            raise Fail(f"on hold: {reason}" if journal.order.hold_reason else reason) from exc
         raise exc
 
     def _release_on_the_way_out(self, journal: OrderJournal, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -195,6 +196,20 @@ def test_the_last_attempt_fails_the_order_with_the_reason(bench: Bench) -> None:
     assert isinstance(signal, Fail)
     assert bench.service.order.state == orders_pb2.ORDER_STATE_FAILED
     assert bench.service.requests["FailOrder"][0].reason == "HTTP 400"
+
+
+def test_a_last_attempt_that_the_service_holds_says_so_to_the_queue(bench: Bench) -> None:
+    """The hold may be lifted before the job has failed: the reconciler must not take it for the order's failure."""
+    bench.service.bind()
+    bench.service.open_send(str(uuid.uuid4()), 3600)
+    bench.portal.raising["list"] = [AssertionError("a page changed")]
+
+    signal = bench.run(delivery(is_last=True))
+
+    assert isinstance(signal, Fail)
+    assert bench.service.order.hold_reason
+    assert signal.reason.startswith("on hold")
+    assert "a page changed" in signal.reason
 
 
 def test_a_defect_of_the_service_is_not_the_orders_fault(bench: Bench) -> None:
