@@ -89,8 +89,10 @@ async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: fa
     elif send.outcome is SendOutcome.NOT_SENT:
         reason = f"finish answered the number {number} for a send of which its sender said that no byte had left."
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
-    elif send.outcome is SendOutcome.ABSENT and order.state in (OrderState.PROCESSING, OrderState.UNCONFIRMED):
-        reason = f"finish answered the number {number} for a send that was settled as absent."
+    elif send.outcome is SendOutcome.ABSENT and order.number != number:
+        # Whatever became of the order since: this send was charged, and a number of another send is a second payment.
+        stored = f" The order's number is {order.number}." if order.number else ""
+        reason = f"finish answered the number {number} for a send that was settled as absent.{stored}"
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
     elif order.number is not None and order.number != number:
         await second_number.compare_answer(work, order, number, actor=fact.actor)

@@ -90,6 +90,48 @@ def test_an_answer_with_a_number_for_an_absent_send_is_for_a_person(bench: Bench
         bench.gate(holder)
 
 
+def test_an_answer_with_a_number_for_an_absent_send_of_a_failed_order_raises_an_alarm(bench: Bench) -> None:
+    """Nobody reads the list for it any more: without this word the money would be gone unseen."""
+    holder = bench.sent()
+    send_id = bench.sends(holder.order_id)[0]["send_id"]
+    bench.make_absent(holder)
+    bench.fail(holder)
+
+    bench.tell(holder, facts.FinishAnswer(http_status=200, text="N-1", expected_number="N-1"), send_id)
+
+    assert bench.state(holder.order_id) == "failed"
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+
+
+def test_an_answer_with_a_number_for_an_absent_send_beside_a_stored_one_raises_an_alarm(bench: Bench) -> None:
+    """Two sends, two numbers: it was paid twice, whether the list shows the first row yet or not."""
+    holder = bench.sent()
+    first = bench.sends(holder.order_id)[0]["send_id"]
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.read(holder, row(902, "N-2"))
+    assert bench.order(holder.order_id)["rosreestr_order_num"] == "N-2"
+
+    bench.tell(holder, facts.FinishAnswer(http_status=200, text="N-1", expected_number="N-1"), first)
+
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+    assert bench.order(holder.order_id)["hold_reason"] is not None
+
+
+def test_the_stored_number_as_the_late_answer_of_an_absent_send_is_no_news(bench: Bench) -> None:
+    holder = bench.sent()
+    first = bench.sends(holder.order_id)[0]["send_id"]
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.read(holder, row(901, "N-1"))
+
+    bench.tell(holder, facts.FinishAnswer(http_status=200, text="N-1", expected_number="N-1"), first)
+
+    assert bench.events(holder.order_id, "alarm") == []
+
+
 def test_an_answer_with_a_number_for_a_send_that_never_left_is_for_a_person(bench: Bench) -> None:
     holder = bench.sent()
     bench.tell(holder, facts.NotSent(reason="closed"))
