@@ -39,6 +39,15 @@ UPLOAD_PAUSE_S: Final = 10.0
 def register(visit: Visit) -> Outcome:
     """Bring a processing order as far as it gets: in the best case to its number."""
     before = visit.submission
+    listing: Listing | None = None
+    if before is not None and before.was_sent:
+        if before.person_oid != visit.portal.profile().person_oid:
+            raise PersonChanged
+        # What was sent before may have come to the list late: look, and let the service judge, before anything that may
+        # end this visit. An account that is used up was maybe used up by this very order.
+        listing = settle.record_full_reading(visit)
+        if visit.order.state != orders_pb2.ORDER_STATE_PROCESSING or visit.order.hold_reason:
+            return settle.after_reading(visit)
     found: FoundObject | None = None
     if before is None or not before.is_uploaded:
         looked_up = find_object(visit)
@@ -50,14 +59,7 @@ def register(visit: Visit) -> Outcome:
         raise AccountExhausted(balance)
     access_key = visit.portal.access_key()
     declarant = visit.portal.profile()
-    if before is not None and before.was_sent and before.person_oid != declarant.person_oid:
-        raise PersonChanged
-    if before is not None and before.was_sent:
-        # What was sent before may have come to the list late: look, and let the service judge, before sending again.
-        listing = settle.record_full_reading(visit)
-        if visit.order.state != orders_pb2.ORDER_STATE_PROCESSING or visit.order.hold_reason:
-            return settle.after_reading(visit)
-    else:
+    if listing is None:
         listing = visit.portal.list_applications()
     if not listing.is_complete:
         # An application that isn't known now would be taken for ours later.

@@ -148,6 +148,18 @@ def test_a_row_that_turns_up_late_ends_the_second_send_before_it_begins(bench: B
     assert bench.service.order.state == orders_pb2.ORDER_STATE_REGISTERED
 
 
+def test_a_late_row_is_found_although_it_took_the_accounts_last_order(bench: Bench) -> None:
+    """An account that is used up can't send again, but what it was charged for is in its list."""
+    given_intent(bench, is_uploaded=True, was_sent=True)
+    bench.portal.orders_left = 0
+    bench.portal.rows.append(row())
+
+    bench.run()
+
+    assert bench.service.order.order_number == NUMBER
+    assert "portal.send" not in bench.log
+
+
 def test_another_person_never_sends_again_what_the_first_one_may_have_sent(bench: Bench) -> None:
     given_intent(bench, is_uploaded=True, was_sent=True, person="2000000002")
 
