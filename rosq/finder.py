@@ -45,6 +45,11 @@ def last_delivered(groups: list[dict[str, Any]]) -> str | None:
     return next((group["last-delivered-id"] for group in groups if group["name"] == GROUP), None)
 
 
+def is_missing(error: redis_errors.ResponseError) -> bool:
+    """Whether an error answer only says that a lane, or its group, isn't there yet."""
+    return "NOGROUP" in str(error) or "no such key" in str(error).lower()
+
+
 def _parts(entry_id: str) -> tuple[int, int]:
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence or 0)
@@ -95,8 +100,8 @@ def _look_at(
     # A lane or group that doesn't exist is an answer here, not a failure.
     answers = pipe.execute(raise_on_error=False)
     for answer in answers:
-        is_missing = isinstance(answer, redis_errors.ResponseError) and _is_about_missing(answer)
-        if isinstance(answer, Exception) and not is_missing:
+        is_harmless = isinstance(answer, redis_errors.ResponseError) and is_missing(answer)
+        if isinstance(answer, Exception) and not is_harmless:
             raise answer
     (seconds, micros), *rest = answers
     now_ms = seconds * 1000 + micros // 1000
@@ -122,10 +127,6 @@ def _look_at(
         is_live = here != place or is_entry_live
         found[job_id] = _read_job(job_id, fields, due_ms, entries or [], now_ms, is_entry_live=is_live)
     return found, moved
-
-
-def _is_about_missing(error: redis_errors.ResponseError) -> bool:
-    return "NOGROUP" in str(error) or "no such key" in str(error).lower()
 
 
 def _read_job(

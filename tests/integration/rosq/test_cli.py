@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from rosq import Delivery, NewJob, Queue, WorkerSettings
-from rosq.inspect_view import duration
-from rosq.inspector import Inspector
+from rosq.inspect import Inspector
+from rosq.inspect.draw import duration
 from tests.integration.rosq.conftest import Hands, Running, settings_of
 from tests.waiting import wait_until
 

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from rosq import JobState, NewJob
-from rosq.inspector import Inspector
+from rosq.inspect import Inspector
 from tests.integration.rosq.conftest import Log, WorkerProcess, settings_of
 from tests.waiting import wait_until
 

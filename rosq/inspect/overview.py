@@ -1,29 +1,23 @@
-"""The queue at a glance: reads Redis in a bounded number of steps, changes nothing, asks no worker."""
+"""The queue at a glance, in a bounded number of steps."""
 
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from redis import exceptions as redis_errors
-
-from rosq import errors, fitness
-from rosq.client import make_client
+from rosq import fitness
 from rosq.finder import is_after, last_delivered
-from rosq.keys import GROUP, QUEUES, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
+from rosq.inspect.pause import read_pause
+from rosq.inspect.view import View, at, server_now
+from rosq.keys import GROUP, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
     import redis
 
-    from rosq.settings import RedisSettings
+    from rosq.inspect.pause import Pause
 
-T = TypeVar("T")
-
-#: The version of what `--json` prints: it grows when a field changes or goes, not when one is added.
-JSON_VERSION = 1
 #: Lanes and workers that are looked at; the counts say when there are more.
 MAX_LANES = 200
 MAX_WORKERS = 200
@@ -31,8 +25,6 @@ MAX_WORKERS = 200
 _OVERDUE_S = 30.0
 #: A job that waits for longer, while somebody is idle who should take it, is trouble.
 _UNTAKEN_S = 10.0
-#: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
-_SCAN_STEPS = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +68,9 @@ class NextDelayed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(View):
     """What `rosq inspect` shows."""
 
-    version: int
-    queue: str
-    seen_at: datetime
     #: OK or DEGRADED.
     verdict: str
     #: Why it is degraded, one sentence each; what breaks an invariant stands in `inconsistencies`.
@@ -104,52 +93,25 @@ class Overview:
     workers: list[WorkerView]
     worker_count: int
     server: dict[str, str | int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values: times as ISO 8601 in UTC, durations in seconds. `docs/inspect.md` documents the fields."""
-        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+    #: None while the queue hands out jobs.
+    pause: Pause | None
 
 
-class Inspector:
-    """Reads one queue, or finds out which there are.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class QueuesView(View):
+    """What `rosq inspect queues` shows; its own `queue` is empty."""
+
+    queues: list[Overview]
+    count: int
+
+
+def look(client: redis.Redis, keys: Keys, address: str) -> Overview:
+    """Return how the queue stands.
 
     Raises:
-        ServerUnreachable: From every method: Redis gives no answer, or refuses this client.
+        ServerUnfit: A newer rosq has written it.
     """
-
-    def __init__(self, redis_settings: RedisSettings) -> None:
-        self._settings = redis_settings
-        self._client = make_client(redis_settings, "rosq-inspect")
-
-    def __enter__(self) -> Inspector:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def list_queues(self) -> list[str]:
-        """Name the queues that have anything in them on this server."""
-
-        def ask(client: redis.Redis) -> list[str]:
-            names = sorted(str(name) for name in client.smembers(QUEUES))
-            found = [name for name in names if client.exists(Keys(name).meta)]
-            return found or _scan_for_queues(client)
-
-        return self._ask(ask)
-
-    def look(self, queue: str) -> Overview:
-        """Return how the queue stands.
-
-        Raises:
-            ServerUnfit: A newer rosq has written it.
-        """
-        return self._ask(lambda client: _Look(client, Keys(queue), self._settings.address).overview())
-
-    def _ask(self, ask: Callable[[redis.Redis], T]) -> T:
-        try:
-            return ask(self._client)
-        except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self._settings.address) from error
+    return _Look(client, keys, address).overview()
 
 
 class _Look:
@@ -159,8 +121,7 @@ class _Look:
         self._client: Any = client
         self._keys = keys
         self._address = address
-        seconds, micros = self._client.time()
-        self._now_s = seconds + micros / 1_000_000
+        self._now_s = server_now(client)
         self._problems: list[str] = []
         self._inconsistencies: list[str] = []
 
@@ -176,14 +137,16 @@ class _Look:
         server = self._look_at_server()
         waiting, active = sum(lane.waiting for lane in lanes), sum(lane.active for lane in lanes)
         ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
+        pause = read_pause(meta)
         if not meta and not lane_names and not workers:
             self._problems.append(f"Nothing was ever put on a queue named {keys.queue} here: check the name.")
-        self._judge(waiting, workers, next_delayed)
-        self._judge_lanes(lanes, workers)
+        self._judge(waiting, workers, next_delayed, pause)
+        if pause is None:
+            self._judge_lanes(lanes, workers)
         return Overview(
-            version=JSON_VERSION,
+            view="overview",
             queue=keys.queue,
-            seen_at=datetime.fromtimestamp(self._now_s, UTC),
+            seen_at=at(self._now_s),
             verdict="DEGRADED" if self._problems or self._inconsistencies else "OK",
             problems=self._problems,
             inconsistencies=self._inconsistencies,
@@ -202,6 +165,7 @@ class _Look:
             workers=workers,
             worker_count=client.zcard(keys.workers),
             server=server,
+            pause=pause,
         )
 
     def _look_at_lane(self, name: str, held: dict[str, dict[str, Any]]) -> LaneView:
@@ -277,7 +241,7 @@ class _Look:
             state=state,
             host=hold.get("host"),
             pid=int(hold["pid"]) if "pid" in hold else None,
-            last_seen_at=None if seen_ms is None else datetime.fromtimestamp(seen_ms / 1000, UTC),
+            last_seen_at=None if seen_ms is None else at(seen_ms / 1000),
         )
         if job is None:
             return view
@@ -288,7 +252,7 @@ class _Look:
             job_id=job["job_id"],
             lane=job["lane"],
             attempt=int(job["attempts"] or 0) + 1,
-            started_at=datetime.fromtimestamp(started_s, UTC),
+            started_at=at(started_s),
             running_s=self._now_s - started_s,
             lease_left_s=lease_until_s - self._now_s,
         )
@@ -298,9 +262,7 @@ class _Look:
         if not first:
             return None
         job_id, due_ms = first[0]
-        return NextDelayed(
-            job_id=job_id, due_at=datetime.fromtimestamp(due_ms / 1000, UTC), due_in_s=due_ms / 1000 - self._now_s
-        )
+        return NextDelayed(job_id=job_id, due_at=at(due_ms / 1000), due_in_s=due_ms / 1000 - self._now_s)
 
     def _look_at_server(self) -> dict[str, str | int]:
         memory, server = self._client.info("memory"), self._client.info("server")
@@ -316,7 +278,11 @@ class _Look:
             "used_memory_bytes": memory.get("used_memory", 0),
         }
 
-    def _judge(self, waiting: int, workers: list[WorkerView], next_delayed: NextDelayed | None) -> None:
+    def _judge(
+        self, waiting: int, workers: list[WorkerView], next_delayed: NextDelayed | None, pause: Pause | None
+    ) -> None:
+        if pause is not None:
+            self._problems.append(f"The queue is {pause}: nothing new is handed out until `rosq resume`.")
         alive = [worker for worker in workers if worker.state != "lost"]
         if waiting and not alive:
             self._problems.append(f"{waiting} jobs wait and no worker is there: start one.")
@@ -349,26 +315,3 @@ class _Look:
                 self._problems.append(f"{waits}, and worker {owner} is idle and doesn't take them: see its log.")
             elif owner == lane.name and "idle" in states.values():
                 self._problems.append(f"{waits}, and the idle workers don't take them: see in their logs why.")
-
-
-def _scan_for_queues(client: redis.Redis) -> list[str]:
-    """Look for queues by their keys, for a bounded while: the list of names is lost with all data, and comes back
-    late."""
-    names: set[str] = set()
-    cursor = 0
-    for _ in range(_SCAN_STEPS):
-        cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
-        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
-        if cursor == 0:
-            break
-    return sorted(names)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return round(value, 3) if isinstance(value, float) else value

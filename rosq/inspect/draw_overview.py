@@ -8,10 +8,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rosq.inspect.draw import duration, heading, make_table, shown
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rosq.inspector import Overview, WorkerView
+    from rosq.inspect.overview import Overview, QueuesView, WorkerView
 
 _WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
 
@@ -28,22 +30,6 @@ def render(overview: Overview) -> RenderableType:
         Text(),
         _workers(overview),
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Say a duration in at most two units: `3 d 4 h`, `5 min 2 s`, `1.2 s`; a dash for none."""
-    if seconds is None:
-        return "–"
-    sign = "-" if seconds < 0 else ""
-    seconds = abs(seconds)
-    if seconds < 10:
-        return f"{sign}{seconds:.1f} s"
-    whole = round(seconds)
-    for size, unit, below, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // below
-            return f"{sign}{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
-    return f"{sign}{whole} s"
 
 
 def _verdict(overview: Overview) -> Text:
@@ -78,7 +64,7 @@ def _facts(overview: Overview) -> Text:
 
 def _lanes(overview: Overview) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title_justify="left", title_style="bold")
-    table.title = f"Lanes ({_shown(len(overview.lanes), overview.lane_count)})"
+    table.title = f"Lanes ({shown(len(overview.lanes), overview.lane_count)})"
     table.add_column("lane", header_style="dim")
     for name in ("waiting", "active", "oldest waiting"):
         table.add_column(name, justify="right", header_style="dim")
@@ -90,7 +76,7 @@ def _lanes(overview: Overview) -> Table:
 def _workers(overview: Overview) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title_justify="left", title_style="bold")
     count = max(overview.worker_count, len(overview.workers))
-    table.title = f"Workers ({_shown(len(overview.workers), count)})"
+    table.title = f"Workers ({shown(len(overview.workers), count)})"
     for name in ("worker", "state", "job", "attempt", "since", "lease left", "process"):
         is_number = name in ("attempt", "since", "lease left")
         table.add_column(name, justify="right" if is_number else "left", header_style="dim")
@@ -112,5 +98,38 @@ def _worker_row(worker: WorkerView) -> tuple[str | Text, ...]:
     )
 
 
-def _shown(shown: int, count: int) -> str:
-    return str(count) if shown >= count else f"{shown} of {count} shown"
+def draw_workers(overview: Overview) -> RenderableType:
+    """Draw the workers alone."""
+    return Group(_title(overview), _workers(overview))
+
+
+def draw_lanes(overview: Overview) -> RenderableType:
+    """Draw the lanes alone."""
+    return Group(_title(overview), _lanes(overview))
+
+
+def draw_queues(view: QueuesView) -> RenderableType:
+    """Draw all queues of a server, one a line."""
+    columns = ["queue", "verdict", "waiting", "active", "delayed", "completed", "failed", "oldest waiting", "workers"]
+    rows = [
+        (
+            each.queue,
+            Text("PAUSED" if each.pause else each.verdict, "green" if each.verdict == "OK" else "red"),
+            f"{each.waiting:,}",
+            f"{each.active:,}",
+            f"{each.delayed:,}",
+            f"{each.completed:,}",
+            f"{each.failed:,}",
+            duration(each.oldest_waiting_s),
+            str(sum(worker.state != "lost" for worker in each.workers)),
+        )
+        for each in view.queues
+    ]
+    return Group(heading("Queues", shown(len(rows), view.count)), make_table(columns, rows, right=columns[2:]))
+
+
+def _title(overview: Overview) -> Text:
+    text = heading(f"queue {overview.queue}", f"{overview.seen_at:%Y-%m-%d %H:%M:%S} UTC")
+    if overview.pause is not None:
+        text.append(f"\n{overview.pause}", "yellow")
+    return text

@@ -1,0 +1,151 @@
+"""How a view gets out: as a screen or as JSON, once or again and again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from rosq import errors
+from rosq.commands.context import Target, to_failure
+from rosq.inspect import Inspector
+from rosq.inspect.view import JSON_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from rosq.inspect.view import View
+
+V = TypeVar("V", bound="View")
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How the user wants to see it."""
+
+    is_json: bool = False
+    watch_s: float | None = None
+    no_color: bool = False
+
+    def make_console(self) -> Console:
+        """A console on stdout. Ids and errors are data: nothing in them is markup."""
+        # Outside of a terminal a row is one line, however long, so that grep finds it whole.
+        return Console(no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
+
+
+def output_options(command: F) -> F:
+    """Add --json, --watch and --no-color; the command gets them as `output`. They may stand before a subcommand too."""
+
+    @click.option("--json", "is_json", is_flag=True, help="Print JSON, with --watch one object a line.")
+    @click.option(
+        "--watch",
+        "watch_s",
+        type=click.FloatRange(min=0.1),
+        is_flag=False,
+        flag_value=2.0,
+        default=None,
+        metavar="[SECONDS]",
+        help="Look again every so many seconds (2), until Ctrl-C. Stands outages of Redis.",
+    )
+    @click.option("--no-color", is_flag=True, envvar="NO_COLOR", show_envvar=True, help="Print without colours.")
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(
+        context: click.Context, /, *args: Any, is_json: bool, watch_s: float | None, no_color: bool, **options: Any
+    ) -> Any:
+        before = context.meta.get("rosq.output", Output())
+        output = Output(
+            is_json=is_json or before.is_json,
+            watch_s=watch_s if watch_s is not None else before.watch_s,
+            no_color=no_color or before.no_color,
+        )
+        context.meta["rosq.output"] = output
+        return context.invoke(command, *args, output=output, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def show(
+    target: Target,
+    output: Output,
+    look: Callable[[Inspector, str], V],
+    draw: Callable[[V], RenderableType],
+    exit_code: Callable[[V], int] = lambda _: 0,
+    *,
+    needs_queue: bool = True,
+) -> None:
+    """Look, print, and exit with what the view says; or go on until Ctrl-C, which is how watching ends well."""
+    try:
+        with Inspector(target.settings) as inspector:
+            queue = target.find_queue(inspector) if needs_queue else ""
+            if output.watch_s is not None:
+                _watch(inspector, queue, output, output.watch_s, look, draw)
+                return
+            view = look(inspector, queue)
+    except errors.RosqError as error:
+        raise to_failure(error) from error
+    if output.is_json:
+        click.echo(json.dumps(view.to_json(), ensure_ascii=False))
+    else:
+        print_view(output, draw(view))
+    sys.exit(exit_code(view))
+
+
+def print_view(output: Output, drawn: RenderableType) -> None:
+    """Print a screen; a reader of a pipe that has seen enough is no failure."""
+    try:
+        console = output.make_console()
+        console.print(drawn, soft_wrap=not console.is_terminal and "COLUMNS" not in os.environ)
+    except BrokenPipeError:
+        leave_pipe()
+
+
+def leave_pipe() -> None:
+    """Let nothing be flushed into a pipe that nobody reads any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _watch(
+    inspector: Inspector,
+    queue: str,
+    output: Output,
+    every_s: float,
+    look: Callable[[Inspector, str], V],
+    draw: Callable[[V], RenderableType],
+) -> None:
+    console = output.make_console()
+    try:
+        if output.is_json:
+            while True:
+                click.echo(json.dumps(_look_for_json(inspector, queue, look), ensure_ascii=False))
+                time.sleep(every_s)
+        with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+            while True:
+                try:
+                    live.update(draw(look(inspector, queue)), refresh=True)
+                except errors.ServerUnreachable as error:
+                    live.update(Text(f"UNREACHABLE  {error}", "bold red"), refresh=True)
+                time.sleep(every_s)
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        leave_pipe()
+
+
+def _look_for_json(inspector: Inspector, queue: str, look: Callable[[Inspector, str], View]) -> dict[str, Any]:
+    try:
+        return look(inspector, queue).to_json()
+    except errors.ServerUnreachable as error:
+        return {"version": JSON_VERSION, "queue": queue, "verdict": "UNREACHABLE", "problems": [str(error)]}

@@ -1,0 +1,265 @@
+"""Examining a server and a queue on it: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+from redis import exceptions as redis_errors
+
+from rosq.fitness import OLDEST_VERSION
+from rosq.inspect import overview as overviews
+from rosq.inspect.draw import duration
+from rosq.inspect.key_check import KeyCheck
+from rosq.inspect.view import View
+
+if TYPE_CHECKING:
+    from rosq.keys import Keys
+
+_PINGS = 30
+_SLOW_S = 0.01
+_SKEW_S = 2.0
+_FULL_SHARE = 0.8
+
+OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    #: ok; note: worth knowing; warning: look at it when you can; error: jobs are in danger or stuck.
+    level: str
+    #: What was looked at, one word.
+    subject: str
+    #: What was seen, one sentence.
+    seen: str
+    #: What to do about it; None where nothing needs doing.
+    advice: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(View):
+    """What `rosq doctor` shows."""
+
+    #: OK, WARNINGS or ERRORS.
+    verdict: str
+    findings: list[Finding]
+    #: Whether an invariant of the queue is broken.
+    is_inconsistent: bool
+
+
+class Doctor:
+    """One examination; it only reads.
+
+    Args:
+        scan: Keys, entries and members of each kind that are looked at, at most.
+    """
+
+    def __init__(self, client: Any, keys: Keys, address: str, *, scan: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._address = address
+        self._scan = scan
+        self._findings: list[Finding] = []
+        self._info: dict[str, Any] = {}
+
+    def examine(self) -> Diagnosis:
+        """Look at everything.
+
+        Raises:
+            ServerUnfit: A newer rosq has written the queue.
+        """
+        self._info = self._client.info("everything")
+        overview = overviews.look(self._client, self._keys, self._address)
+        self._check_version()
+        self._check_eviction()
+        self._check_memory()
+        self._check_persistence()
+        self._check_replication()
+        self._check_latency()
+        self._check_clock(overview.seen_at.timestamp())
+        self._check_workers(overview)
+        self._check_queue(overview)
+        check = KeyCheck(self._client, self._keys, scan=self._scan).run()
+        for seen, advice in check.broken:
+            self._add(ERROR, "keys", seen, advice)
+        if not check.broken:
+            self._add(OK, "keys", f"Jobs and entries fit together: {check.looked_at}.")
+        if check.cut:
+            more = f"Looked at a part only ({', '.join(check.cut)}): a part is all that was checked."
+            self._add(NOTE, "keys", more, "Give --scan a greater number to look at more.")
+        levels = {finding.level for finding in self._findings}
+        return Diagnosis(
+            view="doctor",
+            queue=self._keys.queue,
+            seen_at=overview.seen_at,
+            verdict="ERRORS" if ERROR in levels else "WARNINGS" if WARNING in levels else "OK",
+            findings=self._findings,
+            is_inconsistent=bool(check.broken or overview.inconsistencies),
+        )
+
+    def _add(self, level: str, subject: str, seen: str, advice: str | None = None) -> None:
+        self._findings.append(Finding(level=level, subject=subject, seen=seen, advice=advice))
+
+    # -- the server ----------------------------------------------------------------------------------------------------
+
+    def _check_version(self) -> None:
+        info = self._info
+        speaks = str(info.get("redis_version", "0"))
+        name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {speaks}"
+        if tuple(int(part) for part in speaks.split(".")[:2]) < OLDEST_VERSION:
+            self._add(ERROR, "version", f"The server is {name}; workers need Redis 6.2 or newer.", "Upgrade it.")
+        else:
+            self._add(OK, "version", f"The server is {name}.")
+
+    def _check_eviction(self) -> None:
+        policy = self._info.get("maxmemory_policy", "unknown")
+        evicted = int(self._info.get("evicted_keys", 0))
+        if policy != "noeviction":
+            advice = "Set maxmemory-policy to noeviction, in the configuration file too."
+            self._add(ERROR, "eviction", f"maxmemory-policy is {policy}: jobs may vanish, no worker starts.", advice)
+        elif evicted:
+            seen = f"{evicted} keys were evicted since the server started, under another policy than now."
+            self._add(WARNING, "eviction", seen, "Look for lost jobs: compare with what was put on the queue.")
+        else:
+            self._add(OK, "eviction", "Nothing is evicted (maxmemory-policy is noeviction).")
+
+    def _check_memory(self) -> None:
+        used, limit = int(self._info.get("used_memory", 0)), int(self._info.get("maxmemory", 0))
+        total = int(self._info.get("total_system_memory", 0))
+        if limit and used >= limit * _FULL_SHARE:
+            seen = f"{used / limit:.0%} of maxmemory is used ({_mib(used)} of {_mib(limit)})."
+            advice = "Raise maxmemory, or find what fills it: a full server refuses new jobs and stops the workers."
+            self._add(ERROR if used >= limit * 0.95 else WARNING, "memory", seen, advice)
+        elif not limit and total and used >= total * _FULL_SHARE:
+            seen = f"No maxmemory is set, and {used / total:.0%} of the machine's memory is used."
+            self._add(WARNING, "memory", seen, "Free some, or the machine will kill the server.")
+        else:
+            of = f" of {_mib(limit)}" if limit else ", no maxmemory is set"
+            self._add(OK, "memory", f"{_mib(used)} used{of}.")
+
+    def _check_persistence(self) -> None:
+        info = self._info
+        is_aof = bool(info.get("aof_enabled", 0))
+        fsync = self._config("appendfsync")
+        save = self._config("save")
+        if is_aof and info.get("aof_last_write_status", "ok") != "ok":
+            self._add(ERROR, "persistence", "The last write to the AOF failed.", "Look at the disk and the server log.")
+        elif not is_aof and info.get("rdb_last_bgsave_status", "ok") != "ok":
+            self._add(ERROR, "persistence", "The last snapshot failed.", "Look at the disk and the server log.")
+        elif is_aof and fsync == "no":
+            seen = "AOF is on, but appendfsync is no: a crash of the machine loses half a minute or so."
+            self._add(WARNING, "persistence", seen, "Set appendfsync to everysec, or always.")
+        elif is_aof:
+            loses = {"everysec": "a crash of the machine loses a second at most", "always": "nothing is lost"}
+            how = f" (appendfsync {fsync}: {loses[fsync]})" if fsync in loses else ""
+            self._add(OK, "persistence", f"AOF is on{how}.")
+        else:
+            how = "only snapshots are made" if save else "nothing is written to disk"
+            if save is None:
+                how = "at most snapshots are made"
+            seen = f"AOF is off, {how}: a restart loses the jobs since the last snapshot, or all."
+            advice = "Set appendonly yes and appendfsync everysec, unless producers put lost jobs back by themselves."
+            self._add(WARNING, "persistence", seen, advice)
+
+    def _check_replication(self) -> None:
+        info = self._info
+        if info.get("role", "master") != "master":
+            seen = "This is a replica: it takes no writes, and what it shows may be late."
+            self._add(ERROR, "replication", seen, "Give workers and tools the address of the primary.")
+            return
+        replicas = [value for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
+        if not replicas:
+            self._add(NOTE, "replication", "The server has no replica: if its disk is lost, so are the jobs.")
+            return
+        lags = [int(replica.get("lag", 0)) for replica in replicas]
+        level = WARNING if max(lags) > 10 or any(replica.get("state") != "online" for replica in replicas) else OK
+        advice = "Look at the replica's log and the network." if level == WARNING else None
+        self._add(level, "replication", f"{len(replicas)} replicas, the slowest {max(lags)} s behind.", advice)
+
+    def _check_latency(self) -> None:
+        times = []
+        for _ in range(_PINGS):
+            begun = time.monotonic()
+            self._client.ping()
+            times.append(time.monotonic() - begun)
+        middle, worst = statistics.median(times), max(times)
+        seen = f"{_PINGS} pings: {middle * 1000:.2f} ms in the middle, {worst * 1000:.2f} ms at worst."
+        is_slow = middle > _SLOW_S
+        advice = "Look at SLOWLOG GET, at other users of the server, and at the network." if is_slow else None
+        self._add(WARNING if is_slow else OK, "latency", seen, advice)
+
+    def _check_clock(self, now_s: float) -> None:
+        begun = time.time()
+        seconds, micros = self._client.time()
+        ended = time.time()
+        skew_s = seconds + micros / 1_000_000 - (begun + ended) / 2
+        ahead_s = self._newest_event_s() - now_s
+        if ahead_s > 1:
+            seen = f"The newest event is {duration(ahead_s)} in the future: the server's clock was set back."
+            advice = (
+                "Let the clock be slewed (chrony, ntpd -x), not stepped. Leases last longer until it has caught up."
+            )
+            self._add(WARNING, "clock", seen, advice)
+        if abs(skew_s) > _SKEW_S:
+            seen = f"The server's clock is {duration(abs(skew_s))} {'ahead of' if skew_s > 0 else 'behind'} this one."
+            advice = "Synchronise both. rosq goes by the server's alone; log lines won't fit together."
+            self._add(WARNING, "clock", seen, advice)
+        elif ahead_s <= 1:
+            self._add(OK, "clock", f"The server's clock and this one are {abs(skew_s) * 1000:.0f} ms apart.")
+
+    def _newest_event_s(self) -> float:
+        newest = self._client.xrevrange(self._keys.events, count=1)
+        return int(newest[0][0].partition("-")[0]) / 1000 if newest else 0.0
+
+    def _config(self, name: str) -> str | None:
+        """A setting; None where the server doesn't tell (managed ones don't)."""
+        try:
+            found = self._client.config_get(name)
+        except (redis_errors.NoPermissionError, redis_errors.ResponseError):
+            return None
+        value = found.get(name)
+        return None if value is None else str(value)
+
+    # -- the queue -----------------------------------------------------------------------------------------------------
+
+    def _check_workers(self, overview: overviews.Overview) -> None:
+        alive = [worker for worker in overview.workers if worker.state != "lost"]
+        lost = [worker for worker in overview.workers if worker.state == "lost"]
+        holding = [worker for worker in lost if worker.job_id is not None]
+        for worker in holding:
+            seen = f"Worker {worker.name} is gone and holds job {worker.job_id}."
+            advice = f"Start it again; any other worker gives the job back too. `rosq inspect explain {worker.job_id}`"
+            self._add(WARNING if alive else ERROR, "workers", seen, advice)
+        silent = [worker.name for worker in lost if worker.job_id is None]
+        if silent:
+            seen = f"{len(silent)} left without a word and hold nothing: {', '.join(silent[:5])}."
+            self._add(NOTE, "workers", seen, "Start them again if they should run; else they are forgotten in an hour.")
+        if not alive:
+            level = ERROR if overview.waiting or overview.delayed else NOTE
+            self._add(level, "workers", f"No worker is there; {overview.waiting} jobs wait.", "Start one.")
+        else:
+            busy = sum(worker.state == "busy" for worker in alive)
+            self._add(OK, "workers", f"{len(alive)} are there, {busy} of them busy.")
+
+    def _check_queue(self, overview: overviews.Overview) -> None:
+        if overview.pause is not None:
+            advice = "`rosq resume --why …` when the reason is over."
+            self._add(WARNING, "pause", f"The queue is {overview.pause}.", advice)
+        if overview.next_delayed is not None and overview.next_delayed.due_in_s < -30:
+            seen = (
+                f"Delayed job {overview.next_delayed.job_id} is overdue by {duration(-overview.next_delayed.due_in_s)}."
+            )
+            self._add(WARNING, "delayed", seen, "Start workers, or more of them: nobody had time to wake it.")
+        if overview.failed:
+            seen = f"{overview.failed:,} failed jobs are kept."
+            self._add(NOTE, "failed", seen, "`rosq inspect errors` groups them, `rosq retry` starts them again.")
+        for sentence in overview.inconsistencies:
+            self._add(ERROR, "keys", sentence, "A worker drops such an entry when it comes across it; report it, too.")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

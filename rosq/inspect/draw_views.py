@@ -1,0 +1,251 @@
+"""The other views as screens for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+from rosq.inspect.draw import duration, heading, make_table, moment, shown, state_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from rosq.inspect.doctor import Diagnosis
+    from rosq.inspect.explain import Explanation
+    from rosq.inspect.failures import ErrorsView
+    from rosq.inspect.history import History
+    from rosq.inspect.job_view import JobView
+    from rosq.inspect.jobs import JobsView
+    from rosq.inspect.pending import PendingList
+    from rosq.inspect.rows import JobRow
+    from rosq.inspect.tail import EventsView
+    from rosq.inspect.timeline import EventView
+
+_LEVEL_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
+_VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
+
+
+def draw_explanation(told: Explanation | JobView) -> RenderableType:
+    """Draw the sentences: where it stands, why, what next."""
+    bad = told.is_inconsistent or told.state == "unknown"
+    text = Text(told.verdict, "bold red" if bad else "bold")
+    for reason in told.reasons:
+        text.append(f"\n  · {reason}", "not bold default")
+    text.append("\nNext: ", "bold default")
+    text.append(told.next, "not bold default")
+    if told.next_at is not None and told.next_at > told.seen_at:
+        text.append(f" ({moment(told.next_at)} UTC)", "not bold dim")
+    return text
+
+
+def draw_job(job: JobView) -> RenderableType:
+    """Draw one job: the explanation first, then facts, hand-outs and events."""
+    parts: list[RenderableType] = [draw_explanation(job), Text()]
+    facts = [
+        ("state", state_text(job.state)),
+        ("lane", job.lane),
+        ("attempts failed", str(job.attempts)),
+        ("crashes in a row", str(job.crashes)),
+        ("fence", str(job.fence) if job.fence else None),
+        ("worker", job.worker),
+        ("put on the queue", moment(job.created_at) if job.created_at else None),
+        ("due", moment(job.due_at) if job.due_at else None),
+        ("last started", moment(job.started_at) if job.started_at else None),
+        ("finished", moment(job.finished_at) if job.finished_at else None),
+        ("last error", job.last_error),
+    ]
+    if job.data is not None:
+        facts.append(("data", json.dumps(job.data, ensure_ascii=False)))
+    elif job.data_bytes:
+        facts.append(("data", f"{job.data_bytes} bytes; --show-data prints them"))
+    if job.state != "unknown":
+        parts.append(make_table(["", ""], [(Text(name, "dim"), value) for name, value in facts if value is not None]))
+        parts.append(Text())
+    if job.deliveries:
+        rows = [
+            (
+                each.worker,
+                moment(each.started_at),
+                duration(each.duration_s),
+                each.outcome,
+                each.error or "",
+            )
+            for each in job.deliveries
+        ]
+        columns = ["handed to", "at (UTC)", "for", "outcome", "error"]
+        parts += [Text(f"Hand-outs ({len(rows)})", "bold"), make_table(columns, rows, right=["for"]), Text()]
+    kept = "" if job.is_timeline_whole else "; older ones are no longer kept"
+    parts.append(Text(f"Events ({len(job.events)}{kept})", "bold"))
+    parts.append(_events_table(job.events, with_job=False))
+    return Group(*parts)
+
+
+def draw_jobs(view: JobsView) -> RenderableType:
+    """Draw a list of jobs, with the columns that its states have."""
+    states = {row.state.value for row in view.jobs}
+    columns = ["job", "state", "lane", "age", "attempts"]
+    optional = {
+        "crashes": any(row.crashes for row in view.jobs),
+        "due": "delayed" in states,
+        "worker": bool(states & {"active", "failed", "completed"}),
+        "lease left": "active" in states,
+        "last error": any(row.last_error for row in view.jobs),
+    }
+    columns += [name for name, is_there in optional.items() if is_there]
+    rows = [[_cell(row, name) for name in columns] for row in view.jobs]
+    more = f"{len(view.jobs):,} of {view.count:,} shown" + (
+        f", {view.looked_at:,} looked at" if view.looked_at < view.count else ""
+    )
+    parts: list[RenderableType] = [
+        heading("Jobs" if view.view == "jobs" else "Delayed", f"{more}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+    ]
+    if rows:
+        parts.append(make_table(columns, rows, right=["age", "attempts", "crashes", "lease left"]))
+    if view.is_cut:
+        parts.append(Text("Looking stopped at its bound: --scan looks at more, --cursor goes on.", "yellow"))
+    if view.cursor:
+        parts.append(Text(f"More: --cursor {view.cursor}", "dim", no_wrap=True, overflow="fold"))
+    return Group(*parts)
+
+
+def draw_pending(view: PendingList) -> RenderableType:
+    """Draw what is handed out."""
+    columns = ["job", "lane", "owner", "idle", "hand-outs", "lease left", "crashes", "verdict", "entry"]
+    rows = [
+        (
+            each.job_id or "–",
+            each.lane,
+            each.owner,
+            duration(each.idle_s),
+            str(each.deliveries),
+            duration(each.lease_left_s),
+            str(each.crashes),
+            Text(each.verdict, _VERDICT_STYLES.get(each.verdict, "")),
+            each.entry_id,
+        )
+        for each in view.pending
+    ]
+    title = heading("Pending", f"{shown(len(rows), view.count)}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+    right = ["idle", "hand-outs", "lease left", "crashes"]
+    return Group(title, make_table(columns, rows, right=right)) if rows else title
+
+
+def draw_errors(view: ErrorsView) -> RenderableType:
+    """Draw the groups of errors."""
+    rows = [
+        (
+            each.kind,
+            f"{each.failed:,}",
+            f"{each.retrying:,}",
+            moment(each.first_at),
+            moment(each.last_at),
+            each.sample_job_id,
+            each.sample_error,
+        )
+        for each in view.groups
+    ]
+    columns = ["kind", "failed", "retrying", "first (UTC)", "last (UTC)", "job", "its error"]
+    looked = f"{view.looked_at:,} of {view.count:,} failed and delayed jobs looked at"
+    title = heading("Errors", f"{len(rows)} kinds  ·  {looked}  ·  {view.queue}")
+    parts: list[RenderableType] = [title]
+    if rows:
+        parts.append(make_table(columns, rows, right=["failed", "retrying"]))
+    if view.is_cut:
+        parts.append(Text("Looking stopped at its bound: --scan looks at more.", "yellow"))
+    return Group(*parts)
+
+
+def draw_events(view: EventsView) -> RenderableType:
+    """Draw events, oldest first."""
+    title = heading("Events", f"{shown(len(view.events), view.count)}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+    return Group(title, _events_table(view.events, with_job=True))
+
+
+def draw_event_line(event: EventView) -> Text:
+    """Draw one event as a line of a growing list."""
+    text = Text(f"{event.at:%H:%M:%S.%f}"[:-3], "dim")
+    text.append(f"  {event.event:<13}", "not dim")
+    text.append(f"  {event.job_id or '–'}  ", "bold not dim")
+    text.append(_facts(event), "not bold not dim")
+    return text
+
+
+def draw_diagnosis(view: Diagnosis) -> RenderableType:
+    """Draw what was found: what needs doing first."""
+    style = {"OK": "bold green", "WARNINGS": "bold yellow", "ERRORS": "bold red"}[view.verdict]
+    title = Text.assemble((view.verdict, style), "  queue ", (view.queue, "bold"))
+    title.append(f"  {moment(view.seen_at)} UTC", "dim")
+    order = ["error", "warning", "note", "ok"]
+    parts: list[RenderableType] = [title]
+    for each in sorted(view.findings, key=lambda finding: order.index(finding.level)):
+        text = Text(f"{each.level:<8}", _LEVEL_STYLES[each.level])
+        text.append(f"{each.subject:<12}", "default not bold")
+        text.append(each.seen, "default not bold")
+        parts.append(text)
+        if each.advice:
+            parts.append(Padding(Text(f"→ {each.advice}", "dim"), (0, 0, 0, 20)))
+    return Group(*parts)
+
+
+def draw_history(view: History) -> RenderableType:
+    """Draw what finished, step by step."""
+    most = max((step.completed + step.failed for step in view.steps), default=0)
+    rows = [
+        (
+            f"{step.begins_at:%Y-%m-%d %H:%M}",
+            f"{step.completed:,}" + ("" if step.is_whole else "+"),
+            Text(f"{step.failed:,}" + ("" if step.is_whole else "+"), "red" if step.failed else ""),
+            "█" * round(20 * (step.completed + step.failed) / most) if most else "",
+        )
+        for step in view.steps
+    ]
+    totals = (
+        f"ever: {view.enqueued_total:,} enqueued, {view.reopened_total:,} reopened, "
+        f"{view.completed_total:,} completed, {view.failed_total:,} failed"
+    )
+    parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
+    parts.append(make_table(["from (UTC)", "completed", "failed", ""], rows, right=["completed", "failed"]))
+    if not all(step.is_whole for step in view.steps):
+        parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
+    return Group(*parts)
+
+
+def _cell(row: JobRow, name: str) -> str | Text:
+    if name == "state":
+        return state_text(row.state.value)
+    if name == "due":
+        if row.due_in_s is None:
+            return "–"
+        return f"in {duration(row.due_in_s)}" if row.due_in_s >= 0 else f"overdue by {duration(-row.due_in_s)}"
+    return {
+        "job": row.job_id,
+        "lane": row.lane,
+        "age": duration(row.age_s),
+        "attempts": str(row.attempts),
+        "crashes": str(row.crashes),
+        "worker": row.worker or "–",
+        "lease left": duration(row.lease_left_s),
+        "last error": row.last_error or "",
+    }[name]
+
+
+def _events_table(events: list[EventView], *, with_job: bool) -> RenderableType:
+    columns = ["at (UTC)", "event", *(["job"] if with_job else []), "facts"]
+    rows = [
+        (
+            f"{each.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+            each.event,
+            *([each.job_id or "–"] if with_job else []),
+            _facts(each),
+        )
+        for each in events
+    ]
+    return make_table(columns, rows)
+
+
+def _facts(event: EventView) -> str:
+    return "  ".join(f"{key}={value}" for key, value in event.facts.items() if value != "")

@@ -1,0 +1,310 @@
+"""Why a job isn't running now, and when it will, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rosq.events import Event
+from rosq.inspect import place as places
+from rosq.inspect.draw import duration, moment
+from rosq.inspect.timeline import iterate_back
+from rosq.inspect.view import View
+from rosq.job import JobState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rosq.inspect.overview import Overview, WorkerView
+    from rosq.inspect.timeline import EventView, Timeline
+    from rosq.job import Job
+    from rosq.keys import Keys
+
+#: Newest events by which the pace of a queue is judged, and starts among them that it takes.
+_PACE_EVENTS = 1_000
+_PACE_STARTS = 5
+_NAMED_WORKERS = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation(View):
+    """Why a job doesn't run now, and what comes next."""
+
+    job_id: str
+    #: `unknown` where the queue doesn't know the job.
+    state: str
+    is_running: bool
+    #: False: nothing will ever start it by itself.
+    will_run: bool
+    #: It breaks an invariant of the queue.
+    is_inconsistent: bool
+    #: One sentence.
+    verdict: str
+    #: What stands in the way, one sentence each.
+    reasons: list[str]
+    #: What happens next, one sentence.
+    next: str
+    #: When, as far as it can be told.
+    next_at: datetime | None
+
+
+class Explainer:
+    """Puts together what the queue knows about one job."""
+
+    def __init__(self, client: Any, keys: Keys, overview: Overview, timeline: Timeline) -> None:
+        self._client = client
+        self._keys = keys
+        self._overview = overview
+        self._events = timeline.events
+        self._now = overview.seen_at
+
+    def explain(self, job_id: str, job: Job | None) -> Explanation:
+        """Explain a job; None where the queue doesn't know it."""
+        if job is None:
+            return self._explain_unknown(job_id)
+        if not job.is_live and job.state in (JobState.WAITING, JobState.ACTIVE, JobState.DELAYED):
+            return self._explain_dead(job)
+        told = {
+            JobState.WAITING: self._explain_waiting,
+            JobState.ACTIVE: self._explain_active,
+            JobState.DELAYED: self._explain_delayed,
+            JobState.COMPLETED: self._explain_completed,
+            JobState.FAILED: self._explain_failed,
+            JobState.CANCELLED: self._explain_cancelled,
+        }
+        return told[job.state](job)
+
+    def _say(self, job: Job, verdict: str, **more: Any) -> Explanation:
+        facts: dict[str, Any] = {
+            "is_running": False,
+            "will_run": True,
+            "is_inconsistent": False,
+            "reasons": [],
+            "next": "",
+            "next_at": None,
+            **more,
+        }
+        return Explanation(
+            view="explain",
+            queue=self._keys.queue,
+            seen_at=self._now,
+            job_id=job.job_id,
+            state=job.state.value,
+            verdict=verdict,
+            **facts,
+        )
+
+    # -- jobs that will run --------------------------------------------------------------------------------------------
+
+    def _explain_waiting(self, job: Job) -> Explanation:
+        overview = self._overview
+        readers = places.list_readers(self._client, self._keys, job.lane, overview.workers)
+        ahead = self._find_place(job)
+        reasons = [f"{_ahead(ahead)} ahead of it in lane {job.lane}."] if ahead.ahead else []
+        idle = [worker for worker in readers if worker.state == "idle"]
+        next_at = None
+        if overview.pause is not None:
+            reasons.insert(0, f"The queue is {overview.pause}.")
+            next_step = "It waits for `rosq resume`; a worker takes it then, when its turn comes."
+        elif not readers:
+            reasons.append(self._why_nobody_reads(job.lane))
+            next_step = f"Nothing, until a worker is started that reads lane {job.lane}."
+        elif idle and not ahead.ahead:
+            reasons.append(f"A worker is idle and reads lane {job.lane}: {_names(idle)}.")
+            next_step = "It starts at once: this look came in between."
+            next_at = self._now
+        else:
+            if not idle:
+                reasons.append(self._all_busy(readers, job.lane))
+            next_step, next_at = self._foresee(ahead, job.lane)
+        since = self._since_in_lane(job)
+        verdict = f"Job {job.job_id} waits in lane {job.lane}" + (f" for {duration(since)} now." if since else ".")
+        if job.attempts:
+            reasons.append(f"It has failed {_times(job.attempts)} before: {job.last_error}")
+        return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
+
+    def _explain_delayed(self, job: Job) -> Explanation:
+        assert job.due_at is not None
+        left_s = (job.due_at - self._now).total_seconds()
+        reasons = [self._why_delayed(job)]
+        if self._overview.pause is not None:
+            reasons.append(f"The queue is {self._overview.pause}: it won't be handed out before `rosq resume`.")
+        alive = [worker for worker in self._overview.workers if worker.state != "lost"]
+        if left_s < 0:
+            late = f"It has been due for {duration(-left_s)}, and nobody has put it into its lane: "
+            reasons.append(late + ("no worker is there." if not alive else "all workers are busy, or just about to."))
+        elif not alive:
+            reasons.append("No worker is there that would put it into its lane when it is due.")
+        when = f"at {moment(job.due_at)} UTC, in {duration(left_s)}" if left_s >= 0 else "as soon as a worker looks"
+        next_step = f"It goes into lane {job.lane} {when}, and runs when its turn comes there."
+        next_at = max(job.due_at, self._now) if alive else None
+        verdict = f"Job {job.job_id} is delayed until {moment(job.due_at)} UTC."
+        return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
+
+    def _explain_active(self, job: Job) -> Explanation:
+        worker = job.worker or "unknown"
+        ran_s = (self._now - job.started_at).total_seconds() if job.started_at else None
+        lease_left_s = (job.lease_until - self._now).total_seconds() if job.lease_until else 0.0
+        holder = next((each for each in self._overview.workers if each.name == worker), None)
+        is_there = holder is not None and holder.state != "lost"
+        if lease_left_s > 0 and is_there:
+            return self._say(
+                job,
+                f"Job {job.job_id} is running: worker {worker} has it for {duration(ran_s)} (attempt "
+                f"{job.attempts + 1}).",
+                is_running=True,
+                reasons=[f"Its lease stands for {duration(lease_left_s)} more, and is renewed by a heartbeat."],
+                next="It ends when its handler does; if its worker dies, another one takes it over.",
+            )
+        gone = f"Worker {worker} is gone" if not is_there else f"Worker {worker} has stopped renewing its lease"
+        left = f"its lease stands for {duration(lease_left_s)} more" if lease_left_s > 0 else "its lease has run out"
+        others = [each for each in self._overview.workers if each.state != "lost"]
+        lease_s = float(self._client.hget(self._keys.worker(worker), "lease_ms") or 30_000) / 1000
+        if others:
+            next_step = (
+                "A living worker gives it back within a third of a lease after it ran out, with one crash more on its "
+                "count; one whose own connection is younger than a lease waits that long first."
+            )
+            next_at = self._now + timedelta(seconds=max(lease_left_s, 0.0) + lease_s / 3 + 1)
+        else:
+            next_step = f"Nothing, until a worker is there: {worker} again goes on at once, another one after a lease."
+            next_at = None
+        verdict = f"Job {job.job_id} counts as active, but nobody may be working on it: {gone}, and {left}."
+        reasons = [f"Taken from a holder {_times(job.crashes)} in a row so far."] if job.crashes else []
+        return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
+
+    # -- jobs that won't -----------------------------------------------------------------------------------------------
+
+    def _explain_completed(self, job: Job) -> Explanation:
+        took = ""
+        if job.finished_at and job.started_at:
+            took = f", {duration((job.finished_at - job.started_at).total_seconds())} after it was last started"
+        verdict = f"Job {job.job_id} is done: worker {job.worker} completed it at {moment(job.finished_at)} UTC{took}."
+        return self._say(job, verdict, will_run=False, next="Nothing: it is kept for a while, then forgotten.")
+
+    def _explain_failed(self, job: Job) -> Explanation:
+        reasons = [f"Its last error: {job.last_error}"] if job.last_error else []
+        if job.attempts:
+            reasons.append(f"Its handler failed {_times(job.attempts)}.")
+        verdict = f"Job {job.job_id} failed for good at {moment(job.finished_at)} UTC."
+        next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
+        return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
+
+    def _explain_cancelled(self, job: Job) -> Explanation:
+        next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
+        return self._say(job, f"Job {job.job_id} was called off.", will_run=False, next=next_step)
+
+    def _explain_dead(self, job: Job) -> Explanation:
+        return self._say(
+            job,
+            f"Job {job.job_id} says that it is {job.state.value}, but nothing will ever start it.",
+            will_run=False,
+            is_inconsistent=True,
+            reasons=["It has no entry that will be handed out, no due time and no lease: its queue was damaged."],
+            next=f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again.",
+        )
+
+    def _explain_unknown(self, job_id: str) -> Explanation:
+        last = self._events[-1] if self._events else None
+        reasons = ["It was never put on this queue, or it is so long ago that nothing is kept of it."]
+        if last is not None:
+            reasons = [f"The last that is known of it: {last.event} at {moment(last.at)} UTC{_by(last)}."]
+        return Explanation(
+            view="explain",
+            queue=self._keys.queue,
+            seen_at=self._now,
+            job_id=job_id,
+            state="unknown",
+            is_running=False,
+            will_run=False,
+            is_inconsistent=False,
+            verdict=f"Queue {self._keys.queue} knows no job {job_id}.",
+            reasons=reasons,
+            next="Nothing, until it is put on the queue.",
+            next_at=None,
+        )
+
+    # -- what stands behind it -----------------------------------------------------------------------------------------
+
+    def _find_place(self, job: Job) -> places.Place:
+        entry_id = self._client.hget(self._keys.job(job.job_id), "entry_id")
+        if not entry_id:
+            return places.Place(ahead=0, is_exact=True)
+        return places.find_place(self._client, self._keys, job.lane, entry_id)
+
+    def _since_in_lane(self, job: Job) -> float | None:
+        entry_id = self._client.hget(self._keys.job(job.job_id), "entry_id")
+        if not entry_id:
+            return None
+        return max(self._now.timestamp() - int(entry_id.partition("-")[0]) / 1000, 0.0)
+
+    def _why_nobody_reads(self, lane: str) -> str:
+        alive = [worker for worker in self._overview.workers if worker.state != "lost"]
+        if not alive:
+            return "No worker is there."
+        return f"No living worker reads lane {lane}; those that are there ({_names(alive)}) read others."
+
+    def _all_busy(self, readers: list[WorkerView], lane: str) -> str:
+        held = [f"{each.name} with job {each.job_id} for {duration(each.running_s)}" for each in readers]
+        more = f" and {len(held) - _NAMED_WORKERS} more" if len(held) > _NAMED_WORKERS else ""
+        listed = ", ".join(held[:_NAMED_WORKERS])
+        if len(readers) == 1:
+            return f"The only worker that reads lane {lane} is busy: {listed}."
+        return f"All {len(readers)} workers that read lane {lane} are busy: {listed}{more}."
+
+    def _foresee(self, place: places.Place, lane: str) -> tuple[str, datetime | None]:
+        """When a waiting job's turn comes, by how fast jobs of its lane's queue were started lately."""
+        turn = "A worker takes it when its turn comes"
+        starts = [
+            event.at
+            for event in itertools.islice(iterate_back(self._client, self._keys, _PACE_EVENTS), _PACE_EVENTS)
+            if event.event == Event.STARTED
+        ]
+        if len(starts) < _PACE_STARTS:
+            return f"{turn}; when that is can't be told: too few jobs were started lately.", None
+        # Until now, not until the last start: a queue that has come to a halt has no pace.
+        per_job_s = max((self._now - starts[-1]).total_seconds(), 0.001) / len(starts)
+        wait_s = per_job_s * (place.ahead + 1)
+        least = "" if place.is_exact else "at least "
+        text = f"{turn}: in {least}about {duration(wait_s)} at the pace of the last {len(starts)} starts."
+        return text, self._now + timedelta(seconds=wait_s)
+
+    def _why_delayed(self, job: Job) -> str:
+        for event in reversed(self._events):
+            if event.event == Event.RETRIED:
+                return f"Its handler failed (attempt {event.facts.get('attempt')}), and it rests: {job.last_error}"
+            if event.event == Event.SNOOZED:
+                return f"Its handler put it off at {moment(event.at)} UTC."
+            if event.event == Event.CRASHED:
+                worker = event.facts.get("worker") or "its holder"
+                return f"It was taken from {worker}, which didn't settle it ({job.crashes} in a row), and it rests."
+            if event.event in (Event.ENQUEUED, Event.REOPENED):
+                return "It was put on the queue with a delay."
+        if job.crashes:
+            return f"It was taken from a holder that didn't settle it ({job.crashes} in a row), and it rests."
+        if job.attempts:
+            return f"It has failed {_times(job.attempts)}: {job.last_error}"
+        return "It was put off; the event that says by whom is no longer kept."
+
+
+def _ahead(place: places.Place) -> str:
+    if not place.is_exact:
+        return f"More than {place.ahead:,} jobs are"
+    return "1 job is" if place.ahead == 1 else f"{place.ahead:,} jobs are"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _names(workers: list[WorkerView]) -> str:
+    names = [worker.name for worker in workers]
+    more = f" and {len(names) - _NAMED_WORKERS} more" if len(names) > _NAMED_WORKERS else ""
+    return ", ".join(names[:_NAMED_WORKERS]) + more
+
+
+def _by(event: EventView) -> str:
+    by, reason = event.facts.get("by"), event.facts.get("reason")
+    return f" by {by} ({reason})" if by else ""

@@ -1,0 +1,123 @@
+"""Errors of failed and retrying jobs, grouped by kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+from rosq.inspect.jobs import iterate_found
+from rosq.inspect.rows import JobRow, read_rows
+from rosq.inspect.sources import list_sources
+from rosq.inspect.view import View, at, server_now
+from rosq.job import JobState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rosq.keys import Keys
+
+_CLASS = re.compile(r"([A-Za-z_][\w.]*): ")
+_CHANGING = re.compile(r"\d+(?:[.:-]\d+)*|\b[0-9a-f]{8,}\b|'[^']*'|\"[^\"]*\"")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGroup:
+    """Jobs whose last error is of one kind."""
+
+    #: The exception's class and, with `--by text`, its text without numbers and quoted parts.
+    kind: str
+    failed: int
+    #: Delayed jobs that failed this way and will be tried again.
+    retrying: int
+    #: When the first and the last of the failed ones failed, of those looked at.
+    first_at: datetime | None
+    last_at: datetime | None
+    #: The job that failed last, and its error in full.
+    sample_job_id: str
+    sample_error: str
+    lanes: list[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorsView(View):
+    """What `rosq inspect errors` shows; the most frequent kind first."""
+
+    groups: list[ErrorGroup]
+    #: Jobs that were looked at, and how many failed or delayed ones there are.
+    looked_at: int
+    count: int
+    is_cut: bool
+
+
+def group_errors(client: Any, keys: Keys, *, since_s: float | None, by_text: bool, scan: int) -> ErrorsView:
+    """Group the errors of failed jobs, newest first, and of delayed jobs that will be tried again.
+
+    Args:
+        since_s: Only what failed in the last so many seconds; delayed jobs are counted always.
+        by_text: Tell errors of one class apart by what they say.
+        scan: Jobs that are looked at, at most, of each of the two states.
+    """
+    now_s = server_now(client)
+    groups: dict[str, list[JobRow]] = {}
+    looked_at, count, is_cut = 0, 0, False
+    for state in (JobState.FAILED, JobState.DELAYED):
+        sources = list_sources(client, keys, [state], ())
+        count += sum(source.count() for source in sources)
+        seen = 0
+        for batch in iterate_found(sources):
+            batch = batch[: scan - seen]
+            seen += len(batch)
+            rows = read_rows(client, keys, batch, now_s)
+            is_old = state is JobState.FAILED and since_s is not None
+            fresh = [row for row in rows if not is_old or (row.age_s or 0.0) <= (since_s or 0.0)]
+            for row in fresh:
+                if row.last_error:
+                    groups.setdefault(classify(row.last_error, by_text=by_text), []).append(row)
+            if is_old and len(fresh) < len(rows):
+                # Newest first: all others are older still.
+                break
+            if seen >= scan:
+                is_cut = True
+                break
+        looked_at += seen
+    listed = sorted((_group(kind, rows) for kind, rows in groups.items()), key=_order)
+    return ErrorsView(
+        view="errors",
+        queue=keys.queue,
+        seen_at=at(now_s),
+        groups=listed,
+        looked_at=looked_at,
+        count=count,
+        is_cut=is_cut,
+    )
+
+
+def classify(error: str, *, by_text: bool) -> str:
+    """Name the kind of an error: the class that it begins with; without one, or by text, what it says."""
+    match = _CLASS.match(error)
+    if match and not by_text:
+        return match.group(1)
+    text = _CHANGING.sub("…", error)
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _group(kind: str, rows: list[JobRow]) -> ErrorGroup:
+    failed = [row for row in rows if row.state is JobState.FAILED]
+    times = sorted(row.finished_at for row in failed if row.finished_at is not None)
+    # Failed ones come first, and the newest of them is the first.
+    sample = rows[0]
+    return ErrorGroup(
+        kind=kind,
+        failed=len(failed),
+        retrying=len(rows) - len(failed),
+        first_at=times[0] if times else None,
+        last_at=times[-1] if times else None,
+        sample_job_id=sample.job_id,
+        sample_error=sample.last_error or "",
+        lanes=sorted({row.lane for row in rows}),
+    )
+
+
+def _order(group: ErrorGroup) -> tuple[int, str]:
+    return (-(group.failed + group.retrying), group.kind)

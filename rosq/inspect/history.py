@@ -1,0 +1,88 @@
+"""What finished when, as far as finished jobs are kept, and what the counters say of all time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rosq.inspect.view import View, at, server_now
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rosq.keys import Keys
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A span of time, its end not counted in."""
+
+    begins_at: datetime
+    completed: int
+    failed: int
+    #: False: some that finished in it may be forgotten by now.
+    is_whole: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class History(View):
+    """What `rosq inspect history` shows, newest step first."""
+
+    step_s: float
+    steps: list[Step]
+    #: Since the queue was made.
+    enqueued_total: int
+    reopened_total: int
+    completed_total: int
+    failed_total: int
+    #: The oldest finished job that is kept of each kind: nothing before it can be counted.
+    completed_kept_since: datetime | None
+    failed_kept_since: datetime | None
+
+
+def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
+    """Count step by step, back from now."""
+    now_s = server_now(client)
+    meta = client.hgetall(keys.meta)
+    first = (int(now_s // step_s) - steps + 1) * step_s
+    begins = [first + number * step_s for number in range(steps)]
+    pipe = client.pipeline(transaction=True)
+    for key in (keys.completed, keys.failed):
+        pipe.zrange(key, 0, 0, withscores=True)
+        pipe.zcard(key)
+        for begin in begins:
+            pipe.zcount(key, begin * 1000, f"({(begin + step_s) * 1000}")
+    answers = pipe.execute()
+    half = len(answers) // 2
+    since, counts, is_all = [], [], []
+    for number, total in ((0, "completed_total"), (half, "failed_total")):
+        oldest, kept = answers[number], answers[number + 1]
+        since.append(at(oldest[0][1] / 1000) if oldest else None)
+        counts.append(answers[number + 2 : number + half])
+        # While none was forgotten, every step is whole.
+        is_all.append(int(meta.get(total, 0)) <= kept)
+    listed = [
+        Step(
+            begins_at=at(begin),
+            completed=counts[0][number],
+            failed=counts[1][number],
+            is_whole=all(
+                is_kept or (oldest is not None and oldest.timestamp() < begin)
+                for is_kept, oldest in zip(is_all, since, strict=True)
+            ),
+        )
+        for number, begin in enumerate(begins)
+    ]
+    return History(
+        view="history",
+        queue=keys.queue,
+        seen_at=at(now_s),
+        step_s=step_s,
+        steps=listed[::-1],
+        enqueued_total=int(meta.get("enqueued_total", 0)),
+        reopened_total=int(meta.get("reopened_total", 0)),
+        completed_total=int(meta.get("completed_total", 0)),
+        failed_total=int(meta.get("failed_total", 0)),
+        completed_kept_since=since[0],
+        failed_kept_since=since[1],
+    )

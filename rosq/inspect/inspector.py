@@ -1,0 +1,165 @@
+"""One door to all views of a queue: connects, refuses what a newer rosq wrote, and translates errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from redis import exceptions as redis_errors
+
+from rosq import errors, fitness
+from rosq.client import make_client
+from rosq.inspect import failures, history, job_view, jobs, overview, pending, tail
+from rosq.inspect.doctor import Diagnosis, Doctor
+from rosq.inspect.view import at, server_now
+from rosq.keys import QUEUES, Keys, check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+    from rosq.inspect.explain import Explanation
+    from rosq.inspect.filters import JobFilter
+    from rosq.settings import RedisSettings
+
+T = TypeVar("T")
+
+#: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
+_SCAN_STEPS = 200
+
+
+class Inspector:
+    """Reads one queue, or finds out which there are. Changes nothing, asks no worker.
+
+    Raises:
+        ServerUnreachable: From every method: Redis gives no answer, or refuses this client.
+        ServerUnfit: From those that read a queue: a newer rosq has written it.
+    """
+
+    def __init__(self, redis_settings: RedisSettings) -> None:
+        self._settings = redis_settings
+        self._client = make_client(redis_settings, "rosq-inspect")
+
+    def __enter__(self) -> Inspector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def list_queues(self) -> list[str]:
+        """Name the queues that have anything in them on this server."""
+
+        def ask(client: redis.Redis) -> list[str]:
+            names = sorted(str(name) for name in client.smembers(QUEUES))
+            found = [name for name in names if client.exists(Keys(name).meta)]
+            return found or _scan_for_queues(client)
+
+        return self._ask(ask)
+
+    def look(self, queue: str) -> overview.Overview:
+        """Return how the queue stands."""
+        return self._look_at(queue, lambda client, keys: overview.look(client, keys, self._settings.address))
+
+    def look_at_all(self, limit: int) -> overview.QueuesView:
+        """Return how every queue of the server stands."""
+        names = self.list_queues()
+        views = [self.look(name) for name in names[:limit]]
+        now_s = self._ask(server_now)
+        return overview.QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
+
+    def view_job(self, queue: str, job_id: str, *, with_data: bool = False) -> job_view.JobView:
+        """Tell all that is known of one job; its data only where asked for.
+
+        Raises:
+            InvalidName: No job can have this id.
+        """
+        check_name("job", job_id)
+        address = self._settings.address
+        return self._look_at(
+            queue, lambda client, keys: job_view.view_job(client, keys, address, job_id, with_data=with_data)
+        )
+
+    def explain(self, queue: str, job_id: str) -> Explanation:
+        """Say why a job isn't running now, and when it will.
+
+        Raises:
+            InvalidName: No job can have this id.
+        """
+        check_name("job", job_id)
+        return self._look_at(queue, lambda client, keys: job_view.explain(client, keys, self._settings.address, job_id))
+
+    def list_jobs(
+        self,
+        queue: str,
+        wanted: JobFilter,
+        *,
+        limit: int = jobs.DEFAULT_LIMIT,
+        scan: int = jobs.DEFAULT_SCAN,
+        cursor: str | None = None,
+        view: str = "jobs",
+    ) -> jobs.JobsView:
+        """List jobs; see `rosq.inspect.jobs.list_jobs`."""
+        return self._look_at(
+            queue,
+            lambda client, keys: jobs.list_jobs(client, keys, wanted, limit=limit, scan=scan, cursor=cursor, view=view),
+        )
+
+    def list_pending(self, queue: str, *, limit: int) -> pending.PendingList:
+        """List what was handed out and isn't settled."""
+        return self._look_at(queue, lambda client, keys: pending.list_pending(client, keys, limit=limit))
+
+    def group_errors(self, queue: str, *, since_s: float | None, by_text: bool, scan: int) -> failures.ErrorsView:
+        """Group the errors of failed and retrying jobs."""
+        return self._look_at(
+            queue,
+            lambda client, keys: failures.group_errors(client, keys, since_s=since_s, by_text=by_text, scan=scan),
+        )
+
+    def list_events(self, queue: str, wanted: tail.EventFilter, *, limit: int) -> tail.EventsView:
+        """Return the newest events, oldest first."""
+        return self._look_at(queue, lambda client, keys: tail.list_events(client, keys, wanted, limit=limit))
+
+    def last_event_id(self, queue: str) -> str:
+        """The id of the newest event: where following begins."""
+        return self._look_at(queue, tail.Tail.last_id)
+
+    def catch(self, following: tail.Tail, block_ms: int = 2_000) -> tail.Caught:
+        """Wait for further events; must be shorter than the answer's timeout."""
+        return self._ask(lambda client: following.catch(client, block_ms))
+
+    def view_history(self, queue: str, *, step_s: float, steps: int) -> history.History:
+        """Count what finished, step by step."""
+        return self._look_at(queue, lambda client, keys: history.view(client, keys, step_s=step_s, steps=steps))
+
+    def examine(self, queue: str, *, scan: int) -> Diagnosis:
+        """Examine the server, the queue's keys and its workers."""
+        return self._ask(lambda client: Doctor(client, Keys(queue), self._settings.address, scan=scan).examine())
+
+    def _look_at(self, queue: str, look: Callable[[redis.Redis, Keys], T]) -> T:
+        keys = Keys(queue)
+
+        def ask(client: redis.Redis) -> T:
+            version = client.hget(keys.meta, "schema_version")
+            fitness.check_schema(None if version is None else str(version), keys)
+            return look(client, keys)
+
+        return self._ask(ask)
+
+    def _ask(self, ask: Callable[[redis.Redis], T]) -> T:
+        try:
+            return ask(self._client)
+        except (redis_errors.RedisError, OSError) as error:
+            raise errors.translate(error, self._settings.address) from error
+
+
+def _scan_for_queues(client: redis.Redis) -> list[str]:
+    """Look for queues by their keys, for a bounded while: the list of names is lost with all data, and comes back
+    late."""
+    names: set[str] = set()
+    cursor = 0
+    for _ in range(_SCAN_STEPS):
+        cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
+        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
+        if cursor == 0:
+            break
+    return sorted(names)

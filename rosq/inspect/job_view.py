@@ -1,0 +1,103 @@
+"""One job: what is known of it, what happened to it, what comes next."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from rosq.finder import find_jobs
+from rosq.inspect import overview as overviews
+from rosq.inspect.explain import Explainer, Explanation
+from rosq.inspect.timeline import DeliveryView, EventView, read_timeline
+from rosq.inspect.view import View
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rosq.inspect.timeline import Timeline
+    from rosq.job import Job, JobData
+    from rosq.keys import Keys
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobView(View):
+    """What `rosq inspect job` shows."""
+
+    job_id: str
+    #: `unknown` where only its events are left.
+    state: str
+    is_live: bool
+    is_inconsistent: bool
+    lane: str | None
+    attempts: int
+    crashes: int
+    fence: int
+    worker: str | None
+    last_error: str | None
+    created_at: datetime | None
+    due_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    lease_until: datetime | None
+    data_bytes: int
+    #: Only where it was asked for: it may hold what isn't for everyone.
+    data: JobData | None
+    #: One sentence each: where it stands, and what comes next.
+    verdict: str
+    reasons: list[str]
+    next: str
+    next_at: datetime | None
+    #: As far as events tell; `crashes` and `attempts` above are exact.
+    deliveries: list[DeliveryView]
+    events: list[EventView]
+    #: False: older events of it are no longer kept.
+    is_timeline_whole: bool
+    events_looked_at: int
+
+
+def explain(client: Any, keys: Keys, address: str, job_id: str) -> Explanation:
+    """Explain one job."""
+    return _look(client, keys, address, job_id)[1]
+
+
+def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: bool) -> JobView:
+    """Tell all that is known of one job."""
+    job, told, timeline = _look(client, keys, address, job_id)
+    return JobView(
+        view="job",
+        queue=keys.queue,
+        seen_at=told.seen_at,
+        job_id=job_id,
+        state=told.state,
+        is_live=job is not None and job.is_live,
+        is_inconsistent=told.is_inconsistent,
+        lane=job.lane if job else None,
+        attempts=job.attempts if job else 0,
+        crashes=job.crashes if job else 0,
+        fence=job.fence if job else 0,
+        worker=job.worker if job else None,
+        last_error=job.last_error if job else None,
+        created_at=job.created_at if job else None,
+        due_at=job.due_at if job else None,
+        started_at=job.started_at if job else None,
+        finished_at=job.finished_at if job else None,
+        lease_until=job.lease_until if job else None,
+        data_bytes=len(json.dumps(job.data, ensure_ascii=False, separators=(",", ":")).encode()) if job else 0,
+        data=job.data if job and with_data else None,
+        verdict=told.verdict,
+        reasons=told.reasons,
+        next=told.next,
+        next_at=told.next_at,
+        deliveries=timeline.deliveries,
+        events=timeline.events,
+        is_timeline_whole=timeline.is_whole,
+        events_looked_at=timeline.looked_at,
+    )
+
+
+def _look(client: Any, keys: Keys, address: str, job_id: str) -> tuple[Job | None, Explanation, Timeline]:
+    overview = overviews.look(client, keys, address)
+    job = find_jobs(client, keys, [job_id]).get(job_id)
+    timeline = read_timeline(client, keys, job_id)
+    return job, Explainer(client, keys, overview, timeline).explain(job_id, job), timeline

@@ -1,0 +1,130 @@
+"""The list of jobs: filters, a bound on what is looked at, and a cursor to go on from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from rosq import errors
+from rosq.inspect.rows import JobRow, read_rows
+from rosq.inspect.sources import LISTED, Found, Source, list_sources
+from rosq.inspect.view import View, at, server_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosq.inspect.filters import JobFilter
+    from rosq.keys import Keys
+
+#: Jobs that one listing shows, and looks at, unless asked for more.
+DEFAULT_LIMIT = 50
+DEFAULT_SCAN = 20_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobsView(View):
+    """What `rosq inspect jobs` and `delayed` show."""
+
+    jobs: list[JobRow]
+    #: How many jobs are in the states and lanes that were asked for, whatever the other filters say.
+    count: int
+    #: How many were looked at to find those shown.
+    looked_at: int
+    #: Where to go on; None: there is nothing more.
+    cursor: str | None
+    #: Whether looking stopped at its bound before the list was full.
+    is_cut: bool
+
+
+def list_jobs(
+    client: Any, keys: Keys, wanted: JobFilter, *, limit: int, scan: int, cursor: str | None, view: str = "jobs"
+) -> JobsView:
+    """List jobs.
+
+    Args:
+        limit: Jobs that are returned at most.
+        scan: Jobs that are looked at, at most.
+        cursor: Of the list before; None begins at the beginning.
+
+    Raises:
+        InvalidSettings: The cursor is none of ours.
+    """
+    now_s = server_now(client)
+    states = wanted.states or LISTED
+    sources = list_sources(client, keys, states, wanted.lanes)
+    rows: list[JobRow] = []
+    looked_at, last, is_cut, is_end = 0, None, False, True
+    for batch in iterate_found(sources, cursor):
+        batch = batch[: scan - looked_at]
+        matching = [row for row in read_rows(client, keys, batch, now_s) if wanted.matches(row)]
+        place = {each.job_id: index for index, each in enumerate(batch)}
+        room = limit - len(rows)
+        if len(matching) > room:
+            # The rest of the batch was looked at in vain: the next list begins behind the last one shown.
+            matching = matching[:room]
+            index = place[matching[-1].job_id] if matching else -1
+            looked_at += index + 1
+            last, is_end = batch[index] if index >= 0 else last, False
+            rows += matching
+            break
+        rows += matching
+        looked_at += len(batch)
+        last = batch[-1] if batch else last
+        if looked_at >= scan:
+            is_cut, is_end = True, False
+            break
+    return JobsView(
+        view=view,
+        queue=keys.queue,
+        seen_at=at(now_s),
+        jobs=rows,
+        count=sum(source.count() for source in sources),
+        looked_at=looked_at,
+        cursor=None if is_end or last is None else _write_cursor(sources[last.source].name, last.member),
+        is_cut=is_cut,
+    )
+
+
+def iterate_found(sources: list[Source], cursor: str | None = None) -> Iterator[list[Found]]:
+    """Go through the sources from where a cursor points, page by page.
+
+    Raises:
+        InvalidSettings: The cursor is none of ours.
+    """
+    name, after = _read_cursor(cursor) if cursor else ("", "")
+    # Sources come in one order always; one that is gone by now (a lane) is passed over with those before it.
+    numbers = [number for number, source in enumerate(sources) if source.name == name]
+    if name and not numbers:
+        raise errors.InvalidSettings("The cursor doesn't fit these states and lanes: give the same ones as before.")
+    first = numbers[0] if numbers else 0
+    for number, source in enumerate(sources):
+        if number < first:
+            continue
+        for page in source.pages(after if number == first else ""):
+            is_entry = ":" in source.name
+            yield [
+                Found(
+                    job_id=job_id,
+                    state=source.state,
+                    source=number,
+                    member=member,
+                    entry_id=member if is_entry else None,
+                    due_ms=due_ms,
+                )
+                for member, job_id, due_ms in page
+            ]
+
+
+def _write_cursor(name: str, member: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([name, member]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[str, str]:
+    try:
+        name, member = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return str(name), str(member)
+    except (ValueError, binascii.Error) as error:
+        raise errors.InvalidSettings(f"{text!r} is no cursor of `rosq inspect jobs`.") from error

@@ -1,0 +1,32 @@
+"""Whether a queue is paused: fields of its meta hash, so that the fetch sees it for one field more."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from rosq.inspect.view import at_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Who paused a queue, why, and since when. It hands out nothing new; running jobs finish."""
+
+    by: str
+    reason: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"paused by {self.by} since {self.since:%Y-%m-%d %H:%M:%S} UTC ({self.reason})"
+
+
+def read_pause(meta: Mapping[str, str]) -> Pause | None:
+    """Read it from the meta hash; None where the queue runs."""
+    since = at_ms(meta.get("paused_at_ms"))
+    if since is None:
+        return None
+    return Pause(by=meta.get("paused_by", "unknown"), reason=meta.get("paused_reason", ""), since=since)

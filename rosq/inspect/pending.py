@@ -1,0 +1,99 @@
+"""What was handed out and isn't settled: every pending entry, with a verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from redis import exceptions as redis_errors
+
+from rosq.finder import is_missing
+from rosq.inspect.view import View, at, server_now
+from rosq.keys import GROUP, RECOVERY_CONSUMER
+
+if TYPE_CHECKING:
+    from rosq.keys import Keys
+
+_FIELDS = ("entry_id", "state", "worker", "lease_until_ms", "crashes", "attempts")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PendingView:
+    """A pending entry."""
+
+    lane: str
+    entry_id: str
+    job_id: str | None
+    #: The consumer that it is pending with; `~recovery` while it is being given back.
+    owner: str
+    idle_s: float
+    #: Hand-outs of this entry; a job that was given back has a new one.
+    deliveries: int
+    lease_left_s: float | None
+    crashes: int
+    #: healthy, lost (its lease stands, its holder is gone), expired (it is about to be given back), orphan (no job
+    #: knows it: whoever comes across it drops it), vanished (the entry was deleted while it was pending)
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PendingList(View):
+    """What `rosq inspect pending` shows."""
+
+    pending: list[PendingView]
+    count: int
+
+    @property
+    def orphans(self) -> int:
+        """How many of those shown break an invariant."""
+        return sum(each.verdict == "orphan" for each in self.pending)
+
+
+def list_pending(client: Any, keys: Keys, *, limit: int) -> PendingList:
+    """List what is pending, lane by lane, oldest first."""
+    now_s = server_now(client)
+    shown: list[PendingView] = []
+    count = 0
+    for lane in sorted(client.smembers(keys.lanes)):
+        stream = keys.lane(lane)
+        try:
+            count += int(client.xpending(stream, GROUP)["pending"])
+            entries = client.xpending_range(stream, GROUP, "-", "+", limit - len(shown)) if len(shown) < limit else []
+        except redis_errors.ResponseError as error:
+            if is_missing(error):
+                continue
+            raise
+        shown += [view for entry in entries if (view := _view(client, keys, lane, entry, now_s))]
+    return PendingList(view="pending", queue=keys.queue, seen_at=at(now_s), pending=shown, count=count)
+
+
+def _view(client: Any, keys: Keys, lane: str, entry: dict[str, Any], now_s: float) -> PendingView | None:
+    entry_id = entry["message_id"]
+    found = client.xrange(keys.lane(lane), entry_id, entry_id)
+    job_id = found[0][1].get("job_id", "") if found else None
+    fields: dict[str, Any] = dict.fromkeys(_FIELDS)
+    if job_id is not None:
+        fields = dict(zip(_FIELDS, client.hmget(keys.job(job_id), _FIELDS), strict=True))
+    lease_ms = fields["lease_until_ms"]
+    lease_left_s = None if lease_ms is None else float(lease_ms) / 1000 - now_s
+    owner = entry["consumer"]
+    if job_id is None or fields["entry_id"] != entry_id:
+        if not client.xpending_range(keys.lane(lane), GROUP, entry_id, entry_id, 1):
+            # Settled between the two steps of this look.
+            return None
+        verdict = "vanished" if job_id is None else "orphan"
+    elif lease_left_s is None or lease_left_s <= 0 or owner == RECOVERY_CONSUMER:
+        verdict = "expired"
+    else:
+        verdict = "healthy" if client.exists(keys.worker(owner)) else "lost"
+    return PendingView(
+        lane=lane,
+        entry_id=entry_id,
+        job_id=job_id,
+        owner=owner,
+        idle_s=entry["time_since_delivered"] / 1000,
+        deliveries=entry["times_delivered"],
+        lease_left_s=lease_left_s,
+        crashes=int(fields["crashes"] or 0),
+        verdict=verdict,
+    )

@@ -1,0 +1,98 @@
+"""Jobs as rows of a list: read by the hundred, without their data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rosq.inspect.view import at, at_ms
+from rosq.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from rosq.inspect.sources import Found
+    from rosq.keys import Keys
+
+_FIELDS = (
+    "state",
+    "lane",
+    "attempts",
+    "crashes",
+    "worker",
+    "last_error",
+    "created_at_ms",
+    "started_at_ms",
+    "finished_at_ms",
+    "lease_until_ms",
+    "entry_id",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job in a list."""
+
+    job_id: str
+    state: JobState
+    lane: str
+    attempts: int
+    crashes: int
+    worker: str | None
+    last_error: str | None
+    created_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    due_at: datetime | None
+    #: Below 0: overdue.
+    due_in_s: float | None
+    lease_left_s: float | None
+    #: How long it has been in its state; a delayed job: since it was put on the queue.
+    age_s: float | None
+
+
+def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> list[JobRow]:
+    """Read the jobs that were found; one that has moved on or vanished since is left out."""
+    pipe = client.pipeline(transaction=False)
+    for each in found:
+        pipe.hmget(keys.job(each.job_id), _FIELDS)
+    rows = []
+    for each, values in zip(found, pipe.execute(), strict=True):
+        fields = dict(zip(_FIELDS, values, strict=True))
+        is_there = fields["state"] == each.state.value and each.entry_id in (None, fields["entry_id"])
+        if is_there:
+            rows.append(_read_row(each, fields, now_s))
+    return rows
+
+
+def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
+    started, finished = at_ms(fields["started_at_ms"]), at_ms(fields["finished_at_ms"])
+    created = at_ms(fields["created_at_ms"])
+    since: datetime | None = created
+    lease_left_s = due_in_s = None
+    if found.state is JobState.WAITING and found.entry_id:
+        since = at_ms(found.entry_id.partition("-")[0])
+    elif found.state is JobState.ACTIVE:
+        since = started
+        lease_left_s = float(fields["lease_until_ms"] or 0) / 1000 - now_s
+    elif found.state in (JobState.COMPLETED, JobState.FAILED):
+        since = finished
+    if found.due_ms is not None:
+        due_in_s = found.due_ms / 1000 - now_s
+    return JobRow(
+        job_id=found.job_id,
+        state=found.state,
+        lane=fields["lane"] or "",
+        attempts=int(fields["attempts"] or 0),
+        crashes=int(fields["crashes"] or 0),
+        worker=fields["worker"],
+        last_error=fields["last_error"],
+        created_at=created,
+        started_at=started,
+        finished_at=finished,
+        due_at=None if found.due_ms is None else at(found.due_ms / 1000),
+        due_in_s=due_in_s,
+        lease_left_s=lease_left_s,
+        age_s=None if since is None else max(now_s - since.timestamp(), 0.0),
+    )

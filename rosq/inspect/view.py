@@ -1,0 +1,64 @@
+"""What all views have in common: a version, a queue, the time of the look, and plain values for `--json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+#: The version of what `--json` prints: it grows when a field changes or goes, not when one is added.
+JSON_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One look at a queue. `docs/inspect.md` documents the fields of each."""
+
+    queue: str
+    #: By the server's clock.
+    seen_at: datetime
+    #: Which view this is, for a reader that gets several.
+    view: str = ""
+    version: int = JSON_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: times as ISO 8601 in UTC, durations in seconds."""
+        return to_plain(self)  # type: ignore[no-any-return]
+
+
+def to_plain(value: Any) -> Any:
+    """Turn dataclasses, times and enums into what JSON can say; durations are cut at the millisecond."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # `view` and `version` stand in the base, but a reader looks for them first.
+        names = sorted((field.name for field in dataclasses.fields(value)), key=_place)
+        return {name: to_plain(getattr(value, name)) for name in names}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: to_plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(inner) for inner in value]
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _place(name: str) -> int:
+    return {"version": -4, "view": -3, "queue": -2, "seen_at": -1}.get(name, 0)
+
+
+def at(seconds: float) -> datetime:
+    """A time of the server's clock, given in seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def at_ms(milliseconds: str | float | None) -> datetime | None:
+    """A time of Redis' fields; None and an empty text stay None."""
+    return None if milliseconds in (None, "") else at(float(milliseconds) / 1000)
+
+
+def server_now(client: Any) -> float:
+    """The server's time in seconds."""
+    seconds, micros = client.time()
+    return float(seconds) + float(micros) / 1_000_000
