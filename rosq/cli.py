@@ -10,6 +10,7 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.inspect import doctor, inspect
+from rosq.commands.steer import STEERING_COMMANDS
 from rosq.keys import check_queue_name
 from rosq.settings import RedisSettings
 
@@ -37,10 +38,13 @@ def main(
     redis_username: str | None,
     redis_password: str | None,
 ) -> None:
-    """See a rosq queue.
+    """See a rosq queue, examine it, steer it.
 
     \b
     rosq inspect                 the only queue of the Redis on this machine
+    rosq inspect explain 123     why job 123 isn't running now, and when it will
+    rosq doctor                  what is wrong, and what to do about it
+    rosq retry --error timeout --dry-run
     rosq --queue orders inspect --watch
     REDIS_HOST=redis rosq inspect --json | jq .waiting
     """
@@ -62,6 +66,8 @@ def main(
 
 main.add_command(inspect)
 main.add_command(doctor)
+for steering_command in STEERING_COMMANDS:
+    main.add_command(steering_command)
 
 
 if __name__ == "__main__":

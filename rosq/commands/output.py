@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from rosq.inspect.view import View
 
+_UNBOUNDED_COLUMNS = 10_000
+
 V = TypeVar("V", bound="View")
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -42,7 +44,14 @@ class Output:
     def make_console(self) -> Console:
         """A console on stdout. Ids and errors are data: nothing in them is markup."""
         # Outside of a terminal a row is one line, however long, so that grep finds it whole.
-        return Console(no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
+        is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+        return Console(
+            no_color=self.no_color or None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=_UNBOUNDED_COLUMNS if is_free else None,
+        )
 
 
 def output_options(command: F) -> F:
@@ -106,8 +115,7 @@ def show(
 def print_view(output: Output, drawn: RenderableType) -> None:
     """Print a screen; a reader of a pipe that has seen enough is no failure."""
     try:
-        console = output.make_console()
-        console.print(drawn, soft_wrap=not console.is_terminal and "COLUMNS" not in os.environ)
+        output.make_console().print(drawn)
     except BrokenPipeError:
         leave_pipe()
 

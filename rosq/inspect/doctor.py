@@ -243,7 +243,7 @@ class Doctor:
             self._add(level, "workers", f"No worker is there; {overview.waiting} jobs wait.", "Start one.")
         else:
             busy = sum(worker.state == "busy" for worker in alive)
-            self._add(OK, "workers", f"{len(alive)} are there, {busy} of them busy.")
+            self._add(OK, "workers", f"{_count(len(alive), 'worker')} there, {busy} busy.")
 
     def _check_queue(self, overview: overviews.Overview) -> None:
         if overview.pause is not None:
@@ -255,10 +255,14 @@ class Doctor:
             )
             self._add(WARNING, "delayed", seen, "Start workers, or more of them: nobody had time to wake it.")
         if overview.failed:
-            seen = f"{overview.failed:,} failed jobs are kept."
+            seen = f"{_count(overview.failed, 'failed job')} kept."
             self._add(NOTE, "failed", seen, "`rosq inspect errors` groups them, `rosq retry` starts them again.")
         for sentence in overview.inconsistencies:
             self._add(ERROR, "keys", sentence, "A worker drops such an entry when it comes across it; report it, too.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what} is" if number == 1 else f"{number:,} {what}s are"
 
 
 def _mib(size: int) -> str:

@@ -37,7 +37,7 @@ def draw_explanation(told: Explanation | JobView) -> RenderableType:
         text.append(f"\n  · {reason}", "not bold default")
     text.append("\nNext: ", "bold default")
     text.append(told.next, "not bold default")
-    if told.next_at is not None and told.next_at > told.seen_at:
+    if told.next_at is not None and told.next_at > told.seen_at and moment(told.next_at) not in told.next:
         text.append(f" ({moment(told.next_at)} UTC)", "not bold dim")
     return text
 
@@ -183,11 +183,11 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
     parts: list[RenderableType] = [title]
     for each in sorted(view.findings, key=lambda finding: order.index(finding.level)):
         text = Text(f"{each.level:<8}", _LEVEL_STYLES[each.level])
-        text.append(f"{each.subject:<12}", "default not bold")
+        text.append(f"{each.subject:<13}", "default not bold")
         text.append(each.seen, "default not bold")
         parts.append(text)
         if each.advice:
-            parts.append(Padding(Text(f"→ {each.advice}", "dim"), (0, 0, 0, 20)))
+            parts.append(Padding(Text(f"→ {each.advice}", "dim"), (0, 0, 0, 21), expand=False))
     return Group(*parts)
 
 

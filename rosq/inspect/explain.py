@@ -105,11 +105,12 @@ class Explainer:
         reasons = [f"{_ahead(ahead)} ahead of it in lane {job.lane}."] if ahead.ahead else []
         idle = [worker for worker in readers if worker.state == "idle"]
         next_at = None
+        if not readers:
+            reasons.append(self._why_nobody_reads(job.lane))
         if overview.pause is not None:
             reasons.insert(0, f"The queue is {overview.pause}.")
             next_step = "It waits for `rosq resume`; a worker takes it then, when its turn comes."
         elif not readers:
-            reasons.append(self._why_nobody_reads(job.lane))
             next_step = f"Nothing, until a worker is started that reads lane {job.lane}."
         elif idle and not ahead.ahead:
             reasons.append(f"A worker is idle and reads lane {job.lane}: {_names(idle)}.")

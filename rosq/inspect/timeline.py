@@ -20,7 +20,7 @@ _PAGE = 1_000
 MAX_EVENTS = 20_000
 
 _ENDS = {Event.COMPLETED, Event.RETRIED, Event.SNOOZED, Event.RELEASED, Event.FAILED}
-_BEGINNINGS = {Event.ENQUEUED, Event.REOPENED}
+_BEGINNINGS = {Event.ENQUEUED, Event.REOPENED, Event.RESTARTED}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,8 +107,12 @@ local function fetch_own(first)
   return nil
 end
 
--- The next job of the lanes, in their order. COUNT 1: nobody holds a job that it isn't working on.
+-- The next job of the lanes, in their order. COUNT 1: nobody holds a job that it isn't working on. A paused queue has
+-- none; what the caller has already is its own to finish.
 local function fetch_new(first)
+  if redis.call('HEXISTS', meta, 'paused_at_ms') == 1 then
+    return nil
+  end
   for i = first, first + 2 * lanes_read - 2, 2 do
     for _ = 1, 10 do
       local streams = redis.call('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[i], '>')

@@ -1,0 +1,262 @@
+"""Steering a queue by hand: pause it, start jobs again, wake, remove and drain them. Each change says who and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis import exceptions as redis_errors
+
+from rosq import errors, fitness, script
+from rosq.client import make_client
+from rosq.inspect.jobs import iterate_found
+from rosq.inspect.pause import Pause, read_pause
+from rosq.inspect.sources import list_sources
+from rosq.job import JobState
+from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import redis
+
+    from rosq.inspect.sources import Found
+    from rosq.settings import RedisSettings
+
+T = TypeVar("T")
+
+#: Jobs that are changed in one round trip, each by a script of its own; and those that one drain script removes.
+_BATCH = 50
+#: Events of a steering hand cut none off: how many are kept is for the queue's own processes to say.
+_KEEP_ALL_EVENTS = 2**40
+#: Letters of who and why that are kept.
+_TEXT_MAX = 500
+
+
+class Fate(enum.StrEnum):
+    """What became of one job."""
+
+    DONE = "done"
+    #: It isn't in the state in which it was seen, or runs; nothing was changed.
+    MOVED_ON = "moved_on"
+    UNKNOWN = "unknown"
+    #: It can't be started again: its data went with its entry.
+    DATA_LOST = "data_lost"
+
+
+_FATES = {1: Fate.DONE, 0: Fate.MOVED_ON, -1: Fate.MOVED_ON, -2: Fate.UNKNOWN, -3: Fate.DATA_LOST}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A job as it was seen when the change was decided on."""
+
+    job_id: str
+    state: JobState
+    lane: str
+    #: As the job's hash spells it; '' where it isn't finished.
+    finished_at_ms: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What became of a job, and the state in which it was found where that was another."""
+
+    job_id: str
+    fate: Fate
+    state: str = ""
+
+
+class Steering:
+    """Changes one queue. Every call writes events with who and why; a crash midway leaves whole jobs, each either
+    changed or not, and repeating the call changes the rest.
+
+    Args:
+        by: Who does it.
+        reason: Why.
+
+    Raises:
+        InvalidData: Who or why is missing.
+        ServerUnreachable: From every method; what was under way may have happened or not.
+        ServerUnfit: From every method: a newer rosq has written the queue.
+    """
+
+    def __init__(self, redis_settings: RedisSettings, queue: str, *, by: str, reason: str) -> None:
+        if not by.strip() or not reason.strip():
+            raise errors.InvalidData("Say who steers the queue, and why.")
+        self._settings = redis_settings
+        self._keys = Keys(queue)
+        self._by = by.strip()[:_TEXT_MAX]
+        self._reason = reason.strip()[:_TEXT_MAX]
+        self._client = make_client(redis_settings, "rosq-steering")
+
+    def __enter__(self) -> Steering:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def pause(self) -> Pause | None:
+        """Hand out nothing new; running jobs finish (`pause.lua`).
+
+        Returns:
+            None if it is paused now by this call; else who had paused it before.
+        """
+        answer = self._run(
+            "pause",
+            [self._keys.meta, self._keys.events],
+            [_KEEP_ALL_EVENTS, SCHEMA_VERSION, self._by, self._reason],
+        )
+        if answer[0] == 1:
+            return None
+        return read_pause({"paused_by": answer[1], "paused_reason": answer[2], "paused_at_ms": answer[3]})
+
+    def resume(self) -> bool:
+        """Hand out jobs again, and wake workers for what waits (`resume.lua`). False if it wasn't paused."""
+        keys = self._keys
+        lanes = self._call(lambda client: sorted(str(lane) for lane in client.smembers(keys.lanes)))
+        script_keys = [keys.meta, keys.events, keys.delayed, keys.timer_bell]
+        for lane in lanes:
+            script_keys += [keys.lane(lane), keys.lane_bell(lane)]
+        return int(self._run("resume", script_keys, [_KEEP_ALL_EVENTS, self._by, self._reason])) == 1
+
+    def see(self, job_ids: Sequence[str]) -> dict[str, Seen]:
+        """Return those of the jobs that the queue knows, as they stand now."""
+        seen: dict[str, Seen] = {}
+        for start in range(0, len(job_ids), _BATCH):
+            seen.update(self._see(job_ids[start : start + _BATCH]))
+        return seen
+
+    def restart(self, jobs: Sequence[Seen]) -> list[Changed]:
+        """Start failed, cancelled or dead jobs again with their own data (`restart.lua`).
+
+        Attempts and crashes begin at 0; fences go on growing. A completed job, or one that lives, is left alone.
+        """
+        keys = self._keys
+
+        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+            script_keys = [keys.events, keys.meta, keys.delayed, keys.failed, keys.lanes, keys.job(job.job_id)]
+            script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane)]
+            return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
+
+        return self._change("restart", jobs, of)
+
+    def advance(self, jobs: Sequence[Seen]) -> list[Changed]:
+        """Put delayed jobs into their lanes now (`advance.lua`)."""
+        keys = self._keys
+
+        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+            script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
+            return [*script_keys, keys.lane_bell(job.lane)], [job.job_id, job.lane, self._by, self._reason]
+
+        return self._change("advance", jobs, of)
+
+    def remove(self, jobs: Sequence[Seen]) -> list[Changed]:
+        """Remove jobs for good; one that runs is left alone (`remove.lua`).
+
+        With a job goes what made its id a duplicate, and its last fence: who puts it back gives a floor for that.
+        """
+        keys = self._keys
+
+        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+            script_keys = [keys.events, keys.delayed, keys.completed, keys.failed]
+            script_keys += [keys.job(job.job_id), keys.lane(job.lane)]
+            return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
+
+        return self._change("remove", jobs, of)
+
+    def drain(self, *, lanes: Sequence[str] = (), with_delayed: bool = False) -> int:
+        """Remove every job that waits now, in all lanes or in some, and the delayed ones where asked for (`drain.lua`).
+
+        What is put on the queue after this call began stays. Events tell of counts, not of jobs.
+
+        Args:
+            lanes: Empty means all. Delayed jobs are removed whatever lane they would go to, so only with all.
+
+        Returns:
+            How many were removed.
+        """
+        now_ms = self._call(_milliseconds)
+        states = [JobState.WAITING, *([JobState.DELAYED] if with_delayed and not lanes else [])]
+        sources = self._call(lambda client: list_sources(client, self._keys, states, lanes))
+        removed = 0
+        pages = iterate_found(sources)
+        while True:
+            page = self._call(lambda _: next(pages, None))
+            if page is None:
+                return removed
+            lane = sources[page[0].source].name.partition(":")[2] if page else ""
+            for start in range(0, len(page), _BATCH):
+                removed += self._drain(page[start : start + _BATCH], lane, now_ms)
+
+    # -- how calls are made --------------------------------------------------------------------------------------------
+
+    def _drain(self, batch: Sequence[Found], lane: str, now_ms: int) -> int:
+        keys = self._keys
+        script_keys = [keys.events, keys.delayed, keys.lane(lane or MAIN_LANE)]
+        args: list[str | int] = [_KEEP_ALL_EVENTS, batch[0].state.value, lane, self._by, self._reason, now_ms]
+        for each in batch:
+            script_keys.append(keys.job(each.job_id))
+            args += [each.job_id, each.entry_id or ""]
+        return int(self._run("drain", script_keys, args))
+
+    def _see(self, job_ids: Sequence[str]) -> dict[str, Seen]:
+        def ask(client: Any) -> list[Any]:
+            pipe = client.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipe.hmget(self._keys.job(job_id), "state", "lane", "finished_at_ms")
+            found: list[Any] = pipe.execute()
+            return found
+
+        return {
+            job_id: Seen(job_id=job_id, state=JobState(state), lane=lane or MAIN_LANE, finished_at_ms=finished or "")
+            for job_id, (state, lane, finished) in zip(job_ids, self._call(ask), strict=True)
+            if state is not None
+        }
+
+    def _change(
+        self, name: str, jobs: Sequence[Seen], of: Callable[[Seen], tuple[list[str], list[str | int]]]
+    ) -> list[Changed]:
+        step = script.load(name)
+        changed: list[Changed] = []
+
+        def ask(client: Any) -> list[Any]:
+            client.script_load(step.source)
+            pipe = client.pipeline(transaction=False)
+            for job in batch:
+                keys, args = of(job)
+                pipe.evalsha(step.sha, len(keys), *keys, _KEEP_ALL_EVENTS, *args)
+            answers: list[Any] = pipe.execute()
+            return answers
+
+        for start in range(0, len(jobs), _BATCH):
+            batch = jobs[start : start + _BATCH]
+            for job, answer in zip(batch, self._call(ask), strict=True):
+                state = answer[1] if len(answer) > 1 else ""
+                changed.append(Changed(job_id=job.job_id, fate=_FATES[int(answer[0])], state=state))
+        return changed
+
+    def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        step = script.load(name)
+
+        def run(client: Any) -> Any:
+            try:
+                return client.evalsha(step.sha, len(keys), *keys, *args)
+            except redis_errors.NoScriptError:
+                return client.eval(step.source, len(keys), *keys, *args)
+
+        return self._call(run)
+
+    def _call(self, ask: Callable[[redis.Redis], T]) -> T:
+        try:
+            version = self._client.hget(self._keys.meta, "schema_version")
+            fitness.check_schema(None if version is None else str(version), self._keys)
+            return ask(self._client)
+        except (redis_errors.RedisError, OSError) as error:
+            raise errors.translate(error, self._settings.address) from error
+
+
+def _milliseconds(client: Any) -> int:
+    seconds, micros = client.time()
+    return int(seconds) * 1000 + int(micros) // 1000
