@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rosq.keys import Keys
 
-_PAGE = 1_000
+_PAGE = 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rosq.keys import Keys
 
 #: Events that one command reads.
-_PAGE = 1_000
+_PAGE = 500
 #: Events that are looked through for those of a job: twice what a queue keeps by default.
 MAX_EVENTS = 20_000
 
