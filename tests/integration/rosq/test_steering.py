@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from rosq import Delivery, Fail, JobState, NewJob, Queue, errors
 from rosq.cli import main
+from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
@@ -282,6 +283,28 @@ def test_a_dead_job_is_started_again_and_one_without_data_is_told(
     delivery = make_hands().fetch().delivery
     assert delivery is not None
     assert delivery.data == {"order_id": 1}
+
+
+def test_the_holder_of_a_job_that_was_started_again_is_told_that_it_lost_it(
+    queue: Queue, client: Any, steering: Steering, make_hands: Callable[..., Hands]
+) -> None:
+    # Given a holder whose lease ran out and whose entry was lost
+    queue.enqueue({}, job_id="1")
+    holder = make_hands("w1")
+    delivery = holder.fetch().delivery
+    assert delivery is not None
+    client.hset(queue.keys.job("1"), "lease_until_ms", 1)
+    client.xack(queue.keys.lane("main"), "workers", delivery.entry_id)
+    client.xdel(queue.keys.lane("main"), delivery.entry_id)
+
+    # When an operator starts the job again, and the holder wakes up
+    assert steering.restart(list(steering.see(["1"]).values()))[0].fate is Fate.DONE
+    settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
+    answer = holder.consumer.exchange(settlement, (), is_fetching=False)
+
+    # Then it is refused, and the job waits
+    assert answer.code is Code.LOST
+    assert job_state(queue, "1") is JobState.WAITING
 
 
 def test_a_job_that_has_changed_lanes_or_vanished_is_left_alone(queue: Queue, steering: Steering) -> None:
