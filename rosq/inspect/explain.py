@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PACE_EVENTS = 1_000
 _PACE_STARTS = 5
 _NAMED_WORKERS = 5
+#: A job that an idle worker doesn't take within this many seconds isn't about to start.
+_UNTAKEN_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ class Explainer:
         reasons = [f"{_ahead(ahead)} ahead of it in lane {job.lane}."] if ahead.ahead else []
         idle = [worker for worker in readers if worker.state == "idle"]
         next_at = None
+        since = self._since_in_lane(job)
         if not readers:
             reasons.append(self._why_nobody_reads(job.lane))
         if overview.pause is not None:
@@ -114,13 +117,15 @@ class Explainer:
             next_step = f"Nothing, until a worker is started that reads lane {job.lane}."
         elif idle and not ahead.ahead:
             reasons.append(f"A worker is idle and reads lane {job.lane}: {_names(idle)}.")
-            next_step = "It starts at once: this look came in between."
-            next_at = self._now
+            if (since or 0.0) < _UNTAKEN_S:
+                next_step = "It starts at once: this look came in between."
+                next_at = self._now
+            else:
+                next_step = "It should have started long ago: the log of that worker says why it doesn't take it."
         else:
             if not idle:
                 reasons.append(self._all_busy(readers, job.lane))
             next_step, next_at = self._foresee(ahead, job.lane)
-        since = self._since_in_lane(job)
         verdict = f"Job {job.job_id} waits in lane {job.lane}" + (f" for {duration(since)} now." if since else ".")
         if job.attempts:
             reasons.append(f"It has failed {_times(job.attempts)} before: {job.last_error}")
