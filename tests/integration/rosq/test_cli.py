@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -241,16 +243,22 @@ def test_watching_prints_again_and_again_stands_an_outage_and_ends_well(own_redi
 
 def test_watching_for_people_draws_the_screen_again(redis_server: RedisServer, queue: Queue) -> None:
     queue.enqueue({}, job_id="1")
-    environ = {**os.environ, **redis_server.env(), "ROSQ_QUEUE": queue.name}
-    arguments = command("inspect", "--watch", "0.1")
-    with subprocess.Popen(arguments, env=environ, stdout=subprocess.PIPE, text=True) as process:
-        timer = threading.Timer(1.5, process.send_signal, (signal.SIGINT,))
-        timer.start()
-        out, _ = process.communicate(timeout=20)
-        timer.join()
+    environ = {**os.environ, **redis_server.env(), "ROSQ_QUEUE": queue.name, "TERM": "xterm", "COLUMNS": "120"}
+    ours, theirs = pty.openpty()
+    screen = b""
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(command("inspect", "--watch", "0.1"), env=environ, stdout=theirs) as process,
+    ):
+        os.close(theirs)
+        while screen.count(queue.name.encode()) < 2:
+            screen += terminal.read(65536)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal was closed
+            while terminal.read(65536):
+                pass
 
     assert process.returncode == 0
-    assert "queue " + queue.name in out
 
 
 def test_a_worker_shows_up_with_its_process(
