@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-containers lint types proto proto-check migrate clean
+.PHONY: help demo up test test-containers bench lint types proto proto-check migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,12 +32,15 @@ test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker ne
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq life orders_service worker) $(ARGS)
 
+bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 15 minutes. Options: ARGS='--only rosq --rounds 3'
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 lint: $(STAMP) ## Check format, lint rules and import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
 
-types: $(STAMP) ## mypy --strict on the three packages, and the tests
+types: $(STAMP) ## mypy --strict on the packages, and the tests
 	@$(BIN)/mypy
 	@$(BIN)/mypy -p tests
 

@@ -1,0 +1,153 @@
+"""Who takes part, and how each is had."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Runtime(enum.Enum):
+    """What a contender runs in."""
+
+    #: The Python that runs the benchmark: rosq and the floors.
+    OWN = "own"
+    #: A virtual environment of the contender's own.
+    VENV = "venv"
+    NODE = "node"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One way to have a job done."""
+
+    name: str
+    runtime: Runtime
+    #: The file in `benchmarks/sides`.
+    file: str
+    #: What is installed for it: exact versions, so that a run can be repeated.
+    packages: tuple[str, ...] = ()
+    has_bulk: bool = True
+    #: Of the jobs of a round, the part that this one gets, so that the slow ones don't take all the time.
+    share: float = 1.0
+    #: Jobs that run before anything is measured: scripts are known then, and code paths have been walked.
+    warm_up: int = 50
+    #: Keeps a job whose worker is killed, and holds no more than one.
+    is_safe: bool = False
+    note: str = ""
+
+
+FLOOR = "floor: redis-py"
+FLOOR_SOCKET = "floor: socket"
+ROSQ = "rosq"
+BULL = "Bull, Node"
+
+#: In the order in which they are shown. The floor comes first: all ratios are to it.
+CONTENDERS = (
+    Contender(
+        name=FLOOR,
+        runtime=Runtime.OWN,
+        file="floor_redis_py.py",
+        note="XADD; one EVALSHA [XACK XDEL XREADGROUP] a job",
+    ),
+    Contender(name=FLOOR_SOCKET, runtime=Runtime.OWN, file="floor_socket.py", note="the same without a client library"),
+    Contender(name=ROSQ, runtime=Runtime.OWN, file="rosq_side.py", is_safe=True, note="default settings"),
+    Contender(
+        name=BULL,
+        runtime=Runtime.NODE,
+        file="node_side.js",
+        packages=("bull@4.16.5",),
+        is_safe=True,
+        note="removeOnComplete 1000",
+    ),
+    Contender(
+        name="BullMQ, Node",
+        runtime=Runtime.NODE,
+        file="node_side.js",
+        packages=("bullmq@6.7.0",),
+        is_safe=True,
+        note="removeOnComplete 1000",
+    ),
+    Contender(
+        name="BullMQ, Python",
+        runtime=Runtime.VENV,
+        file="bullmq_side.py",
+        packages=("bullmq==3.4.4",),
+        share=0.5,
+        is_safe=True,
+        note="removeOnComplete 1000",
+    ),
+    Contender(
+        name="streaq",
+        runtime=Runtime.VENV,
+        file="streaq_side.py",
+        packages=("streaq==7.2.0",),
+        share=0.25,
+        note="holds two; claimed after idle_timeout",
+    ),
+    Contender(
+        name="taskiq-redis",
+        runtime=Runtime.VENV,
+        file="taskiq_side.py",
+        packages=("taskiq-redis==1.2.4",),
+        has_bulk=False,
+        share=0.25,
+        is_safe=True,
+        note="stream, COUNT 1, acknowledged when executed",
+    ),
+    Contender(
+        name="saq",
+        runtime=Runtime.VENV,
+        file="saq_side.py",
+        packages=("saq[redis]==0.26.4", "typing_extensions"),
+        has_bulk=False,
+        share=0.25,
+        note="a killed worker's job is aborted by a sweep",
+    ),
+    Contender(
+        name="rq",
+        runtime=Runtime.VENV,
+        file="rq_side.py",
+        packages=("rq==3.0.0", "hiredis"),
+        share=0.25,
+        note="SimpleWorker, no fork; a killed worker's job fails",
+    ),
+    Contender(
+        name="arq",
+        runtime=Runtime.VENV,
+        file="arq_side.py",
+        packages=("arq==0.28.0",),
+        has_bulk=False,
+        share=0.01,
+        warm_up=5,
+        is_safe=True,
+        note="max_jobs 1; polls each 0.5 s",
+    ),
+    Contender(
+        name="dramatiq",
+        runtime=Runtime.VENV,
+        file="dramatiq_side.py",
+        packages=("dramatiq[redis]==2.2.1", "hiredis"),
+        has_bulk=False,
+        share=0.25,
+        note="one thread, prefetch 1; polls",
+    ),
+    Contender(
+        name="celery",
+        runtime=Runtime.VENV,
+        file="celery_side.py",
+        packages=("celery[redis]==5.7.0", "hiredis"),
+        has_bulk=False,
+        share=0.25,
+        is_safe=True,
+        note="solo, acks_late, prefetch 1; back after the visibility timeout",
+    ),
+    Contender(
+        name="huey",
+        runtime=Runtime.VENV,
+        file="huey_side.py",
+        packages=("huey==3.5.4", "redis", "hiredis"),
+        has_bulk=False,
+        share=0.5,
+        note="one thread; a killed worker's job is lost",
+    ),
+)
