@@ -185,6 +185,11 @@ class Wire:
         """Return another connection to the same server, not opened yet."""
         return Wire(self._settings, self._client_name)
 
+    def close_if_stale(self) -> None:
+        """Drop a connection that has something to say although nothing was asked: the server has closed it."""
+        if self._connection is not None and _is_readable(self._connection._sock.fileno()):
+            self.close()
+
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
         connection, self._connection = self._connection, None
