@@ -41,7 +41,8 @@ def check_name(kind: str, name: str) -> str:
     Raises:
         InvalidName: It is empty, longer than 128 characters, or has a space or an unprintable character.
     """
-    is_plain = isinstance(name, str) and name.isprintable() and not any(letter.isspace() for letter in name)
+    # Of all white space only the blank counts as printable.
+    is_plain = isinstance(name, str) and name.isprintable() and " " not in name
     if not is_plain or not 1 <= len(name) <= _NAME_MAX_LENGTH or name == RECOVERY_CONSUMER:
         raise InvalidName(
             f"A {kind} can't be named {name!r}: use 1 to {_NAME_MAX_LENGTH} printable characters without spaces."

@@ -324,9 +324,13 @@ def _is_worth_repeating(error: BaseException) -> bool:
     )
 
 
+#: `json.dumps` would make one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
 def _to_json(data: JobData) -> str:
     """One spelling for one content: it is compared letter by letter."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _ENCODER.encode(data)
 
 
 def _to_ms(seconds: float) -> int:
