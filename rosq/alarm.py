@@ -18,15 +18,25 @@ class Alarm:
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        #: Whether the pipe may have something; spares the look at one that hasn't.
+        self._may_ring = False
 
     def ring(self) -> None:
         """Wake the waiter, now or as soon as it waits. Safe in signal handlers; ringing twice is ringing once."""
+        # Said before it is done: whoever clears in between leaves a byte behind, which wakes once too often, never once
+        # too seldom.
+        self._may_ring = True
         # A full pipe means that it rings already; a closed one, that nobody waits any more.
         with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._write_fd, b"!")
 
     def clear(self) -> None:
         """Silence the alarm: what it rang for is going to be looked at now."""
+        if self._may_ring:
+            self._silence()
+
+    def _silence(self) -> None:
+        self._may_ring = False
         with contextlib.suppress(BlockingIOError):
             os.read(self._read_fd, 4096)
 
@@ -49,7 +59,7 @@ class Alarm:
             left_s = None if deadline is None else max(deadline - boot_time_s(), 0.0)
             ready = dict(poller.poll(None if left_s is None else left_s * 1000))
             if self._read_fd in ready:
-                self.clear()
+                self._silence()
                 return True
             if ready or (left_s is not None and left_s <= 0):
                 return False

@@ -48,6 +48,11 @@ _TOLD = {
 }
 
 
+def _check_lanes(lanes: Sequence[str]) -> list[str]:
+    """Each lane once, in the order given."""
+    return list(dict.fromkeys(check_name("lane", lane) for lane in lanes))
+
+
 class Worker:
     """Runs jobs of a queue, one at a time, under a name that it holds exclusively.
 
@@ -90,7 +95,8 @@ class Worker:
         self.name = check_name("worker", name)
         self.settings = settings or WorkerSettings()
         self._handler = handler
-        self._lanes = lanes
+        #: Checked here where they are fixed, else before each fetch.
+        self._lanes = lanes if callable(lanes) else _check_lanes(lanes)
         self._policy = policy or RetryPolicy()
         self._on_hold = on_hold
         self._is_waiting_for_name = is_waiting_for_name
@@ -259,8 +265,7 @@ class Worker:
 
     def _list_lanes(self) -> list[str]:
         """The lanes of the next fetch, in order; after a job of the first one the others come before it."""
-        given = self._lanes() if callable(self._lanes) else self._lanes
-        lanes = list(dict.fromkeys(check_name("lane", lane) for lane in given))
+        lanes = _check_lanes(self._lanes()) if callable(self._lanes) else self._lanes
         if len(lanes) > 1 and lanes[0] == self._last_lane:
             lanes = [*lanes[1:], lanes[0]]
         return lanes
@@ -288,6 +293,8 @@ class Worker:
             self._consumer.abandon(delivery, is_overrun=False)
         else:
             level = logging.ERROR if settlement.outcome is Outcome.FAIL else logging.INFO
+            if not log.isEnabledFor(level):
+                return
             told = {
                 "event": _TOLD[settlement.outcome],
                 **facts,
