@@ -5,16 +5,15 @@
 -- pcall.
 local function trim(finished, keep, keep_ms)
   pcall(function()
-    for _ = 1, 2 do
-      local oldest = redis.call('ZRANGE', finished, 0, 0, 'WITHSCORES')
-      if not oldest[1] then
+    local count = redis.call('ZCARD', finished)
+    local oldest = redis.call('ZRANGE', finished, 0, 1, 'WITHSCORES')
+    for i = 1, #oldest, 2 do
+      if count <= keep and tonumber(oldest[i + 1]) > now_ms - keep_ms then
         return
       end
-      if redis.call('ZCARD', finished) <= keep and tonumber(oldest[2]) > now_ms - keep_ms then
-        return
-      end
-      redis.call('DEL', job_prefix .. oldest[1])
-      redis.call('ZREM', finished, oldest[1])
+      redis.call('DEL', job_prefix .. oldest[i])
+      redis.call('ZREM', finished, oldest[i])
+      count = count - 1
     end
   end)
 end
