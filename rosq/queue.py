@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -106,10 +107,24 @@ class Queue:
             ServerUnreachable: No answer, or no memory left; ask again.
         """
         checked = [(job, self._encode(job)) for job in jobs]
-        answers: list[Enqueued] = []
-        for start in range(0, len(checked), _ENQUEUE_BATCH):
-            answers += self._enqueue_batch(checked[start : start + _ENQUEUE_BATCH])
-        return answers
+        batches = [checked[start : start + _ENQUEUE_BATCH] for start in range(0, len(checked), _ENQUEUE_BATCH)]
+        calls = [self._make_enqueue_call(batch) for batch in batches]
+        step, replies = script.load("enqueue"), list[Any]()
+
+        def ask_for_the_rest() -> None:
+            with (
+                self._borrow_wire() as wire,
+                contextlib.closing(wire.run_each(step, calls[len(replies) :])) as answers,
+            ):
+                for reply in answers:
+                    replies.append(reply)
+
+        _repeat(ask_for_the_rest)
+        return [
+            self._read_enqueued(job, data, int(reply[2 * i]), JobState(reply[2 * i + 1]))
+            for batch, reply in zip(batches, replies, strict=True)
+            for i, (job, data) in enumerate(batch)
+        ]
 
     def reopen(self, job: NewJob) -> Reopened:
         """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
@@ -205,7 +220,7 @@ class Queue:
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 
-    def _enqueue_batch(self, jobs: Sequence[tuple[NewJob, str]]) -> list[Enqueued]:
+    def _make_enqueue_call(self, jobs: Sequence[tuple[NewJob, str]]) -> tuple[list[str], list[str | int]]:
         keys = self.keys
         lanes = list(dict.fromkeys(job.lane for job, _ in jobs))
         number_of = {lane: number for number, lane in enumerate(lanes, start=1)}
@@ -216,11 +231,7 @@ class Queue:
         for job, data in jobs:
             script_keys.append(keys.job(job.job_id))
             args += [job.job_id, data, number_of[job.lane], _to_ms(job.delay_s), job.fence_floor]
-        reply = self._run("enqueue", script_keys, args)
-        return [
-            self._read_enqueued(job, data, int(reply[2 * i]), JobState(reply[2 * i + 1]))
-            for i, (job, data) in enumerate(jobs)
-        ]
+        return script_keys, args
 
     def _read_enqueued(self, job: NewJob, data: str, code: int, state: JobState) -> Enqueued:
         outcome = EnqueueOutcome.CREATED
@@ -257,12 +268,15 @@ class Queue:
         step = script.load(name)
 
         def run() -> Any:
-            if not self._is_known:
-                self._ask_client(lambda client: None)
-            with self._wires.borrow() as wire:
+            with self._borrow_wire() as wire:
                 return wire.run(step, keys, args)
 
         return _repeat(run)
+
+    def _borrow_wire(self) -> contextlib.AbstractContextManager[Wire]:
+        if not self._is_known:
+            self._ask_client(lambda client: None)
+        return self._wires.borrow()
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
         """Ask Redis, again after a lost answer, and translate what goes wrong."""

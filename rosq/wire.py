@@ -22,7 +22,7 @@ from rosq import errors
 from rosq.clock import boot_time_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from rosq.alarm import Alarm
     from rosq.script import Script
@@ -166,6 +166,40 @@ class Wire:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
         return self.call("EVAL", script.source, len(keys), *keys, *args)
+
+    def run_each(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
+        """Run a script once for each pair of keys and arguments, in order; give the answers as they come.
+
+        While one is awaited the next is under way, never more: where an answer is missing, the one after it may have
+        run too.
+
+        Raises:
+            ServerUnreachable: No usable answer to the one whose turn it is.
+            ScriptFailed: The script failed.
+        """
+        if not calls:
+            return
+        # The first one makes sure that the server knows the script.
+        yield self.run(script, *calls[0])
+        asked = answered = 1
+        try:
+            while answered < len(calls):
+                connection = self._connected()
+                while asked < min(answered + 2, len(calls)):
+                    keys, args = calls[asked]
+                    connection.send_packed_command([_pack(("EVALSHA", script.sha, len(keys), *keys, *args))])
+                    asked += 1
+                answer = connection.read_response()
+                answered += 1
+                yield answer
+        except redis_errors.NoScriptError as error:
+            raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error
+        except (redis_errors.RedisError, OSError) as error:
+            raise self._doubt(error) from error
+        finally:
+            if asked != answered:
+                # The next command would read an answer that nobody waits for any more.
+                self.close()
 
     @contextlib.contextmanager
     def popping(self, keys: Sequence[str], timeout_s: float) -> Iterator[Popping]:
