@@ -65,13 +65,15 @@ def prepare(
 def run(runners: list[Runner], plan: Plan, result: Result, tell: Callable[[str], None]) -> None:
     """Measure; the result is filled as it goes. A contender that fails once is left out from then on."""
     end_s = time.monotonic() + plan.longest_s
-    rates = [(number, "rates") for number in range(plan.rounds)]
-    depths = [(number, "depth") for number in range(min(_DEPTH_ROUNDS, plan.rounds))]
-    for number, what in [*rates, (0, "memory"), *depths]:
+    # Everything once before anything again: a run that its time cuts short has a figure for each question.
+    parts = [(0, "rates"), (0, "memory"), (0, "depth")]
+    for number in range(1, plan.rounds):
+        parts += [(number, "rates")] + [(number, "depth")] * (number < _DEPTH_ROUNDS)
+    for number, what in parts:
         if time.monotonic() > end_s:
-            tell("The time is over")
-            result.about["rounds"] = min(result.about["rounds"], number) if what == "rates" else plan.rounds
             return
+        if what == "rates":
+            result.about["rounds"] = number + 1
         # Another one begins each time.
         shift = number % max(len(runners), 1)
         for runner in [*runners[shift:], *runners[:shift]]:
