@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def main(
         # All ratios are to it.
         chosen.insert(0, CONTENDERS[0])
     console = Console(stderr=True)
+    # Like Ctrl-C: the server and its folder go with the benchmark.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
             own = server.Server(url or stack.enter_context(server.embedded(is_logging=aof)))
