@@ -170,16 +170,18 @@ def translate(exc: grpc.RpcError, address: str) -> WorkerError:
     if not isinstance(exc, grpc.Call):
         return ServiceBroken(f"The call to the orders service at {address} failed: {exc}.")
     code, details = exc.code(), exc.details() or ""
+    # A sentence mostly: inside one of ours its full stop would be a second one.
+    said = details.rstrip(".")
     if code in _UNREACHABLE:
-        return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {details}.")
+        return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {said}.")
     if code in _DEFECTS:
-        return ServiceDefect(f"The orders service at {address} failed ({code.name}): {details}.")
+        return ServiceDefect(f"The orders service at {address} failed ({code.name}): {said}.")
     status = rpc_status.from_call(exc)
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
             return refusal(info.reason, details, dict(info.metadata))
-    return ServiceBroken(f"The orders service at {address} answered {code.name}: {details}.")
+    return ServiceBroken(f"The orders service at {address} answered {code.name}: {said}.")
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -57,9 +57,9 @@ def unavailable() -> Exception:
     return failure("UNAVAILABLE")
 
 
-def failure(code: str) -> Exception:
+def failure(code: str, message: str = "it failed") -> Exception:
     """What a service answers without further details."""
-    return _Abort(rpc_status.to_status(status_pb2.Status(code=code_pb2.Code.Value(code), message=f"it failed: {code}")))
+    return _Abort(rpc_status.to_status(status_pb2.Status(code=code_pb2.Code.Value(code), message=message)))
 
 
 class _Abort(Exception):

@@ -41,6 +41,15 @@ def test_other_codes_are_not_asked_again(bench: Bench, code: str, kind: type[Exc
     assert bench.log.count("ReadAccount") == 1
 
 
+def test_a_sentence_of_the_services_ends_with_one_full_stop(bench: Bench) -> None:
+    bench.service.script["ReadAccount"] = [failure("UNAVAILABLE", "PostgreSQL is away. Try again.")]
+
+    with pytest.raises(ServiceUnreachable, match=r"Try again\.$") as told:
+        read(bench)
+
+    assert ".." not in str(told.value)
+
+
 def test_a_refusal_carries_its_reason_and_metadata(bench: Bench) -> None:
     bench.service.script["ReadAccount"] = [refusal("BOUND_TO_OTHER_ACCOUNT", account="a2")]
 
