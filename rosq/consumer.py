@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosq import errors, fitness, script
 from rosq.clock import boot_time_s
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from rosq.wire import Wire
 
 _ERROR_MAX_LENGTH = 1_000
+#: Seconds for which a busy worker goes by the due time that it knows: a later one costs nobody more than that.
+_DUE_SEEN_FOR_S = 0.002
+#: Completions of one worker after which those beyond what is kept are forgotten, many in one go.
+_TRIM_EACH = 50
 #: How long the token on a name's bell lies there for a standby.
 _NAME_TOKEN_LIFE_MS = 60_000
 
@@ -59,7 +63,7 @@ class Answer:
     fetched: Fetched
     delivery: Delivery | None = None
     #: Seconds until the earliest delayed job is due, at the moment of the answer; 0 or less is overdue; None if there
-    #: is none.
+    #: is none, or, beside a delivery, if it wasn't looked for this time.
     next_due_s: float | None = None
     error: str = ""
 
@@ -71,6 +75,29 @@ class NameHolder:
     host: str
     pid: str
     rest_s: float
+
+
+#: What `scripts/_fetch.lua` answers in place of a lane's position.
+_FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
+
+
+def _rest_s(now_ms: int, due_ms: str) -> float | None:
+    """Seconds from now until then; None if nothing is due."""
+    return (float(due_ms) - now_ms) / 1000 if due_ms else None
+
+
+def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> script.Script:
+    """Return a script of the read loop, with a worker's settings as its constants."""
+    return script.load(
+        name,
+        LEASE_MS=settings.lease_ms,
+        MAX_EVENTS=kept.max_events,
+        MAX_CRASHES=kept.max_crashes,
+        KEEP_COMPLETED=kept.keep_completed,
+        KEEP_COMPLETED_MS=int(kept.keep_completed_s * 1000),
+        KEEP_FAILED=kept.keep_failed,
+        KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
+    )
 
 
 class Consumer:
@@ -100,9 +127,21 @@ class Consumer:
         self.instance = secrets.token_hex(12)
         #: Lanes in which a job may be pending with this consumer: looked through by the next fetch besides its own.
         self._doubtful_lanes: set[str] = set()
+        #: The delivery of the last answer.
+        self._in_hand: Delivery | None = None
         self._overran = ""
         #: Whether a token of a bell may have been taken since the last fetch.
         self._has_slept = False
+        self._loop_keys = (keys.worker(name), keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed)
+        self._steps: dict[str, script.Script] = {}
+        #: The lanes of the last fetch, and their keys.
+        self._lanes: list[str] = []
+        self._lane_keys: list[str] = []
+        #: Makes each delivery's token another one.
+        self._hand_outs = 0
+        #: When a reply last said when the next delayed job is due; completions since old ones were forgotten.
+        self._due_seen_s = 0.0
+        self._untrimmed = 0
         #: For the due jobs of a sleeper: its own connection is blocked. Opened when it is first needed.
         self._timer_wire = wire.twin()
 
@@ -148,17 +187,28 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        token = secrets.token_hex(8)
-        name, keys, args = self._command(settlement, token, len(lanes) if is_fetching else -1)
-        looked_at = [*lanes, *sorted(self._doubtful_lanes.difference(lanes))] if is_fetching else []
-        first = len(keys)
-        for lane in looked_at:
-            keys += [self.keys.lane(lane), self.keys.lane_bell(lane)]
-        # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
-        self._doubtful_lanes.update(looked_at)
         asked_s = boot_time_s()
-        reply = self.wire.run(script.load(name), keys, args)
-        return self._read(reply, looked_at, first, asked_s, token)
+        self._hand_outs += 1
+        token = f"{self.instance}:{self._hand_outs}"
+        if not is_fetching:
+            step, keys, args = self._command(settlement, token, -1, "")
+            return Answer(code=Code(self.wire.run(step, keys, args)[0]), fetched=Fetched.SKIPPED)
+        hints = self._give_hints(settlement, asked_s)
+        step, keys, args = self._command(settlement, token, len(lanes), hints)
+        if lanes != self._lanes:
+            self._lanes = list(lanes)
+            self._lane_keys = [key for lane in lanes for key in (self.keys.lane(lane), self.keys.lane_bell(lane))]
+        first = len(keys)
+        if self._in_hand is not None and settlement is None:
+            # It was never settled: it is still pending here.
+            self._doubtful_lanes.add(self._in_hand.lane)
+        own_lanes = sorted(self._doubtful_lanes)
+        keys += self._lane_keys
+        keys += [self.keys.lane(lane) for lane in own_lanes]
+        # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
+        self._doubtful_lanes.update(lanes)
+        reply = self.wire.run(step, keys, args)
+        return self._read(reply, own_lanes, first, asked_s, token)
 
     def settle_over(self, wire: Wire, settlement: Settlement) -> Code:
         """Settle over another connection, and fetch nothing; for a thread beside the read loop.
@@ -166,8 +216,7 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        name, keys, args = self._command(settlement, "", -1)
-        return Code(int(wire.run(script.load(name), keys, args)[0]))
+        return Code(int(wire.run(*self._command(settlement, "", -1, ""))[0]))
 
     def abandon(self, delivery: Delivery, *, is_overrun: bool) -> None:
         """Leave a delivery unsettled: its lease is lost. Where nobody else takes the job, it comes with the next fetch.
@@ -238,65 +287,84 @@ class Consumer:
             if pending:
                 self._doubtful_lanes.add(lane)
 
+    def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
+        """What the script is to look at besides; see ARGV[5] of `scripts/_worker_args.lua`."""
+        hints = ""
+        if self._has_slept or settlement is None:
+            hints += "s"
+        if settlement is None or self._has_slept or asked_s - self._due_seen_s > _DUE_SEEN_FOR_S:
+            hints += "d"
+            self._due_seen_s = asked_s
+        if settlement is not None and settlement.outcome is Outcome.FAIL:
+            hints += "t"
+        elif settlement is not None and settlement.outcome is Outcome.COMPLETE:
+            self._untrimmed += 1
+            if self._untrimmed >= min(_TRIM_EACH, self.queue_settings.keep_completed // 10 + 1):
+                hints += "t"
+                self._untrimmed = 0
+        return hints
+
     def _command(
-        self, settlement: Settlement | None, token: str, lane_count: int
-    ) -> tuple[str, list[str], list[str | int]]:
+        self, settlement: Settlement | None, token: str, lane_count: int, hints: str
+    ) -> tuple[script.Script, list[str], list[str | int]]:
         """The script of an exchange, and its keys and arguments but for the lanes (`scripts/_worker_args.lua`)."""
-        keys = [self.keys.worker(self.name), self.keys.events, self.keys.meta, self.keys.delayed]
-        keys += [self.keys.timer_bell, self.keys.completed, self.keys.failed]
-        kept = self.queue_settings
-        args: list[str | int] = [self.name, self.instance, token, self.settings.lease_ms, self.keys.job_prefix]
-        args += [kept.max_crashes, kept.max_events, kept.keep_completed, int(kept.keep_completed_s * 1000)]
-        args += [kept.keep_failed, int(kept.keep_failed_s * 1000), lane_count, self._overran, int(self._has_slept)]
+        args: list[str | int] = [self.name, self.instance, token, lane_count, hints, self._overran]
         if settlement is None:
-            return "fetch", keys, args
-        self._add_settlement(settlement, keys, args)
-        return settlement.outcome.value, keys, args
-
-    def _add_settlement(self, settlement: Settlement, keys: list[str], args: list[str | int]) -> None:
-        delivery = settlement.delivery
-        keys += [self.keys.job(delivery.job_id), self.keys.lane(delivery.lane)]
-        args += [delivery.job_id, str(delivery.fence), delivery.token, delivery.entry_id]
-        error = settlement.error[:_ERROR_MAX_LENGTH]
-        if settlement.outcome is Outcome.FAIL:
-            args.append(error)
-        elif settlement.outcome is not Outcome.COMPLETE:
+            return self._load_step("fetch"), [*self._loop_keys], args
+        outcome, delivery = settlement.outcome, settlement.delivery
+        keys = [*self._loop_keys, self.keys.job_prefix + delivery.job_id, self.keys.lane(delivery.lane)]
+        args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
+        if outcome is Outcome.COMPLETE:
+            keys.append(self.keys.completed)
+        elif outcome is Outcome.FAIL:
+            args.append(settlement.error[:_ERROR_MAX_LENGTH])
+        else:
             target = settlement.lane or delivery.lane
-            keys += [self.keys.lane(target), self.keys.lane_bell(target), self.keys.lanes]
+            keys += (self.keys.lane(target), self.keys.lane_bell(target), self.keys.lanes)
             args.append(target)
-            if settlement.outcome is not Outcome.RELEASE:
+            if outcome is not Outcome.RELEASE:
                 args.append(int(settlement.delay_s * 1000))
-            if settlement.outcome is Outcome.RETRY:
-                args.append(error)
+            if outcome is Outcome.RETRY:
+                args.append(settlement.error[:_ERROR_MAX_LENGTH])
+        return self._load_step(outcome.value), keys, args
 
-    def _read(self, reply: list[str], lanes: list[str], first: int, asked_s: float, token: str) -> Answer:
-        code, fetched = Code(int(reply[0])), Fetched(reply[1])
-        if fetched in (Fetched.SKIPPED, Fetched.UNHELD):
-            return Answer(code=code, fetched=fetched)
-        if fetched is Fetched.ERROR:
-            return Answer(code=code, fetched=fetched, error=reply[2])
+    def _load_step(self, name: str) -> script.Script:
+        step = self._steps.get(name)
+        if step is None:
+            step = self._steps[name] = load_step(name, self.queue_settings, self.settings)
+        return step
+
+    def _read(self, reply: list[Any], own_lanes: list[str], first: int, asked_s: float, token: str) -> Answer:
+        code, position = Code(reply[0]), reply[1]
+        if position < 0:
+            fetched = _FETCHED[position]
+            return Answer(code=code, fetched=fetched, error=reply[2] if fetched is Fetched.ERROR else "")
         # All doubtful lanes were looked through: from here on only the job of this answer can be pending.
         self._doubtful_lanes.clear()
+        self._in_hand = None
         self._overran = ""
         self._has_slept = False
-        next_due_s = (float(reply[3]) - float(reply[2])) / 1000 if reply[3] else None
-        if fetched is Fetched.NONE:
-            return Answer(code=code, fetched=fetched, next_due_s=next_due_s)
-        position, entry_id, job_id, data, fence, attempts, crashes = reply[4:11]
+        if not position:
+            return Answer(code=code, fetched=Fetched.NONE, next_due_s=_rest_s(*reply[2:4]))
+        job_id, data, fence, attempts, crashes, entry_id = reply[2:8]
+        next_due_s = _rest_s(*reply[8:10]) if len(reply) > 8 else None
         attempt = int(attempts) + 1
+        index, read = position - 1 - first, 2 * len(self._lanes)
+        lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
         delivery = Delivery(
             job_id=job_id,
             data=json.loads(data),
-            lane=lanes[(int(position) - 1 - first) // 2],
-            fence=int(fence),
+            lane=lane,
+            fence=fence,
             token=token,
             attempt=attempt,
             is_last_attempt=self.policy.is_last(attempt),
-            crashes=int(crashes),
+            crashes=crashes,
             lease=Lease(job_id, asked_s + self.settings.lease_s),
             entry_id=entry_id,
             started_s=asked_s,
             stop=self.stop,
             alarm=self.alarm,
         )
-        return Answer(code=code, fetched=fetched, delivery=delivery, next_due_s=next_due_s)
+        self._in_hand = delivery
+        return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)

@@ -134,8 +134,9 @@ def _read_job(
 ) -> Job:
     state = JobState(fields["state"])
     data = fields.get("data") or (entries[0][1].get("data") if entries else None) or "{}"
-    lease_until_ms = fields.get("lease_until_ms")
-    has_lease = state is JobState.ACTIVE and lease_until_ms is not None and float(lease_until_ms) > now_ms
+    # A job that isn't active keeps what its last delivery wrote.
+    lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
+    has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms
     is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
     return Job(
         job_id=job_id,

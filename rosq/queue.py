@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
-_ENQUEUE_BATCH = 100
+_ENQUEUE_BATCH = 200
 _FENCE_LIMIT = 2**53
 #: How often a call that got no answer is made in all. Everything here may be repeated without harm.
 _TRIES = 3
@@ -53,6 +53,7 @@ class Queue:
         self.name = name
         self.settings = settings or QueueSettings()
         self.keys = Keys(name)
+        self._enqueue_step = script.load("enqueue", MAX_EVENTS=self.settings.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
         #: For scripts: a bare connection costs a third of what redis-py's client does.
         self._wires = WirePool(lambda: self.make_wire("rosq-queue"))
         #: For everything else.
@@ -89,7 +90,9 @@ class Queue:
     ) -> Enqueued:
         """Put one job on the queue; see `enqueue_many`."""
         job = NewJob(job_id=job_id, data=data, lane=lane, delay_s=delay_s, fence_floor=fence_floor)
-        return self.enqueue_many([job])[0]
+        text = self._encode(job)
+        code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([(job, text)]))
+        return self._read_enqueued(job, text, code, JobState(state))
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
@@ -109,7 +112,7 @@ class Queue:
         checked = [(job, self._encode(job)) for job in jobs]
         batches = [checked[start : start + _ENQUEUE_BATCH] for start in range(0, len(checked), _ENQUEUE_BATCH)]
         calls = [self._make_enqueue_call(batch) for batch in batches]
-        step, replies = script.load("enqueue"), list[Any]()
+        step, replies = self._enqueue_step, list[Any]()
 
         def ask_for_the_rest() -> None:
             with (
@@ -121,7 +124,7 @@ class Queue:
 
         _repeat(ask_for_the_rest)
         return [
-            self._read_enqueued(job, data, int(reply[2 * i]), JobState(reply[2 * i + 1]))
+            self._read_enqueued(job, data, reply[2 * i], JobState(reply[2 * i + 1]))
             for batch, reply in zip(batches, replies, strict=True)
             for i, (job, data) in enumerate(batch)
         ]
@@ -222,15 +225,17 @@ class Queue:
 
     def _make_enqueue_call(self, jobs: Sequence[tuple[NewJob, str]]) -> tuple[list[str], list[str | int]]:
         keys = self.keys
-        lanes = list(dict.fromkeys(job.lane for job, _ in jobs))
-        number_of = {lane: number for number, lane in enumerate(lanes, start=1)}
+        lanes = list({job.lane: None for job, _ in jobs})
         script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
         for lane in lanes:
-            script_keys += [keys.lane(lane), keys.lane_bell(lane)]
-        args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, len(lanes), *lanes]
-        for job, data in jobs:
-            script_keys.append(keys.job(job.job_id))
-            args += [job.job_id, data, number_of[job.lane], _to_ms(job.delay_s), job.fence_floor]
+            script_keys += (keys.lane(lane), keys.lane_bell(lane))
+        prefix = keys.job_prefix
+        script_keys += [prefix + job.job_id for job, _ in jobs]
+        args: list[str | int] = [len(lanes), *lanes]
+        args += [data for _, data in jobs]
+        for number, (job, _) in enumerate(jobs, start=1):
+            if job.delay_s or job.fence_floor or job.lane != lanes[0]:
+                args += (number, lanes.index(job.lane) + 1, _to_ms(job.delay_s), job.fence_floor)
         return script_keys, args
 
     def _read_enqueued(self, job: NewJob, data: str, code: int, state: JobState) -> Enqueued:
@@ -247,17 +252,19 @@ class Queue:
 
     def _encode(self, job: NewJob) -> str:
         check_name("job", job.job_id)
-        check_name("lane", job.lane)
-        if not 0 <= job.fence_floor < _FENCE_LIMIT:
+        if job.lane != MAIN_LANE:
+            check_name("lane", job.lane)
+        if job.fence_floor and not 0 <= job.fence_floor < _FENCE_LIMIT:
             raise errors.InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
-        if not 0 <= job.delay_s < float("inf"):
+        if job.delay_s and not 0 <= job.delay_s < float("inf"):
             raise errors.InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
         try:
             text = _to_json(job.data)
         except (TypeError, ValueError) as error:
             raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
-        size = len(text.encode())
-        if size > self.settings.max_data_bytes:
+        size = len(text)
+        # No letter takes more than four bytes.
+        if size * 4 > self.settings.max_data_bytes and (size := len(text.encode())) > self.settings.max_data_bytes:
             raise errors.InvalidData(
                 f"Job {job.job_id}: its data take {size} bytes, {self.settings.max_data_bytes} are allowed. "
                 "Store them elsewhere and put a pointer into the job."
@@ -265,8 +272,9 @@ class Queue:
         return text
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        step = script.load(name)
+        return self._run_step(script.load(name), keys, args)
 
+    def _run_step(self, step: script.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         def run() -> Any:
             with self._borrow_wire() as wire:
                 return wire.run(step, keys, args)

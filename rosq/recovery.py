@@ -66,8 +66,9 @@ class Recovery:
         lanes = sorted(self._wire.call("SMEMBERS", self._keys.lanes))
         outcomes = [outcome for lane in lanes for outcome in self._recover_lane(lane)]
         self._ring_on(lanes)
-        forgotten_jobs = self._forget_jobs(self._keys.completed, self._queue_settings.keep_completed_s)
-        forgotten_jobs += self._forget_jobs(self._keys.failed, self._queue_settings.keep_failed_s)
+        kept = self._queue_settings
+        forgotten_jobs = self._forget_jobs(self._keys.completed, kept.keep_completed, kept.keep_completed_s)
+        forgotten_jobs += self._forget_jobs(self._keys.failed, kept.keep_failed, kept.keep_failed_s)
         return Swept(
             put_back=outcomes.count(1),
             failed=outcomes.count(2),
@@ -131,9 +132,14 @@ class Recovery:
             keys += [self._keys.lane(lane), self._keys.lane_bell(lane)]
         self._wire.run(script.load("ring_on"), keys, [])
 
-    def _forget_jobs(self, finished: str, keep_s: float) -> int:
+    def _forget_jobs(self, finished: str, keep: int, keep_s: float) -> int:
+        """Forget the oldest finished jobs, a hundred at most: those whose time is over, and those that are too many."""
         before_ms = self._server_ms() - int(keep_s * 1000)
         job_ids = self._wire.call("ZRANGEBYSCORE", finished, "-inf", before_ms, "LIMIT", 0, _BATCH)
+        excess = min(int(self._wire.call("ZCARD", finished)) - keep, _BATCH)
+        if excess > len(job_ids):
+            oldest = self._wire.call("ZRANGE", finished, 0, excess - 1, "WITHSCORES")
+            job_ids, before_ms = oldest[::2], int(oldest[-1])
         if not job_ids:
             return 0
         keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]

@@ -3,6 +3,9 @@
 A line `-- @include _name` is replaced by that file, once a script however often it is asked for. Files that begin with
 an underscore are such shares, all others are scripts: one step a file, whose header says keys, arguments, answer and
 replay.
+
+What is the same for every call of a process, such as the lease or how much is kept, stands on top of the hot scripts as
+a constant: sent with each call, such a number would cost the server more than what is done with it.
 """
 
 from __future__ import annotations
@@ -12,8 +15,12 @@ import functools
 import hashlib
 import importlib.resources
 import re
+from typing import TYPE_CHECKING
 
-_INCLUDE = re.compile(r"^-- @include (_\w+)$", re.MULTILINE)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INCLUDE = re.compile(r"^ *-- @include (_\w+)$", re.MULTILINE)
 
 
 class Code(enum.IntEnum):
@@ -30,11 +37,16 @@ class Code(enum.IntEnum):
 
 
 class Script:
-    """One server-side step. `source` is what Redis is given when it doesn't know `sha` yet."""
+    """One server-side step. `source` is what Redis is given when it doesn't know `sha` yet.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        constants: Written on top of the source, so that other constants make another script.
+    """
+
+    def __init__(self, name: str, constants: Mapping[str, int] | None = None) -> None:
         self.name = name
-        self.source = _assemble(name)
+        head = "".join(f"local {key} = {value}\n" for key, value in (constants or {}).items())
+        self.source = head + _assemble(name)
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -59,9 +71,9 @@ def _assemble(name: str) -> str:
 
 
 @functools.cache
-def load(name: str) -> Script:
-    """Return the script of this name, read and assembled once a process."""
-    return Script(name)
+def load(name: str, **constants: int) -> Script:
+    """Return the script of this name with these constants, read and assembled once a process."""
+    return Script(name, constants)
 
 
 def list_names() -> list[str]:

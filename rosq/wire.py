@@ -1,18 +1,16 @@
 """One connection to Redis, for one thread: it sends a command once, and tells plainly when the answer is doubtful.
 
 redis-py's client repeats a command by itself when the answer is lost; a settle that runs twice unseen would hide from
-its caller that the first one counted. So the worker talks over a bare connection: what is to be repeated, it repeats
-itself. Going around the client's pool also halves the time that Python spends on a call.
+its caller that the first one counted. So the worker talks over a bare connection (`rosq.line`): what is to be repeated,
+it repeats itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import select
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import hiredis
 import redis
 from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
@@ -20,35 +18,18 @@ from redis.retry import Retry
 
 from rosq import errors
 from rosq.clock import boot_time_s
+from rosq.line import Line, is_readable, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from rosq.alarm import Alarm
+    from rosq.line import Connection
     from rosq.script import Script
     from rosq.settings import RedisSettings
 
-_pack = cast("Callable[[tuple[str | int, ...]], bytes]", hiredis.pack_command)
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0
-
-
-class _Socket(Protocol):
-    def fileno(self) -> int: ...
-
-
-class _Connection(Protocol):
-    """What is used of `redis.Connection`, whose own methods carry no types. The socket is needed to wait for it and an
-    alarm at once, which no public method offers."""
-
-    _sock: _Socket
-
-    def connect(self) -> None: ...
-    def disconnect(self) -> None: ...
-    def send_command(self, *command: str | bytes | float) -> None: ...
-    def pack_commands(self, commands: Sequence[Sequence[str | int]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...
-    def read_response(self) -> Any: ...
 
 
 class Popping:
@@ -74,14 +55,8 @@ class Popping:
             return False
         end_s = self._dead_at_s if until_s is None else min(until_s, self._dead_at_s)
         self._is_rung = alarm.wait(max(end_s - boot_time_s(), 0.0), fd=self._fd)
-        self.is_answered = not self._is_rung and _is_readable(self._fd)
+        self.is_answered = not self._is_rung and is_readable(self._fd)
         return not self._is_rung and not self.is_answered and boot_time_s() < self._dead_at_s
-
-
-def _is_readable(fd: int) -> bool:
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    return bool(poller.poll(0))
 
 
 class Wire:
@@ -91,7 +66,7 @@ class Wire:
         self.address = settings.address
         self._settings = settings
         self._client_name = client_name
-        self._connection: _Connection | None = None
+        self._line: Line | None = None
         #: When this connection was opened, by `boot_time_s`; None while there is none.
         self.connected_since_s: float | None = None
 
@@ -103,25 +78,13 @@ class Wire:
             ScriptFailed: The server refused it for good.
         """
         try:
-            connection = self._connected()
-            connection.send_command(*command)
-            return connection.read_response()
+            line = self._line or self._connect()
+            line.send(pack(command))
+            return line.read()
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         except BaseException:
             # Interrupted between command and answer: the next command would read this one's answer.
-            self.close()
-            raise
-
-    def _call_lean(self, command: tuple[str | int, ...]) -> Any:
-        """`call` for the one command on which all rates rest: without redis-py's look at each argument."""
-        try:
-            connection = self._connected()
-            connection.send_packed_command([_pack(command)])
-            return connection.read_response()
-        except (redis_errors.RedisError, OSError) as error:
-            raise self._doubt(error) from error
-        except BaseException:
             self.close()
             raise
 
@@ -137,11 +100,11 @@ class Wire:
         answers: list[Any] = []
         refused: Exception | None = None
         try:
-            connection = self._connected()
-            connection.send_packed_command(connection.pack_commands(commands))
+            line = self._line or self._connect()
+            line.send(b"".join(pack(tuple(command)) for command in commands))
             for _ in commands:
                 try:
-                    answers.append(connection.read_response())
+                    answers.append(line.read())
                 except redis_errors.ResponseError as error:
                     refused = refused or error
         except (redis_errors.RedisError, OSError) as error:
@@ -161,7 +124,7 @@ class Wire:
             ScriptFailed: The script failed.
         """
         try:
-            return self._call_lean(("EVALSHA", script.sha, len(keys), *keys, *args))
+            return self.call("EVALSHA", script.sha, len(keys), *keys, *args)
         except errors.ScriptFailed as error:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
@@ -184,12 +147,12 @@ class Wire:
         asked = answered = 1
         try:
             while answered < len(calls):
-                connection = self._connected()
+                line = self._line or self._connect()
                 while asked < min(answered + 2, len(calls)):
                     keys, args = calls[asked]
-                    connection.send_packed_command([_pack(("EVALSHA", script.sha, len(keys), *keys, *args))])
+                    line.send(pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
                     asked += 1
-                answer = connection.read_response()
+                answer = line.read()
                 answered += 1
                 yield answer
         except redis_errors.NoScriptError as error:
@@ -216,13 +179,13 @@ class Wire:
         """
         popping: Popping | None = None
         try:
-            connection = self._connected()
+            line = self._line or self._connect()
             # Whole milliseconds, rounded up; Redis reads a timeout of 0 as for ever.
-            connection.send_command("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000)
-            popping = Popping(connection._sock.fileno(), boot_time_s() + timeout_s + _BLOCK_MARGIN_S)
+            line.send(pack(("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000)))
+            popping = Popping(line.fileno(), boot_time_s() + timeout_s + _BLOCK_MARGIN_S)
             yield popping
             if popping.is_answered:
-                connection.read_response()
+                line.read()
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         finally:
@@ -235,26 +198,25 @@ class Wire:
 
     def close_if_stale(self) -> None:
         """Drop a connection that has something to say although nothing was asked: the server has closed it."""
-        if self._connection is not None and _is_readable(self._connection._sock.fileno()):
+        if self._line is not None and is_readable(self._line.fileno()):
             self.close()
 
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
-        connection, self._connection = self._connection, None
+        line, self._line = self._line, None
         self.connected_since_s = None
-        if connection is not None:
-            connection.disconnect()
+        if line is not None:
+            line.close()
 
-    def _connected(self) -> _Connection:
-        if self._connection is None:
-            connection = self._make_connection()
-            connection.connect()
-            self._connection = connection
-            self.connected_since_s = boot_time_s()
-        return self._connection
+    def _connect(self) -> Line:
+        connection = self._make_connection()
+        connection.connect()
+        self._line = Line(connection)
+        self.connected_since_s = boot_time_s()
+        return self._line
 
-    def _make_connection(self) -> _Connection:
-        make = cast("Callable[..., _Connection]", redis.Connection)
+    def _make_connection(self) -> Connection:
+        make = cast("Callable[..., Connection]", redis.Connection)
         return make(
             host=self._settings.host,
             port=self._settings.port,

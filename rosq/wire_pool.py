@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from rosq.clock import boot_time_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from rosq.wire import Wire
 
@@ -29,14 +28,9 @@ class WirePool:
         # Grows when the pool is emptied: a wire that was in use by then isn't taken back.
         self._age = 0
 
-    @contextlib.contextmanager
-    def borrow(self) -> Iterator[Wire]:
-        """Give a wire for the time of the block."""
-        wire, age = self._take()
-        try:
-            yield wire
-        finally:
-            self._give_back(wire, age)
+    def borrow(self) -> Loan:
+        """Give a wire for the time of a `with` block."""
+        return Loan(self)
 
     def close(self) -> None:
         """Drop all connections: those in use as soon as they aren't. A later call opens new ones."""
@@ -46,7 +40,8 @@ class WirePool:
         for wire, _ in idle:
             wire.close()
 
-    def _take(self) -> tuple[Wire, int]:
+    def take(self) -> tuple[Wire, int]:
+        """Give a wire, and the pool's age to give it back with; `borrow` does both."""
         process_id = os.getpid()
         with self._lock:
             if process_id != self._process_id:
@@ -59,10 +54,27 @@ class WirePool:
             wire.close_if_stale()
         return wire, age
 
-    def _give_back(self, wire: Wire, age: int) -> None:
+    def give_back(self, wire: Wire, age: int) -> None:
+        """Keep a wire for the next call, or close it where the pool was emptied or this process was forked off."""
         with self._lock:
             is_kept = age == self._age and os.getpid() == self._process_id
             if is_kept:
                 self._idle.append((wire, boot_time_s()))
         if not is_kept:
             wire.close()
+
+
+class Loan:
+    """A wire that is given back at the end of the block, whatever happened in it."""
+
+    __slots__ = ("_age", "_pool", "_wire")
+
+    def __init__(self, pool: WirePool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> Wire:
+        self._wire, self._age = self._pool.take()
+        return self._wire
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.give_back(self._wire, self._age)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq.inspect.timeline import MAX_EVENTS, EventView, iterate_back, read_event
+from rosq.inspect.timeline import MAX_EVENTS, EventView, iterate_back, read_entry
 from rosq.inspect.view import View, at, server_now
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Tail:
         dropped = self._count_dropped(entries, info)
         if entries:
             self._last = entries[-1][0]
-        return Caught(events=[read_event(*entry) for entry in entries], dropped=dropped)
+        return Caught(events=[event for entry in entries for event in read_entry(*entry)], dropped=dropped)
 
     def _count_dropped(self, entries: list[Any], info: dict[str, Any]) -> int | None:
         self._received += len(entries)

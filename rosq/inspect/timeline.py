@@ -64,14 +64,22 @@ class Timeline:
     looked_at: int
 
 
-def read_event(entry_id: str, fields: dict[str, str]) -> EventView:
-    """Read an entry of the event stream."""
-    rest = {key: value for key, value in fields.items() if key not in ("event", "job_id")}
+def read_entry(entry_id: str, fields: dict[str, str]) -> list[EventView]:
+    """Read an entry of the event stream: one event, or several of the same instant. A worker that settles a job and is
+    handed the next one tells both in one entry, and a producer that puts a few jobs on the queue at once names them."""
     when = at_ms(entry_id.partition("-")[0])
     assert when is not None
-    return EventView(
-        id=entry_id, at=when, event=fields.get("event", "unknown"), job_id=fields.get("job_id"), facts=rest
-    )
+    own = ("event", "job_id", "job_ids", "next", "next_fence")
+    rest = {key: value for key, value in fields.items() if key not in own}
+    job_ids: list[str | None] = [fields.get("job_id")]
+    if "job_ids" in fields:
+        job_ids = [*fields["job_ids"].split(" ")]
+    name = fields.get("event", "unknown")
+    told = [EventView(id=entry_id, at=when, event=name, job_id=job_id, facts=rest) for job_id in job_ids]
+    if "next" in fields:
+        facts = {"worker": fields.get("worker", ""), "fence": fields.get("next_fence", "")}
+        told.append(EventView(id=entry_id, at=when, event=Event.STARTED.value, job_id=fields["next"], facts=facts))
+    return told
 
 
 def iterate_back(client: Any, keys: Keys, max_events: int = MAX_EVENTS) -> Iterator[EventView]:
@@ -80,7 +88,7 @@ def iterate_back(client: Any, keys: Keys, max_events: int = MAX_EVENTS) -> Itera
     while left > 0:
         entries = client.xrevrange(keys.events, end, "-", count=min(_PAGE, left))
         for entry_id, fields in entries:
-            yield read_event(entry_id, fields)
+            yield from reversed(read_entry(entry_id, fields))
         if len(entries) < min(_PAGE, left):
             return
         left -= len(entries)

@@ -1,8 +1,5 @@
 -- @include _ring
-
--- Data above this many bytes lie in the lane's entry while the job waits: a longer value in the hash costs it the
--- compact encoding (hash-max-listpack-value, 64 by default) and nearly doubles the job.
-local LONG = 64
+-- @include _long
 
 -- Add a job's entry to a lane and ring its bell. Returns the entry's id.
 local function add_entry(lane, bell, job_id, data)
@@ -16,19 +13,19 @@ local function add_entry(lane, bell, job_id, data)
   return entry_id
 end
 
+-- The job that an entry stands for, and the data that it carries, if it does.
+local function job_and_data(fields)
+  return fields[1] == 'job_id' and fields[2] or '', fields[3] == 'data' and fields[4] or nil
+end
+
 -- The data that an entry carries; nil where they lie in the hash, or the entry is gone.
 local function data_of_entry(lane, entry_id)
   local found = redis.call('XRANGE', lane, entry_id, entry_id)
   if not found[1] then
     return nil
   end
-  local fields = found[1][2]
-  for i = 1, #fields, 2 do
-    if fields[i] == 'data' then
-      return fields[i + 1]
-    end
-  end
-  return nil
+  local _, data = job_and_data(found[1][2])
+  return data
 end
 
 -- Take an entry out of its lane for good. XACK alone never gives the memory back.

@@ -1,181 +1,126 @@
--- @include _worker_args
--- @include _time
--- @include _ring
--- @include _liveness
--- @include _event
--- @include _crash
-
--- Make sure that the group exists in each of the lanes. At 0, never at $: what was queued before is read too.
-local function ensure_groups(first)
-  for i = first, #KEYS, 2 do
-    local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], 'workers', '0', 'MKSTREAM')
-    if made.err and string.sub(made.err, 1, 9) ~= 'BUSYGROUP' then
-      return made
-    end
-  end
-  return nil
-end
+-- Fetch the next job and answer: the end of every script of the read loop. Needs `code` (of the settling; 1 where there
+-- was none), `first_lane` (where the lanes begin in KEYS), `told` (the event of the settling, or nil), and `finished`,
+-- `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil).
+-- Returns { code, -1 } nothing was asked for · { code, -2 } the name isn't held by this process any more · { code, -3,
+-- text } an error · { code, 0, now_ms, next_due_ms or '' } no job is there · { code, position of the lane's key, job id,
+-- data, fence, attempts, crashes, entry id, and with hint d now_ms, next_due_ms or '' } a job
+-- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
+-- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
+-- @include _rare
+local job_prefix = string.sub(events, 1, -7) .. 'job:'
+local hints = ARGV[5]
 
 -- Turn an entry that is pending with the caller into a delivery of its own, with a greater fence and a new token.
 -- Returns nil where nothing is to be worked on: the entry isn't its job's any more, or the job has crashed too often.
 local function deliver(index, entry)
   local from, id, fields = KEYS[index], entry[1], entry[2]
-  if not fields then
-    -- Deleted while it was pending (6.2 keeps such entries in the list).
-    redis.call('XACK', from, 'workers', id)
+  if not fields or fields[1] ~= 'job_id' then
+    make_rare().drop(from, id, fields)
     return nil
   end
-  local next_id, next_data
-  for i = 1, #fields, 2 do
-    if fields[i] == 'job_id' then
-      next_id = fields[i + 1]
-    elseif fields[i] == 'data' then
-      next_data = fields[i + 1]
-    end
-  end
-  local hash = job_prefix .. (next_id or '')
-  local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'crashes', 'attempts', 'instance', 'token',
-    'data')
+  local next_id, carried = fields[2], fields[4]
+  local hash = job_prefix .. next_id
+  local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'token', 'data')
   if found[1] ~= id then
-    retire_entry(from, id)
-    record(events, max_events, 'dropped', 'job_id', next_id or '', 'entry_id', id)
+    make_rare().drop(from, id, fields)
     return nil
   end
-  local crashes = tonumber(found[4] or '0')
-  local changed = {}
+  local crashes = tonumber(found[5] or '0')
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
-  if found[2] == 'active' and (found[6] ~= instance or found[7] == overran) then
+  if found[2] == 'active' and (string.sub(found[6] or '', 1, #instance) ~= instance or found[6] == ARGV[6]) then
     crashes = crashes + 1
-    if crashes >= max_crashes then
-      fail_crashed(hash, next_id, from, id, failed, meta, events, max_events, next_data, crashes)
+    if make_rare().count_crash(hash, next_id, from, id, crashes) then
       return nil
     end
-    changed = { 'crashes', crashes }
-    record(events, max_events, 'crashed', 'job_id', next_id, 'crashes', crashes, 'worker', name)
   end
-  local next_fence = string.format('%.0f', math.max(tonumber(found[3] or '0') + 1, now_us))
-  redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
-    'instance', instance, 'lease_until_ms', string.format('%.0f', now_ms + lease_ms),
-    'started_at_ms', string.format('%.0f', now_ms), unpack(changed))
-  record(events, max_events, 'started', 'job_id', next_id, 'worker', name, 'fence', next_fence)
-  return { index, id, next_id, next_data or found[8] or '', next_fence, found[5] or '0', crashes }
+  local next_fence = found[3] and math.max(tonumber(found[3]) + 1, now_us) or now_us
+  if carried then
+    -- From here on the data lie in the hash: whatever becomes of the entry, they are there.
+    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
+      'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms, 'data', carried)
+  else
+    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
+      'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
+  end
+  return { code, index, next_id, carried or found[7] or '', next_fence, found[4] or 0, crashes, id }
 end
 
--- The caller's own pending job: its predecessor's, or one whose reply was lost.
-local function fetch_own(first)
-  local command = { 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS' }
-  local count = 0
-  for i = first, #KEYS, 2 do
-    command[#command + 1] = KEYS[i]
-    count = count + 1
+-- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the
+-- lanes in their order, COUNT 1: nobody holds a job that it isn't working on. A paused queue has none; what the caller
+-- has already is its own to finish.
+local function look_for_job()
+  local bare = first_lane + 2 * lanes_read
+  local own = nil
+  if code ~= 1 then
+    own = make_rare().fetch_own(first_lane, bare, deliver)
+  elseif bare <= #KEYS then
+    own = make_rare().fetch_own(bare, bare, deliver)
   end
-  for _ = 1, count do
-    command[#command + 1] = '0'
+  if own or redis.call('HEXISTS', meta, 'paused_at_ms') == 1 then
+    return own
   end
-  local index_of = {}
-  for i = first, #KEYS, 2 do
-    index_of[KEYS[i]] = i
-  end
-  for _ = 1, 10 do
-    local streams = redis.pcall('XREADGROUP', unpack(command))
-    if streams and streams.err then
-      -- One of the lanes was never read before: the others may hold the job all the same, so look again.
-      if string.sub(streams.err, 1, 7) ~= 'NOGROUP' then
-        error(streams.err)
-      end
-      local failure = ensure_groups(first)
-      if failure then
-        error(failure.err)
-      end
-    else
-      local is_empty = true
-      for _, stream in ipairs(streams or {}) do
-        for _, entry in ipairs(stream[2]) do
-          is_empty = false
-          local delivery = deliver(index_of[stream[1]], entry)
-          if delivery then
-            return delivery
-          end
-        end
-      end
-      if is_empty then
-        return nil
-      end
-    end
-  end
-  return nil
-end
-
--- The next job of the lanes, in their order. COUNT 1: nobody holds a job that it isn't working on. A paused queue has
--- none; what the caller has already is its own to finish.
-local function fetch_new(first)
-  if redis.call('HEXISTS', meta, 'paused_at_ms') == 1 then
-    return nil
-  end
-  for i = first, first + 2 * lanes_read - 2, 2 do
+  for i = first_lane, bare - 2, 2 do
     for _ = 1, 10 do
-      local streams = redis.call('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[i], '>')
+      local streams = redis.pcall('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[i], '>')
       if not streams then
         -- Nothing is left here: a token that still lies on the bell would only wake someone in vain.
         redis.call('DEL', KEYS[i + 1])
         break
-      end
-      local entry = streams[1][2][1]
-      -- Whatever comes after an entry that was just handed out as new is new too.
-      if redis.call('EXISTS', KEYS[i + 1]) == 0
-          and redis.call('XRANGE', KEYS[i], '(' .. entry[1], '+', 'COUNT', 1)[1] then
-        redis.call('RPUSH', KEYS[i + 1], '1')
-      end
-      local delivery = deliver(i, entry)
-      if delivery then
-        return delivery
+      elseif streams.err then
+        make_rare().ensure_group(KEYS[i], streams)
+      else
+        local delivery = deliver(i, streams[1][2][1])
+        if delivery then
+          return delivery
+        end
       end
     end
   end
   return nil
 end
 
--- Fetch the next job. The lanes and their bells stand at the end of KEYS, from `first` on, pair by pair: those that
--- are read, then those that may only hold the caller's own pending job.
--- Returns { code, 'skipped' } · { code, 'unheld' } the name isn't held by this process any more · { code, 'error',
--- text } · { code, 'none', now_ms, next_due_ms or '' } · { code, 'job', now_ms, next_due_ms or '', position of the
--- lane's key, entry id, job id, data, fence, attempts, crashes }
--- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
--- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
-local function fetch(code, first)
-  if lanes_read < 0 then
-    return { code, 'skipped' }
+local result, delivery
+if lanes_read < 0 then
+  result = { code, -1 }
+elseif redis.call('HGET', worker, 'token') ~= instance then
+  result = { code, -2 }
+else
+  local is_done, found = pcall(look_for_job)
+  if is_done then
+    delivery = found
+  else
+    result = { code, -3, type(found) == 'table' and found.err or tostring(found) }
   end
-  if redis.call('HGET', worker, 'token') ~= instance then
-    return { code, 'unheld' }
-  end
-  local is_done, delivery = pcall(function()
-    return #KEYS >= first and (fetch_own(first) or fetch_new(first)) or nil
-  end)
-  if not is_done then
-    local text = type(delivery) == 'table' and delivery.err or tostring(delivery)
-    return { code, 'error', text }
-  end
-  local due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  local result = { code, 'none', string.format('%.0f', now_ms), due[2] or '' }
-  if delivery then
-    result[2] = 'job'
-    for _, value in ipairs(delivery) do
-      result[#result + 1] = value
-    end
-    if due[1] then
-      -- Whoever starts working no longer watches the time for the others.
-      ring(timer_bell)
-    end
-    if has_slept then
-      -- The token that woke the caller may have been for another lane than the one that it got a job from.
-      for i = first, first + 2 * lanes_read - 2, 2 do
-        if i ~= delivery[1] and has_undelivered(KEYS[i]) then
-          ring(KEYS[i + 1])
-        end
-      end
-    end
-  end
-  return result
 end
+
+if delivery and told then
+  -- Two changes of one call are one entry of the event stream.
+  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'next', delivery[3], 'next_fence', delivery[5],
+    unpack(told))
+elseif delivery then
+  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'started', 'job_id', delivery[3],
+    'worker', name, 'fence', delivery[5])
+elseif told then
+  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(told))
+end
+if delivery and hints == '' then
+  return delivery
+end
+
+if not result then
+  local due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  result = delivery or { code, 0 }
+  result[#result + 1], result[#result + 2] = now_ms, due[2] or ''
+  if delivery and due[1] and redis.call('EXISTS', timer_bell) == 0 then
+    -- Whoever starts working no longer watches the time for the others.
+    redis.call('RPUSH', timer_bell, '1')
+  end
+  if delivery and string.find(hints, 's', 1, true) then
+    make_rare().ring_on(first_lane, delivery)
+  end
+end
+if finished and string.find(hints, 't', 1, true) then
+  pcall(make_rare().trim, finished, keep, keep_ms, job_prefix)
+end
+return result

@@ -1,5 +1,7 @@
 -- What every settling script gets after that.
--- KEYS[8] job (HASH)   KEYS[9] lane that it was delivered from (STREAM)
--- ARGV[15] job id   ARGV[16] fence of the delivery   ARGV[17] its token   ARGV[18] its entry's id
-local job, lane = KEYS[8], KEYS[9]
-local job_id, fence, token, entry_id = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
+-- KEYS[7] job (HASH)   KEYS[8] lane that it was delivered from (STREAM)
+-- ARGV[7] job id   ARGV[8] fence of the delivery   ARGV[9] its token   ARGV[10] its entry's id
+local job, lane = KEYS[7], KEYS[8]
+local job_id, fence, token, entry_id = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+-- For _fetch: the event of the settling, and the finished jobs that are trimmed, and to what.
+local told, finished, keep, keep_ms

@@ -1,5 +1,7 @@
 -- The job is done. Settle it and fetch the next.
--- KEYS[1..7], ARGV[1..14] see _worker_args; KEYS[8..9], ARGV[15..18] see _settle_args; KEYS[10..] lanes and bells
+-- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9] completed (ZSET);
+-- KEYS[10..] lanes
+-- Constants, besides those of _worker_args: KEEP_COMPLETED, KEEP_COMPLETED_MS
 -- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
 --   _fetch says
 -- Replay: answers 0 and fetches likewise.
@@ -7,18 +9,17 @@
 -- @include _worker_args
 -- @include _settle_args
 -- @include _holder
--- @include _finish
--- @include _fetch
--- @include _trim
-local code, _, data = check_holder(job, fence, token)
+local first_lane = 10
 if code == HELD then
-  local carried = not data and data_of_entry(lane, entry_id) or nil
-  finish(job, job_id, lane, entry_id, completed, 'completed', carried, now_ms)
+  redis.call('HSET', job, 'state', 'completed', 'finished_at_ms', now_ms)
+  if crashes then
+    redis.call('HDEL', job, 'crashes')
+  end
+  redis.call('XACK', lane, 'workers', entry_id)
+  redis.call('XDEL', lane, entry_id)
+  redis.call('ZADD', KEYS[9], now_ms, job_id)
   redis.call('HINCRBY', meta, 'completed_total', 1)
-  record(events, max_events, 'completed', 'job_id', job_id, 'worker', name, 'fence', fence)
+  told = { 'event', 'completed', 'job_id', job_id, 'worker', name, 'fence', fence }
+  finished, keep, keep_ms = KEYS[9], KEEP_COMPLETED, KEEP_COMPLETED_MS
 end
-local result = fetch(code, 10)
-if code == HELD then
-  trim(completed, tonumber(ARGV[8]), tonumber(ARGV[9]))
-end
-return result
+-- @include _fetch

@@ -1,6 +1,7 @@
 -- The job failed for good. Settle it and fetch the next.
--- KEYS[1..7], ARGV[1..14] see _worker_args; KEYS[8..9], ARGV[15..18] see _settle_args; KEYS[10..] lanes and bells
--- ARGV[19] the error, one sentence
+-- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..] lanes
+-- ARGV[11] the error, one sentence
+-- Constants, besides those of _worker_args: KEEP_FAILED, KEEP_FAILED_MS
 -- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
 --   _fetch says
 -- Replay: answers 0 and fetches likewise.
@@ -9,19 +10,12 @@
 -- @include _settle_args
 -- @include _holder
 -- @include _finish
--- @include _fetch
--- @include _trim
-local code, attempts, data = check_holder(job, fence, token)
+local first_lane = 9
 if code == HELD then
-  local carried = not data and data_of_entry(lane, entry_id) or nil
-  finish(job, job_id, lane, entry_id, failed, 'failed', carried, now_ms, 'attempts', attempts + 1,
-    'last_error', ARGV[19])
+  local attempt = tonumber(attempts or '0') + 1
+  finish(job, job_id, lane, entry_id, failed, 'failed', crashes, 'attempts', attempt, 'last_error', ARGV[11])
   redis.call('HINCRBY', meta, 'failed_total', 1)
-  record(events, max_events, 'failed', 'job_id', job_id, 'worker', name, 'fence', fence, 'attempt', attempts + 1,
-    'error', ARGV[19])
+  told = { 'event', 'failed', 'job_id', job_id, 'worker', name, 'fence', fence, 'attempt', attempt, 'error', ARGV[11] }
+  finished, keep, keep_ms = failed, KEEP_FAILED, KEEP_FAILED_MS
 end
-local result = fetch(code, 10)
-if code == HELD then
-  trim(failed, tonumber(ARGV[10]), tonumber(ARGV[11]))
-end
-return result
+-- @include _fetch

@@ -6,7 +6,7 @@
 -- Returns whether the name is held (1 or 0), and for the job: 1 renewed · 0 settled already · -1 lease lost, -2 no
 -- such job; 1 where there is none. A lost name is not taken again here: whoever takes it has to tell the outside.
 -- Replay: renews once more.
--- @include _holder
+-- @include _time
 local is_held = 0
 if redis.call('HGET', KEYS[1], 'token') == ARGV[2] then
   is_held = 1
@@ -16,11 +16,12 @@ end
 if not KEYS[3] then
   return { is_held, 1 }
 end
-local code = check_holder(KEYS[3], ARGV[4], ARGV[5])
+local job, fence, token = KEYS[3], ARGV[4], ARGV[5]
+-- @include _holder
 if code == HELD then
   -- JUSTID resets the idle time by which abandoned entries are found; it brings the entry back from a recovery under
   -- way.
   redis.call('XCLAIM', KEYS[4], 'workers', ARGV[1], 0, ARGV[6], 'JUSTID')
-  redis.call('HSET', KEYS[3], 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])))
+  redis.call('HSET', job, 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])))
 end
 return { is_held, code }

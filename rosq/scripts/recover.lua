@@ -32,27 +32,28 @@ if found[2] == 'active' and tonumber(found[3] or '0') > now_ms then
   return 0
 end
 
-local carried = not found[6] and data_of_entry(lane, entry_id) or nil
+-- In the entry only where it was never handed out in order.
+local data = found[6] or data_of_entry(lane, entry_id)
 local crashes, pause_ms = tonumber(found[5] or '0'), 0
 if found[2] == 'active' then
   crashes = crashes + 1
   if crashes >= tonumber(ARGV[4]) then
-    fail_crashed(job, job_id, lane, entry_id, failed, meta, events, max_events, carried, crashes)
+    fail_crashed(job, job_id, lane, entry_id, failed, meta, events, max_events, crashes)
     return 2
   end
   pause_ms = math.min(tonumber(ARGV[5]) * 2 ^ (crashes - 1), MAX_PAUSE_MS)
   redis.call('HSET', job, 'crashes', crashes)
 end
-redis.call('HDEL', job, 'lease_until_ms', 'instance', 'token', 'entry_id')
+redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
 retire_entry(lane, entry_id)
 if pause_ms > 0 then
-  if carried then
-    redis.call('HSET', job, 'data', carried)
-  end
-  redis.call('HSET', job, 'state', 'delayed')
+  redis.call('HSET', job, 'state', 'delayed', 'data', data or '')
   add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
 else
-  local added = add_entry(lane, bell, job_id, carried or found[6])
+  local added = add_entry(lane, bell, job_id, data)
+  if data and #data > LONG then
+    redis.call('HDEL', job, 'data')
+  end
   redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
 end
 record(events, max_events, 'crashed', 'job_id', job_id, 'crashes', crashes, 'worker', found[4] or '',

@@ -41,7 +41,7 @@ if entry_id and redis.call('EXISTS', lane) == 1 then
 end
 redis.call('SADD', lanes, ARGV[3])
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
-redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'instance', 'token', 'attempts', 'crashes')
+redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes')
 local added = add_entry(lane, bell, job_id, data)
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
 if #data > LONG then

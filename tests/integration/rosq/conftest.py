@@ -16,6 +16,7 @@ import pytest
 
 from rosq import Queue, QueueSettings, RedisSettings, RetryPolicy, Worker, WorkerSettings
 from rosq.alarm import Alarm
+from rosq.inspect.timeline import read_entry
 from rosq.stop import StopClock
 from tests.waiting import wait_until
 
@@ -220,4 +221,5 @@ class Log:
 def events_of(client: redis.Redis, queue: Queue, job_id: str | None = None) -> list[str]:
     """The names of a queue's events, or of one of its jobs."""
     entries: Any = client.xrange(queue.keys.events)
-    return [fields["event"] for _, fields in entries if job_id is None or fields.get("job_id") == job_id]
+    told = [event for entry in entries for event in read_entry(*entry)]
+    return [event.event for event in told if job_id is None or event.job_id == job_id]

@@ -13,6 +13,7 @@ from rosq import (
     JobState,
     NewJob,
     Queue,
+    QueueSettings,
     RedisSettings,
     Release,
     ReopenOutcome,
@@ -21,6 +22,7 @@ from rosq import (
     WorkerSettings,
     script,
 )
+from rosq.consumer import load_step
 from tests.integration.rosq.conftest import Running, events_of
 from tests.integration.rosq.proxy import SwallowingProxy, swallowing_proxy
 from tests.waiting import wait_until
@@ -74,7 +76,7 @@ def test_a_settle_whose_answer_is_lost_counts_once_and_the_job_that_it_fetched_r
     def handler(delivery: Delivery) -> None:
         runs.append(delivery.job_id)
         if delivery.job_id == "victim":
-            proxy.swallow_next(script.load(step).sha)
+            proxy.swallow_next(load_step(step, QueueSettings(), WorkerSettings()).sha)
         if delivery.job_id in ("first", "victim") and end is not None:
             raise end
 
@@ -104,9 +106,9 @@ def test_a_fetch_whose_answer_is_lost_loses_no_job_and_counts_no_crash(
     crashes: list[int] = []
     queue.enqueue({}, job_id="1")
     make_known = queue.make_wire("test")
-    make_known.call("SCRIPT", "LOAD", script.load("fetch").source)
+    make_known.call("SCRIPT", "LOAD", load_step("fetch", QueueSettings(), WorkerSettings()).source)
     make_known.close()
-    proxy.swallow_next(script.load("fetch").sha)
+    proxy.swallow_next(load_step("fetch", QueueSettings(), WorkerSettings()).sha)
 
     start_worker(far_queue, lambda delivery: crashes.append(delivery.crashes))
 
@@ -119,7 +121,7 @@ def test_an_enqueue_whose_answer_is_lost_makes_one_job(
     queue: Queue, far_queue: Queue, proxy: SwallowingProxy, client: redis.Redis
 ) -> None:
     queue.enqueue({}, job_id="before")
-    proxy.swallow_next(script.load("enqueue").sha)
+    proxy.swallow_next(far_queue._enqueue_step.sha)
 
     answer = far_queue.enqueue({}, job_id="1")
 

@@ -1,0 +1,108 @@
+"""The bare line to Redis: a connected socket, and hiredis to read what comes over it.
+
+redis-py opens the connection, with all that belongs to it (password, user, TLS, database). From then on its reading and
+writing is passed by: that takes more of Python's time than all the rest of a call, and each of its waits for an answer
+costs the system two calls more.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import hiredis
+from redis import exceptions as redis_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Packs a command as Redis reads it; whole and real numbers, text and bytes.
+pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
+#: What is read at once: most answers are much shorter.
+_CHUNK_BYTES = 16_384
+
+
+class _Parser(Protocol):
+    def parse_error(self, response: str) -> Exception: ...
+
+
+class Connection(Protocol):
+    """What is used of `redis.Connection`, whose own methods carry no types. No public method gives its socket."""
+
+    _sock: socket.socket
+    _parser: _Parser
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+
+
+class Line:
+    """One connection, for one thread. After any error but an error answer it is to be closed: nobody knows what comes
+    next on it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._socket = connection._sock
+        self._reader = hiredis.Reader(
+            protocolError=redis_errors.InvalidResponse,
+            replyError=connection._parser.parse_error,
+            encoding="utf-8",
+        )
+        timeout_s = self._socket.gettimeout()
+        if timeout_s and type(self._socket) is socket.socket:
+            # The system itself ends a wait that is too long. Python's way is to ask poll() before each call.
+            self._socket.settimeout(None)
+            limit = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+    def send(self, packed: bytes) -> None:
+        """Send what `pack` made.
+
+        Raises:
+            OSError: The connection broke, or took nothing for too long.
+        """
+        try:
+            self._socket.sendall(packed)
+        except BlockingIOError as error:
+            raise TimeoutError("it took no command in time") from error
+
+    def read(self) -> Any:
+        """Return the next answer; text comes decoded.
+
+        Raises:
+            redis.ResponseError: It is an error.
+            redis.RedisError: It can't be read.
+            OSError: The connection broke, or nothing came for too long.
+        """
+        reader = self._reader
+        answer = reader.gets()
+        while answer is False:
+            try:
+                received = self._socket.recv(_CHUNK_BYTES)
+            except BlockingIOError as error:
+                raise TimeoutError("it gave no answer in time") from error
+            if not received:
+                raise ConnectionError("it closed the connection")
+            reader.feed(received)
+            answer = reader.gets()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def fileno(self) -> int:
+        """The socket's, to wait for it together with other things."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._connection.disconnect()
+
+
+def is_readable(fd: int) -> bool:
+    """Whether something is there to be read at this moment."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,106 @@
+-- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: each
+-- function that a script makes costs the server about as much as half a command.
+local function make_rare()
+  -- @include _event
+  -- @include _entry
+  -- @include _finish
+  -- @include _crash
+  -- @include _liveness
+  local rare = {}
+
+  -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
+  function rare.drop(from, id, fields)
+    if not fields then
+      redis.call('XACK', from, 'workers', id)
+      return
+    end
+    retire_entry(from, id)
+    record(events, MAX_EVENTS, 'dropped', 'job_id', (job_and_data(fields)), 'entry_id', id)
+  end
+
+  -- A job whose holder didn't settle it: true if that was once too often, and it has failed.
+  function rare.count_crash(hash, next_id, from, id, crashes)
+    if crashes >= MAX_CRASHES then
+      fail_crashed(hash, next_id, from, id, failed, meta, events, MAX_EVENTS, crashes)
+      return true
+    end
+    redis.call('HSET', hash, 'crashes', crashes)
+    record(events, MAX_EVENTS, 'crashed', 'job_id', next_id, 'crashes', crashes, 'worker', name)
+    return false
+  end
+
+  -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.
+  function rare.ensure_group(from, failure)
+    if string.sub(failure.err, 1, 7) ~= 'NOGROUP' then
+      error(failure)
+    end
+    local made = redis.pcall('XGROUP', 'CREATE', from, 'workers', '0', 'MKSTREAM')
+    if made.err and string.sub(made.err, 1, 9) ~= 'BUSYGROUP' then
+      error(made)
+    end
+  end
+
+  -- The caller's own pending job: its predecessor's, or one whose reply was lost. Lanes with bells stand at KEYS[first]
+  -- and every second one after it, those without from KEYS[bare] on.
+  function rare.fetch_own(first, bare, deliver)
+    local indexes = {}
+    for i = first, bare - 1, 2 do
+      indexes[#indexes + 1] = i
+    end
+    for i = bare, #KEYS do
+      indexes[#indexes + 1] = i
+    end
+    for _, index in ipairs(indexes) do
+      for _ = 1, 10 do
+        local streams = redis.pcall('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[index], '0')
+        if streams and streams.err then
+          rare.ensure_group(KEYS[index], streams)
+        else
+          local entry = streams and streams[1] and streams[1][2][1]
+          if not entry then
+            break
+          end
+          local delivery = deliver(index, entry)
+          if delivery then
+            return delivery
+          end
+        end
+      end
+    end
+    return nil
+  end
+
+  -- Wake another sleeper where a lane has more: the token that woke the caller is gone, and may have been for another
+  -- lane than the one that it got a job from.
+  function rare.ring_on(first, delivery)
+    for i = first, first + 2 * lanes_read - 2, 2 do
+      local has_more
+      if i == delivery[2] then
+        has_more = redis.call('XRANGE', KEYS[i], '(' .. delivery[8], '+', 'COUNT', 1)[1]
+      else
+        has_more = has_undelivered(KEYS[i])
+      end
+      if has_more then
+        ring(KEYS[i + 1])
+      end
+    end
+  end
+
+  -- Forget the oldest finished jobs that are too many or too old, at most a hundred a call. Their hashes can't be
+  -- declared: last, and under pcall.
+  function rare.trim(finished, keep, keep_ms, prefix)
+    local too_many = redis.call('ZCARD', finished) - keep
+    local excess = math.min(math.max(too_many, redis.call('ZCOUNT', finished, '-inf', now_ms - keep_ms)), 100)
+    if excess <= 0 then
+      return
+    end
+    local hashes = redis.call('ZRANGE', finished, 0, excess - 1)
+    for i, job_id in ipairs(hashes) do
+      hashes[i] = prefix .. job_id
+    end
+    redis.call('DEL', unpack(hashes))
+    redis.call('ZREMRANGEBYRANK', finished, 0, excess - 1)
+  end
+
+  return rare
+end
