@@ -23,6 +23,7 @@ from rosq.errors import (
     ServerRefused,
     ServerUnfit,
     ServerUnreachable,
+    UnknownJobName,
     WorkerNameTaken,
 )
 from rosq.events import Event
@@ -70,5 +71,6 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "ServerRefused",
     "ServerUnfit",
     "ServerUnreachable",
+    "UnknownJobName",
     "WorkerNameTaken",
 ]

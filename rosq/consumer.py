@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import os
 import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors, fitness, script
+from rosq import body, errors, fitness, script
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.keys import GROUP, QUEUES, SCHEMA_VERSION, Keys, check_name
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rosq.alarm import Alarm
-    from rosq.retry import RetryPolicy
+    from rosq.handlers import Dispatcher
     from rosq.settings import QueueSettings, WorkerSettings
     from rosq.settlement import Settlement
     from rosq.stop import StopClock
@@ -111,7 +110,7 @@ class Consumer:
         name: str,
         queue_settings: QueueSettings,
         settings: WorkerSettings,
-        policy: RetryPolicy,
+        dispatcher: Dispatcher,
         stop: StopClock,
         alarm: Alarm,
     ) -> None:
@@ -120,7 +119,7 @@ class Consumer:
         self.name = check_name("worker", name)
         self.queue_settings = queue_settings
         self.settings = settings
-        self.policy = policy
+        self.dispatcher = dispatcher
         self.stop = stop
         self.alarm = alarm
         #: Random; tells this process's hold on the name from any other's.
@@ -351,20 +350,24 @@ class Consumer:
         attempt = int(attempts) + 1
         index, read = position - 1 - first, 2 * len(self._lanes)
         lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
+        carried = body.unpack(data)
         delivery = Delivery(
             job_id=job_id,
-            data=json.loads(data),
+            data=carried.data,
             lane=lane,
             fence=fence,
             token=token,
             attempt=attempt,
-            is_last_attempt=self.policy.is_last(attempt),
+            is_last_attempt=self.dispatcher.policy_of(carried.name).is_last(attempt),
             crashes=crashes,
             lease=Lease(job_id, asked_s + self.settings.lease_s),
             entry_id=entry_id,
             started_s=asked_s,
             stop=self.stop,
             alarm=self.alarm,
+            name=carried.name,
+            headers=carried.headers,
+            run_timeout_s=carried.run_timeout_s,
         )
         self._in_hand = delivery
         return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
+from rosq.body import NO_HEADERS
 from rosq.clock import boot_time_s
 from rosq.signals import Release
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rosq.alarm import Alarm
     from rosq.job import JobData
     from rosq.lease import Lease
@@ -40,6 +43,12 @@ class Delivery:
     started_s: float
     stop: StopClock
     alarm: Alarm
+    #: Which handler it is for; empty where a worker has one for all.
+    name: str = ""
+    #: What the producer sent beside the data, such as a trace.
+    headers: Mapping[str, str] = dataclasses.field(default_factory=lambda: NO_HEADERS)
+    #: Seconds that this run may take; None leaves it to the worker's settings.
+    run_timeout_s: float | None = None
     #: Whether Redis knows this delivery. One that tests make up is settled by nobody.
     is_real: bool = True
 

@@ -4,6 +4,7 @@ RosqError
 ├── InvalidName            a queue, lane, job or worker name that breaks the rule
 ├── InvalidData            job data that isn't JSON, or is too long
 ├── InvalidSettings        a setting out of its range
+├── UnknownJobName         a worker has no handler for jobs of this name
 ├── LeaseLost              another holder may have the job now
 ├── WorkerNameTaken        another process works under this worker's name
 ├── ServerUnreachable      no answer for now: wait and try again
@@ -32,6 +33,18 @@ class InvalidData(RosqError, ValueError):
 
 class InvalidSettings(RosqError, ValueError):
     """A setting is out of its range."""
+
+
+class UnknownJobName(RosqError):
+    """The worker has no handler for jobs of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        self.known = known
+        super().__init__(
+            f"No handler is for jobs named {name!r}: this worker has those for {', '.join(map(repr, known))}. "
+            "Give it one, or start a worker that has it."
+        )
 
 
 class LeaseLost(RosqError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq import body
 from rosq.job import Job, JobState
 from rosq.keys import GROUP, MAIN_LANE, Keys
 
@@ -138,9 +138,10 @@ def _read_job(
     lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
     has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms
     is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
+    carried = body.unpack(data)
     return Job(
         job_id=job_id,
-        data=json.loads(data),
+        data=carried.data,
         state=state,
         is_live=is_live,
         lane=fields.get("lane") or MAIN_LANE,
@@ -154,4 +155,7 @@ def _read_job(
         worker=fields.get("worker"),
         finished_at=to_datetime(fields.get("finished_at_ms")),
         lease_until=to_datetime(lease_until_ms),
+        name=carried.name,
+        headers=carried.headers,
+        run_timeout_s=carried.run_timeout_s,
     )

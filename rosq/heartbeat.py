@@ -92,7 +92,7 @@ class Heartbeat:
     def hold_job(self, delivery: Delivery) -> None:
         """A job is in hand: keep its lease."""
         self._delivery = delivery
-        if self._settings.run_timeout_s < self._settings.beat_s:
+        if self._limit_s(delivery) < self._settings.beat_s:
             # The next look at the clock would come too late for it.
             self._alarm.ring()
 
@@ -102,7 +102,11 @@ class Heartbeat:
 
     def is_overrun(self, delivery: Delivery) -> bool:
         """Whether a delivery has run longer than it may."""
-        return boot_time_s() - delivery.started_s > self._settings.run_timeout_s
+        return boot_time_s() - delivery.started_s > self._limit_s(delivery)
+
+    def _limit_s(self, delivery: Delivery) -> float:
+        """Seconds that a delivery may take: its job's own limit, else the worker's."""
+        return delivery.run_timeout_s or self._settings.run_timeout_s
 
     def _run(self) -> None:
         next_beat_s = boot_time_s()
@@ -120,7 +124,7 @@ class Heartbeat:
         rest_s = next_beat_s - boot_time_s()
         delivery = self._delivery
         if delivery is not None:
-            overrun_in_s = delivery.started_s + self._settings.run_timeout_s - boot_time_s()
+            overrun_in_s = delivery.started_s + self._limit_s(delivery) - boot_time_s()
             if overrun_in_s > 0:
                 rest_s = min(rest_s, overrun_in_s)
         patience_left_s = self._stop.grace_left_s() + self._patience_s
@@ -181,7 +185,7 @@ class Heartbeat:
     def _watch_run_time(self) -> None:
         delivery = self._delivery
         if delivery is not None and delivery.is_real and delivery.lease.is_held() and self.is_overrun(delivery):
-            self._lose(delivery, f"it ran longer than {self._settings.run_timeout_s:g} s")
+            self._lose(delivery, f"it ran longer than {self._limit_s(delivery):g} s")
 
     def _lose(self, delivery: Delivery, reason: str) -> None:
         delivery.lease.lose(reason)

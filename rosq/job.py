@@ -61,8 +61,16 @@ class NewJob:
     lane: str = MAIN_LANE
     #: Seconds until it is due; 0 means at once.
     delay_s: float = 0.0
+    #: In place of a delay: when it is due, with a time zone. What is past means at once.
+    due_at: datetime | None = None
     #: Every fence of this job will be greater. Give the greatest one that the outside has seen of it.
     fence_floor: int = 0
+    #: Which of a worker's handlers it is for; empty for a worker that has one for all. Part of the job's content.
+    name: str = ""
+    #: What travels with the job beside its data, such as a trace. Another set of headers is no other content.
+    headers: Mapping[str, str] | None = None
+    #: Seconds that one run may take, in place of the worker's own limit.
+    run_timeout_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +118,7 @@ class Job:
     finished_at: datetime | None
     #: Until when its holder has it, by the server's clock; only while active.
     lease_until: datetime | None
+    #: What the producer gave besides the data; see `NewJob`.
+    name: str
+    headers: Mapping[str, str]
+    run_timeout_s: float | None

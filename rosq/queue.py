@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from redis import exceptions as redis_errors
 
-from rosq import errors, fitness, script
+from rosq import body, errors, fitness, script
 from rosq.client import make_client
 from rosq.consumer import Consumer
 from rosq.finder import find_jobs
@@ -22,13 +21,14 @@ from rosq.wire import Wire
 from rosq.wire_pool import WirePool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import redis
 
     from rosq.alarm import Alarm
+    from rosq.handlers import Dispatcher
     from rosq.job import Job, JobData
-    from rosq.retry import RetryPolicy
     from rosq.settings import WorkerSettings
     from rosq.stop import StopClock
 
@@ -86,13 +86,33 @@ class Queue:
         self._call(lambda client: client.ping())
 
     def enqueue(
-        self, data: JobData, *, job_id: str, lane: str = MAIN_LANE, delay_s: float = 0.0, fence_floor: int = 0
+        self,
+        data: JobData,
+        *,
+        job_id: str,
+        lane: str = MAIN_LANE,
+        delay_s: float = 0.0,
+        due_at: datetime | None = None,
+        fence_floor: int = 0,
+        name: str = "",
+        headers: Mapping[str, str] | None = None,
+        run_timeout_s: float | None = None,
     ) -> Enqueued:
-        """Put one job on the queue; see `enqueue_many`."""
-        job = NewJob(job_id=job_id, data=data, lane=lane, delay_s=delay_s, fence_floor=fence_floor)
+        """Put one job on the queue; see `NewJob` for what can be given, and `enqueue_many`."""
+        job = NewJob(
+            job_id=job_id,
+            data=data,
+            lane=lane,
+            delay_s=delay_s,
+            due_at=due_at,
+            fence_floor=fence_floor,
+            name=name,
+            headers=headers,
+            run_timeout_s=run_timeout_s,
+        )
         text = self._encode(job)
         code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([(job, text)]))
-        return self._read_enqueued(job, text, code, JobState(state))
+        return self._read_enqueued(job, code, JobState(state))
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
@@ -124,9 +144,9 @@ class Queue:
 
         _repeat(ask_for_the_rest)
         return [
-            self._read_enqueued(job, data, reply[2 * i], JobState(reply[2 * i + 1]))
+            self._read_enqueued(job, reply[2 * i], JobState(reply[2 * i + 1]))
             for batch, reply in zip(batches, replies, strict=True)
-            for i, (job, data) in enumerate(batch)
+            for i, (job, _) in enumerate(batch)
         ]
 
     def reopen(self, job: NewJob) -> Reopened:
@@ -155,7 +175,7 @@ class Queue:
             ]
             script_keys += [keys.job(job.job_id), keys.lane(seen_lane), keys.lane(job.lane), keys.lane_bell(job.lane)]
             args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane, data]
-            args += [_to_ms(job.delay_s), job.fence_floor]
+            args += [_when(job), job.fence_floor]
             code, state = self._run("reopen", script_keys, args)
             if code >= 0:
                 outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
@@ -207,7 +227,7 @@ class Queue:
         return Wire(settings, "".join(letter if letter.isascii() else "_" for letter in client_name))
 
     def make_consumer(
-        self, *, name: str, settings: WorkerSettings, policy: RetryPolicy, stop: StopClock, alarm: Alarm
+        self, *, name: str, settings: WorkerSettings, dispatcher: Dispatcher, stop: StopClock, alarm: Alarm
     ) -> Consumer:
         """Return the worker's side of this queue. A queue that hands out jobs in another way overrides this."""
         return Consumer(
@@ -216,7 +236,7 @@ class Queue:
             name=name,
             queue_settings=self.settings,
             settings=settings,
-            policy=policy,
+            dispatcher=dispatcher,
             stop=stop,
             alarm=alarm,
         )
@@ -234,17 +254,19 @@ class Queue:
         args: list[str | int] = [len(lanes), *lanes]
         args += [data for _, data in jobs]
         for number, (job, _) in enumerate(jobs, start=1):
-            if job.delay_s or job.fence_floor or job.lane != lanes[0]:
-                args += (number, lanes.index(job.lane) + 1, _to_ms(job.delay_s), job.fence_floor)
+            if job.delay_s or job.fence_floor or job.due_at or job.lane != lanes[0]:
+                args += (number, lanes.index(job.lane) + 1, _when(job), job.fence_floor)
         return script_keys, args
 
-    def _read_enqueued(self, job: NewJob, data: str, code: int, state: JobState) -> Enqueued:
+    def _read_enqueued(self, job: NewJob, code: int, state: JobState) -> Enqueued:
         outcome = EnqueueOutcome.CREATED
         if code == -2:
-            # Long data lie in an entry that the script can't know: a second look compares them. A job that has
-            # vanished by then was the same as far as anyone can tell.
+            # Long data lie in an entry that the script can't know, and headers don't count: a second look compares what
+            # does. A job that has vanished by then was the same as far as anyone can tell.
             existing = self.find_job(job.job_id)
-            is_same = existing is None or _to_json(existing.data) == data
+            is_same = existing is None or (
+                existing.name == job.name and body.to_json(existing.data) == body.to_json(job.data)
+            )
             outcome = EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT
         elif code != 1:
             outcome = EnqueueOutcome.DUPLICATE if code == 0 else EnqueueOutcome.CONFLICT
@@ -258,18 +280,9 @@ class Queue:
             raise errors.InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
         if job.delay_s and not 0 <= job.delay_s < float("inf"):
             raise errors.InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
-        try:
-            text = _to_json(job.data)
-        except (TypeError, ValueError) as error:
-            raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
-        size = len(text)
-        # No letter takes more than four bytes.
-        if size * 4 > self.settings.max_data_bytes and (size := len(text.encode())) > self.settings.max_data_bytes:
-            raise errors.InvalidData(
-                f"Job {job.job_id}: its data take {size} bytes, {self.settings.max_data_bytes} are allowed. "
-                "Store them elsewhere and put a pointer into the job."
-            )
-        return text
+        if job.due_at is not None and (job.delay_s or job.due_at.tzinfo is None):
+            raise errors.InvalidData(f"Job {job.job_id}: give due_at with a time zone, and no delay_s beside it.")
+        return body.pack(job, self.settings.max_data_bytes)
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         return self._run_step(script.load(name), keys, args)
@@ -346,13 +359,11 @@ def _is_worth_repeating(error: BaseException) -> bool:
     )
 
 
-#: `json.dumps` would make one for each call.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
-
-
-def _to_json(data: JobData) -> str:
-    """One spelling for one content: it is compared letter by letter."""
-    return _ENCODER.encode(data)
+def _when(job: NewJob) -> int | str:
+    """The delay in ms, or `@` and the due time in ms, as the scripts read it."""
+    if job.due_at is not None:
+        return f"@{math.ceil(job.due_at.timestamp() * 1000)}"
+    return _to_ms(job.delay_s)
 
 
 def _to_ms(seconds: float) -> int:

@@ -27,6 +27,8 @@ class RetryPolicy:
     wait: tenacity.wait.wait_base | Callable[[tenacity.RetryCallState], float] = dataclasses.field(
         default_factory=default_wait
     )
+    #: Errors that no repetition cures: the job fails with the first of them, whatever attempts are left.
+    never_retry: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
@@ -35,6 +37,10 @@ class RetryPolicy:
     def is_last(self, attempt: int) -> bool:
         """Whether a failure of this attempt (counted from 1) is final."""
         return attempt >= self.max_attempts
+
+    def is_fatal(self, error: BaseException) -> bool:
+        """Whether this error is one of those that are never retried."""
+        return isinstance(error, self.never_retry)
 
     def pause_s(self, attempt: int, error: BaseException) -> float:
         """Seconds to rest after this attempt failed with this error."""

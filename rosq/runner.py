@@ -59,7 +59,7 @@ def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlem
 
 def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settlement:
     text = f"{type(error).__name__}: {error}"
-    if delivery.is_last_attempt:
+    if delivery.is_last_attempt or policy.is_fatal(error):
         return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=text)
     pause_s = policy.pause_s(delivery.attempt, error)
     return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rosq.alarm import Alarm
-    from rosq.retry import RetryPolicy
+    from rosq.handlers import Dispatcher
     from rosq.settings import WorkerSettings
     from rosq.settlement import Settlement
     from rosq.stop import StopClock
@@ -58,7 +58,7 @@ class TwiceDeliveringQueue(Queue):
     """
 
     def make_consumer(
-        self, *, name: str, settings: WorkerSettings, policy: RetryPolicy, stop: StopClock, alarm: Alarm
+        self, *, name: str, settings: WorkerSettings, dispatcher: Dispatcher, stop: StopClock, alarm: Alarm
     ) -> Consumer:
         """Return a consumer that also hands out second deliveries."""
         return _TwiceConsumer(
@@ -67,7 +67,7 @@ class TwiceDeliveringQueue(Queue):
             name=name,
             queue_settings=self.settings,
             settings=settings,
-            policy=policy,
+            dispatcher=dispatcher,
             stop=stop,
             alarm=alarm,
         )
@@ -125,6 +125,9 @@ class _TwiceConsumer(Consumer):
             "attempt": delivery.attempt,
             "is_last_attempt": delivery.is_last_attempt,
             "crashes": delivery.crashes,
+            "name": delivery.name,
+            "headers": dict(delivery.headers),
+            "run_timeout_s": delivery.run_timeout_s,
             "not_for": self.name,
         }
         self.wire.call("RPUSH", self._list_of(target), json.dumps(record))
@@ -154,6 +157,9 @@ class _TwiceConsumer(Consumer):
             started_s=boot_time_s(),
             stop=self.stop,
             alarm=self.alarm,
+            name=record["name"],
+            headers=record["headers"],
+            run_timeout_s=record["run_timeout_s"],
             is_real=False,
         )
 

@@ -13,12 +13,12 @@ from rosq import errors
 from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
 from rosq.consumer import Fetched
+from rosq.handlers import Dispatcher
 from rosq.heartbeat import Heartbeat
 from rosq.keys import MAIN_LANE, check_name
 from rosq.lock_file import LockFile
 from rosq.promoter import promote_due
 from rosq.recovery import Recovery
-from rosq.retry import RetryPolicy
 from rosq.runner import run_handler
 from rosq.script import Code
 from rosq.settings import WorkerSettings
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rosq.consumer import Answer
-    from rosq.delivery import Delivery, Handler
+    from rosq.delivery import Delivery
+    from rosq.handlers import Handlers, Policies
     from rosq.queue import Queue
     from rosq.wire import Wire
 
@@ -62,12 +63,13 @@ class Worker:
 
     Args:
         queue: Where jobs come from.
-        handler: Called with each delivery; see `rosq.delivery.Handler`.
+        handler: Called with each delivery; see `rosq.delivery.Handler`. Or a mapping of job names to handlers.
         name: Held exclusively: a second worker of the name waits or leaves.
         lanes: The lanes to read, or a callable that returns them before each fetch: the worker's own lane first. After
             a job of the first lane the others are looked into first, so that it doesn't starve them. None at all is
             fine: the worker then only watches the time, until `wake`.
-        policy: How often a job may fail, and how long it rests.
+        policy: How often a job may fail, and how long it rests. Or a mapping of job names to policies; that of the
+            empty name is for all others.
         settings: Times.
         lock_file: A path on this machine, of this name alone, by which a restart proves that its predecessor is dead.
         on_hold: Called each time the name was taken or taken again, before the first fetch. What it raises ends the
@@ -80,11 +82,11 @@ class Worker:
     def __init__(
         self,
         queue: Queue,
-        handler: Handler,
+        handler: Handlers,
         *,
         name: str,
         lanes: Sequence[str] | Callable[[], Sequence[str]] = (MAIN_LANE,),
-        policy: RetryPolicy | None = None,
+        policy: Policies | None = None,
         settings: WorkerSettings | None = None,
         lock_file: Path | None = None,
         on_hold: Callable[[], None] | None = None,
@@ -94,17 +96,16 @@ class Worker:
         self.queue = queue
         self.name = check_name("worker", name)
         self.settings = settings or WorkerSettings()
-        self._handler = handler
+        self._dispatcher = Dispatcher(handler, policy)
         #: Checked here where they are fixed, else before each fetch.
         self._lanes = lanes if callable(lanes) else _check_lanes(lanes)
-        self._policy = policy or RetryPolicy()
         self._on_hold = on_hold
         self._is_waiting_for_name = is_waiting_for_name
         self._lock_file = LockFile(lock_file) if lock_file is not None else None
         self._alarm = Alarm()
         self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
         self._consumer = queue.make_consumer(
-            name=self.name, settings=self.settings, policy=self._policy, stop=self._stop, alarm=self._alarm
+            name=self.name, settings=self.settings, dispatcher=self._dispatcher, stop=self._stop, alarm=self._alarm
         )
         heartbeat_wire = queue.make_wire(f"rosq-heartbeat:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
         self._heartbeat = Heartbeat(
@@ -243,7 +244,7 @@ class Worker:
 
     def _work_on(self, delivery: Delivery) -> Settlement | None:
         try:
-            settlement = run_handler(self._handler, delivery, self._policy)
+            settlement = run_handler(self._dispatcher.handle, delivery, self._dispatcher.policy_of(delivery.name))
         except BaseException:
             # Ctrl-C without a signal handler, or SystemExit: the job goes back before the process goes.
             self._settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
@@ -257,10 +258,11 @@ class Worker:
         if not is_overrun:
             return None
         # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
-        error = errors.LeaseLost(delivery.job_id, f"it ran longer than {self.settings.run_timeout_s:g} s")
+        limit_s = delivery.run_timeout_s or self.settings.run_timeout_s
+        error = errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s")
         if delivery.is_last_attempt:
             return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error))
-        pause_s = self._policy.pause_s(delivery.attempt, error)
+        pause_s = self._dispatcher.policy_of(delivery.name).pause_s(delivery.attempt, error)
         return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=str(error))
 
     def _list_lanes(self) -> list[str]:

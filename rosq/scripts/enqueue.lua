@@ -2,10 +2,11 @@
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)
 -- KEYS[5] names of lanes (SET)   then for each lane: lane (STREAM), bell (LIST)   then for each job: job (HASH)
 -- ARGV[1] how many lanes   then each lane's name   then for each job its data (JSON)   then for each job that isn't
---   simply put into the first lane: its number, its lane's number, delay (integer ms), fence floor; numbers from 1
+--   simply put into the first lane: its number, its lane's number, delay (integer ms; or @ and
+--   the due time), fence floor; numbers from 1
 -- Constants MAX_EVENTS, SCHEMA_VERSION
 -- Returns for each job a code and the job's state: 1 created · 0 exists with the same data · -1 exists with other data
--- · -2 exists, its data lie elsewhere: compare them in a second look
+-- · -2 exists, and only a second look can compare: its data lie elsewhere, or one of the two has options
 -- Replay: answers 0 where it answered 1.
 -- Events enqueued: one a call, which names the jobs of a small one
 -- No function is made here, nor shared: each would cost a twentieth of the whole call.
@@ -26,12 +27,18 @@ for n = 1, job_count do
   local job_id, lane_number, delay_ms, floor = string.sub(job, id_starts), 1, 0, '0'
   if ARGV[special] and tonumber(ARGV[special]) == n then
     lane_number, delay_ms, floor = tonumber(ARGV[special + 1]), tonumber(ARGV[special + 2]), ARGV[special + 3]
+    if not delay_ms then
+      local time = redis.call('TIME')
+      local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+      delay_ms = tonumber(string.sub(ARGV[special + 2], 2)) - now_ms
+    end
     special = special + 4
   end
   local state = redis.call('HGET', job, 'state')
   if state then
     local existing = redis.call('HGET', job, 'data')
-    result[2 * n - 1] = existing and (existing == data and 0 or -1) or -2
+    local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))
+    result[2 * n - 1] = is_told and (existing == data and 0 or -1) or -2
   else
     local lane_name = ARGV[1 + lane_number]
     if delay_ms > 0 then

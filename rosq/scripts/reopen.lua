@@ -4,7 +4,7 @@
 -- KEYS[9] lane in which it lies now, as the caller saw it (STREAM)   KEYS[10] target lane (STREAM)   KEYS[11] its bell
 --   (LIST)
 -- ARGV[1] max events   ARGV[2] key-schema version   ARGV[3] job id   ARGV[4] name of the lane in KEYS[9]
--- ARGV[5] target lane's name   ARGV[6] data (JSON)   ARGV[7] delay, integer ms   ARGV[8] fence floor
+-- ARGV[5] target lane's name   ARGV[6] data (JSON)   ARGV[7] delay, integer ms, or @ and the due time   ARGV[8] fence floor
 -- Returns 1 and the new state · 0 and the state of a live job: nothing written · -1 and its lane: look again with that
 --   one
 -- Replay: answers 0 where it answered 1.
@@ -16,6 +16,9 @@
 -- @include _liveness
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, job_id, data, delay_ms = KEYS[8], ARGV[3], ARGV[6], tonumber(ARGV[7])
+if not delay_ms then
+  delay_ms = math.max(tonumber(string.sub(ARGV[7], 2)) - now_ms, 0)
+end
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'fence', 'lease_until_ms')
 local state, entry_id = found[1], found[3]
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import Queue, QueueSettings, RedisSettings, RetryPolicy, Worker, WorkerSettings
+from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
 from rosq.alarm import Alarm
+from rosq.handlers import Dispatcher
 from rosq.inspect.timeline import read_entry
 from rosq.stop import StopClock
 from tests.waiting import wait_until
@@ -66,7 +67,7 @@ class Hands:
         self.consumer: Consumer = queue.make_consumer(
             name=name,
             settings=WorkerSettings(lease_s=lease_s),
-            policy=RetryPolicy(),
+            dispatcher=Dispatcher(lambda _: None),
             stop=StopClock(10, 5),
             alarm=self.alarm,
         )

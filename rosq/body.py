@@ -1,0 +1,96 @@
+"""What a job carries, as it lies in Redis: one text, in the lane's entry or in the job's hash.
+
+It is the data's JSON. A job with options (a name, headers, a run timeout) has them as JSON on a line of their own
+before it: JSON has no raw newline, so a text without one is data alone, and most jobs have no options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from typing import TYPE_CHECKING, Any
+
+from rosq import errors
+from rosq.keys import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rosq.job import JobData, NewJob
+
+NO_HEADERS: Mapping[str, str] = types.MappingProxyType({})
+#: `json.dumps` would make one for each call. One spelling for one content: it is compared letter by letter.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A job's data and options, read."""
+
+    data: JobData
+    name: str = ""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=lambda: NO_HEADERS)
+    run_timeout_s: float | None = None
+
+
+def to_json(data: JobData) -> str:
+    """The one spelling of job data."""
+    return _ENCODER.encode(data)
+
+
+def pack(job: NewJob, max_bytes: int) -> str:
+    """Return the text that stands for what a new job carries.
+
+    Args:
+        max_bytes: Longer ones are refused.
+
+    Raises:
+        InvalidData: The data aren't JSON, the options aren't what they should be, or both together are too long.
+        InvalidName: The job's name breaks the rule.
+    """
+    try:
+        text = _ENCODER.encode(job.data)
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
+    if job.name or job.headers or job.run_timeout_s is not None:
+        text = f"{_ENCODER.encode(_options_of(job))}\n{text}"
+    size = len(text)
+    # No letter takes more than four bytes.
+    if size * 4 > max_bytes and (size := len(text.encode())) > max_bytes:
+        raise errors.InvalidData(
+            f"Job {job.job_id}: its data take {size} bytes, {max_bytes} are allowed. "
+            "Store them elsewhere and put a pointer into the job."
+        )
+    return text
+
+
+def unpack(text: str) -> Body:
+    """Read what `pack` made."""
+    head, newline, data = text.partition("\n")
+    if not newline:
+        return Body(data=json.loads(head))
+    options = json.loads(head)
+    return Body(
+        data=json.loads(data),
+        name=options.get("name", ""),
+        headers=options.get("headers", NO_HEADERS),
+        run_timeout_s=options.get("run_timeout_s"),
+    )
+
+
+def _options_of(job: NewJob) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if job.name:
+        options["name"] = check_name("job name", job.name)
+    if job.headers:
+        if not all(isinstance(part, str) for pair in job.headers.items() for part in pair):
+            raise errors.InvalidData(f"Job {job.job_id}: its headers must be text by text.")
+        options["headers"] = dict(job.headers)
+    if job.run_timeout_s is not None:
+        if not 0 < job.run_timeout_s < float("inf"):
+            raise errors.InvalidData(
+                f"Job {job.job_id}: run_timeout_s is {job.run_timeout_s}; give more than 0 seconds."
+            )
+        options["run_timeout_s"] = job.run_timeout_s
+    return options
