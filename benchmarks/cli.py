@@ -3,47 +3,80 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
 import platform
 import signal
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from benchmarks import report, server
-from benchmarks.contender import CONTENDERS, FLOOR
-from benchmarks.errors import BenchmarkError
+from benchmarks import report, report_profile, server
+from benchmarks.contender import BULL, CONTENDERS, FLOOR, FLOOR_SOCKET, ROSQ
+from benchmarks.errors import BenchmarkError, SideFailed
 from benchmarks.install import default_cache
+from benchmarks.profile import Profile, profile
 from benchmarks.result import Result
-from benchmarks.run import Plan, prepare, run
+from benchmarks.run import Part, Plan, prepare, run
+from benchmarks.targets import has_missed, list_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.contender import Contender
+    from benchmarks.runner import Runner
 
 _DEPTHS = [1_000, 10_000, 100_000]
 _DEEP = 1_000_000
+_CROWDS = [1, 10, 100]
+_OTHERS = 100_000
+_QUICK_NAMES = (FLOOR, FLOOR_SOCKET, ROSQ, BULL)
+_QUICK_PARTS = frozenset({Part.ONE, Part.MANY, Part.PICKUP, Part.MEMORY, Part.CROWD, Part.DELAY})
+_PROFILED = (FLOOR, ROSQ, BULL)
+_EXIT_FAILED, _EXIT_MISSED = 1, 5
+_PARTS = {part.name.lower(): part for part in Part}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="About two minutes: rosq, the floors and Bull; no depth, no recovery.")
+@click.option("--deep", is_flag=True, help="Depth up to a million jobs too, and rosq inspect on as many.")
 @click.option(
     "--only", multiple=True, metavar="NAME", help="Only contenders whose name has this in it; may be repeated."
 )
 @click.option(
-    "--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Every contender, once a round."
+    "--part",
+    "part_names",
+    multiple=True,
+    type=click.Choice(list(_PARTS)),
+    help="Only this measure; may be repeated.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 50),
+    show_default="5, quick 2",
+    help="Every contender, once a round; the slower peers in the first three.",
 )
 @click.option("--jobs", default=2000, show_default=True, type=click.IntRange(100, 50_000), help="Jobs for each rate.")
 @click.option(
     "--pickups",
-    default=60,
-    show_default=True,
-    type=click.IntRange(10, 1000),
-    help="Jobs sent to an idle worker, a round.",
+    type=click.IntRange(10, 2000),
+    show_default="300, quick 150",
+    help="Jobs sent to an idle worker, a round; to peers a hundred at most.",
 )
 @click.option(
-    "--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 120), help="No round begins later."
+    "--minutes",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 120),
+    help="Nothing is begun later: a net, not a plan.",
 )
-@click.option("--deep", is_flag=True, help="Depth up to a million jobs too.")
+@click.option("--profile", "is_profiling", is_flag=True, help="Where the time of one job goes, instead of all that.")
+@click.option("--check", is_flag=True, help="Exit with 5 when a target is missed.")
 @click.option(
     "--server",
     "url",
@@ -63,7 +96,7 @@ _DEEP = 1_000_000
     "--json",
     "json_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write every figure of every round there.",
+    help="Write every figure of every round there, and how the targets stand.",
 )
 @click.option(
     "--show",
@@ -73,12 +106,16 @@ _DEEP = 1_000_000
 )
 @click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
 def main(
-    only: tuple[str, ...],
-    rounds: int,
-    jobs: int,
-    pickups: int,
-    minutes: float,
+    quick: bool,
     deep: bool,
+    only: tuple[str, ...],
+    part_names: tuple[str, ...],
+    rounds: int | None,
+    jobs: int,
+    pickups: int | None,
+    minutes: float,
+    is_profiling: bool,
+    check: bool,
     url: str | None,
     aof: bool,
     cache: Path,
@@ -92,20 +129,35 @@ def main(
     The floor is the least that a job on a stream can cost: XADD to enqueue it, one EVALSHA that acknowledges and
     deletes the last one and reads the next. The peers are installed into a cache folder; whatever can't be had is left
     out, with the reason. All run on the same server, one worker and one job in hand, in interleaved rounds: the
-    machine's speed changes, so trust the ratios rather than the rates.
+    machine's speed changes, so trust the ratios within a round rather than the rates.
 
-    Exit codes: 0 done, 1 failed, 2 usage.
+    \b
+    python -m benchmarks --quick                      two minutes: for daily use
+    python -m benchmarks --deep --json run.json       everything
+    python -m benchmarks --only rosq --part pickup    one question
+    python -m benchmarks --profile                    where the time of one job goes
+    python -m benchmarks --show run.json --markdown   the tables again
+
+    Exit codes: 0 it ran, 1 failed (also where rosq or the floor was left out), 2 usage, 5 with --check a target is
+    missed.
     """
     if shown_file is not None:
-        report.show(Result.from_json(json.loads(shown_file.read_text(encoding="utf-8"))), is_markdown=markdown)
-        return
-    chosen = [each for each in CONTENDERS if not only or any(part.lower() in each.name.lower() for part in only)]
-    if not chosen:
-        raise click.UsageError("There is none of that name, but: " + "; ".join(each.name for each in CONTENDERS))
-    if only and all(each.name != FLOOR for each in chosen):
-        # All ratios are to it.
-        chosen.insert(0, CONTENDERS[0])
-    console = Console(stderr=True)
+        result = Result.from_json(json.loads(shown_file.read_text(encoding="utf-8")))
+        report.show(result, is_markdown=markdown)
+        sys.exit(_judge(result, check=check))
+    chosen = _choose(only, is_quick=quick, is_profiling=is_profiling)
+    plan = Plan(
+        rounds=rounds or (2 if quick else 5),
+        jobs=jobs,
+        pickups=pickups or (150 if quick else 300),
+        depths=[*_DEPTHS, _DEEP] if deep else _DEPTHS,
+        crowds=_CROWDS,
+        others=_OTHERS,
+        parts=_choose_parts(part_names, is_quick=quick, is_deep=deep),
+        longest_s=minutes * 60,
+        is_quick=quick,
+    )
+    tell = _Progress()
     # Like Ctrl-C: the server and its folder go with the benchmark.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -113,37 +165,102 @@ def main(
             own = server.Server(url or stack.enter_context(server.embedded(is_logging=aof)))
             stack.callback(own.close)
             own.check()
-            result = Result(
-                about={
-                    "server": own.version,
-                    "is_logging": aof,
-                    "python": platform.python_version(),
-                    "cpus": os.cpu_count(),
-                    "rounds": rounds,
-                    "jobs": jobs,
-                    "depths": [*_DEPTHS, _DEEP] if deep else _DEPTHS,
-                    "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                    "contenders": {each.name: {"packages": each.packages, "note": each.note} for each in chosen},
-                }
-            )
-            plan = Plan(
-                rounds=rounds,
-                jobs=jobs,
-                pickups=pickups,
-                depths=result.about["depths"],
-                depth_budget_s=120.0 if deep else 8.0,
-                pickup_budget_s=5.0,
-                longest_s=minutes * 60,
-            )
-            status = stack.enter_context(console.status("Starting"))
-            runners = prepare(chosen, own, cache, result, is_installing=not no_install, tell=status.update)
+            result = Result(about=_about(own, plan, chosen, is_logging=aof))
+            runners = prepare(chosen, own, cache, result, is_installing=not no_install, tell=tell)
             try:
-                run(runners, plan, result, status.update)
+                if is_profiling:
+                    profiles = _profile_all(runners, jobs, tell)
+                else:
+                    run(runners, plan, result, tell)
             finally:
+                result.about["load_after"] = os.getloadavg()[0]
+                result.about["took_s"] = round(tell.age_s())
+                if json_file is not None and not is_profiling:
+                    targets = [target.to_json() for target in list_targets(result)]
+                    text = json.dumps({**result.to_json(), "targets": targets}, indent=1)
+                    json_file.write_text(text, encoding="utf-8")
                 own.empty()
-                if json_file is not None:
-                    json_file.write_text(json.dumps(result.to_json(), indent=1), encoding="utf-8")
     except BenchmarkError as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
-        sys.exit(1)
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(_EXIT_FAILED)
+    if is_profiling:
+        report_profile.show_profiles(profiles, is_markdown=markdown)
+        if json_file is not None:
+            data = {name: [dataclasses.asdict(step) for step in steps] for name, steps in profiles.items()}
+            json_file.write_text(json.dumps(data, indent=1), encoding="utf-8")
+        return
     report.show(result, is_markdown=markdown)
+    sys.exit(_judge(result, check=check))
+
+
+class _Progress:
+    """Lines on standard error, with the time since the start."""
+
+    def __init__(self) -> None:
+        self._begun_s = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        click.echo(f"{self.age_s():6.0f} s  {what}", err=True)
+
+    def age_s(self) -> float:
+        return time.monotonic() - self._begun_s
+
+
+def _choose(only: tuple[str, ...], *, is_quick: bool, is_profiling: bool) -> list[Contender]:
+    names = _PROFILED if is_profiling else _QUICK_NAMES if is_quick else None
+    chosen = [
+        each
+        for each in CONTENDERS
+        if (any(part.lower() in each.name.lower() for part in only) if only else names is None or each.name in names)
+    ]
+    if not chosen:
+        raise click.UsageError("There is none of that name, but: " + "; ".join(each.name for each in CONTENDERS))
+    if all(each.name != FLOOR for each in chosen):
+        # All ratios are to it.
+        chosen.insert(0, CONTENDERS[0])
+    return chosen
+
+
+def _choose_parts(names: tuple[str, ...], *, is_quick: bool, is_deep: bool) -> frozenset[Part]:
+    if names:
+        return frozenset(_PARTS[name] for name in names)
+    parts = _QUICK_PARTS if is_quick else frozenset(Part) - {Part.INSPECTION}
+    return parts | {Part.DEPTH, Part.INSPECTION} if is_deep else parts
+
+
+def _about(own: server.Server, plan: Plan, chosen: list[Contender], *, is_logging: bool) -> dict[str, Any]:
+    return {
+        "server": own.version,
+        "is_logging": is_logging,
+        "idle_cpu_share": own.idle_cpu_share,
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "rounds": plan.rounds,
+        "jobs": plan.jobs,
+        "pickups": plan.pickups,
+        "depths": plan.depths,
+        "crowds": plan.crowds,
+        "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "contenders": {
+            each.name: {"packages": each.packages, "note": each.note, "recovery": each.recovery} for each in chosen
+        },
+    }
+
+
+def _profile_all(runners: list[Runner], jobs: int, tell: Callable[[str], None]) -> dict[str, list[Profile]]:
+    profiles = {}
+    for runner in runners:
+        tell(f"profile: {runner.contender.name}")
+        try:
+            profiles[runner.contender.name] = profile(runner, jobs)
+        except SideFailed as error:
+            tell(f"left out: {error}")
+    return profiles
+
+
+def _judge(result: Result, *, check: bool) -> int:
+    for name in (FLOOR, ROSQ):
+        if any(key == name or key.startswith(f"{name}: ") for key in result.skipped):
+            return _EXIT_FAILED
+    return _EXIT_MISSED if check and has_missed(result) else 0

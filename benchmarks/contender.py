@@ -29,12 +29,26 @@ class Contender:
     has_bulk: bool = True
     #: Of the jobs of a round, the part that this one gets, so that the slow ones don't take all the time.
     share: float = 1.0
-    #: Jobs that run before anything is measured: scripts are known then, and code paths have been walked.
-    warm_up: int = 50
+    #: Jobs that run before anything is measured: scripts are known then, code is compiled, and where finished jobs are
+    #: kept up to a number, each further one pushes another out.
+    warm_up: int = 100
+    #: Takes part in every round; the others in the first few.
+    is_core: bool = False
+    #: Can be given a job for later that a sleeping worker starts.
+    has_delay: bool = False
+    #: Looks for jobs about once a second and starts one or a few: it would never be idle otherwise.
+    is_polling: bool = False
+    #: Can be asked for many workers in one process.
+    has_crowd: bool = False
+    #: What it is set to so that a killed worker's job comes back soon; empty where it doesn't come back.
+    recovery: str = ""
     #: Keeps a job whose worker is killed, and holds no more than one.
     is_safe: bool = False
     note: str = ""
 
+
+#: Seconds without a sign of life after which a job is to come back, where that can be set.
+LEASE_S = 5
 
 FLOOR = "floor: redis-py"
 FLOOR_SOCKET = "floor: socket"
@@ -47,16 +61,42 @@ CONTENDERS = (
         name=FLOOR,
         runtime=Runtime.OWN,
         file="floor_redis_py.py",
+        warm_up=1200,
+        is_core=True,
+        has_crowd=True,
         note="XADD; one EVALSHA [XACK XDEL XREADGROUP] a job",
     ),
-    Contender(name=FLOOR_SOCKET, runtime=Runtime.OWN, file="floor_socket.py", note="the same without a client library"),
-    Contender(name=ROSQ, runtime=Runtime.OWN, file="rosq_side.py", is_safe=True, note="default settings"),
+    Contender(
+        name=FLOOR_SOCKET,
+        runtime=Runtime.OWN,
+        file="floor_socket.py",
+        warm_up=1200,
+        is_core=True,
+        note="the same without a client library",
+    ),
+    Contender(
+        name=ROSQ,
+        runtime=Runtime.OWN,
+        file="rosq_side.py",
+        is_safe=True,
+        warm_up=1200,
+        is_core=True,
+        has_delay=True,
+        has_crowd=True,
+        recovery="lease_s 5 (default 30)",
+        note="default settings",
+    ),
     Contender(
         name=BULL,
         runtime=Runtime.NODE,
         file="node_side.js",
         packages=("bull@4.16.5",),
         is_safe=True,
+        warm_up=1200,
+        is_core=True,
+        has_delay=True,
+        has_crowd=True,
+        recovery="lockDuration and stalledInterval 5 s (default 30)",
         note="removeOnComplete 1000",
     ),
     Contender(
@@ -65,6 +105,10 @@ CONTENDERS = (
         file="node_side.js",
         packages=("bullmq@6.7.0",),
         is_safe=True,
+        warm_up=1200,
+        has_delay=True,
+        has_crowd=True,
+        recovery="lockDuration and stalledInterval 5 s (default 30)",
         note="removeOnComplete 1000",
     ),
     Contender(
@@ -74,6 +118,9 @@ CONTENDERS = (
         packages=("bullmq==3.4.4",),
         share=0.5,
         is_safe=True,
+        warm_up=1200,
+        has_delay=True,
+        recovery="lockDuration and stalledInterval 5 s (default 30)",
         note="removeOnComplete 1000",
     ),
     Contender(
@@ -82,6 +129,8 @@ CONTENDERS = (
         file="streaq_side.py",
         packages=("streaq==7.2.0",),
         share=0.25,
+        has_delay=True,
+        recovery="idle_timeout 5 s (default 60)",
         note="holds two; claimed after idle_timeout",
     ),
     Contender(
@@ -92,6 +141,7 @@ CONTENDERS = (
         has_bulk=False,
         share=0.25,
         is_safe=True,
+        recovery="idle_timeout 5 s (default 600)",
         note="stream, COUNT 1, acknowledged when executed",
     ),
     Contender(
@@ -101,6 +151,8 @@ CONTENDERS = (
         packages=("saq[redis]==0.26.4", "typing_extensions"),
         has_bulk=False,
         share=0.25,
+        has_delay=True,
+        recovery="sweep each 5 s (default 60), job timeout 10 s (default)",
         note="a killed worker's job is aborted by a sweep",
     ),
     Contender(
@@ -120,6 +172,9 @@ CONTENDERS = (
         share=0.01,
         warm_up=5,
         is_safe=True,
+        has_delay=True,
+        is_polling=True,
+        recovery="job_timeout 5 s (default 300), and 10 s more",
         note="max_jobs 1; polls each 0.5 s",
     ),
     Contender(
@@ -129,6 +184,7 @@ CONTENDERS = (
         packages=("dramatiq[redis]==2.2.1", "hiredis"),
         has_bulk=False,
         share=0.25,
+        recovery="heartbeat_timeout 5 s (default 60)",
         note="one thread, prefetch 1; polls",
     ),
     Contender(
@@ -139,6 +195,7 @@ CONTENDERS = (
         has_bulk=False,
         share=0.25,
         is_safe=True,
+        recovery="visibility_timeout 5 s (default 3600)",
         note="solo, acks_late, prefetch 1; back after the visibility timeout",
     ),
     Contender(
@@ -148,6 +205,9 @@ CONTENDERS = (
         packages=("huey==3.5.4", "redis", "hiredis"),
         has_bulk=False,
         share=0.5,
+        has_delay=True,
+        is_polling=True,
+        warm_up=1200,
         note="one thread; a killed worker's job is lost",
     ),
 )

@@ -38,6 +38,8 @@ class Side:
             text=True,
             bufsize=1,
             env=environment,
+            # Ctrl-C is for the benchmark alone, which ends what it started.
+            start_new_session=True,
             preexec_fn=die_with_parent,
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -52,6 +54,16 @@ class Side:
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:
                 stream.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is over, of itself or killed."""
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """Kill it, as by kill -9; returns when it is dead."""
+        self._process.kill()
+        self._process.wait()
 
     def say(self, **order: Any) -> None:
         """Send one line.

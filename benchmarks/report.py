@@ -1,4 +1,4 @@
-"""One table for people, and how the targets stand."""
+"""Tables for people, and how the targets stand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contender import CONTENDERS
+from benchmarks.contender import CONTENDERS, FLOOR
 from benchmarks.targets import list_targets
 
 if TYPE_CHECKING:
-    from benchmarks.result import Result
+    from collections.abc import Callable, Mapping
+
+    from benchmarks.result import Result, Spread
 
 _WIDTH = 190
 _NOTHING = "–"
@@ -20,88 +22,169 @@ _NOTHING = "–"
 
 def show(result: Result, *, is_markdown: bool) -> None:
     """Print a result."""
-    console = Console(width=_WIDTH) if not is_markdown else Console(width=400, color_system=None)
+    console = make_console(is_markdown=is_markdown)
     style = box.MARKDOWN if is_markdown else box.SIMPLE_HEAD
     about = result.about
     console.print(
         f"{about['server']}{' with AOF' if about['is_logging'] else ''}, Python {about['python']}, {about['cpus']} "
-        f"CPUs, {about['rounds']} rounds of {about['jobs']:,} jobs (fewer for the slow ones), one worker, 100 bytes. "
-        "Medians; × is the median of the ratios to the floor within each round.",
+        f"CPUs, load {about['load_before']:.1f} before and {about.get('load_after', 0.0):.1f} after; {about['rounds']} "
+        f"rounds of {about['jobs']:,} jobs (fewer for the slow ones), one worker, 100 bytes. "
+        "A rate is the median, then "
+        "the best; × is the ratio to the floor: the median of those within each round (least to most). "
+        f"Server CPU without the {about['idle_cpu_share'] * 1000:.1f} ms a second that it takes to do nothing."
+        f"{' Cut short by --minutes.' if about.get('is_cut_short') else ''}",
         soft_wrap=True,
     )
     console.print()
-    console.print(_figures(result, style))
-    console.print(_depths(result, style))
+    for table in (_rates, _costs, _latencies, _depths, _crowds):
+        made = table(result, style)
+        if made.row_count:
+            console.print(made)
     console.print(_targets(result, style))
     for name, reason in result.skipped.items():
         console.print(f"Left out: {name}. {reason}", soft_wrap=True)
 
 
-def _figures(result: Result, style: box.Box) -> Table:
-    table = Table(box=style, title=None)
-    table.add_column("")
-    columns = ("enqueue/s", "many/s", "drain/s", "pickup p50 / p99 ms", "server µs", "client µs")
-    for column in (*columns, "commands", "bytes on the wire", "memory: 100 bytes / pointer"):
-        table.add_column(column, justify="right")
-    for contender in CONTENDERS:
-        name = contender.name
-        if name not in result.values:
-            continue
-        table.add_row(
-            name,
-            _rate(result, name, "enqueue_per_s"),
-            _rate(result, name, "bulk_per_s"),
-            _rate(result, name, "drain_per_s"),
-            _pair(result, name, "pickup_p50_ms", "pickup_p99_ms", " / ", "{:.2f}"),
-            _pair(result, name, "enqueue_server_us", "drain_server_us", " + ", "{:,.0f}"),
-            _pair(result, name, "enqueue_client_us", "drain_client_us", " + ", "{:,.0f}"),
-            _pair(result, name, "enqueue_commands", "drain_commands", " + ", "{:.0f}"),
-            _pair(result, name, "enqueue_bytes", "drain_bytes", " + ", "{:,.0f}"),
-            _pair(result, name, "memory_payload", "memory_pointer", " / ", "{:,.0f}"),
-        )
-    return table
+def make_console(*, is_markdown: bool) -> Console:
+    """Standard output, wide enough."""
+    return Console(width=_WIDTH) if not is_markdown else Console(width=400, color_system=None)
+
+
+def _rates(result: Result, style: box.Box) -> Table:
+    columns = {
+        "enqueue/s": lambda name: _rate(result, name, "enqueue_per_s"),
+        "many/s": lambda name: _rate(result, name, "bulk_per_s"),
+        "drain/s": lambda name: _rate(result, name, "drain_per_s"),
+    }
+    return _table(result, style, "rates: median, best, × the floor", columns)
+
+
+def _costs(result: Result, style: box.Box) -> Table:
+    def pair(first: str, second: str, sign: str, form: str = "{:,.0f}") -> Callable[[str], str]:
+        return lambda name: _pair(result, name, first, second, sign, form)
+
+    columns = {
+        "server µs": pair("enqueue_server_us", "drain_server_us", " + "),
+        "× the floor": lambda name: _ratio(result, name, "life_server_us") if name != FLOOR else "",
+        "client µs": pair("enqueue_client_us", "drain_client_us", " + "),
+        "round trips": pair("enqueue_round_trips", "drain_round_trips", " + ", "{:.1f}"),
+        "commands": pair("enqueue_commands", "drain_commands", " + "),
+        "bytes on the wire": pair("enqueue_bytes", "drain_bytes", " + "),
+        "memory: 100 bytes / pointer": pair("memory_payload", "memory_pointer", " / "),
+    }
+    return _table(result, style, "costs of a job: enqueue + run", columns)
+
+
+def _latencies(result: Result, style: box.Box) -> Table:
+    def recovery(name: str) -> str:
+        spread, waited_s = result.find_spread(name, "recovery_s"), result.find_median(name, "recovery_waited_s")
+        if spread is None and waited_s is None:
+            return _NOTHING
+        setting = next(each.recovery for each in CONTENDERS if each.name == name)
+        waited = [f"not within {waited_s:.0f} s"] if waited_s is not None else []
+        return "; ".join([*([_span(spread, "{:.1f}")] if spread is not None else []), *waited]) + f"  {setting}"
+
+    def lateness(name: str) -> str:
+        others = result.find_median(name, "delay_others")
+        if others is None:
+            return _NOTHING
+        return f"{_pair(result, name, 'delay_p50_ms', 'delay_p99_ms', ' / ', '{:,.1f}')}  of {others:,.0f}"
+
+    columns = {
+        "pickup p50 / p99 ms": lambda name: _pair(result, name, "pickup_p50_ms", "pickup_p99_ms", " / ", "{:.2f}"),
+        "× the floor's p50": lambda name: _ratio(result, name, "pickup_p50_ms"),
+        "× its p99": lambda name: _ratio(result, name, "pickup_p99_ms"),
+        "delayed: late by p50 / p99 ms": lateness,
+        "restarted after SIGKILL, s": recovery,
+    }
+    return _table(result, style, "latencies", columns)
 
 
 def _depths(result: Result, style: box.Box) -> Table:
-    table = Table(box=style)
-    table.add_column("with so many waiting: enqueue/s, drain/s, server µs")
-    depths = result.about["depths"]
-    for depth in depths:
-        table.add_column(f"{depth:,}", justify="right")
-    for contender in CONTENDERS:
-        name = contender.name
-        if result.find_median(name, f"drain_at_{depths[0]}_per_s") is None:
-            continue
-        cells = []
-        for depth in depths:
-            rates = _pair(result, name, f"enqueue_at_{depth}_per_s", f"drain_at_{depth}_per_s", "  ", "{:,.0f}")
-            costs = _pair(
-                result, name, f"enqueue_at_{depth}_server_us", f"drain_at_{depth}_server_us", " + ", "{:,.0f}"
-            )
-            cells.append(rates if rates == _NOTHING else f"{rates}  ({costs})")
-        table.add_row(name, *cells)
-    return table
+    def cell(depth: int) -> Callable[[str], str]:
+        def make(name: str) -> str:
+            figures = [f"{step}_at_{depth}_{unit}" for unit in ("per_s", "server_us") for step in ("enqueue", "drain")]
+            rates = _pair(result, name, figures[0], figures[1], "  ", "{:,.0f}")
+            costs = _pair(result, name, figures[2], figures[3], " + ", "{:,.0f}")
+            return rates if rates == _NOTHING else f"{rates}  ({costs})"
+
+        return make
+
+    columns = {f"{depth:,}": cell(depth) for depth in result.about["depths"]}
+    return _table(result, style, "with so many waiting: enqueue/s, drain/s (server µs)", columns)
+
+
+def _crowds(result: Result, style: box.Box) -> Table:
+    def cell(workers: int) -> Callable[[str], str]:
+        def make(name: str) -> str:
+            spread = result.find_spread(name, f"drain_by_{workers}_server_us")
+            if spread is None:
+                return _NOTHING
+            ratio = result.find_ratio(name, f"drain_by_{workers}_server_us", name, "drain_by_1_server_us")
+            return f"{spread.median:,.0f}" + (f"  {_times(ratio)}" if ratio is not None and workers > 1 else "")
+
+        return make
+
+    columns = {f"{workers}": cell(workers) for workers in result.about["crowds"]}
+    return _table(result, style, "server µs of a drained job by so many workers, × by one", columns)
 
 
 def _targets(result: Result, style: box.Box) -> Table:
     table = Table(box=style)
     table.add_column("target")
-    for column in ("limit", "seen", ""):
+    for column in ("limit", "seen", "least to most", ""):
         table.add_column(column, justify="right")
+    table.add_column("beside")
     for target in list_targets(result):
         sign = "≤" if target.is_ceiling else "≥"
-        seen = _NOTHING if target.seen is None else f"{target.seen:.3g}{target.unit}"
-        met = {None: "not measured", True: "met", False: "missed"}[target.is_met]
-        limit = f"{sign} {target.limit:g}{target.unit}" if target.limit else _NOTHING
-        table.add_row(target.sentence, limit, seen, met if target.limit else "")
+        seen, spread = _NOTHING, ""
+        if target.seen is not None:
+            seen = f"{target.seen.median:.3g}{target.unit}"
+            spread = f"{target.seen.least:.3g} to {target.seen.most:.3g}"
+        limit = f"{sign} {target.limit:g}{target.unit}" if target.limit is not None else _NOTHING
+        table.add_row(target.sentence, limit, seen, spread, target.verdict, target.note)
+    return table
+
+
+def _table(result: Result, style: box.Box, title: str, columns: Mapping[str, Callable[[str], str]]) -> Table:
+    """One line for each contender that has something to say."""
+    table = Table(box=style)
+    table.add_column(title)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for contender in CONTENDERS:
+        if contender.name not in result.values:
+            continue
+        cells = [make(contender.name) for make in columns.values()]
+        if any(cell not in (_NOTHING, "") for cell in cells):
+            table.add_row(contender.name, *cells)
     return table
 
 
 def _rate(result: Result, name: str, figure: str) -> str:
-    value, ratio = result.find_median(name, figure), result.find_ratio(name, figure)
-    if value is None:
+    spread = result.find_spread(name, figure)
+    if spread is None:
         return _NOTHING
-    return f"{value:,.0f}" + (f"  {ratio:.2f}×" if ratio is not None else "")
+    ratio = _ratio(result, name, figure) if name != FLOOR else ""
+    best = result.find_ratio_of_best(name, figure)
+    of_best = f", best {best:.2f}×" if best is not None and name != FLOOR else ""
+    return f"{spread.median:,.0f}, {spread.most:,.0f}  {ratio}{of_best}".rstrip()
+
+
+def _ratio(result: Result, name: str, figure: str) -> str:
+    ratio = result.find_ratio(name, figure)
+    return _times(ratio) if ratio is not None else _NOTHING
+
+
+def _times(ratio: Spread) -> str:
+    return _span(ratio, "{:.2f}", "×")
+
+
+def _span(spread: Spread, form: str, unit: str = "") -> str:
+    median = form.format(spread.median) + unit
+    if spread.least == spread.most:
+        return median
+    return f"{median} ({form.format(spread.least)}–{form.format(spread.most)})"
 
 
 def _pair(result: Result, name: str, first: str, second: str, sign: str, form: str) -> str:

@@ -1,14 +1,25 @@
-"""The rounds: every contender once a round, in another order each time, until all are done or the time is over."""
+"""The rounds: every contender once a round, in another order each time, until all are done or the time is over.
+
+A round goes measure by measure, not contender by contender: those that are compared run within seconds of each other,
+and the machine has less time to change its speed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks.contender import FLOOR, ROSQ, Runtime
+from benchmarks.crowd import measure_crowd
 from benchmarks.errors import NotInstalled, SideFailed
+from benchmarks.inspection import measure_inspection
 from benchmarks.install import command_of, environment_of
-from benchmarks.measure import Runner, measure_depth, measure_memory, measure_round
+from benchmarks.lateness import measure_delay, measure_recovery
+from benchmarks.rates import measure_many, measure_one, measure_pickup
+from benchmarks.runner import Runner
+from benchmarks.waiting import measure_depth, measure_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +29,41 @@ if TYPE_CHECKING:
     from benchmarks.result import Result
     from benchmarks.server import Server
 
-#: Jobs from which on memory is measured where there is a bulk call: above what streams of events are capped at.
-_MEMORY_JOBS = 11_000
-#: And where there is none, and so no such stream either.
-_MEMORY_JOBS_ONE_BY_ONE = 2_000
+#: Enqueue and drain are over in half a second, so a round takes them so often: more ratios of the same moment.
+_TURNS = 3
+#: Others than those of every round take part in so many.
+_PEER_ROUNDS = 3
+_PEER_PICKUPS = 100
+_PEER_PICKUP_ROUNDS = 2
+_PICKUP_BUDGET_S = 8.0
 _DEPTH_ROUNDS = 3
+_DEPTH_REPEATS = 3
+#: Peers that would need longer to fill up to a depth are left out there.
+_PEER_DEPTH_BUDGET_S = 25.0
+_OWN_DEPTH_BUDGET_S = 120.0
+_PEER_DEPTH = 100_000
+_CROWD_ROUNDS = 3
+_DELAY_ROUNDS = 3
+_DELAYED_JOBS = 200
+#: Of one that looks for them about once a second.
+_DELAYED_JOBS_SLOW = 15
+#: A contender without a call for many would take too long to delay as many others.
+_DELAYED_OTHERS_ONE_BY_ONE = 10_000
+_RECOVERY_ROUNDS = 3
+
+
+class Part(enum.StrEnum):
+    """What is measured."""
+
+    ONE = "enqueue and drain"
+    MANY = "enqueue many"
+    PICKUP = "pickup"
+    MEMORY = "memory"
+    CROWD = "many workers"
+    DELAY = "delayed jobs"
+    RECOVERY = "recovery"
+    DEPTH = "depth"
+    INSPECTION = "inspect"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +74,12 @@ class Plan:
     jobs: int
     pickups: int
     depths: list[int]
-    #: Seconds that a contender gets to fill up to a depth, and for the pickups of a round.
-    depth_budget_s: float
-    pickup_budget_s: float
+    crowds: list[int]
+    #: Delayed jobs beside those whose lateness is measured.
+    others: int
+    parts: frozenset[Part]
+    #: Leaves out what takes long and is not of every day.
+    is_quick: bool = False
     longest_s: float
 
 
@@ -51,7 +95,7 @@ def prepare(
     """Install what is missing; whoever can't be had is left out, with the reason in the result."""
     runners = []
     for contender in contenders:
-        tell(f"Looking for {contender.name}")
+        tell(f"looking for {contender.name}")
         try:
             command = command_of(contender, cache, is_installing=is_installing)
         except NotInstalled as error:
@@ -63,39 +107,92 @@ def prepare(
 
 
 def run(runners: list[Runner], plan: Plan, result: Result, tell: Callable[[str], None]) -> None:
-    """Measure; the result is filled as it goes. A contender that fails once is left out from then on."""
+    """Measure; the result is filled as it goes. A contender that fails at a part is left out of it from then on."""
     end_s = time.monotonic() + plan.longest_s
     # Everything once before anything again: a run that its time cuts short has a figure for each question.
-    parts = [(0, "rates"), (0, "memory"), (0, "depth")]
-    for number in range(1, plan.rounds):
-        parts += [(number, "rates")] + [(number, "depth")] * (number < _DEPTH_ROUNDS)
-    for number, what in parts:
-        if time.monotonic() > end_s:
-            return
-        if what == "rates":
-            result.about["rounds"] = number + 1
-        # Another one begins each time.
-        shift = number % max(len(runners), 1)
-        for runner in [*runners[shift:], *runners[:shift]]:
-            if runner.contender.name not in result.skipped:
-                tell(f"Round {number + 1}, {what}: {runner.contender.name}")
-                _measure(runner, what, number, plan, result)
+    for number in range(plan.rounds):
+        for part, turn in _list_turns(plan):
+            # Another one begins each time.
+            shift = (number + turn) % max(len(runners), 1)
+            for runner in [*runners[shift:], *runners[:shift]]:
+                contender = runner.contender
+                if (turn and not contender.is_core) or not takes_part(contender, part, number, plan):
+                    continue
+                if result.why_skipped(contender.name, part):
+                    continue
+                if time.monotonic() > end_s:
+                    tell("the time is over")
+                    result.about["is_cut_short"] = True
+                    return
+                tell(f"round {number + 1} of {plan.rounds}, {part}: {contender.name}")
+                try:
+                    result.add(contender.name, number * _TURNS + turn, measure(runner, part, plan))
+                except SideFailed as error:
+                    result.skipped[f"{contender.name}: {part}"] = f"It failed in round {number + 1}: {error}"
+        result.about["rounds"] = number + 1
 
 
-def _measure(runner: Runner, what: str, number: int, plan: Plan, result: Result) -> None:
+def _list_turns(plan: Plan) -> list[tuple[Part, int]]:
+    """The parts of a round in order; the first in several turns, each with every contender of every round."""
+    return [(part, turn) for part in Part if part in plan.parts for turn in range(_TURNS if part is Part.ONE else 1)]
+
+
+def takes_part(contender: Contender, part: Part, number: int, plan: Plan) -> bool:
+    """Whether a part is measured of a contender in that round, the first being 0."""
+    is_own = contender.runtime is Runtime.OWN
+    if plan.is_quick and part not in (Part.ONE, Part.MANY, Part.PICKUP) and (number or not is_own):
+        return False
+    match part:
+        case Part.ONE:
+            return contender.is_core or number < _PEER_ROUNDS
+        case Part.PICKUP:
+            return contender.is_core or number < _PEER_PICKUP_ROUNDS
+        case Part.MANY:
+            return contender.has_bulk and (contender.is_core or number < _PEER_ROUNDS)
+        case Part.MEMORY:
+            return number == 0
+        case Part.CROWD:
+            return contender.has_crowd and number < (_CROWD_ROUNDS if is_own else 1)
+        case Part.DELAY:
+            return contender.has_delay and number < (_DELAY_ROUNDS if contender.name == ROSQ else 1)
+        case Part.RECOVERY:
+            return bool(contender.recovery) and number < (_RECOVERY_ROUNDS if contender.is_core else 1)
+        case Part.DEPTH:
+            rounds = 1 if plan.depths[-1] > _PEER_DEPTH and contender.name not in (FLOOR, ROSQ) else _DEPTH_ROUNDS
+            return contender.has_bulk and number < (rounds if is_own else 1)
+        case Part.INSPECTION:
+            return contender.name == ROSQ and number == 0
+
+
+def measure(runner: Runner, part: Part, plan: Plan) -> dict[str, float]:
+    """Measure one part of one contender.
+
+    Raises:
+        SideFailed: A process of the contender failed.
+    """
     contender = runner.contender
+    is_own = contender.runtime is Runtime.OWN
     jobs = max(int(plan.jobs * contender.share), 20)
-    try:
-        if what == "rates":
-            figures = measure_round(runner, jobs, plan.pickups, plan.pickup_budget_s)
-            figures["life_server_us"] = figures["enqueue_server_us"] + figures["drain_server_us"]
-        elif what == "memory":
-            figures = measure_memory(runner, _MEMORY_JOBS if contender.has_bulk else _MEMORY_JOBS_ONE_BY_ONE)
-        elif contender.has_bulk:
-            figures = measure_depth(runner, plan.depths, jobs, plan.depth_budget_s)
-        else:
-            return
-    except SideFailed as error:
-        result.skipped[contender.name] = f"It failed in round {number + 1}, {what}: {error}"
-    else:
-        result.add(contender.name, number, figures)
+    match part:
+        case Part.ONE:
+            return measure_one(runner, jobs)
+        case Part.MANY:
+            return measure_many(runner, jobs)
+        case Part.PICKUP:
+            pickups = plan.pickups if contender.is_core else min(plan.pickups, _PEER_PICKUPS)
+            return measure_pickup(runner, pickups, _PICKUP_BUDGET_S)
+        case Part.MEMORY:
+            return measure_memory(runner)
+        case Part.CROWD:
+            return measure_crowd(runner, plan.crowds, jobs)
+        case Part.DELAY:
+            others = plan.others if contender.has_bulk else min(plan.others, _DELAYED_OTHERS_ONE_BY_ONE)
+            return measure_delay(runner, others, _DELAYED_JOBS_SLOW if contender.is_polling else _DELAYED_JOBS)
+        case Part.RECOVERY:
+            return measure_recovery(runner)
+        case Part.DEPTH:
+            depths = plan.depths if is_own else [depth for depth in plan.depths if depth <= _PEER_DEPTH]
+            budget_s = _OWN_DEPTH_BUDGET_S if is_own else _PEER_DEPTH_BUDGET_S
+            return measure_depth(runner, depths, jobs, budget_s, _DEPTH_REPEATS if is_own else 1)
+        case Part.INSPECTION:
+            return measure_inspection(runner, plan.depths[-1], jobs)

@@ -21,25 +21,45 @@ from benchmarks.errors import ServerUnfit
 from benchmarks.process import die_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _START_TIMEOUT_S = 10.0
+#: Commands that took less aren't logged.
+_SLOW_US = 200
+#: How long the idle server is watched, for what its own timers take.
+_IDLE_S = 2.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What the server has counted since its start."""
+    """What the server counted between two readings."""
 
+    #: The process's whole CPU time, all its threads; of a difference, without what it takes to do nothing.
     cpu_s: float
     #: Those inside scripts too.
     commands: int
+    #: How often the server read from a client: one for each round trip.
+    round_trips: int
     #: What clients sent and were sent.
     bytes: int
+    #: Calls and µs of each command, those inside scripts too: they are in the µs of the script as well.
+    by_command: dict[str, tuple[int, float]]
 
-    def __sub__(self, other: Counters) -> Counters:
-        return Counters(
-            cpu_s=self.cpu_s - other.cpu_s, commands=self.commands - other.commands, bytes=self.bytes - other.bytes
-        )
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The counters at one instant."""
+
+    server: Server
+    at_s: float
+    cpu_s: float
+    round_trips: int
+    bytes: int
+    #: Calls and µs of each, those inside scripts too.
+    commands: dict[str, tuple[int, float]]
+
+    def __sub__(self, before: Reading) -> Counters:
+        return self.server.compare(before, self)
 
 
 class Server:
@@ -48,8 +68,9 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         self._client = redis.Redis.from_url(url, decode_responses=True)
-        #: What two readings in a row differ by.
-        self._own = Counters(cpu_s=0.0, commands=0, bytes=0)
+        #: What two readings in a row differ by, and CPU seconds that a second of doing nothing takes.
+        self._own_cpu_s = self._idle_cpu_per_s = 0.0
+        self._own_commands = self._own_bytes = 0
 
     @property
     def version(self) -> str:
@@ -75,9 +96,7 @@ class Server:
                 )
         except redis.RedisError as error:
             raise ServerUnfit(f"The server at {host} can't be used: {error}") from error
-        # What reading costs is taken off each reading.
-        first = self.count()
-        self._own = self.count() - first
+        self._calibrate()
 
     def empty(self) -> None:
         """Delete everything."""
@@ -88,18 +107,73 @@ class Server:
         facts: dict[str, Any] = self._client.info("memory")
         return int(facts["used_memory"] - facts["mem_clients_normal"] - facts["mem_aof_buffer"])
 
-    def count(self) -> Counters:
-        """Read the counters."""
+    def count(self) -> Reading:
+        """Read the counters; the difference of two readings is what happened in between."""
         pipeline = self._client.pipeline(transaction=False)
         for section in ("stats", "commandstats", "cpu"):
             pipeline.info(section)
         stats, commands, cpu = pipeline.execute()
-        counters = Counters(
+        return Reading(
+            server=self,
+            at_s=time.monotonic(),
             cpu_s=cpu["used_cpu_sys"] + cpu["used_cpu_user"],
-            commands=sum(each["calls"] for each in commands.values()),
+            round_trips=stats["total_reads_processed"],
             bytes=stats["total_net_input_bytes"] + stats["total_net_output_bytes"],
+            commands={
+                name.removeprefix("cmdstat_"): (each["calls"], float(each["usec"])) for name, each in commands.items()
+            },
         )
-        return counters - self._own if self._own.commands else counters
+
+    def compare(self, before: Reading, after: Reading) -> Counters:
+        """What happened between two readings, without what reading costs, and what the server's own timers cost."""
+        spent = after.cpu_s - before.cpu_s - self._own_cpu_s - self._idle_cpu_per_s * (after.at_s - before.at_s)
+        calls = {
+            name: (calls - before.commands.get(name, (0, 0.0))[0], us - before.commands.get(name, (0, 0.0))[1])
+            for name, (calls, us) in after.commands.items()
+        }
+        return Counters(
+            cpu_s=max(spent, 0.0),
+            commands=sum(count for count, _ in calls.values()) - self._own_commands,
+            round_trips=after.round_trips - before.round_trips - 1,
+            bytes=after.bytes - before.bytes - self._own_bytes,
+            by_command={name: each for name, each in calls.items() if each[0] and name != "info"},
+        )
+
+    @property
+    def idle_cpu_share(self) -> float:
+        """Of a core, what the server takes when it does nothing."""
+        return self._idle_cpu_per_s
+
+    def _calibrate(self) -> None:
+        """What reading costs, and what the server takes to do nothing, are taken off each difference."""
+        self.count()
+        first, second = self.count(), self.count()
+        time.sleep(_IDLE_S)
+        third = self.count()
+        own = second - first
+        idle = third - second
+        self._own_cpu_s, self._own_commands, self._own_bytes = own.cpu_s, own.commands, own.bytes
+        self._idle_cpu_per_s = max(idle.cpu_s - own.cpu_s, 0.0) / _IDLE_S
+
+    @contextlib.contextmanager
+    def logging_slow(self) -> Iterator[Callable[[], float]]:
+        """Let the server log how long each command took; what is given returns the longest so far in ms."""
+        names = ("slowlog-log-slower-than", "slowlog-max-len")
+        kept: dict[str, Any] = {name: self._client.config_get(name)[name] for name in names}
+        for name, limit in zip(names, (_SLOW_US, 10_000), strict=True):
+            self._client.config_set(name, limit)
+        self._client.slowlog_reset()
+
+        def find_longest_ms() -> float:
+            entries: list[dict[str, Any]] = self._client.slowlog_get(10_000)
+            self._client.slowlog_reset()
+            return float(max((each["duration"] for each in entries), default=_SLOW_US)) / 1000
+
+        try:
+            yield find_longest_ms
+        finally:
+            for name, value in kept.items():
+                self._client.config_set(name, value)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -135,6 +209,8 @@ def embedded(*, is_logging: bool) -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Ctrl-C is for the benchmark alone: it still writes what it has seen.
+        start_new_session=True,
         preexec_fn=die_with_parent,
     )
     try:

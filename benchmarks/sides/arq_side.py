@@ -16,12 +16,20 @@ class Arq(side.Side):
     async def enqueue(self, number, data):
         await self.pool.enqueue_job("run", data)
 
+    async def enqueue_delayed(self, number, data, delay_s):
+        await self.pool.enqueue_job("run", data, _defer_by=delay_s)
+
     async def work(self):
         async def run(context, data):
-            self.handle()
+            self.handle(data)
 
         worker = arq.Worker(
-            [func(run, name="run")], redis_settings=self.settings, max_jobs=1, keep_result=0, handle_signals=False
+            [func(run, name="run")],
+            redis_settings=self.settings,
+            max_jobs=1,
+            keep_result=0,
+            handle_signals=False,
+            job_timeout=self.lease_s or 300,
         )
         await worker.async_run()
 

@@ -21,11 +21,23 @@ class Bullmq(side.Side):
             jobs = [{"name": "run", "data": data, "opts": {"removeOnComplete": 1000}} for _ in part]
             await self.queue.addBulk(jobs)
 
+    async def enqueue_delayed(self, number, data, delay_s):
+        await self.queue.add("run", data, {"removeOnComplete": 1000, "delay": round(delay_s * 1000)})
+
+    async def enqueue_many_delayed(self, numbers, data, delay_s):
+        options = {"removeOnComplete": 1000, "delay": round(delay_s * 1000)}
+        for start in range(0, len(numbers), side.BATCH):
+            part = numbers[start : start + side.BATCH]
+            await self.queue.addBulk([{"name": "run", "data": data, "opts": options} for _ in part])
+
     async def work(self):
         async def run(job, token):
-            self.handle()
+            self.handle(job.data)
 
-        self.worker = Worker(side.NAME, run, {"connection": self.url, "concurrency": 1})
+        options = {"connection": self.url, "concurrency": 1}
+        if self.lease_s:
+            options |= {"lockDuration": self.lease_s * 1000, "stalledInterval": self.lease_s * 1000}
+        self.worker = Worker(side.NAME, run, options)
         await asyncio.Event().wait()
 
 

@@ -12,6 +12,7 @@ class Celery(side.Side):
         self.app = celery.Celery(side.NAME, broker=self.url)
         self.app.conf.update(
             task_acks_late=True,
+            broker_transport_options={"visibility_timeout": self.lease_s} if self.lease_s else {},
             task_reject_on_worker_lost=True,
             worker_prefetch_multiplier=1,
             task_ignore_result=True,
@@ -22,7 +23,7 @@ class Celery(side.Side):
 
         @self.app.task(name="run")
         def run(data):
-            self.handle()
+            self.handle(data)
 
         self.task = run
 

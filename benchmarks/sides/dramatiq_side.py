@@ -13,12 +13,12 @@ from dramatiq.brokers.redis import RedisBroker
 
 class Dramatiq(side.Side):
     def open(self):
-        self.broker = RedisBroker(url=self.url)
+        self.broker = RedisBroker(url=self.url, heartbeat_timeout=int((self.lease_s or 60) * 1000))
         dramatiq.set_broker(self.broker)
 
         @dramatiq.actor(queue_name=side.NAME)
         def run(data):
-            self.handle()
+            self.handle(data)
 
         self.actor = run
 

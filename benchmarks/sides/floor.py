@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-STREAM, GROUP, CONSUMER = "floor", "workers", "w1"
+STREAM, GROUP = "floor", "workers"
 #: In place of an entry's id: there is nothing to acknowledge.
 ANSWERED_NOTHING = ""
 STEP = """

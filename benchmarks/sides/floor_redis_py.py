@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 import side
-from floor import ANSWERED_NOTHING, CONSUMER, GROUP, STEP, STREAM
+from floor import ANSWERED_NOTHING, GROUP, STEP, STREAM
 
 
 class Floor(side.Side):
@@ -29,17 +29,16 @@ class Floor(side.Side):
     def work(self):
         sha, done = self.redis.script_load(STEP), ANSWERED_NOTHING
         while True:
-            entry = self.redis.evalsha(sha, 1, STREAM, GROUP, CONSUMER, done)
+            entry = self.redis.evalsha(sha, 1, STREAM, GROUP, self.worker_name, done)
             if entry is None:
-                answer = self.redis.xreadgroup(GROUP, CONSUMER, {STREAM: ">"}, count=1, block=2000)
+                answer = self.redis.xreadgroup(GROUP, self.worker_name, {STREAM: ">"}, count=1, block=2000)
                 if not answer:
                     done = ANSWERED_NOTHING
                     continue
                 entries = answer[STREAM.encode()][0] if isinstance(answer, dict) else answer[0][1]
                 entry = entries[0]
             done = entry[0]
-            side.json.loads(entry[1][1] if isinstance(entry[1], list) else entry[1][b"data"])
-            self.handle()
+            self.handle(side.json.loads(entry[1][1] if isinstance(entry[1], list) else entry[1][b"data"]))
 
 
 if __name__ == "__main__":

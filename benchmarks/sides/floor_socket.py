@@ -6,7 +6,7 @@ import socket
 
 import hiredis
 import side
-from floor import ANSWERED_NOTHING, CONSUMER, GROUP, STEP, STREAM
+from floor import ANSWERED_NOTHING, GROUP, STEP, STREAM
 
 
 class Floor(side.Side):
@@ -47,18 +47,17 @@ class Floor(side.Side):
     def work(self):
         sha, done = self.call("SCRIPT", "LOAD", STEP), ANSWERED_NOTHING
         while True:
-            entry = self.call("EVALSHA", sha, 1, STREAM, GROUP, CONSUMER, done)
+            entry = self.call("EVALSHA", sha, 1, STREAM, GROUP, self.worker_name, done)
             if entry is None:
                 answer = self.call(
-                    "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", 1, "BLOCK", 2000, "STREAMS", STREAM, ">"
+                    "XREADGROUP", "GROUP", GROUP, self.worker_name, "COUNT", 1, "BLOCK", 2000, "STREAMS", STREAM, ">"
                 )
                 if answer is None:
                     done = ANSWERED_NOTHING
                     continue
                 entry = answer[0][1][0]
             done = entry[0]
-            side.json.loads(entry[1][1])
-            self.handle()
+            self.handle(side.json.loads(entry[1][1]))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,15 @@ class Huey(side.Side):
 
         @self.huey.task(name="run")
         def run(data):
-            self.handle()
+            self.handle(data)
 
         self.task = run
 
     def enqueue(self, number, data):
         self.task(data)
+
+    def enqueue_delayed(self, number, data, delay_s):
+        self.task.schedule(args=(data,), delay=delay_s)
 
     def work(self):
         consumer = self.huey.create_consumer(workers=1, worker_type="thread", periodic=False)

@@ -22,9 +22,18 @@ const connection = {
   db: Number(address.pathname.slice(1) || 0), maxRetriesPerRequest: null,
 };
 
-function makeQueue() {
-  if (library === 'bull') return new (require('bull'))(NAME, { redis: { ...connection, maxRetriesPerRequest: 20 } });
+function makeQueue(leaseS) {
+  const settings = leaseS ? { lockDuration: leaseS * 1000, stalledInterval: leaseS * 1000 } : {};
+  if (library === 'bull') {
+    return new (require('bull'))(NAME, { redis: { ...connection, maxRetriesPerRequest: 20 }, settings });
+  }
   return new (require('bullmq').Queue)(NAME, { connection });
+}
+
+async function addMany(queue, count, data, options) {
+  for (let left = count; left > 0; left -= BATCH) {
+    await queue.addBulk(Array.from({ length: Math.min(BATCH, left) }, () => ({ name: 'run', data, opts: options })));
+  }
 }
 
 async function produce() {
@@ -32,26 +41,38 @@ async function produce() {
   await (library === 'bull' ? queue.isReady() : queue.waitUntilReady());
   say({ is_ready: true });
   for (;;) {
-    const { do: what, count = 1, data } = await next();
+    const { do: what, count = 1, data, delay_s: delayS = 0, delays_s: delaysS = [] } = await next();
+    const dueS = [];
     const begunS = nowS(), begunCpuS = cpuS();
     if (what === 'many') {
-      for (let left = count; left > 0; left -= BATCH) {
-        const jobs = Array.from({ length: Math.min(BATCH, left) }, () => ({ name: 'run', data, opts: OPTIONS }));
-        await queue.addBulk(jobs);
+      await addMany(queue, count, data, OPTIONS);
+    } else if (what === 'many_delayed') {
+      await addMany(queue, count, data, { ...OPTIONS, delay: Math.round(delayS * 1000) });
+    } else if (what === 'delayed') {
+      for (let n = 0; n < delaysS.length; n += 1) {
+        dueS.push(nowS() + delaysS[n]);
+        await queue.add('run', { ...data, n }, { ...OPTIONS, delay: Math.round(delaysS[n] * 1000) });
       }
     } else {
       for (let i = 0; i < count; i += 1) await queue.add('run', data, OPTIONS);
     }
-    say({ begun_s: begunS, seconds: nowS() - begunS, cpu_s: cpuS() - begunCpuS });
+    say({ begun_s: begunS, seconds: nowS() - begunS, cpu_s: cpuS() - begunCpuS, due_s: dueS });
   }
 }
 
-async function work() {
-  const { warm_up: warmUp = 0, count = 0, is_telling: isTelling = false } = await next();
+const forEver = () => new Promise(() => {});
+
+function makeTelling({ is_hanging: isHanging }) {
+  return async (job) => {
+    say({ started_s: nowS(), n: job.data.n ?? null });
+    if (isHanging) await forEver();
+  };
+}
+
+function makeCounting({ warm_up: warmUp, count }) {
   let handled = 0, begunS = 0, begunCpuS = 0;
-  const handle = async () => {
+  return async () => {
     const now = nowS();
-    if (isTelling) { say({ started_s: now }); return; }
     handled += 1;
     if (handled === warmUp) {
       say({ is_warm: true });
@@ -62,14 +83,48 @@ async function work() {
       say({ seconds: now - begunS, cpu_s: cpuS() - begunCpuS });
     }
   };
+}
+
+// Many workers: all hold one job each while the counters are read, before and after.
+function makeCrowd({ warm_up: warmUp, count, workers }) {
+  const firstFree = warmUp + workers, end = firstFree + count;
+  let handled = 0, begunS = 0, begunCpuS = 0, letGo;
+  const go = new Promise((resolve) => { letGo = resolve; });
+  return async () => {
+    const now = nowS();
+    const number = handled += 1;
+    if (number >= warmUp && number < firstFree) {
+      if (number === firstFree - 1) {
+        say({ is_warm: true });
+        await next();
+        begunS = nowS();
+        begunCpuS = cpuS();
+        letGo();
+      }
+      await go;
+    } else if (number >= end) {
+      if (number === end + workers - 1) say({ seconds: now - begunS, cpu_s: cpuS() - begunCpuS });
+      await forEver();
+    }
+  };
+}
+
+async function startWorker(handle, leaseS) {
   if (library === 'bull') {
-    const queue = makeQueue();
+    const queue = makeQueue(leaseS);
     await queue.isReady();
     queue.process('run', 1, handle);
   } else {
-    const worker = new (require('bullmq').Worker)(NAME, handle, { connection, concurrency: 1 });
-    await worker.waitUntilReady();
+    const times = leaseS ? { lockDuration: leaseS * 1000, stalledInterval: leaseS * 1000 } : {};
+    await new (require('bullmq').Worker)(NAME, handle, { connection, concurrency: 1, ...times }).waitUntilReady();
   }
+}
+
+async function work() {
+  const order = await next();
+  const make = order.is_telling ? makeTelling : order.workers ? makeCrowd : makeCounting;
+  const handle = make(order);
+  for (let i = 0; i < (order.workers || 1); i += 1) await startWorker(handle, order.lease_s);
   say({ is_ready: true });
 }
 

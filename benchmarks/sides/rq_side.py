@@ -11,7 +11,7 @@ current = None
 
 
 def run(data):
-    current.handle()
+    current.handle(data)
 
 
 class Rq(side.Side):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import saq
 import side
 
@@ -14,11 +16,15 @@ class Saq(side.Side):
     async def enqueue(self, number, data):
         await self.queue.enqueue("run", data=data, ttl=-1, retries=3)
 
+    async def enqueue_delayed(self, number, data, delay_s):
+        await self.queue.enqueue("run", data=data, ttl=-1, retries=3, scheduled=time.time() + delay_s)
+
     async def work(self):
         async def run(context, *, data):
-            self.handle()
+            self.handle(data)
 
-        await saq.Worker(self.queue, [("run", run)], concurrency=1).start()
+        timers = {"sweep": self.lease_s} if self.lease_s else None
+        await saq.Worker(self.queue, [("run", run)], concurrency=1, timers=timers).start()
 
 
 if __name__ == "__main__":

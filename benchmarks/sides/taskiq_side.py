@@ -10,11 +10,17 @@ from taskiq_redis import RedisStreamBroker
 
 class Taskiq(side.Side):
     async def open(self):
-        self.broker = RedisStreamBroker(self.url, queue_name=side.NAME, consumer_id="0", xread_count=1)
+        self.broker = RedisStreamBroker(
+            self.url,
+            queue_name=side.NAME,
+            consumer_id="0",
+            xread_count=1,
+            idle_timeout=int((self.lease_s or 600) * 1000),
+        )
 
         @self.broker.task(task_name="run")
         async def run(data) -> None:
-            self.handle()
+            self.handle(data)
 
         self.task = run
         await self.broker.startup()
