@@ -32,7 +32,7 @@ test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker ne
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq life orders_service worker) $(ARGS)
 
-bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 15 minutes. Options: ARGS='--only rosq --rounds 3'
+bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 20 minutes. Options: ARGS=--quick (2 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## Check format, lint rules and import contracts
