@@ -27,11 +27,13 @@ from rosq.errors import (
     WorkerNameTaken,
 )
 from rosq.events import Event
+from rosq.hooks import Hook
 from rosq.job import Enqueued, EnqueueOutcome, Job, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.lease import Lease
 from rosq.queue import Queue
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
+from rosq.settlement import Outcome
 from rosq.signals import Fail, JobSignal, Release, Snooze
 from rosq.worker import Worker
 
@@ -60,6 +62,9 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "JobSignal",
     "Release",
     "Snooze",
+    # Watching what happens
+    "Hook",
+    "Outcome",
     # What can go wrong
     "InvalidData",
     "InvalidName",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rosq.consumer import Consumer
     from rosq.delivery import Delivery
+    from rosq.hook_calls import HookCalls
     from rosq.recovery import Recovery
     from rosq.settings import WorkerSettings
     from rosq.stop import StopClock
@@ -39,6 +40,7 @@ class Heartbeat:
     Args:
         wake_loop: Called when the read loop, or a handler that sleeps, has to look up: a lease or the name was lost.
         release: Called once when a stop's grace is over and the handler hasn't come to an end by itself a moment later.
+        hook_calls: Told what this thread notices.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Heartbeat:
         stop: StopClock,
         wake_loop: Callable[[], None],
         release: Callable[[Delivery, Wire], None],
+        hook_calls: HookCalls | None = None,
     ) -> None:
         self._consumer = consumer
         self._wire = wire
@@ -59,6 +62,7 @@ class Heartbeat:
         self._stop = stop
         self._wake_loop = wake_loop
         self._release = release
+        self._hook_calls = hook_calls
         self._alarm = Alarm()
         self._delivery: Delivery | None = None
         self._has_held_name = False
@@ -143,7 +147,9 @@ class Heartbeat:
             if self._has_held_name:
                 self._renew()
             if self._recovery.is_due():
-                self._recovery.run_once()
+                swept = self._recovery.run_once()
+                if self._hook_calls is not None:
+                    self._hook_calls.after_recovery(swept)
         except errors.ServerUnreachable as error:
             log.warning(
                 "A heartbeat got no answer",
@@ -174,6 +180,8 @@ class Heartbeat:
                 "The hold on the worker's name is lost", extra={"event": "name_lost", "worker_id": consumer.name}
             )
             self._wake_loop()
+            if self._hook_calls is not None:
+                self._hook_calls.name_lost()
         if delivery is None or not is_renewing:
             return
         if code == Code.HELD:
@@ -199,7 +207,10 @@ class Heartbeat:
                 "error": reason,
             },
         )
+        # Before the hooks: who is to look up shall not wait for them.
         self._wake_loop()
+        if self._hook_calls is not None:
+            self._hook_calls.lease_lost(delivery, reason)
 
     def _watch_stop(self) -> None:
         delivery = self._delivery

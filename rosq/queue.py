@@ -14,6 +14,8 @@ from rosq import body, errors, fitness, script
 from rosq.client import make_client
 from rosq.consumer import Consumer
 from rosq.finder import find_jobs
+from rosq.hook_calls import HookCalls
+from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.keys import MAIN_LANE, QUEUES, SCHEMA_VERSION, Keys, check_name
 from rosq.settings import QueueSettings, RedisSettings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from rosq.alarm import Alarm
     from rosq.handlers import Dispatcher
+    from rosq.hooks import Hook
     from rosq.job import Job, JobData
     from rosq.settings import WorkerSettings
     from rosq.stop import StopClock
@@ -46,14 +49,26 @@ class Queue:
 
     A call that gets no answer is repeated twice within a second: all of them are idempotent. Then ServerUnreachable
     tells the caller, who may repeat it too.
+
+    Args:
+        hooks: Told what happens; see `rosq.hooks`. Workers of this queue that name none of their own take these.
     """
 
-    def __init__(self, redis_settings: RedisSettings, name: str, settings: QueueSettings | None = None) -> None:
+    def __init__(
+        self,
+        redis_settings: RedisSettings,
+        name: str,
+        settings: QueueSettings | None = None,
+        *,
+        hooks: Iterable[Hook] = (),
+    ) -> None:
         self.redis_settings = redis_settings
         self.name = name
         self.settings = settings or QueueSettings()
         self.keys = Keys(name)
         self._enqueue_step = script.load("enqueue", MAX_EVENTS=self.settings.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+        self.hooks = tuple(hooks)
+        self._hook_calls = HookCalls.make(self.hooks, name)
         #: For scripts: a bare connection costs a third of what redis-py's client does.
         self._wires = WirePool(lambda: self.make_wire("rosq-queue"))
         #: For everything else.
@@ -110,6 +125,8 @@ class Queue:
             headers=headers,
             run_timeout_s=run_timeout_s,
         )
+        if self._hook_calls is not None:
+            return self.enqueue_many([job])[0]
         text = self._encode(job)
         code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([(job, text)]))
         return self._read_enqueued(job, code, JobState(state))
@@ -129,6 +146,11 @@ class Queue:
             InvalidData: Data aren't JSON or too long; nothing was written.
             ServerUnreachable: No answer, or no memory left; ask again.
         """
+        if self._hook_calls is not None:
+            return [*self._hook_calls.around_enqueue(EnqueueOperation.ENQUEUE, jobs, self._put)]
+        return self._put(jobs)
+
+    def _put(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         checked = [(job, self._encode(job)) for job in jobs]
         batches = [checked[start : start + _ENQUEUE_BATCH] for start in range(0, len(checked), _ENQUEUE_BATCH)]
         calls = [self._make_enqueue_call(batch) for batch in batches]
@@ -160,6 +182,12 @@ class Queue:
             InvalidData: The data aren't JSON or too long.
             ServerUnreachable: No answer, or no memory left; ask again.
         """
+        if self._hook_calls is not None:
+            return self._hook_calls.around_enqueue(EnqueueOperation.REOPEN, [job], self._start_again)[0]
+        return self._start_again([job])[0]
+
+    def _start_again(self, jobs: Sequence[NewJob]) -> list[Reopened]:
+        (job,) = jobs
         data = self._encode(job)
         keys = self.keys
         seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or job.lane
@@ -179,7 +207,7 @@ class Queue:
             code, state = self._run("reopen", script_keys, args)
             if code >= 0:
                 outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
-                return Reopened(job_id=job.job_id, outcome=outcome, state=JobState(state))
+                return [Reopened(job_id=job.job_id, outcome=outcome, state=JobState(state))]
             # It moved to another lane between the two looks.
             seen_lane = state
 

@@ -7,16 +7,16 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-import tenacity
-
 from rosq import errors
 from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
 from rosq.consumer import Fetched
 from rosq.handlers import Dispatcher
 from rosq.heartbeat import Heartbeat
+from rosq.hook_calls import HookCalls
 from rosq.keys import MAIN_LANE, check_name
 from rosq.lock_file import LockFile
+from rosq.outage import Outage
 from rosq.promoter import promote_due
 from rosq.recovery import Recovery
 from rosq.runner import run_handler
@@ -26,12 +26,13 @@ from rosq.settlement import Outcome, Settlement
 from rosq.stop import ExitWatch, StopClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from rosq.consumer import Answer
     from rosq.delivery import Delivery
     from rosq.handlers import Handlers, Policies
+    from rosq.hooks import Hook
     from rosq.queue import Queue
     from rosq.wire import Wire
 
@@ -77,6 +78,7 @@ class Worker:
         is_waiting_for_name: False raises WorkerNameTaken where another process has the name.
         leave_process: Called in a thread of its own when a stop's deadline has passed and `run` hasn't returned. By
             default the process ends at once with exit code 1, provided that `run` was called in its main thread.
+        hooks: Told what happens, in place of the queue's; None takes the queue's. See `rosq.hooks`.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Worker:
         on_hold: Callable[[], None] | None = None,
         is_waiting_for_name: bool = True,
         leave_process: Callable[[], None] | None = None,
+        hooks: Iterable[Hook] | None = None,
     ) -> None:
         self.queue = queue
         self.name = check_name("worker", name)
@@ -102,6 +105,7 @@ class Worker:
         self._on_hold = on_hold
         self._is_waiting_for_name = is_waiting_for_name
         self._lock_file = LockFile(lock_file) if lock_file is not None else None
+        self._hook_calls = HookCalls.make(queue.hooks if hooks is None else hooks, queue.name, self.name)
         self._alarm = Alarm()
         self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
         self._consumer = queue.make_consumer(
@@ -118,10 +122,10 @@ class Worker:
             stop=self._stop,
             wake_loop=self._alarm.ring,
             release=self._release_for_handler,
+            hook_calls=self._hook_calls,
         )
         self._exit_watch = ExitWatch(self._stop, leave_process or self._leave_main_process)
-        self._backoff = tenacity.wait_random_exponential(multiplier=0.05, max=self.settings.max_backoff_s)
-        self._failures = 0
+        self._outage = Outage(queue.name, self.name, self.settings.max_backoff_s, self._hook_calls)
         self._has_been_connected = False
         self._is_holding = False
         self._is_main_thread = False
@@ -184,7 +188,7 @@ class Worker:
             except errors.ServerUnreachable as error:
                 self._back_off(error)
             else:
-                self._failures = 0
+                self._outage.note_round()
                 self._round_ended_s = boot_time_s()
 
     def _round(self) -> None:
@@ -201,6 +205,8 @@ class Worker:
         if settlement is not None:
             self._settlement = None
             self._tell_fate(settlement, answer.code)
+        if answer.fetched is not Fetched.ERROR:
+            self._outage.note_answer()
         if answer.fetched is Fetched.SKIPPED:
             if not self._stop.is_requested:
                 self._alarm.wait(_AFTER_YOU_S)
@@ -228,8 +234,10 @@ class Worker:
         self._last_lane = None
         if is_due:
             promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
-        else:
+        elif self._hook_calls is None:
             self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s)
+        else:
+            self._hook_calls.around_sleep(lambda: self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s))
 
     def _promote_beside(self, delivery: Delivery) -> None:
         """Promote due jobs before working: others may be idle. The job in hand comes first, so an error only postpones
@@ -244,7 +252,8 @@ class Worker:
 
     def _work_on(self, delivery: Delivery) -> Settlement | None:
         try:
-            settlement = run_handler(self._dispatcher.handle, delivery, self._dispatcher.policy_of(delivery.name))
+            run = run_handler if self._hook_calls is None else self._hook_calls.run_handler
+            settlement = run(self._dispatcher.handle, delivery, self._dispatcher.policy_of(delivery.name))
         except BaseException:
             # Ctrl-C without a signal handler, or SystemExit: the job goes back before the process goes.
             self._settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
@@ -281,6 +290,8 @@ class Worker:
 
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
         delivery = settlement.delivery
+        if self._hook_calls is not None:
+            self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
         facts = {
             "queue": self.queue.name,
             "worker_id": self.name,
@@ -308,14 +319,7 @@ class Worker:
     def _back_off(self, error: errors.ServerUnreachable) -> None:
         if isinstance(error, errors.ServerRefused) and not self._has_been_connected:
             raise error
-        self._failures += 1
-        state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
-        state.attempt_number = self._failures
-        pause_s = min(self._backoff(state), max(self._stop.time_left_s(), 0.0))
-        log.warning(
-            "Redis gives no answer; trying again",
-            extra={"event": "redis_away", "worker_id": self.name, "delay_s": pause_s, "error": str(error)},
-        )
+        pause_s = self._outage.note_failure(error, self._stop.time_left_s())
         # Nothing but the time or a stop ends this rest: a lost lease changes nothing about Redis being away.
         until_s = boot_time_s() + pause_s
         while (left_s := until_s - boot_time_s()) > 0:
@@ -329,6 +333,7 @@ class Worker:
         proofs = self._lock_file.lock(self._consumer.instance) if self._lock_file is not None else []
         holder = self._consumer.hold_name(proofs)
         self._has_been_connected = True
+        self._outage.note_answer()
         if holder is not None:
             who = f"process {holder.pid} on {holder.host}"
             if not self._is_waiting_for_name:
@@ -342,6 +347,8 @@ class Worker:
             return False
         self._heartbeat.hold_name()
         log.info("Holding the worker's name", extra={"event": "name_held", "worker_id": self.name})
+        if self._hook_calls is not None:
+            self._hook_calls.name_held()
         if self._on_hold is not None:
             self._on_hold()
         self._is_holding = True
@@ -352,14 +359,17 @@ class Worker:
     def _release_for_handler(self, delivery: Delivery, wire: Wire) -> None:
         """Give the job back over the heartbeat's connection, since the handler doesn't come to an end."""
         settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
-        self._consumer.settle_over(wire, settlement)
+        code = self._consumer.settle_over(wire, settlement)
+        if self._hook_calls is not None:
+            self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
 
     def _come_to_an_end(self) -> None:
         self._heartbeat.close()
         try:
             if self._stop.settle_left_s() > 0:
                 if self._settlement is not None:
-                    self._consumer.exchange(self._settlement, [], is_fetching=False)
+                    answer = self._consumer.exchange(self._settlement, [], is_fetching=False)
+                    self._tell_fate(self._settlement, answer.code)
                 self._consumer.leave(self._lanes_read)
         except errors.RosqError as error:
             log.warning(

