@@ -1,4 +1,4 @@
-"""What only tests use. Nothing of a running system imports this."""
+"""A queue that hands every job to two workers at once, to test what must be safe without a lease."""
 
 from __future__ import annotations
 

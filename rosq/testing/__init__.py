@@ -1,0 +1,22 @@
+"""What only tests use. Nothing of a running system imports this.
+
+`docs/how-to/test-your-handlers.md` shows it at work; `rosq.testing.pytest_plugin` has fixtures for pytest.
+"""
+
+from __future__ import annotations
+
+from rosq.testing.errors import QueueNotEmpty
+from rosq.testing.policies import fast_retries, no_wait
+from rosq.testing.run import Tally, run_until_empty
+from rosq.testing.temporary import temporary_queue
+from rosq.testing.twice import TwiceDeliveringQueue
+
+__all__ = [
+    "QueueNotEmpty",
+    "Tally",
+    "TwiceDeliveringQueue",
+    "fast_retries",
+    "no_wait",
+    "run_until_empty",
+    "temporary_queue",
+]
