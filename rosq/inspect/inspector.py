@@ -44,6 +44,10 @@ class Inspector:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop all connections. A later call opens new ones."""
         self._client.close()
 
     def list_queues(self) -> list[str]:

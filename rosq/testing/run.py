@@ -93,6 +93,7 @@ def run_until_empty(
         policy: As of `Worker`; `fast_retries()` doesn't wait, but with due times moved no policy does.
         settings: As of `Worker`.
         lanes: The lanes to read and to run to empty; by default all that the queue has, also those that come up.
+            Delayed jobs of other lanes come into theirs when their turn has come, and stay there.
         with_delayed: False leaves jobs alone that are delayed when nothing else is left.
         deadline_s: Seconds until it gives up. A handler that is at work by then gets `Release` from its `check` or
             `sleep`; one that calls neither is waited for.
