@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from rosq import errors, script
+from rosq import errors, facts, script
 from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
 from rosq.script import Code
@@ -55,6 +55,7 @@ class Heartbeat:
         release: Callable[[Delivery, Wire], None],
         hook_calls: HookCalls | None = None,
     ) -> None:
+        self._facts = facts.of_worker(consumer.keys.queue, consumer.name)
         self._consumer = consumer
         self._wire = wire
         self._recovery = recovery
@@ -153,12 +154,13 @@ class Heartbeat:
         except errors.ServerUnreachable as error:
             log.warning(
                 "A heartbeat got no answer",
-                extra={"event": "heartbeat_failed", "worker_id": self._consumer.name, "error": str(error)},
+                extra={"event": "heartbeat_failed", **self._facts, **facts.of_error(error)},
             )
             return False
-        except Exception:
+        except Exception as error:
             # The thread must live on: without it every lease of this worker runs out.
-            log.exception("A heartbeat failed", extra={"event": "heartbeat_failed", "worker_id": self._consumer.name})
+            told = {"event": "heartbeat_failed", **self._facts, **facts.of_error(error)}
+            log.exception("A heartbeat failed", extra=told)
             self._wire.close()
             return False
         return True
@@ -176,9 +178,7 @@ class Heartbeat:
         # Whoever took the name a moment ago may have said so before this answer: the next one puts that right.
         was_held, self._is_name_held = self._is_name_held, bool(is_held)
         if was_held and not is_held:
-            log.warning(
-                "The hold on the worker's name is lost", extra={"event": "name_lost", "worker_id": consumer.name}
-            )
+            log.warning("The hold on the worker's name is lost", extra={"event": "name_lost", **self._facts})
             self._wake_loop()
             if self._hook_calls is not None:
                 self._hook_calls.name_lost()
@@ -201,9 +201,8 @@ class Heartbeat:
             "A lease is lost",
             extra={
                 "event": "lease_lost",
-                "worker_id": self._consumer.name,
-                "job_id": delivery.job_id,
-                "delivery": delivery.fence,
+                **self._facts,
+                **facts.of_delivery(delivery),
                 "error": reason,
             },
         )
@@ -226,5 +225,10 @@ class Heartbeat:
             except errors.RosqError as error:
                 log.warning(
                     "The job in hand couldn't be released; it comes back when its lease runs out",
-                    extra={"event": "release_failed", "job_id": delivery.job_id, "error": str(error)},
+                    extra={
+                        "event": "release_failed",
+                        **self._facts,
+                        **facts.of_delivery(delivery),
+                        **facts.of_error(error),
+                    },
                 )

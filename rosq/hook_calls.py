@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import InvalidSettings
 from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
@@ -13,7 +14,7 @@ from rosq.runner import run_handler
 from rosq.settlement import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rosq.delivery import Delivery, Handler
     from rosq.errors import ServerUnreachable
@@ -88,7 +89,9 @@ class HookCalls:
 
     # -- of a worker's read loop ---------------------------------------------------------------------------------------
 
-    def run_handler(self, handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Settlement | None:
+    def run_handler(
+        self, handler: Handler, delivery: Delivery, policy: RetryPolicy, worker_facts: Mapping[str, object]
+    ) -> Settlement | None:
         """Do what `rosq.runner.run_handler` does, with what the hooks say around it."""
         raised: list[BaseException] = []
 
@@ -105,7 +108,7 @@ class HookCalls:
         outcome: Outcome | None = Outcome.RELEASE
         delay_s = 0.0
         try:
-            settlement = run_handler(watched, delivery, policy)
+            settlement = run_handler(watched, delivery, policy, worker_facts)
             outcome = None if settlement is None else settlement.outcome
             delay_s = 0.0 if settlement is None else settlement.delay_s
         finally:
@@ -159,10 +162,10 @@ class HookCalls:
 
     # -- doing no harm -------------------------------------------------------------------------------------------------
 
-    def _tell(self, method: str, *facts: object) -> None:
+    def _tell(self, method: str, *values: object) -> None:
         for hook in self._hooks[method]:
             try:
-                getattr(hook, method)(*facts)
+                getattr(hook, method)(*values)
             except BaseException as error:
                 self._survive(error, hook, method)
 
@@ -177,11 +180,9 @@ class HookCalls:
             exc_info=error,
             extra={
                 "event": "hook_failed",
-                "queue": self.queue,
-                "worker_id": self.worker.name,
+                **facts.of_worker(self.queue, self.worker.name),
                 "hook": f"{type(hook).__module__}.{type(hook).__qualname__}.{method}",
-                "error_type": type(error).__name__,
-                "error": str(error),
+                **facts.of_error(error),
             },
         )
 

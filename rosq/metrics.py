@@ -18,6 +18,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import RosqError, ServerUnreachable
 from rosq.hooks import Hook
@@ -242,8 +243,7 @@ class QueueCollector:
             extra={
                 "event": "measure_failed",
                 "queue": queue,
-                "error_type": type(error).__name__,
-                "error": str(error),
+                **facts.of_error(error),
             },
         )
 

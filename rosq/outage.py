@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
+from rosq import facts
 from rosq.clock import boot_time_s
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rosq.errors import ServerUnreachable
     from rosq.hook_calls import HookCalls
 
@@ -20,14 +23,13 @@ class Outage:
     """Counts failures in a row, and says once when Redis goes away and once when it is back.
 
     Args:
-        queue: The queue's name, for the log.
-        worker: The worker's.
+        worker_facts: Which worker it is, for the log.
         max_backoff_s: The longest pause between two attempts, in seconds.
         hook_calls: Told of both.
     """
 
-    def __init__(self, queue: str, worker: str, max_backoff_s: float, hook_calls: HookCalls | None) -> None:
-        self._facts = {"queue": queue, "worker_id": worker}
+    def __init__(self, worker_facts: Mapping[str, object], max_backoff_s: float, hook_calls: HookCalls | None) -> None:
+        self._facts = worker_facts
         self._backoff = tenacity.wait_random_exponential(multiplier=0.05, max=max_backoff_s)
         self._hook_calls = hook_calls
         self._failures = 0
@@ -43,10 +45,9 @@ class Outage:
         state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
         state.attempt_number = self._failures
         pause_s = min(self._backoff(state), max(longest_s, 0.0))
-        told = {"delay_s": pause_s, "error_type": type(error).__name__, "error": str(error)}
         log.warning(
             "Redis gives no answer; trying again",
-            extra={"event": "redis_away", **self._facts, **told},
+            extra={"event": "redis_away", **self._facts, "delay_s": pause_s, **facts.of_error(error)},
         )
         return pause_s
 

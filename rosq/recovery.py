@@ -9,7 +9,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import errors, script
+from rosq import errors, facts, script
 from rosq.clock import boot_time_s
 from rosq.keys import GROUP, RECOVERY_CONSUMER, Keys
 
@@ -100,10 +100,15 @@ class Recovery:
         """Recover one job; one that the script fails at, since its key is broken, doesn't keep the others waiting."""
         try:
             return self._recover(lane, entry_id, fields)
-        except errors.ScriptFailed:
+        except errors.ScriptFailed as error:
             log.exception(
                 "A job couldn't be recovered",
-                extra={"event": "recovery_failed", "queue": self._keys.queue, "entry_id": entry_id},
+                extra={
+                    "event": "recovery_failed",
+                    "queue": self._keys.queue,
+                    "entry_id": entry_id,
+                    **facts.of_error(error),
+                },
             )
             return 0
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from rosq import facts
 from rosq.errors import LeaseLost
 from rosq.settlement import Outcome, Settlement
 from rosq.signals import Fail, JobSignal, Release, Snooze
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rosq.delivery import Delivery, Handler
     from rosq.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
 
-def run_handler(handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Settlement | None:
+def run_handler(
+    handler: Handler, delivery: Delivery, policy: RetryPolicy, worker_facts: Mapping[str, object]
+) -> Settlement | None:
     """Call the handler and say how the delivery ends.
+
+    Args:
+        worker_facts: Which worker it is, for the log.
 
     Returns:
         None where the lease is lost: nothing may be settled then, whatever the handler did.
     """
-    facts = {"job_id": delivery.job_id, "delivery": delivery.fence, "attempt": delivery.attempt}
     settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
     try:
         handler(delivery)
@@ -34,15 +41,15 @@ def run_handler(handler: Handler, delivery: Delivery, policy: RetryPolicy) -> Se
             settlement = _fail(error, delivery, policy)
     except Exception as error:
         # The traceback belongs here; whether a person must look, the line about the settled job says.
-        told = {"event": "handler_failed", **facts, "error_type": type(error).__name__, "error": str(error)}
-        log.warning("The handler failed", exc_info=True, extra=told)
+        told = {**worker_facts, **facts.of_delivery(delivery), **facts.of_error(error)}
+        log.warning("The handler failed", exc_info=True, extra={"event": "handler_failed", **told})
         settlement = _fail(error, delivery, policy)
     reason = delivery.lease.lost_reason
     if reason is None:
         return settlement
     log.warning(
         "The lease was lost while the handler worked; its job is left alone",
-        extra={"event": "lease_lost", **facts, "error": reason},
+        extra={"event": "lease_lost", **worker_facts, **facts.of_delivery(delivery), "error": reason},
     )
     return None
 

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from rosq import errors
+from rosq import errors, facts
 from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
 from rosq.consumer import Fetched
@@ -99,6 +99,7 @@ class Worker:
         self.queue = queue
         self.name = check_name("worker", name)
         self.settings = settings or WorkerSettings()
+        self._facts = facts.of_worker(queue.name, self.name)
         self._dispatcher = Dispatcher(handler, policy)
         #: Checked here where they are fixed, else before each fetch.
         self._lanes = lanes if callable(lanes) else _check_lanes(lanes)
@@ -125,7 +126,7 @@ class Worker:
             hook_calls=self._hook_calls,
         )
         self._exit_watch = ExitWatch(self._stop, leave_process or self._leave_main_process)
-        self._outage = Outage(queue.name, self.name, self.settings.max_backoff_s, self._hook_calls)
+        self._outage = Outage(self._facts, self.settings.max_backoff_s, self._hook_calls)
         self._has_been_connected = False
         self._is_holding = False
         self._is_main_thread = False
@@ -180,7 +181,7 @@ class Worker:
             if self._stop.settle_left_s() <= 0:
                 log.warning(
                     "The deadline has passed before Redis answered; the job comes back when its lease runs out",
-                    extra={"event": "settle_given_up", "worker_id": self.name},
+                    extra={"event": "settle_given_up", **self._facts},
                 )
                 return
             try:
@@ -247,13 +248,14 @@ class Worker:
         except errors.ServerUnreachable as error:
             log.warning(
                 "Delayed jobs couldn't be promoted now",
-                extra={"event": "promote_failed", "job_id": delivery.job_id, "error": str(error)},
+                extra={"event": "promote_failed", **self._facts, **facts.of_error(error)},
             )
 
     def _work_on(self, delivery: Delivery) -> Settlement | None:
         try:
             run = run_handler if self._hook_calls is None else self._hook_calls.run_handler
-            settlement = run(self._dispatcher.handle, delivery, self._dispatcher.policy_of(delivery.name))
+            policy = self._dispatcher.policy_of(delivery.name)
+            settlement = run(self._dispatcher.handle, delivery, policy, self._facts)
         except BaseException:
             # Ctrl-C without a signal handler, or SystemExit: the job goes back before the process goes.
             self._settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
@@ -292,16 +294,10 @@ class Worker:
         delivery = settlement.delivery
         if self._hook_calls is not None:
             self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
-        facts = {
-            "queue": self.queue.name,
-            "worker_id": self.name,
-            "job_id": delivery.job_id,
-            "delivery": delivery.fence,
-            "attempt": delivery.attempt,
-        }
         if code in (Code.LOST, Code.GONE):
             log.warning(
-                "The job was settled too late: it isn't ours any more", extra={"event": "settle_refused", **facts}
+                "The job was settled too late: it isn't ours any more",
+                extra={"event": "settle_refused", **self._facts, **facts.of_delivery(delivery)},
             )
             self._consumer.abandon(delivery, is_overrun=False)
         else:
@@ -310,7 +306,8 @@ class Worker:
                 return
             told = {
                 "event": _TOLD[settlement.outcome],
-                **facts,
+                **self._facts,
+                **facts.of_delivery(delivery),
                 "delay_s": settlement.delay_s,
                 "error": settlement.error,
             }
@@ -340,13 +337,13 @@ class Worker:
                 raise errors.WorkerNameTaken(self.name, who, holder.rest_s)
             log.info(
                 "Waiting: another process has this worker's name",
-                extra={"event": "name_taken", "worker_id": self.name, "holder": who, "delay_s": holder.rest_s},
+                extra={"event": "name_taken", **self._facts, "holder": who, "delay_s": holder.rest_s},
             )
             # Its bell rings when the holder leaves; if it died, the hold runs out. No sooner is there anything to see.
             self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s))
             return False
         self._heartbeat.hold_name()
-        log.info("Holding the worker's name", extra={"event": "name_held", "worker_id": self.name})
+        log.info("Holding the worker's name", extra={"event": "name_held", **self._facts})
         if self._hook_calls is not None:
             self._hook_calls.name_held()
         if self._on_hold is not None:
@@ -374,7 +371,7 @@ class Worker:
         except errors.RosqError as error:
             log.warning(
                 "The worker's name couldn't be given up; it comes free when its hold runs out",
-                extra={"event": "leave_failed", "worker_id": self.name, "error": str(error)},
+                extra={"event": "leave_failed", **self._facts, **facts.of_error(error)},
             )
         finally:
             self._consumer.close()
@@ -384,6 +381,6 @@ class Worker:
             self._alarm.close()
 
     def _leave_main_process(self) -> None:
-        log.critical("The worker didn't stop in time", extra={"event": "stop_overdue", "worker_id": self.name})
+        log.critical("The worker didn't stop in time", extra={"event": "stop_overdue", **self._facts})
         if self._is_main_thread:
             os._exit(1)
