@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from rosq import facts
 from rosq.clock import boot_time_s
-from rosq.errors import InvalidSettings
+from rosq.errors import InvalidData, InvalidSettings
 from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
 from rosq.runner import run_handler
 from rosq.settlement import Outcome
@@ -72,12 +73,14 @@ class HookCalls:
     ) -> Sequence[AnswerT]:
         """Put jobs on the queue by `put`, with what the hooks say around it."""
         call = EnqueueCall(queue=self.queue, operation=operation, jobs=tuple(jobs))
-        self._tell("before_enqueue", call)
         started_s = boot_time_s()
         answers: Sequence[AnswerT] = ()
         failure: BaseException | None = None
         try:
-            answers = put(call.jobs)
+            headers = self._collect_headers(call)
+            given = [_add_headers(job, headers) for job in call.jobs] if headers else call.jobs
+            started_s = boot_time_s()
+            answers = self._put_without_fail(put, given, call.jobs)
         except BaseException as error:
             failure = error
             raise
@@ -86,6 +89,32 @@ class HookCalls:
             failure = None
             self._tell("after_enqueue", call, end)
         return answers
+
+    def _put_without_fail(
+        self, put: Callable[[Sequence[NewJob]], Sequence[AnswerT]], given: Sequence[NewJob], asked: Sequence[NewJob]
+    ) -> Sequence[AnswerT]:
+        """Put the jobs with what hooks add, and where that is too much for one of them, without."""
+        try:
+            return put(given)
+        except InvalidData as error:
+            # Checked before anything is written. What the caller gave is refused again, and told as it is.
+            if given is asked:
+                raise
+            answers = put(asked)
+            log.warning(
+                "The headers of hooks were left out: with them a job can't be stored",
+                extra={"event": "headers_left_out", "queue": self.queue, **facts.of_error(error)},
+            )
+            return answers
+
+    def _collect_headers(self, call: EnqueueCall) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for hook in self._hooks["before_enqueue"]:
+            try:
+                headers.update(_check_headers(hook.before_enqueue(call)))
+            except BaseException as error:
+                self._survive(error, hook, "before_enqueue")
+        return headers
 
     # -- of a worker's read loop ---------------------------------------------------------------------------------------
 
@@ -102,12 +131,13 @@ class HookCalls:
                 raised.append(error)
                 raise
 
-        self._tell("before_handler", self.worker, delivery)
         started_s = boot_time_s()
         # What a worker does about Ctrl-C and the like.
         outcome: Outcome | None = Outcome.RELEASE
         delay_s = 0.0
         try:
+            self._tell("before_handler", self.worker, delivery)
+            started_s = boot_time_s()
             settlement = run_handler(watched, delivery, policy, worker_facts)
             outcome = None if settlement is None else settlement.outcome
             delay_s = 0.0 if settlement is None else settlement.delay_s
@@ -126,9 +156,10 @@ class HookCalls:
 
     def around_sleep(self, sleep: Callable[[], None]) -> None:
         """Sleep, with what the hooks say around it."""
-        self._tell("before_sleep", self.worker)
         started_s = boot_time_s()
         try:
+            self._tell("before_sleep", self.worker)
+            started_s = boot_time_s()
             sleep()
         finally:
             slept_s = boot_time_s() - started_s
@@ -190,3 +221,15 @@ class HookCalls:
 def _has(hook: Hook, method: str) -> bool:
     """Whether a hook wrote this method: the one that does nothing isn't worth a call."""
     return getattr(getattr(hook, method), "__func__", None) is not getattr(Hook, method)
+
+
+def _check_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return what a hook adds if a job can carry it: else the hook is to blame, and the job goes without."""
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidData(f"The header {name!r}: {value!r} isn't text.")
+    return headers or {}
+
+
+def _add_headers(job: NewJob, headers: Mapping[str, str]) -> NewJob:
+    return dataclasses.replace(job, headers={**headers, **(job.headers or {})})

@@ -16,6 +16,8 @@ import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rosq.delivery import Delivery
     from rosq.errors import ServerUnreachable
     from rosq.job import Enqueued, NewJob, Reopened
@@ -36,7 +38,7 @@ class EnqueueCall:
 
     queue: str
     operation: EnqueueOperation
-    #: As the caller gave them.
+    #: As the caller gave them, without what hooks add.
     jobs: tuple[NewJob, ...]
 
 
@@ -85,8 +87,12 @@ class Hook:
     while a handler may be at work. One hook may serve many queues and workers, so many threads.
     """
 
-    def before_enqueue(self, call: EnqueueCall) -> None:
-        """Jobs are about to be put on the queue, or started again; in the caller's thread."""
+    def before_enqueue(self, call: EnqueueCall) -> Mapping[str, str] | None:
+        """Jobs are about to be put on the queue, or started again; in the caller's thread.
+
+        Returns:
+            Headers to travel with each of these jobs, or None. A header that the caller gave a job stands as it is.
+        """
 
     def after_enqueue(self, call: EnqueueCall, end: EnqueueEnd) -> None:
         """The call has come to its end; in the caller's thread."""

@@ -121,12 +121,12 @@ class _TwiceConsumer(Consumer):
         record = {
             "job_id": delivery.job_id,
             "data": dict(delivery.data),
+            "headers": dict(delivery.headers),
             "lane": delivery.lane,
             "attempt": delivery.attempt,
             "is_last_attempt": delivery.is_last_attempt,
             "crashes": delivery.crashes,
             "name": delivery.name,
-            "headers": dict(delivery.headers),
             "run_timeout_s": delivery.run_timeout_s,
             "not_for": self.name,
         }
@@ -146,6 +146,7 @@ class _TwiceConsumer(Consumer):
         return Delivery(
             job_id=job_id,
             data=record["data"],
+            headers=record["headers"],
             lane=record["lane"],
             fence=int(fence),
             token=secrets.token_hex(8),
@@ -158,7 +159,6 @@ class _TwiceConsumer(Consumer):
             stop=self.stop,
             alarm=self.alarm,
             name=record["name"],
-            headers=record["headers"],
             run_timeout_s=record["run_timeout_s"],
             is_real=False,
         )
