@@ -9,6 +9,8 @@ import sys
 import types
 from pathlib import Path
 
+import pytest
+
 import rosq
 from rosq.hook_calls import METHODS
 
@@ -50,3 +52,16 @@ def test_the_page_on_hooks_names_every_method_with_its_arguments() -> None:
 
     written = [(name, ", ".join(list(inspect.signature(getattr(rosq.Hook, name)).parameters)[1:])) for name in METHODS]
     assert sorted(documented) == sorted(written)
+
+
+@pytest.mark.parametrize("page", ["hooks.md", "tracing.md"])
+def test_the_code_of_a_page_runs_as_it_stands(page: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+
+    queue = names["queue"]
+    assert isinstance(queue, rosq.Queue)
+    assert len(queue.hooks) == 1
