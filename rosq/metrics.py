@@ -94,17 +94,21 @@ class MetricsHook(Hook):
             registry=registry,
             buckets=ENQUEUE_BUCKETS_S,
         )
-        self._started = counter("rosq_jobs_started_total", "Deliveries whose handler was called")
+        self._started = counter("rosq_jobs_started_total", "Deliveries whose handler was called", "name")
         self._in_hand = gauge("rosq_jobs_in_hand", "Handlers at work in this process")
         self._handler_duration = prometheus_client.Histogram(
             "rosq_handler_duration_seconds",
             "How long handlers ran, by outcome",
-            ("queue", "outcome"),
+            ("queue", "name", "outcome"),
             registry=registry,
             buckets=handler_buckets_s,
         )
-        self._handler_errors = counter("rosq_handler_errors_total", "What handlers raised but signals", "error_type")
-        self._settled = counter("rosq_jobs_settled_total", "Deliveries that ended as Redis confirmed", "outcome")
+        self._handler_errors = counter(
+            "rosq_handler_errors_total", "What handlers raised but signals", "name", "error_type"
+        )
+        self._settled = counter(
+            "rosq_jobs_settled_total", "Deliveries that ended as Redis confirmed", "name", "outcome"
+        )
         self._refused = counter("rosq_settles_refused_total", "Settles that came too late: nothing was written")
         self._leases_lost = counter("rosq_leases_lost_total", "Deliveries whose lease was lost before their end")
         self._recovered = counter("rosq_jobs_recovered_total", "Jobs of dead holders that were taken over", "outcome")
@@ -125,25 +129,25 @@ class MetricsHook(Hook):
 
     def before_handler(self, worker: WorkerInfo, delivery: Delivery) -> None:
         """See `Hook.before_handler`."""
-        self._started.labels(worker.queue).inc()
+        self._started.labels(worker.queue, delivery.name).inc()
         self._in_hand.labels(worker.queue).inc()
 
     def after_handler(self, worker: WorkerInfo, delivery: Delivery, end: HandlerEnd) -> None:
         """See `Hook.after_handler`."""
         self._in_hand.labels(worker.queue).dec()
         outcome = "lost" if end.outcome is None else _OUTCOMES[end.outcome]
-        self._handler_duration.labels(worker.queue, outcome).observe(end.duration_s)
+        self._handler_duration.labels(worker.queue, delivery.name, outcome).observe(end.duration_s)
         if end.outcome is None:
             self._leases_lost.labels(worker.queue).inc()
         if end.error is not None and not isinstance(end.error, JobSignal):
-            self._handler_errors.labels(worker.queue, type(end.error).__name__).inc()
+            self._handler_errors.labels(worker.queue, delivery.name, type(end.error).__name__).inc()
 
     def after_settle(self, worker: WorkerInfo, settlement: Settlement, is_refused: bool) -> None:
         """See `Hook.after_settle`."""
         if is_refused:
             self._refused.labels(worker.queue).inc()
         else:
-            self._settled.labels(worker.queue, _OUTCOMES[settlement.outcome]).inc()
+            self._settled.labels(worker.queue, settlement.delivery.name, _OUTCOMES[settlement.outcome]).inc()
 
     def after_sleep(self, worker: WorkerInfo, slept_s: float) -> None:
         """See `Hook.after_sleep`."""

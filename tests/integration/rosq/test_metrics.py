@@ -45,7 +45,9 @@ def read(registry: CollectorRegistry) -> dict[str, float]:
     samples: dict[str, float] = {}
     for family in text_string_to_metric_families(prometheus_client.generate_latest(registry).decode()):
         for sample in family.samples:
-            labels = ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "queue")
+            labels = ",".join(
+                f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "queue" and value
+            )
             samples[sample.name + (f"{{{labels}}}" if labels else "")] = sample.value
     return samples
 
@@ -90,6 +92,19 @@ def test_deliveries_are_counted_and_timed_by_outcome(measured: Queue, registry: 
     assert found["rosq_jobs_in_hand"] == 0
     assert found["rosq_worker_names_taken_total"] == 2
     assert found["rosq_worker_idle_seconds_total"] > 0
+
+
+def test_handlers_are_told_apart_by_the_jobs_name(measured: Queue, registry: CollectorRegistry) -> None:
+    measured.enqueue({}, job_id="a", name="letter")
+    measured.enqueue({}, job_id="b", name="parcel")
+    run_until_empty(measured, {"letter": Script(), "parcel": Script(ValueError(), None)})
+
+    found = read(registry)
+    assert found["rosq_jobs_started_total{name=letter}"] == 1
+    assert found["rosq_jobs_started_total{name=parcel}"] == 2
+    assert found["rosq_handler_duration_seconds_count{name=parcel,outcome=retried}"] == 1
+    assert found["rosq_handler_errors_total{error_type=ValueError,name=parcel}"] == 1
+    assert found["rosq_jobs_settled_total{name=letter,outcome=completed}"] == 1
 
 
 def test_a_job_in_hand_and_a_refused_settle_are_seen(measured: Queue, registry: CollectorRegistry) -> None:
