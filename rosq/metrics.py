@@ -195,7 +195,7 @@ class QueueCollector:
     ) -> None:
         self._address = redis_settings.address
         self._inspector = Inspector(redis_settings.with_timeouts_below(_ANSWER_TIMEOUT_S))
-        self._queues = None if queues is None else [check_queue_name(name) for name in queues]
+        self._queues = None if queues is None else [check_queue_name(name) for name in dict.fromkeys(queues)]
         self._fresh_for_s = fresh_for_s
         # One scrape at a time: a second Prometheus waits for the first one's answer, and gets the same.
         self._lock = threading.Lock()
