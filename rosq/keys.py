@@ -56,6 +56,8 @@ class Keys:
     def __init__(self, queue: str) -> None:
         self.queue = check_queue_name(queue)
         self._prefix = f"rosq:{{{queue}}}:"
+        #: Matches all of them, for SCAN: nothing in a queue's name means anything in a pattern.
+        self.pattern = self._prefix + "*"
         #: What a job's key begins with: scripts append the id of a job that they learn only while they run.
         self.job_prefix = self._prefix + "job:"
         self.delayed = self._prefix + "delayed"
@@ -66,6 +68,9 @@ class Keys:
         self.lanes = self._prefix + "lanes"
         self.workers = self._prefix + "workers"
         self.sweep = self._prefix + "sweep"
+        #: How far the repair in the background has come, and what it wants to see a second time.
+        self.repair = self._prefix + "repair"
+        self.suspects = self._prefix + "suspects"
         self.timer_bell = self._prefix + "bell:timer"
 
     def lane(self, lane: str) -> str:

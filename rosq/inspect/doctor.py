@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq.fitness import OLDEST_VERSION
+from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
 from rosq.inspect.draw import duration
-from rosq.inspect.key_check import KeyCheck
 from rosq.inspect.view import View
 
 if TYPE_CHECKING:
     from rosq.keys import Keys
+    from rosq.wire import Wire
 
 _PINGS = 30
 _SLOW_S = 0.01
@@ -55,11 +56,13 @@ class Doctor:
     """One examination; it only reads.
 
     Args:
+        wire: To the same server; for what the repair looks for, too.
         scan: Keys, entries and members of each kind that are looked at, at most.
     """
 
-    def __init__(self, client: Any, keys: Keys, address: str, *, scan: int) -> None:
+    def __init__(self, client: Any, wire: Wire, keys: Keys, address: str, *, scan: int) -> None:
         self._client = client
+        self._wire = wire
         self._keys = keys
         self._address = address
         self._scan = scan
@@ -83,14 +86,7 @@ class Doctor:
         self._check_clock(overview.seen_at.timestamp())
         self._check_workers(overview)
         self._check_queue(overview)
-        check = KeyCheck(self._client, self._keys, scan=self._scan).run()
-        for seen, advice in check.broken:
-            self._add(ERROR, "keys", seen, advice)
-        if not check.broken:
-            self._add(OK, "keys", f"Jobs and entries fit together: {check.looked_at}.")
-        if check.cut:
-            more = f"Looked at a part only ({', '.join(check.cut)}): a part is all that was checked."
-            self._add(NOTE, "keys", more, "Give --scan a greater number to look at more.")
+        is_broken = self._check_keys()
         levels = {finding.level for finding in self._findings}
         return Diagnosis(
             view="doctor",
@@ -98,7 +94,7 @@ class Doctor:
             seen_at=overview.seen_at,
             verdict="ERRORS" if ERROR in levels else "WARNINGS" if WARNING in levels else "OK",
             findings=self._findings,
-            is_inconsistent=bool(check.broken or overview.inconsistencies),
+            is_inconsistent=is_broken or bool(overview.inconsistencies),
         )
 
     def _add(self, level: str, subject: str, seen: str, advice: str | None = None) -> None:
@@ -226,6 +222,18 @@ class Doctor:
 
     # -- the queue -----------------------------------------------------------------------------------------------------
 
+    def _check_keys(self) -> bool:
+        """Look for half-states; True if one is proven."""
+        checked = key_check.check(self._keys, self._wire, scan=self._scan)
+        for told in checked.told:
+            self._add(ERROR if told.is_proven else WARNING, "keys", told.seen, told.advice)
+        if not checked.told:
+            self._add(OK, "keys", f"Jobs and entries fit together: {checked.looked_at}.")
+        if checked.cut:
+            more = f"Looked at a part only ({', '.join(checked.cut)}): a part is all that was checked."
+            self._add(NOTE, "keys", more, "Give --scan a greater number to look at more.")
+        return any(told.is_proven for told in checked.told)
+
     def _check_workers(self, overview: overviews.Overview) -> None:
         alive = [worker for worker in overview.workers if worker.state != "lost"]
         lost = [worker for worker in overview.workers if worker.state == "lost"]
@@ -258,7 +266,7 @@ class Doctor:
             seen = f"{_count(overview.failed, 'failed job')} kept."
             self._add(NOTE, "failed", seen, "`rosq inspect errors` groups them, `rosq retry` starts them again.")
         for sentence in overview.inconsistencies:
-            self._add(ERROR, "keys", sentence, "A worker drops such an entry when it comes across it; report it, too.")
+            self._add(ERROR, "keys", sentence, "`rosq repair --why …` mends it; report it, too.")
 
 
 def _count(number: int, what: str) -> str:

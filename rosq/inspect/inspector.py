@@ -12,6 +12,7 @@ from rosq.inspect import failures, history, job_view, jobs, overview, pending, t
 from rosq.inspect.doctor import Diagnosis, Doctor
 from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
+from rosq.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,13 @@ class Inspector:
 
     def examine(self, queue: str, *, scan: int) -> Diagnosis:
         """Examine the server, the queue's keys and its workers."""
-        return self._ask(lambda client: Doctor(client, Keys(queue), self._settings.address, scan=scan).examine())
+        wire = Queue(self._settings, queue).make_wire("rosq-doctor")
+        try:
+            return self._ask(
+                lambda client: Doctor(client, wire, Keys(queue), self._settings.address, scan=scan).examine()
+            )
+        finally:
+            wire.close()
 
     def _look_at(self, queue: str, look: Callable[[redis.Redis, Keys], T]) -> T:
         keys = Keys(queue)
