@@ -10,6 +10,7 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.inspect import doctor, inspect
+from rosq.commands.repair import repair
 from rosq.commands.steer import STEERING_COMMANDS
 from rosq.keys import check_queue_name
 from rosq.settings import RedisSettings
@@ -44,6 +45,7 @@ def main(
     rosq inspect                 the only queue of the Redis on this machine
     rosq inspect explain 123     why job 123 isn't running now, and when it will
     rosq doctor                  what is wrong, and what to do about it
+    rosq repair --dry-run        jobs, entries and leases that contradict each other
     rosq retry --error timeout --dry-run
     rosq --queue orders inspect --watch
     REDIS_HOST=redis rosq inspect --json | jq .waiting
@@ -66,6 +68,7 @@ def main(
 
 main.add_command(inspect)
 main.add_command(doctor)
+main.add_command(repair)
 for steering_command in STEERING_COMMANDS:
     main.add_command(steering_command)
 

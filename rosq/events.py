@@ -20,6 +20,7 @@ class Event(enum.StrEnum):
     FAILED = "failed"
     CRASHED = "crashed"
     DROPPED = "dropped"
+    REPAIRED = "repaired"
     RESTARTED = "restarted"
     ADVANCED = "advanced"
     REMOVED = "removed"

@@ -18,7 +18,9 @@ from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
 from rosq.alarm import Alarm
 from rosq.handlers import Dispatcher
 from rosq.inspect.timeline import read_entry
+from rosq.keys import QUEUES
 from rosq.stop import StopClock
+from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.consumer import Answer, Consumer
+    from rosq.repair import Repair
+    from rosq.wire import Wire
     from tests.servers import EmbeddedRedis, RedisServer
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +100,28 @@ def make_hands(queue: Queue) -> Iterator[Callable[..., Hands]]:
     yield make
     for hands in made:
         hands.close()
+
+
+@pytest.fixture(params=[SHORT, LONG], ids=["short", "long"])
+def bench(request: Any, queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]) -> Iterator[Bench]:
+    """A queue to break; with short data, which lie in the hash, and with long ones, which lie in the entry."""
+    yield Bench(queue=queue, client=client, hands=make_hands(), data=request.param)
+    # There are a hundred of them: others look at all queues of the server.
+    client.srem(QUEUES, queue.name)
+    client.delete(queue.keys.meta)
+
+
+@pytest.fixture
+def wire(queue: Queue) -> Iterator[Wire]:
+    wire = queue.make_wire("test")
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def mender(queue: Queue, wire: Wire) -> Repair:
+    """One whose second look comes at once."""
+    return make_repair(queue, wire)
 
 
 class Running:

@@ -1,0 +1,187 @@
+"""`rosq repair`: mending half-states by hand."""
+
+from __future__ import annotations
+
+import collections
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from rosq import errors, fitness
+from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
+from rosq.commands.steer import Deed, deed_options
+from rosq.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
+from rosq.inspect import Inspector
+from rosq.inspect.key_check import tell
+from rosq.inspect.view import JSON_VERSION
+from rosq.keys import Keys
+from rosq.queue import Queue
+from rosq.repair import Repair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosq.half_states import Finding
+
+#: Events that a repair by hand cuts off: none. How many are kept is for the queue's own processes to say.
+_KEEP_ALL_EVENTS = 2**40
+#: Seconds between two lines of progress.
+_PROGRESS_S = 2.0
+#: Half-states of a kind that JSON names.
+_JSON_NAMED = 1_000
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in HalfState if kind not in UNMENDABLE]),
+    metavar="KIND",
+    help="Only this kind, as `rosq doctor` names it. May be repeated.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait for a heartbeat before a lease whose worker is gone is taken away. "
+    "More than a third of the longest lease of any worker.",
+)
+@deed_options
+@click.pass_obj
+def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float) -> None:
+    """Mend what contradicts itself: jobs without entries, entries without jobs, leases without workers, and the like.
+
+    A job whose data are there is put back to wait, never dropped. What somebody has in hand, and what is sound, isn't
+    touched: each mend looks again in the very step that makes it. Workers may go on meanwhile; they make the same
+    repair by themselves, slowly. Looks at the whole queue: a million jobs take some minutes.
+
+    Exits with 0 when nothing was to be mended, or all of it was; with 4 when --dry-run found something, or something
+    was found that can't be mended.
+
+    \b
+    rosq repair --dry-run
+    rosq repair --why 'restored a backup'
+    rosq repair --kind stray_entry --kind entry_without_job --why 'deleted jobs by redis-cli'
+    """
+    chosen = {HalfState(kind) for kind in kinds} or set(HalfState)
+    try:
+        with Inspector(target.settings) as inspector:
+            queue = target.find_queue(inspector)
+        wire = Queue(target.settings, queue).make_wire("rosq-repair")
+        try:
+            keys = Keys(queue)
+            fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+            mender = Repair(keys=keys, wire=wire, max_events=_KEEP_ALL_EVENTS, by=deed.by, reason=deed.reason)
+            work = _Work(mender, chosen, wait_s)
+            work.go_through(is_dry=deed.is_dry)
+        finally:
+            wire.close()
+    except errors.RosqError as error:
+        raise to_failure(error) from error
+    left = work.found if deed.is_dry else work.left
+    _report(queue, deed, work, left)
+    sys.exit(EXIT_INCONSISTENT if left.counts else 0)
+
+
+class _Work:
+    """One repair of a whole queue, and what came of it."""
+
+    def __init__(self, mender: Repair, kinds: set[HalfState], wait_s: float) -> None:
+        self._mender = mender
+        self._kinds = kinds
+        self._wait_s = wait_s
+        self.looked_at = 0
+        self.found = Tally(_JSON_NAMED)
+        self.mended: collections.Counter[HalfState] = collections.Counter()
+        #: What can't be mended.
+        self.left = Tally(_JSON_NAMED)
+
+    def go_through(self, *, is_dry: bool) -> None:
+        """Find, and mend unless it is only to be looked."""
+        unproven: list[Finding] = []
+        unmendable: list[Finding] = []
+        for finding in self._find():
+            # The same may lie in two places; the mend of the first was for both.
+            if not self.found.add(finding) or is_dry:
+                continue
+            if finding.kind in UNMENDABLE:
+                unmendable.append(finding)
+            elif finding.kind in UNPROVEN:
+                unproven.append(finding)
+            else:
+                self._mend(finding)
+        if unproven:
+            leases = f"{len(unproven):,} leases whose workers are gone"
+            click.echo(f"Waiting {self._wait_s:g} s for a heartbeat of {leases}.", err=True)
+            time.sleep(self._wait_s)
+            for finding in unproven:
+                self._mend(finding)
+        for finding in unmendable:
+            # An entry that was met later may have brought lost data back.
+            if finding in self._mender.walk.examine(finding):
+                self.left.add(finding)
+
+    def _find(self) -> Iterator[Finding]:
+        told_s = time.monotonic()
+        for page in self._mender.go_through():
+            self.looked_at += page.looked_at
+            yield from (finding for finding in page.findings if finding.kind in self._kinds)
+            if time.monotonic() - told_s > _PROGRESS_S:
+                told_s = time.monotonic()
+                click.echo(
+                    f"{self.looked_at:,} jobs, entries and places looked at ({page.stage} now), "
+                    f"{self.found.counts.total():,} half-states found, {self.mended.total():,} mended.",
+                    err=True,
+                )
+
+    def _mend(self, finding: Finding) -> None:
+        if self._mender.mend(finding):
+            self.mended[finding.kind] += 1
+
+
+def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
+    lines = [f"  {told.seen}" for told in tell(work.found)]
+    lines += [f"  Left: {told.seen} {told.advice}" for told in tell(work.left)]
+    count, mended = work.found.counts.total(), work.mended.total()
+    if not count:
+        head = f"Nothing to mend in queue {queue}"
+    elif deed.is_dry:
+        head = f"Would mend these in queue {queue}"
+    else:
+        head = f"Mended {mended:,} of {count:,} half-states in queue {queue}"
+        if (healed := count - mended - left.counts.total()) > 0:
+            head += f"; {healed:,} came right by themselves meanwhile"
+    text = "\n".join([f"{head}; {work.looked_at:,} jobs, entries and places looked at.", *lines])
+    if not deed.is_json:
+        click.echo(text)
+        return
+    told_json = {
+        "version": JSON_VERSION,
+        "view": "repair",
+        "queue": queue,
+        "is_dry_run": deed.is_dry,
+        "by": deed.by,
+        "reason": deed.reason,
+        "text": text,
+        "looked_at": work.looked_at,
+        "found": work.found.counts,
+        "mended": work.mended,
+        "left": left.counts,
+        "half_states": [
+            {
+                "kind": each.kind,
+                "job_id": each.job_id or None,
+                "lane": each.lane or None,
+                "entry_id": each.entry_id or None,
+            }
+            for samples in work.found.samples.values()
+            for each in samples
+        ],
+    }
+    click.echo(json.dumps(told_json, ensure_ascii=False))
