@@ -15,14 +15,15 @@ local hints = ARGV[5]
 local function deliver(index, entry)
   local from, id, fields = KEYS[index], entry[1], entry[2]
   if not fields or fields[1] ~= 'job_id' then
-    make_rare().drop(from, id, fields)
+    make_rare().drop(from, id, '')
     return nil
   end
   local next_id, carried = fields[2], fields[4]
   local hash = job_prefix .. next_id
   local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'token', 'data')
-  if found[1] ~= id then
-    make_rare().drop(from, id, fields)
+  local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
+  if not is_its_own or not (carried or found[7]) then
+    make_rare().set_aside(hash, next_id, from, id, is_its_own)
     return nil
   end
   local crashes = tonumber(found[5] or '0')
@@ -43,7 +44,7 @@ local function deliver(index, entry)
     redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
       'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   end
-  return { code, index, next_id, carried or found[7] or '', next_fence, found[4] or 0, crashes, id }
+  return { code, index, next_id, carried or found[7], next_fence, found[4] or 0, crashes, id }
 end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the

@@ -9,13 +9,21 @@ local function make_rare()
   local rare = {}
 
   -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
-  function rare.drop(from, id, fields)
-    if not fields then
-      redis.call('XACK', from, 'workers', id)
+  function rare.drop(from, id, next_id)
+    retire_entry(from, id)
+    record(events, MAX_EVENTS, 'dropped', 'job_id', next_id, 'entry_id', id)
+  end
+
+  -- An entry that can't be handed out: a leftover is dropped, and a job without data fails, saying so.
+  function rare.set_aside(hash, next_id, from, id, is_its_own)
+    if not is_its_own then
+      rare.drop(from, id, next_id)
       return
     end
-    retire_entry(from, id)
-    record(events, MAX_EVENTS, 'dropped', 'job_id', (job_and_data(fields)), 'entry_id', id)
+    local reason = 'Its data are lost: put it on the queue anew, with reopen.'
+    finish(hash, next_id, from, id, failed, 'failed', false, 'last_error', reason)
+    redis.call('HINCRBY', meta, 'failed_total', 1)
+    record(events, MAX_EVENTS, 'failed', 'job_id', next_id, 'error', reason)
   end
 
   -- A job whose holder didn't settle it: true if that was once too often, and it has failed.

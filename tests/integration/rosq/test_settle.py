@@ -440,6 +440,40 @@ def test_the_answer_says_when_the_next_delayed_job_is_due(queue: Queue, make_han
 # -- bells -----------------------------------------------------------------------------------
 
 
+def test_an_entry_that_came_back_after_its_job_was_finished_doesnt_start_it_again(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    # Given a finished job, whose hash still names the entry that it was delivered from
+    queue.enqueue({"order_id": 1}, job_id="1")
+    hands = make_hands()
+    delivery = take(hands)
+    settle(hands, delivery, Outcome.COMPLETE)
+    lane = queue.keys.lane("main")
+
+    # When that very entry is there again, to be handed out: part of a backup was played in
+    client.delete(lane)
+    client.xadd(lane, {"job_id": "1"}, id=delivery.entry_id)
+    answer = hands.fetch()
+
+    assert answer.fetched is Fetched.NONE
+    assert client.xlen(lane) == 0
+    assert events_of(client, queue, "1") == ["enqueued", "started", "completed", "dropped"]
+
+
+def test_a_job_whose_data_are_lost_fails_saying_so_and_the_next_one_is_handed_out(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue_many([_new("1"), _new("2")])
+    client.hdel(queue.keys.job("1"), "data")
+
+    assert take(make_hands()).job_id == "2"
+
+    job = client.hgetall(queue.keys.job("1"))
+    assert job["state"] == "failed"
+    assert "data are lost" in job["last_error"]
+    assert client.zscore(queue.keys.failed, "1") is not None
+
+
 def test_a_fetch_that_leaves_more_behind_rings_on_and_the_last_one_silences_the_bell(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
