@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import select
 
 from rosq.clock import boot_time_s
+
+
+class Woken(enum.Enum):
+    """What ended a wait."""
+
+    RUNG = enum.auto()
+    READABLE = enum.auto()
+    TIME_IS_OVER = enum.auto()
 
 
 class Alarm:
@@ -40,15 +49,22 @@ class Alarm:
         with contextlib.suppress(BlockingIOError):
             os.read(self._read_fd, 4096)
 
-    def wait(self, timeout_s: float | None, fd: int | None = None) -> bool:
-        """Wait for the alarm, for `fd` to become readable, or for the time to pass.
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait for the alarm or for the time to pass.
 
         Args:
             timeout_s: Seconds by CLOCK_BOOTTIME; None waits without end.
-            fd: A file descriptor that ends the wait too when it is readable.
 
         Returns:
-            True if the alarm rang (it is silent again then), whatever else happened.
+            Whether the alarm rang; it is silent again then.
+        """
+        return self.wait_with(None, timeout_s) is Woken.RUNG
+
+    def wait_with(self, fd: int | None, timeout_s: float | None) -> Woken:
+        """Wait for the alarm, for `fd` to become readable, or for the time to pass; see `wait`.
+
+        Returns:
+            What came; RUNG where several did.
         """
         poller = select.poll()
         poller.register(self._read_fd, select.POLLIN)
@@ -60,9 +76,11 @@ class Alarm:
             ready = dict(poller.poll(None if left_s is None else left_s * 1000))
             if self._read_fd in ready:
                 self._silence()
-                return True
-            if ready or (left_s is not None and left_s <= 0):
-                return False
+                return Woken.RUNG
+            if ready:
+                return Woken.READABLE
+            if left_s is not None and left_s <= 0:
+                return Woken.TIME_IS_OVER
 
     def close(self) -> None:
         """Free the pipe. Nobody may wait any more; ringing stays harmless. Safe twice."""

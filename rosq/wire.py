@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from rosq import errors
+from rosq.alarm import Woken
 from rosq.clock import boot_time_s
 from rosq.line import Line, is_readable, pack
 
@@ -54,9 +55,9 @@ class Popping:
         if self.is_answered or self._is_rung:
             return False
         end_s = self._dead_at_s if until_s is None else min(until_s, self._dead_at_s)
-        self._is_rung = alarm.wait(max(end_s - boot_time_s(), 0.0), fd=self._fd)
-        self.is_answered = not self._is_rung and is_readable(self._fd)
-        return not self._is_rung and not self.is_answered and boot_time_s() < self._dead_at_s
+        woken = alarm.wait_with(self._fd, max(end_s - boot_time_s(), 0.0))
+        self._is_rung, self.is_answered = woken is Woken.RUNG, woken is Woken.READABLE
+        return woken is Woken.TIME_IS_OVER and boot_time_s() < self._dead_at_s
 
 
 class Wire:

@@ -118,7 +118,15 @@ if not result then
     redis.call('RPUSH', timer_bell, '1')
   end
   if delivery and string.find(hints, 's', 1, true) then
-    make_rare().ring_on(first_lane, delivery)
+    -- The token that woke the caller is gone: wake another sleeper where there is more.
+    local taken, is_read = delivery[2], delivery[2] < first_lane + 2 * lanes_read
+    if is_read and redis.call('XRANGE', KEYS[taken], '(' .. delivery[8], '+', 'COUNT', 1)[1]
+        and redis.call('EXISTS', KEYS[taken + 1]) == 0 then
+      redis.call('RPUSH', KEYS[taken + 1], '1')
+    end
+    if lanes_read > 1 or not is_read then
+      make_rare().ring_others(first_lane, taken)
+    end
   end
 end
 if finished and string.find(hints, 't', 1, true) then

@@ -78,17 +78,10 @@ local function make_rare()
     return nil
   end
 
-  -- Wake another sleeper where a lane has more: the token that woke the caller is gone, and may have been for another
-  -- lane than the one that it got a job from.
-  function rare.ring_on(first, delivery)
+  -- Wake another sleeper where another lane has more: the token that woke the caller may have been for that one.
+  function rare.ring_others(first, taken)
     for i = first, first + 2 * lanes_read - 2, 2 do
-      local has_more
-      if i == delivery[2] then
-        has_more = redis.call('XRANGE', KEYS[i], '(' .. delivery[8], '+', 'COUNT', 1)[1]
-      else
-        has_more = has_undelivered(KEYS[i])
-      end
-      if has_more then
+      if i ~= taken and has_undelivered(KEYS[i]) then
         ring(KEYS[i + 1])
       end
     end

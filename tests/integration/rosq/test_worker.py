@@ -386,9 +386,9 @@ def test_what_on_hold_raises_ends_the_worker_and_frees_the_name(
 def test_the_heartbeat_keeps_a_job_far_longer_than_its_lease(
     queue: Queue, start_worker: Callable[..., Running]
 ) -> None:
-    handler = Script(lambda delivery: delivery.sleep(1.5))
-    start_worker(queue, handler, settings=WorkerSettings(lease_s=0.45))
-    start_worker(queue, handler, name="w2", settings=WorkerSettings(lease_s=0.45))
+    handler = Script(lambda delivery: delivery.sleep(3.2))
+    start_worker(queue, handler, settings=WorkerSettings(lease_s=1.0))
+    start_worker(queue, handler, name="w2", settings=WorkerSettings(lease_s=1.0))
     queue.enqueue({}, job_id="1")
 
     job = wait_for_state(queue, "1", JobState.COMPLETED)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rosq.alarm import Alarm
+from rosq.alarm import Alarm, Woken
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.errors import LeaseLost
@@ -81,7 +81,7 @@ def test_a_readable_socket_ends_the_wait_without_ringing() -> None:
     with ours, theirs:
         theirs.send(b"x")
 
-        assert alarm.wait(10, fd=ours.fileno()) is False
+        assert alarm.wait_with(ours.fileno(), 10) is Woken.READABLE
     alarm.close()
 
 
