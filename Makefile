@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-containers bench lint types proto proto-check migrate clean
+.PHONY: help demo up test test-containers bench lint types proto proto-check reference migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ proto: $(STAMP) ## Generate orders_service/v1 from proto/
 
 proto-check: proto ## Fail if the committed stubs differ from proto/
 	@git diff --exit-code --stat -- orders_service/v1 || { echo "orders_service/v1 differs from proto/: run 'make proto' and commit"; exit 1; }
+
+reference: $(STAMP) ## Write docs/reference.md from the docstrings
+	@$(BIN)/python docs/make_reference.py
 
 migrate: $(STAMP) ## Apply sql/ to the database that DB_* names
 	@$(BIN)/orders-service migrate
