@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the docstrings of what `rosq` exports: `make reference`. A test holds the page to them."""
+"""Writes docs/reference.md from the docstrings of what `rosq` exports: `make reference`; a test compares them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _text(thing: object) -> str:
             told.append(f"*{line.removesuffix(':')}*")
             told.append("")
         elif entry := re.match(r"    (\S.*)", line):
-            told.append(f"- {entry.group(1)}" if told and told[-1] != "" or ":" in line else entry.group(1))
+            told.append(f"- {entry.group(1)}" if (told and told[-1] != "") or ":" in line else entry.group(1))
         else:
             told.append(line.strip() if line.startswith("        ") else line)
     return "\n".join(told).strip()
