@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rosq import errors
+from rosq.commands.params import AGE, COUNT, PATTERN
 from rosq.inspect import filters
 from rosq.inspect.sources import LISTED
 from rosq.job import JobState
@@ -18,31 +18,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-class Parsed(click.ParamType[Any]):
-    """A value that one of our parsers reads."""
+def filter_options(*, has_state: bool = True, states: tuple[JobState, ...] = LISTED) -> Callable[[F], F]:
+    """Add the options that choose jobs; the command gets them as `wanted`.
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it, or fail with the parser's sentence."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except errors.InvalidSettings as error:
-            self.fail(str(error), param, ctx)
-
-
-AGE = Parsed("age", filters.parse_age)
-COUNT = Parsed("count", filters.parse_count)
-DURATION = Parsed("duration", filters.parse_duration)
-PATTERN = Parsed("regex", filters.compile_pattern)
-
-
-def filter_options(*, has_state: bool = True) -> Callable[[F], F]:
-    """Add the options that choose jobs; the command gets them as `wanted`."""
+    Args:
+        has_state: Whether the state can be chosen.
+        states: The states among which it can be.
+    """
+    choices = [state.value for state in states]
 
     def decorate(command: F) -> F:
         @click.option("--lane", "lanes", multiple=True, metavar="LANE", help="In this lane. May be repeated.")
@@ -63,8 +46,9 @@ def filter_options(*, has_state: bool = True) -> Callable[[F], F]:
 
         if not has_state:
             return wrapped  # type: ignore[return-value]
-        choice = click.Choice([state.value for state in LISTED])
-        option = click.option("--state", "states", multiple=True, type=choice, help="In this state. May be repeated.")
+        option = click.option(
+            "--state", "states", multiple=True, type=click.Choice(choices), help="In this state. May be repeated."
+        )
         return option(wrapped)  # type: ignore[return-value]
 
     return decorate

@@ -8,20 +8,23 @@ import json
 import os
 import sys
 import time
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from rosq import errors
 from rosq.commands.context import Target, to_failure
-from rosq.inspect import Inspector
+from rosq.commands.params import ZONE
+from rosq.inspect.inspector import Inspector
 from rosq.inspect.view import JSON_VERSION
+from rosq.inspect.words import use_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from rich.console import RenderableType
 
@@ -40,6 +43,8 @@ class Output:
     is_json: bool = False
     watch_s: float | None = None
     no_color: bool = False
+    #: In which zone times are said; JSON has UTC.
+    zone: tzinfo = UTC
 
     def make_console(self) -> Console:
         """A console on stdout. Ids and errors are data: nothing in them is markup."""
@@ -55,7 +60,8 @@ class Output:
 
 
 def output_options(command: F) -> F:
-    """Add --json, --watch and --no-color; the command gets them as `output`. They may stand before a subcommand too."""
+    """Add --json, --watch, --no-color and --tz; the command gets them as `output`. They may stand before a subcommand
+    too."""
 
     @click.option("--json", "is_json", is_flag=True, help="Print JSON, with --watch one object a line.")
     @click.option(
@@ -69,17 +75,35 @@ def output_options(command: F) -> F:
         help="Look again every so many seconds (2), until Ctrl-C. Stands outages of Redis.",
     )
     @click.option("--no-color", is_flag=True, envvar="NO_COLOR", show_envvar=True, help="Print without colours.")
+    @click.option(
+        "--tz",
+        "zone",
+        type=ZONE,
+        envvar="ROSQ_TZ",
+        show_envvar=True,
+        metavar="ZONE",
+        help="Say times in this zone: Europe/Moscow, local. Default: UTC; JSON always has UTC.",
+    )
     @click.pass_context
     @functools.wraps(command)
     def wrapped(
-        context: click.Context, /, *args: Any, is_json: bool, watch_s: float | None, no_color: bool, **options: Any
+        context: click.Context,
+        /,
+        *args: Any,
+        is_json: bool,
+        watch_s: float | None,
+        no_color: bool,
+        zone: tzinfo | None,
+        **options: Any,
     ) -> Any:
         before = context.meta.get("rosq.output", Output())
         output = Output(
             is_json=is_json or before.is_json,
             watch_s=watch_s if watch_s is not None else before.watch_s,
             no_color=no_color or before.no_color,
+            zone=zone or before.zone,
         )
+        use_zone(UTC if output.is_json else output.zone)
         context.meta["rosq.output"] = output
         return context.invoke(command, *args, output=output, **options)
 
@@ -133,6 +157,8 @@ def _watch(
     look: Callable[[Inspector, str], V],
     draw: Callable[[V], RenderableType],
 ) -> None:
+    from rich.live import Live
+
     console = output.make_console()
     try:
         if output.is_json:
@@ -156,4 +182,5 @@ def _look_for_json(inspector: Inspector, queue: str, look: Callable[[Inspector, 
     try:
         return look(inspector, queue).to_json()
     except errors.ServerUnreachable as error:
-        return {"version": JSON_VERSION, "queue": queue, "verdict": "UNREACHABLE", "problems": [str(error)]}
+        told = {"version": JSON_VERSION, "view": "unreachable", "queue": queue}
+        return {**told, "verdict": "UNREACHABLE", "problems": [str(error)]}

@@ -12,8 +12,8 @@ from redis import exceptions as redis_errors
 from rosq.fitness import OLDEST_VERSION
 from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
-from rosq.inspect.draw import duration
 from rosq.inspect.view import View
+from rosq.inspect.words import duration
 
 if TYPE_CHECKING:
     from rosq.keys import Keys
@@ -248,7 +248,7 @@ class Doctor:
             self._add(NOTE, "workers", seen, "Start them again if they should run; else they are forgotten in an hour.")
         if not alive:
             level = ERROR if overview.waiting or overview.delayed else NOTE
-            self._add(level, "workers", f"No worker is there; {overview.waiting} jobs wait.", "Start one.")
+            self._add(level, "workers", f"No worker is there; {overview.waiting:,} jobs wait.", "Start one.")
         else:
             busy = sum(worker.state == "busy" for worker in alive)
             self._add(OK, "workers", f"{_count(len(alive), 'worker')} there, {busy} busy.")

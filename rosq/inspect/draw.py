@@ -1,4 +1,4 @@
-"""How values look on a screen: durations, times, counts, tables."""
+"""How values look on a screen: states, tables, headings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
 STATE_STYLES = {
     "waiting": "",
@@ -19,32 +18,6 @@ STATE_STYLES = {
     "failed": "red",
     "cancelled": "dim",
 }
-
-
-def duration(seconds: float | None) -> str:
-    """Say a duration in at most two units: `3 d 4 h`, `5 min 2 s`, `1.2 s`; a dash for none."""
-    if seconds is None:
-        return "–"
-    sign = "-" if seconds < 0 else ""
-    seconds = abs(seconds)
-    if seconds < 10:
-        return f"{sign}{seconds:.1f} s"
-    whole = round(seconds)
-    for size, unit, below, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // below
-            return f"{sign}{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
-    return f"{sign}{whole} s"
-
-
-def moment(when: datetime | None) -> str:
-    """Say a time in UTC to the second; a dash for none."""
-    return "–" if when is None else f"{when:%Y-%m-%d %H:%M:%S}"
-
-
-def shown(shown: int, count: int) -> str:
-    """Say how much of a list is there: `5`, or `5 of 12 shown`."""
-    return str(count) if shown >= count else f"{shown} of {count:,} shown"
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[str] = ()) -> Table:

@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw import duration, heading, make_table, shown
+from rosq.inspect.draw import heading, make_table
+from rosq.inspect.words import duration, shown, stamp
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +36,7 @@ def render(overview: Overview) -> RenderableType:
 def _verdict(overview: Overview) -> Text:
     style = "bold green" if overview.verdict == "OK" else "bold red"
     text = Text.assemble((overview.verdict, style), "  queue ", (overview.queue, "bold"))
-    text.append(f"  {overview.seen_at:%Y-%m-%d %H:%M:%S} UTC  {overview.server['address']}", "dim")
+    text.append(f"  {stamp(overview.seen_at)}  {overview.server['address']}", "dim")
     for sentence in (*overview.inconsistencies, *overview.problems):
         text.append(f"\n  {sentence}", "red")
     return text
@@ -129,7 +130,7 @@ def draw_queues(view: QueuesView) -> RenderableType:
 
 
 def _title(overview: Overview) -> Text:
-    text = heading(f"queue {overview.queue}", f"{overview.seen_at:%Y-%m-%d %H:%M:%S} UTC")
+    text = heading(f"queue {overview.queue}", f"{stamp(overview.seen_at)}")
     if overview.pause is not None:
         text.append(f"\n{overview.pause}", "yellow")
     return text

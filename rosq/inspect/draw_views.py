@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from rosq.inspect.draw import duration, heading, make_table, moment, shown, state_text
+from rosq.inspect.draw import heading, make_table, state_text
+from rosq.inspect.words import duration, in_zone, moment, shown, stamp, zone_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,8 +38,8 @@ def draw_explanation(told: Explanation | JobView) -> RenderableType:
         text.append(f"\n  · {reason}", "not bold default")
     text.append("\nNext: ", "bold default")
     text.append(told.next, "not bold default")
-    if told.next_at is not None and told.next_at > told.seen_at and moment(told.next_at) not in told.next:
-        text.append(f" ({moment(told.next_at)} UTC)", "not bold dim")
+    if told.next_at is not None and told.next_at > told.seen_at and stamp(told.next_at) not in told.next:
+        text.append(f" ({stamp(told.next_at)})", "not bold dim")
     return text
 
 
@@ -76,7 +77,7 @@ def draw_job(job: JobView) -> RenderableType:
             )
             for each in job.deliveries
         ]
-        columns = ["handed to", "at (UTC)", "for", "outcome", "error"]
+        columns = ["handed to", f"at ({zone_name()})", "for", "outcome", "error"]
         parts += [Text(f"Hand-outs ({len(rows)})", "bold"), make_table(columns, rows, right=["for"]), Text()]
     kept = "" if job.is_timeline_whole else "; older ones are no longer kept"
     parts.append(Text(f"Events ({len(job.events)}{kept})", "bold"))
@@ -101,7 +102,7 @@ def draw_jobs(view: JobsView) -> RenderableType:
         f", {view.looked_at:,} looked at" if view.looked_at < view.count else ""
     )
     parts: list[RenderableType] = [
-        heading("Jobs" if view.view == "jobs" else "Delayed", f"{more}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+        heading("Jobs" if view.view == "jobs" else "Delayed", f"{more}  ·  {view.queue}  {stamp(view.seen_at)}")
     ]
     if rows:
         parts.append(make_table(columns, rows, right=["age", "attempts", "crashes", "lease left"]))
@@ -129,7 +130,7 @@ def draw_pending(view: PendingList) -> RenderableType:
         )
         for each in view.pending
     ]
-    title = heading("Pending", f"{shown(len(rows), view.count)}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+    title = heading("Pending", f"{shown(len(rows), view.count)}  ·  {view.queue}  {stamp(view.seen_at)}")
     right = ["idle", "hand-outs", "lease left", "crashes"]
     return Group(title, make_table(columns, rows, right=right)) if rows else title
 
@@ -148,7 +149,7 @@ def draw_errors(view: ErrorsView) -> RenderableType:
         )
         for each in view.groups
     ]
-    columns = ["kind", "failed", "retrying", "first (UTC)", "last (UTC)", "job", "its error"]
+    columns = ["kind", "failed", "retrying", f"first ({zone_name()})", f"last ({zone_name()})", "job", "its error"]
     looked = f"{view.looked_at:,} of {view.count:,} failed and delayed jobs looked at"
     title = heading("Errors", f"{len(rows)} kinds  ·  {looked}  ·  {view.queue}")
     parts: list[RenderableType] = [title]
@@ -161,13 +162,13 @@ def draw_errors(view: ErrorsView) -> RenderableType:
 
 def draw_events(view: EventsView) -> RenderableType:
     """Draw events, oldest first."""
-    title = heading("Events", f"{shown(len(view.events), view.count)}  ·  {view.queue}  {moment(view.seen_at)} UTC")
+    title = heading("Events", f"{shown(len(view.events), view.count)}  ·  {view.queue}  {stamp(view.seen_at)}")
     return Group(title, _events_table(view.events, with_job=True))
 
 
 def draw_event_line(event: EventView) -> Text:
     """Draw one event as a line of a growing list."""
-    text = Text(f"{event.at:%H:%M:%S.%f}"[:-3], "dim")
+    text = Text(f"{in_zone(event.at):%H:%M:%S.%f}"[:-3], "dim")
     text.append(f"  {event.event:<13}", "not dim")
     text.append(f"  {event.job_id or '–'}  ", "bold not dim")
     text.append(_facts(event), "not bold not dim")
@@ -178,7 +179,7 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
     """Draw what was found: what needs doing first."""
     style = {"OK": "bold green", "WARNINGS": "bold yellow", "ERRORS": "bold red"}[view.verdict]
     title = Text.assemble((view.verdict, style), "  queue ", (view.queue, "bold"))
-    title.append(f"  {moment(view.seen_at)} UTC", "dim")
+    title.append(f"  {stamp(view.seen_at)}", "dim")
     order = ["error", "warning", "note", "ok"]
     parts: list[RenderableType] = [title]
     for each in sorted(view.findings, key=lambda finding: order.index(finding.level)):
@@ -196,7 +197,7 @@ def draw_history(view: History) -> RenderableType:
     most = max((step.completed + step.failed for step in view.steps), default=0)
     rows = [
         (
-            f"{step.begins_at:%Y-%m-%d %H:%M}",
+            f"{in_zone(step.begins_at):%Y-%m-%d %H:%M}",
             f"{step.completed:,}" + ("" if step.is_whole else "+"),
             Text(f"{step.failed:,}" + ("" if step.is_whole else "+"), "red" if step.failed else ""),
             "█" * round(20 * (step.completed + step.failed) / most) if most else "",
@@ -208,7 +209,7 @@ def draw_history(view: History) -> RenderableType:
         f"{view.completed_total:,} completed, {view.failed_total:,} failed"
     )
     parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
-    parts.append(make_table(["from (UTC)", "completed", "failed", ""], rows, right=["completed", "failed"]))
+    parts.append(make_table([f"from ({zone_name()})", "completed", "failed", ""], rows, right=["completed", "failed"]))
     if not all(step.is_whole for step in view.steps):
         parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
     return Group(*parts)
@@ -234,10 +235,10 @@ def _cell(row: JobRow, name: str) -> str | Text:
 
 
 def _events_table(events: list[EventView], *, with_job: bool) -> RenderableType:
-    columns = ["at (UTC)", "event", *(["job"] if with_job else []), "facts"]
+    columns = [f"at ({zone_name()})", "event", *(["job"] if with_job else []), "facts"]
     rows = [
         (
-            f"{each.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+            f"{in_zone(each.at):%Y-%m-%d %H:%M:%S.%f}"[:-3],
             each.event,
             *([each.job_id or "–"] if with_job else []),
             _facts(each),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosq.events import Event
 from rosq.inspect import place as places
-from rosq.inspect.draw import duration, moment
 from rosq.inspect.timeline import iterate_back
 from rosq.inspect.view import View
+from rosq.inspect.words import duration, stamp
 from rosq.job import JobState
 
 if TYPE_CHECKING:
@@ -143,10 +143,10 @@ class Explainer:
             reasons.append(late + ("no worker is there." if not alive else "all workers are busy, or just about to."))
         elif not alive:
             reasons.append("No worker is there that would put it into its lane when it is due.")
-        when = f"at {moment(job.due_at)} UTC, in {duration(left_s)}" if left_s >= 0 else "as soon as a worker looks"
+        when = f"at {stamp(job.due_at)}, in {duration(left_s)}" if left_s >= 0 else "as soon as a worker looks"
         next_step = f"It goes into lane {job.lane} {when}, and runs when its turn comes there."
         next_at = max(job.due_at, self._now) if alive else None
-        verdict = f"Job {job.job_id} is delayed until {moment(job.due_at)} UTC."
+        verdict = f"Job {job.job_id} is delayed until {stamp(job.due_at)}."
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
 
     def _explain_active(self, job: Job) -> Explanation:
@@ -187,14 +187,14 @@ class Explainer:
         took = ""
         if job.finished_at and job.started_at:
             took = f", {duration((job.finished_at - job.started_at).total_seconds())} after it was last started"
-        verdict = f"Job {job.job_id} is done: worker {job.worker} completed it at {moment(job.finished_at)} UTC{took}."
+        verdict = f"Job {job.job_id} is done: worker {job.worker} completed it at {stamp(job.finished_at)}{took}."
         return self._say(job, verdict, will_run=False, next="Nothing: it is kept for a while, then forgotten.")
 
     def _explain_failed(self, job: Job) -> Explanation:
         reasons = [f"Its last error: {job.last_error}"] if job.last_error else []
         if job.attempts:
             reasons.append(f"Its handler failed {_times(job.attempts)}.")
-        verdict = f"Job {job.job_id} failed for good at {moment(job.finished_at)} UTC."
+        verdict = f"Job {job.job_id} failed for good at {stamp(job.finished_at)}."
         next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
         return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
 
@@ -216,7 +216,7 @@ class Explainer:
         last = self._events[-1] if self._events else None
         reasons = ["It was never put on this queue, or it is so long ago that nothing is kept of it."]
         if last is not None:
-            reasons = [f"The last that is known of it: {last.event} at {moment(last.at)} UTC{_by(last)}."]
+            reasons = [f"The last that is known of it: {last.event} at {stamp(last.at)}{_by(last)}."]
         return Explanation(
             view="explain",
             queue=self._keys.queue,
@@ -282,7 +282,7 @@ class Explainer:
             if event.event == Event.RETRIED:
                 return f"Its handler failed (attempt {event.facts.get('attempt')}), and it rests: {job.last_error}"
             if event.event == Event.SNOOZED:
-                return f"Its handler put it off at {moment(event.at)} UTC."
+                return f"Its handler put it off at {stamp(event.at)}."
             if event.event == Event.CRASHED:
                 worker = event.facts.get("worker") or "its holder"
                 return f"It was taken from {worker}, which didn't settle it ({job.crashes} in a row), and it rests."

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosq.inspect.jobs import iterate_found
-from rosq.inspect.rows import JobRow, read_rows
 from rosq.inspect.sources import list_sources
-from rosq.inspect.view import View, at, server_now
+from rosq.inspect.view import View, at, at_ms, server_now
 from rosq.job import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from rosq.inspect.sources import Found
     from rosq.keys import Keys
 
 _CLASS = re.compile(r"([A-Za-z_][\w.]*): ")
 _CHANGING = re.compile(r"\d+(?:[.:-]\d+)*|\b[0-9a-f]{8,}\b|'[^']*'|\"[^\"]*\"")
+
+
+class _Failure(NamedTuple):
+    """What an error's group is made of: as little as it takes, since thousands are read."""
+
+    job_id: str
+    state: JobState
+    lane: str
+    error: str
+    finished_ms: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,7 @@ def group_errors(client: Any, keys: Keys, *, since_s: float | None, by_text: boo
         scan: Jobs that are looked at, at most, of each of the two states.
     """
     now_s = server_now(client)
-    groups: dict[str, list[JobRow]] = {}
+    groups: dict[str, list[_Failure]] = {}
     looked_at, count, is_cut = 0, 0, False
     for state in (JobState.FAILED, JobState.DELAYED):
         sources = list_sources(client, keys, [state], ())
@@ -68,13 +79,12 @@ def group_errors(client: Any, keys: Keys, *, since_s: float | None, by_text: boo
         for batch in iterate_found(sources):
             batch = batch[: scan - seen]
             seen += len(batch)
-            rows = read_rows(client, keys, batch, now_s)
-            is_old = state is JobState.FAILED and since_s is not None
-            fresh = [row for row in rows if not is_old or (row.age_s or 0.0) <= (since_s or 0.0)]
-            for row in fresh:
-                if row.last_error:
-                    groups.setdefault(classify(row.last_error, by_text=by_text), []).append(row)
-            if is_old and len(fresh) < len(rows):
+            rows = _read(client, keys, batch)
+            oldest_ms = (now_s - since_s) * 1000 if state is JobState.FAILED and since_s is not None else 0.0
+            for row in rows:
+                if row.error and (row.finished_ms >= oldest_ms or state is not JobState.FAILED):
+                    groups.setdefault(classify(row.error, by_text=by_text), []).append(row)
+            if any(row.finished_ms < oldest_ms for row in rows):
                 # Newest first: all others are older still.
                 break
             if seen >= scan:
@@ -102,19 +112,30 @@ def classify(error: str, *, by_text: bool) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _group(kind: str, rows: list[JobRow]) -> ErrorGroup:
+def _read(client: Any, keys: Keys, found: Sequence[Found]) -> list[_Failure]:
+    pipe = client.pipeline(transaction=False)
+    for each in found:
+        pipe.hmget(keys.job(each.job_id), "state", "last_error", "lane", "finished_at_ms")
+    return [
+        _Failure(each.job_id, each.state, lane or "", error or "", float(finished or 0))
+        for each, (state, error, lane, finished) in zip(found, pipe.execute(), strict=True)
+        if state == each.state.value
+    ]
+
+
+def _group(kind: str, rows: list[_Failure]) -> ErrorGroup:
     failed = [row for row in rows if row.state is JobState.FAILED]
-    times = sorted(row.finished_at for row in failed if row.finished_at is not None)
+    times = [row.finished_ms for row in failed]
     # Failed ones come first, and the newest of them is the first.
     sample = rows[0]
     return ErrorGroup(
         kind=kind,
         failed=len(failed),
         retrying=len(rows) - len(failed),
-        first_at=times[0] if times else None,
-        last_at=times[-1] if times else None,
+        first_at=at_ms(min(times)) if times else None,
+        last_at=at_ms(max(times)) if times else None,
         sample_job_id=sample.job_id,
-        sample_error=sample.last_error or "",
+        sample_error=sample.error,
         lanes=sorted({row.lane for row in rows}),
     )
 

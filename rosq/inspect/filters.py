@@ -87,12 +87,18 @@ class JobFilter:
     crashes: Comparison | None = None
     #: Looked for anywhere in the id.
     id_pattern: re.Pattern[str] | None = None
+    #: Looked for in id, lane, worker and last error together.
+    text: re.Pattern[str] | None = None
 
     @property
     def is_narrow(self) -> bool:
         """Whether anything but the state is asked for, so that jobs have to be looked at one by one."""
-        asked = (self.workers, self.error, self.age, self.attempts, self.crashes, self.id_pattern)
+        asked = (self.workers, self.error, self.age, self.attempts, self.crashes, self.id_pattern, self.text)
         return bool(self.lanes) or any(part not in (None, ()) for part in asked)
+
+    def may_match(self, job_id: str) -> bool:
+        """Whether a job can be meant, by its id alone."""
+        return self.id_pattern is None or self.id_pattern.search(job_id) is not None
 
     def matches(self, row: JobRow) -> bool:
         """Whether a job is meant."""
@@ -103,8 +109,13 @@ class JobFilter:
             and (self.age is None or (row.age_s is not None and self.age.holds(row.age_s)))
             and (self.attempts is None or self.attempts.holds(row.attempts))
             and (self.crashes is None or self.crashes.holds(row.crashes))
-            and (self.id_pattern is None or self.id_pattern.search(row.job_id) is not None)
+            and self.may_match(row.job_id)
+            and (self.text is None or self.text.search(_text_of(row)) is not None)
         )
+
+
+def _text_of(row: JobRow) -> str:
+    return " ".join((row.job_id, row.lane, row.worker or "", row.last_error or ""))
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:

@@ -1,4 +1,7 @@
-"""One door to all views of a queue: connects, refuses what a newer rosq wrote, and translates errors."""
+"""One door to all views of a queue: connects, refuses what a newer rosq wrote, and translates errors.
+
+A view's module is imported when the view is asked for: a probe that runs each second pays for its own alone.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,24 @@ from redis import exceptions as redis_errors
 
 from rosq import errors, fitness
 from rosq.client import make_client
-from rosq.inspect import failures, history, job_view, jobs, overview, pending, tail
-from rosq.inspect.doctor import Diagnosis, Doctor
 from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
-from rosq.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import redis
 
+    from rosq.inspect.doctor import Diagnosis
     from rosq.inspect.explain import Explanation
+    from rosq.inspect.failures import ErrorsView
     from rosq.inspect.filters import JobFilter
+    from rosq.inspect.history import History
+    from rosq.inspect.job_view import JobView
+    from rosq.inspect.jobs import JobsView
+    from rosq.inspect.overview import Overview, QueuesView
+    from rosq.inspect.pending import PendingList
+    from rosq.inspect.tail import Caught, EventFilter, EventsView, Tail
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")
@@ -61,23 +69,29 @@ class Inspector:
 
         return self._ask(ask)
 
-    def look(self, queue: str) -> overview.Overview:
+    def look(self, queue: str) -> Overview:
         """Return how the queue stands."""
+        from rosq.inspect import overview
+
         return self._look_at(queue, lambda client, keys: overview.look(client, keys, self._settings.address))
 
-    def look_at_all(self, limit: int) -> overview.QueuesView:
+    def look_at_all(self, limit: int) -> QueuesView:
         """Return how every queue of the server stands."""
+        from rosq.inspect.overview import QueuesView
+
         names = self.list_queues()
         views = [self.look(name) for name in names[:limit]]
         now_s = self._ask(server_now)
-        return overview.QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
+        return QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
 
-    def view_job(self, queue: str, job_id: str, *, with_data: bool = False) -> job_view.JobView:
+    def view_job(self, queue: str, job_id: str, *, with_data: bool = False) -> JobView:
         """Tell all that is known of one job; its data only where asked for.
 
         Raises:
             InvalidName: No job can have this id.
         """
+        from rosq.inspect import job_view
+
         check_name("job", job_id)
         address = self._settings.address
         return self._look_at(
@@ -90,6 +104,8 @@ class Inspector:
         Raises:
             InvalidName: No job can have this id.
         """
+        from rosq.inspect import job_view
+
         check_name("job", job_id)
         return self._look_at(queue, lambda client, keys: job_view.explain(client, keys, self._settings.address, job_id))
 
@@ -98,46 +114,64 @@ class Inspector:
         queue: str,
         wanted: JobFilter,
         *,
-        limit: int = jobs.DEFAULT_LIMIT,
-        scan: int = jobs.DEFAULT_SCAN,
+        limit: int,
+        scan: int,
         cursor: str | None = None,
         view: str = "jobs",
-    ) -> jobs.JobsView:
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> JobsView:
         """List jobs; see `rosq.inspect.jobs.list_jobs`."""
+        from rosq.inspect import jobs
+
         return self._look_at(
             queue,
-            lambda client, keys: jobs.list_jobs(client, keys, wanted, limit=limit, scan=scan, cursor=cursor, view=view),
+            lambda client, keys: jobs.list_jobs(
+                client, keys, wanted, limit=limit, scan=scan, cursor=cursor, view=view, on_progress=on_progress
+            ),
         )
 
-    def list_pending(self, queue: str, *, limit: int) -> pending.PendingList:
+    def list_pending(self, queue: str, *, limit: int) -> PendingList:
         """List what was handed out and isn't settled."""
+        from rosq.inspect import pending
+
         return self._look_at(queue, lambda client, keys: pending.list_pending(client, keys, limit=limit))
 
-    def group_errors(self, queue: str, *, since_s: float | None, by_text: bool, scan: int) -> failures.ErrorsView:
+    def group_errors(self, queue: str, *, since_s: float | None, by_text: bool, scan: int) -> ErrorsView:
         """Group the errors of failed and retrying jobs."""
+        from rosq.inspect import failures
+
         return self._look_at(
             queue,
             lambda client, keys: failures.group_errors(client, keys, since_s=since_s, by_text=by_text, scan=scan),
         )
 
-    def list_events(self, queue: str, wanted: tail.EventFilter, *, limit: int) -> tail.EventsView:
+    def list_events(self, queue: str, wanted: EventFilter, *, limit: int) -> EventsView:
         """Return the newest events, oldest first."""
+        from rosq.inspect import tail
+
         return self._look_at(queue, lambda client, keys: tail.list_events(client, keys, wanted, limit=limit))
 
     def last_event_id(self, queue: str) -> str:
         """The id of the newest event: where following begins."""
-        return self._look_at(queue, tail.Tail.last_id)
+        from rosq.inspect.tail import Tail
 
-    def catch(self, following: tail.Tail, block_ms: int = 2_000) -> tail.Caught:
+        return self._look_at(queue, Tail.last_id)
+
+    def catch(self, following: Tail, block_ms: int = 2_000) -> Caught:
         """Wait for further events; must be shorter than the answer's timeout."""
         return self._ask(lambda client: following.catch(client, block_ms))
 
-    def view_history(self, queue: str, *, step_s: float, steps: int) -> history.History:
+    def view_history(self, queue: str, *, step_s: float, steps: int) -> History:
         """Count what finished, step by step."""
+        from rosq.inspect import history
+
         return self._look_at(queue, lambda client, keys: history.view(client, keys, step_s=step_s, steps=steps))
 
     def examine(self, queue: str, *, scan: int) -> Diagnosis:
         """Examine the server, the queue's keys and its workers."""
+        from rosq.inspect.doctor import Doctor
+        from rosq.queue import Queue
+
         wire = Queue(self._settings, queue).make_wire("rosq-doctor")
         try:
             return self._ask(

@@ -14,14 +14,14 @@ from rosq.inspect.sources import LISTED, Found, Source, list_sources
 from rosq.inspect.view import View, at, server_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rosq.inspect.filters import JobFilter
     from rosq.keys import Keys
 
 #: Jobs that one listing shows, and looks at, unless asked for more.
 DEFAULT_LIMIT = 50
-DEFAULT_SCAN = 20_000
+DEFAULT_SCAN = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,15 @@ class JobsView(View):
 
 
 def list_jobs(
-    client: Any, keys: Keys, wanted: JobFilter, *, limit: int, scan: int, cursor: str | None, view: str = "jobs"
+    client: Any,
+    keys: Keys,
+    wanted: JobFilter,
+    *,
+    limit: int,
+    scan: int,
+    cursor: str | None,
+    view: str = "jobs",
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> JobsView:
     """List jobs.
 
@@ -48,6 +56,7 @@ def list_jobs(
         limit: Jobs that are returned at most.
         scan: Jobs that are looked at, at most.
         cursor: Of the list before; None begins at the beginning.
+        on_progress: Told how many were looked at so far.
 
     Raises:
         InvalidSettings: The cursor is none of ours.
@@ -59,7 +68,9 @@ def list_jobs(
     looked_at, last, is_cut, is_end = 0, None, False, True
     for batch in iterate_found(sources, cursor):
         batch = batch[: scan - looked_at]
-        matching = [row for row in read_rows(client, keys, batch, now_s) if wanted.matches(row)]
+        # What its id rules out isn't read at all.
+        likely = [each for each in batch if wanted.may_match(each.job_id)]
+        matching = [row for row in read_rows(client, keys, likely, now_s) if wanted.matches(row)]
         place = {each.job_id: index for index, each in enumerate(batch)}
         room = limit - len(rows)
         if len(matching) > room:
@@ -73,6 +84,7 @@ def list_jobs(
         rows += matching
         looked_at += len(batch)
         last = batch[-1] if batch else last
+        on_progress(looked_at)
         if looked_at >= scan:
             is_cut, is_end = True, False
             break

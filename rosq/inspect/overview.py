@@ -285,7 +285,7 @@ class _Look:
             self._problems.append(f"The queue is {pause}: nothing new is handed out until `rosq resume`.")
         alive = [worker for worker in workers if worker.state != "lost"]
         if waiting and not alive:
-            self._problems.append(f"{waiting} jobs wait and no worker is there: start one.")
+            self._problems.append(f"{waiting:,} jobs wait and no worker is there: start one.")
         for worker in workers:
             if worker.state == "lost" and worker.job_id is not None:
                 left_s = worker.lease_left_s or 0.0
@@ -308,7 +308,7 @@ class _Look:
             if lane.waiting == 0 or (lane.oldest_waiting_s or 0.0) < _UNTAKEN_S:
                 continue
             owner = lane.name.removeprefix("@")
-            waits = f"{lane.waiting} jobs wait in lane {lane.name} for up to {lane.oldest_waiting_s:.0f} s"
+            waits = f"{lane.waiting:,} jobs wait in lane {lane.name} for up to {lane.oldest_waiting_s:.0f} s"
             if owner != lane.name and states.get(owner, "lost") == "lost":
                 self._problems.append(f"{waits}, and worker {owner} isn't there: start it.")
             elif owner != lane.name and states[owner] == "idle":

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rosq.inspect.view import at_ms
+from rosq.inspect.words import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ class Pause:
     since: datetime
 
     def __str__(self) -> str:
-        return f"paused by {self.by} since {self.since:%Y-%m-%d %H:%M:%S} UTC ({self.reason})"
+        return f"paused by {self.by} since {stamp(self.since)} ({self.reason})"
 
 
 def read_pause(meta: Mapping[str, str]) -> Pause | None:

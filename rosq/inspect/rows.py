@@ -54,6 +54,8 @@ class JobRow:
 
 def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> list[JobRow]:
     """Read the jobs that were found; one that has moved on or vanished since is left out."""
+    if not found:
+        return []
     pipe = client.pipeline(transaction=False)
     for each in found:
         pipe.hmget(keys.job(each.job_id), _FIELDS)

@@ -17,7 +17,7 @@ import pytest
 
 from rosq import Delivery, NewJob, Queue, WorkerSettings
 from rosq.inspect import Inspector
-from rosq.inspect.draw import duration
+from rosq.inspect.words import duration
 from tests.integration.rosq.conftest import Hands, Running, settings_of
 from tests.waiting import wait_until
 

@@ -1,0 +1,130 @@
+"""`rosq inspect events` and `history`: what happened, and what happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from rosq import errors
+from rosq.commands.context import EXIT_CODES, Target, to_failure
+from rosq.commands.output import Output, leave_pipe, output_options, show
+from rosq.events import Event
+from rosq.inspect import draw_views
+from rosq.inspect.inspector import Inspector
+from rosq.inspect.tail import EventFilter, Tail
+from rosq.inspect.view import JSON_VERSION, to_plain
+from rosq.keys import Keys
+
+if TYPE_CHECKING:
+    from rosq.inspect.tail import Caught
+    from rosq.inspect.timeline import EventView
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--step", type=click.Choice(["minute", "hour", "day"]), default="day", show_default=True, help="Count by this."
+)
+@click.option("--steps", type=click.IntRange(1, 400), default=10, show_default=True, help="How many of them.")
+@output_options
+@click.pass_obj
+def history(target: Target, output: Output, step: str, steps: int) -> None:
+    """Count what finished by minute, hour or day (UTC), as far as finished jobs are kept."""
+    step_s = {"minute": 60.0, "hour": 3_600.0, "day": 86_400.0}[step]
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.view_history(queue, step_s=step_s, steps=steps),
+        draw_views.draw_history,
+    )
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C. Stands outages of Redis.")
+@click.option("--event", "names", multiple=True, type=click.Choice([event.value for event in Event]), metavar="EVENT")
+@click.option("--job", "job_ids", multiple=True, metavar="ID", help="Of this job. May be repeated.")
+@click.option("--worker", "worker_names", multiple=True, metavar="NAME", help="Of this worker. May be repeated.")
+@click.option(
+    "--limit", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Begin with so many that are past."
+)
+@output_options
+@click.pass_obj
+def events(
+    target: Target,
+    output: Output,
+    follow: bool,
+    names: tuple[str, ...],
+    job_ids: tuple[str, ...],
+    worker_names: tuple[str, ...],
+    limit: int,
+) -> None:
+    """Show what happened, oldest first; with -f also what happens.
+
+    With -f and --json each event is one line; a line {"dropped": N} tells of events that were trimmed away before they
+    could be read (null: some, this server can't say how many).
+    """
+    wanted = EventFilter(events=names, job_ids=job_ids, workers=worker_names)
+    if not follow:
+        show(
+            target,
+            output,
+            lambda inspector, queue: inspector.list_events(queue, wanted, limit=limit),
+            draw_views.draw_events,
+        )
+        return
+    try:
+        with Inspector(target.settings) as inspector:
+            _follow(inspector, target.find_queue(inspector), output, wanted, limit)
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        leave_pipe()
+    except errors.RosqError as error:
+        raise to_failure(error) from error
+
+
+def _follow(inspector: Inspector, queue: str, output: Output, wanted: EventFilter, limit: int) -> None:
+    begin = inspector.last_event_id(queue)
+    if limit:
+        past = inspector.list_events(queue, wanted, limit=limit).events
+        # What came between the two looks is told as new.
+        _print_caught(output, [each for each in past if _parts(each.id) <= _parts(begin)], 0, queue)
+    following = Tail(Keys(queue), begin)
+    is_away = False
+    while True:
+        try:
+            caught: Caught = inspector.catch(following)
+        except errors.ServerRefused:
+            raise
+        except errors.ServerUnreachable as error:
+            if not is_away:
+                click.echo(f"{error} Trying again.", err=True)
+            is_away = True
+            time.sleep(1.0)
+            continue
+        is_away = False
+        _print_caught(output, [each for each in caught.events if wanted.matches(each)], caught.dropped, queue)
+
+
+def _parts(entry_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry_id.split("-"))
+
+
+def _print_caught(output: Output, found: list[EventView], dropped: int | None, queue: str) -> None:
+    if dropped != 0:
+        if output.is_json:
+            click.echo(json.dumps({"version": JSON_VERSION, "view": "event", "queue": queue, "dropped": dropped}))
+        else:
+            count = "Some" if dropped is None else f"{dropped:,}"
+            click.echo(f"{count} events were trimmed away before they could be read.", err=True)
+    console = output.make_console()
+    for each in found:
+        if output.is_json:
+            line = {"version": JSON_VERSION, "view": "event", "queue": queue, **to_plain(each)}
+            click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            console.print(draw_views.draw_event_line(each), soft_wrap=True)
+    sys.stdout.flush()

@@ -1,0 +1,167 @@
+"""`rosq inspect jobs`, `delayed`, `job`, `explain`, `pending` and `errors`: the jobs of a queue."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Target
+from rosq.commands.options import filter_options
+from rosq.commands.output import Output, output_options, show
+from rosq.commands.params import DURATION
+from rosq.inspect import draw_views
+from rosq.inspect.jobs import DEFAULT_LIMIT, DEFAULT_SCAN
+from rosq.job import JobState
+
+if TYPE_CHECKING:
+    from rosq.inspect.explain import Explanation
+    from rosq.inspect.filters import JobFilter
+    from rosq.inspect.job_view import JobView
+
+_limit_option = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=DEFAULT_LIMIT, show_default=True, help="Show so many at most."
+)
+_scan_option = click.option(
+    "--scan", type=click.IntRange(1), default=DEFAULT_SCAN, show_default=True, help="Look at so many jobs at most."
+)
+
+
+@click.command(epilog=EXIT_CODES)
+@filter_options()
+@_limit_option
+@_scan_option
+@click.option("--cursor", help="Go on where the last list ended: it prints this.")
+@output_options
+@click.pass_obj
+def jobs(target: Target, output: Output, wanted: JobFilter, limit: int, scan: int, cursor: str | None) -> None:
+    """List jobs: active, waiting (oldest first), delayed (next first), failed and completed (newest first).
+
+    \b
+    rosq inspect jobs --state waiting --lane urgent
+    rosq inspect jobs --state active --age '>10m'
+    rosq inspect jobs --error 'timeout|refused' --attempts '>1' --json
+    """
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.list_jobs(queue, wanted, limit=limit, scan=scan, cursor=cursor),
+        draw_views.draw_jobs,
+    )
+
+
+@click.command(epilog=EXIT_CODES)
+@filter_options(has_state=False)
+@click.option(
+    "--next", "limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Show so many at most."
+)
+@_scan_option
+@click.option("--cursor", help="Go on where the last list ended: it prints this.")
+@output_options
+@click.pass_obj
+def delayed(target: Target, output: Output, wanted: JobFilter, limit: int, scan: int, cursor: str | None) -> None:
+    """List delayed jobs, what is due first first; `explain` says why one is delayed."""
+    only = dataclasses.replace(wanted, states=(JobState.DELAYED,))
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.list_jobs(
+            queue, only, limit=limit, scan=scan, cursor=cursor, view="delayed"
+        ),
+        draw_views.draw_jobs,
+    )
+
+
+def _job_exit_code(view: JobView | Explanation) -> int:
+    if view.is_inconsistent:
+        return EXIT_INCONSISTENT
+    return EXIT_FAILED if view.state == "unknown" else 0
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("job_id", metavar="ID")
+@click.option("--show-data", is_flag=True, help="Print the job's data too.")
+@output_options
+@click.pass_obj
+def job(target: Target, output: Output, job_id: str, show_data: bool) -> None:
+    """Tell all that is known of one job: where it stands, its hand-outs and events, what happens next and when.
+
+    Exits with 1 if the queue doesn't know it, with 4 if it says that it will run and won't.
+    """
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.view_job(queue, job_id, with_data=show_data),
+        draw_views.draw_job,
+        _job_exit_code,
+    )
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("job_id", metavar="ID")
+@output_options
+@click.pass_obj
+def explain(target: Target, output: Output, job_id: str) -> None:
+    """Say in words why a job isn't running now, and when it will.
+
+    Exits with 1 if the queue doesn't know it, with 4 if it says that it will run and won't.
+    """
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.explain(queue, job_id),
+        draw_views.draw_explanation,
+        _job_exit_code,
+    )
+
+
+@click.command(epilog=EXIT_CODES)
+@_limit_option
+@output_options
+@click.pass_obj
+def pending(target: Target, output: Output, limit: int) -> None:
+    """List what was handed out and isn't settled, with a verdict on each.
+
+    \b
+    healthy   its lease stands, its holder is there
+    lost      its lease stands, its holder is gone
+    expired   its lease has run out: it is about to be given back
+    vanished  its entry was deleted while it was handed out
+    orphan    no job knows it (exits with 4)
+    """
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.list_pending(queue, limit=limit),
+        draw_views.draw_pending,
+        lambda view: EXIT_INCONSISTENT if view.orphans else 0,
+    )
+
+
+@click.command("errors", epilog=EXIT_CODES)
+@click.option("--since", "since_s", type=DURATION, help="Only what failed in the last: 1h, 30m.")
+@click.option(
+    "--by",
+    type=click.Choice(["class", "text"]),
+    default="class",
+    show_default=True,
+    help="What makes a kind: the exception's class, or what it says, numbers and quotes aside.",
+)
+@click.option(
+    "--scan",
+    type=click.IntRange(1),
+    default=5_000,
+    show_default=True,
+    help="Look at so many failed, and so many delayed jobs at most.",
+)
+@output_options
+@click.pass_obj
+def list_errors(target: Target, output: Output, since_s: float | None, by: str, scan: int) -> None:
+    """Group the errors of failed jobs, and of those that will be tried again; the most frequent kind first."""
+    show(
+        target,
+        output,
+        lambda inspector, queue: inspector.group_errors(queue, since_s=since_s, by_text=by == "text", scan=scan),
+        draw_views.draw_errors,
+    )

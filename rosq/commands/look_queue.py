@@ -1,0 +1,51 @@
+"""`rosq inspect queues`, `workers` and `lanes`: parts of the overview."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rosq.commands.context import EXIT_CODES, EXIT_LIMIT, Target
+from rosq.commands.output import Output, output_options, show
+from rosq.inspect import draw_overview
+
+if TYPE_CHECKING:
+    from rosq.inspect.inspector import Inspector
+    from rosq.inspect.overview import Overview, QueuesView
+
+_MAX_QUEUES = 50
+
+
+@click.command(epilog=EXIT_CODES)
+@output_options
+@click.pass_obj
+def queues(target: Target, output: Output) -> None:
+    """List the queues of this server."""
+
+    def look(inspector: Inspector, _: str) -> QueuesView:
+        return inspector.look_at_all(limit=_MAX_QUEUES)
+
+    show(target, output, look, draw_overview.draw_queues, needs_queue=False)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("--min-alive", type=click.IntRange(0), help="Exit with 5 when fewer are alive.")
+@output_options
+@click.pass_obj
+def workers(target: Target, output: Output, min_alive: int | None) -> None:
+    """List the workers, with the job of each: busy, idle, or lost (its hold on its name has run out)."""
+
+    def exit_code(overview: Overview) -> int:
+        alive = sum(worker.state != "lost" for worker in overview.workers)
+        return EXIT_LIMIT if min_alive is not None and alive < min_alive else 0
+
+    show(target, output, lambda inspector, queue: inspector.look(queue), draw_overview.draw_workers, exit_code)
+
+
+@click.command(epilog=EXIT_CODES)
+@output_options
+@click.pass_obj
+def lanes(target: Target, output: Output) -> None:
+    """List the lanes: how much waits in each, and for how long."""
+    show(target, output, lambda inspector, queue: inspector.look(queue), draw_overview.draw_lanes)
