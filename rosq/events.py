@@ -25,6 +25,7 @@ class Event(enum.StrEnum):
     ADVANCED = "advanced"
     REMOVED = "removed"
     DRAINED = "drained"
+    FORGOTTEN = "forgotten"
     PAUSED = "paused"
     RESUMED = "resumed"
     WORKER_JOINED = "worker_joined"

@@ -1,10 +1,11 @@
-"""Steering a queue by hand: pause it, start jobs again, wake, remove and drain them. Each change says who and why."""
+"""Steering a queue by hand: pause it, start jobs again, wake, move, remove, drain and forget them. Each change says who
+and why."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis import exceptions as redis_errors
 
@@ -14,7 +15,7 @@ from rosq.inspect.jobs import iterate_found
 from rosq.inspect.pause import Pause, read_pause
 from rosq.inspect.sources import list_sources
 from rosq.job import JobState
-from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys
+from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")
+#: Told how many jobs are done so far, after each batch.
+OnProgress: TypeAlias = "Callable[[int], None]"
 
 #: Jobs that are changed in one round trip, each by a script of its own; and those that one drain script removes.
 _BATCH = 50
@@ -32,6 +35,10 @@ _BATCH = 50
 _KEEP_ALL_EVENTS = 2**40
 #: Letters of who and why that are kept.
 _TEXT_MAX = 500
+
+
+def _tell_nobody(_: int) -> None:
+    """What is told of progress where nobody asks."""
 
 
 class Fate(enum.StrEnum):
@@ -128,7 +135,7 @@ class Steering:
             seen.update(self._see(job_ids[start : start + _BATCH]))
         return seen
 
-    def restart(self, jobs: Sequence[Seen]) -> list[Changed]:
+    def restart(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
         """Start failed, cancelled or dead jobs again with their own data (`restart.lua`).
 
         Attempts and crashes begin at 0; fences go on growing. A completed job, or one that lives, is left alone.
@@ -140,9 +147,9 @@ class Steering:
             script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane)]
             return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
 
-        return self._change("restart", jobs, of)
+        return self._change("restart", jobs, of, on_progress)
 
-    def advance(self, jobs: Sequence[Seen]) -> list[Changed]:
+    def advance(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
         """Put delayed jobs into their lanes now (`advance.lua`)."""
         keys = self._keys
 
@@ -150,9 +157,25 @@ class Steering:
             script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
             return [*script_keys, keys.lane_bell(job.lane)], [job.job_id, job.lane, self._by, self._reason]
 
-        return self._change("advance", jobs, of)
+        return self._change("advance", jobs, of, on_progress)
 
-    def remove(self, jobs: Sequence[Seen]) -> list[Changed]:
+    def move(self, jobs: Sequence[Seen], *, to_lane: str, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
+        """Put jobs that wait, or are delayed, into another lane (`move.lua`); times and attempts stay.
+
+        Raises:
+            InvalidName: No lane can have this name; nothing was changed.
+        """
+        keys = self._keys
+        check_name("lane", to_lane)
+
+        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+            script_keys = [keys.events, keys.lanes, keys.job(job.job_id), keys.lane(job.lane)]
+            script_keys += [keys.lane(to_lane), keys.lane_bell(to_lane)]
+            return script_keys, [job.job_id, job.lane, to_lane, self._by, self._reason]
+
+        return self._change("move", jobs, of, on_progress)
+
+    def remove(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
         """Remove jobs for good; one that runs is left alone (`remove.lua`).
 
         With a job goes what made its id a duplicate, and its last fence: who puts it back gives a floor for that.
@@ -164,9 +187,11 @@ class Steering:
             script_keys += [keys.job(job.job_id), keys.lane(job.lane)]
             return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
 
-        return self._change("remove", jobs, of)
+        return self._change("remove", jobs, of, on_progress)
 
-    def drain(self, *, lanes: Sequence[str] = (), with_delayed: bool = False) -> int:
+    def drain(
+        self, *, lanes: Sequence[str] = (), with_delayed: bool = False, on_progress: OnProgress = _tell_nobody
+    ) -> int:
         """Remove every job that waits now, in all lanes or in some, and the delayed ones where asked for (`drain.lua`).
 
         What is put on the queue after this call began stays. Events tell of counts, not of jobs.
@@ -189,6 +214,50 @@ class Steering:
             lane = sources[page[0].source].name.partition(":")[2] if page else ""
             for start in range(0, len(page), _BATCH):
                 removed += self._drain(page[start : start + _BATCH], lane, now_ms)
+            on_progress(removed)
+
+    def count_forgettable(self, state: JobState, *, older_s: float | None, keep: int | None) -> int:
+        """Count the finished jobs that are older, or beyond the number to be kept; a None asks for neither."""
+        finished = self._finished(state)
+
+        def ask(client: Any) -> int:
+            kept = int(client.zcard(finished))
+            beyond = 0 if keep is None else max(kept - keep, 0)
+            before_ms = None if older_s is None else _milliseconds(client) - int(older_s * 1000)
+            old = 0 if before_ms is None else int(client.zcount(finished, "-inf", before_ms))
+            # Both are so many of the oldest.
+            return max(old, beyond)
+
+        return self._call(ask)
+
+    def forget(self, state: JobState, count: int, *, on_progress: OnProgress = _tell_nobody) -> int:
+        """Forget so many of the jobs that finished first (`forget_by_hand.lua`); events tell counts, not ids.
+
+        What finishes meanwhile, or starts again, stays.
+
+        Returns:
+            How many were forgotten: fewer where they were forgotten or started again meanwhile.
+        """
+        finished = self._finished(state)
+        if count < 1:
+            return 0
+        until_ms = self._call(lambda client: _score_at(client, finished, count - 1))
+        forgotten = looked_at = 0
+        while looked_at < count:
+            size = min(_BATCH, count - looked_at)
+            ids = self._call(lambda client: _range(client, finished, size))  # noqa: B023
+            if not ids:
+                break
+            keys = [self._keys.events, finished, *(self._keys.job(job_id) for job_id in ids)]
+            args: list[str | int] = [_KEEP_ALL_EVENTS, state.value, until_ms, self._by, self._reason, *ids]
+            done = int(self._run("forget_by_hand", keys, args))
+            if not done:
+                # What is the oldest now finished after this call began.
+                break
+            forgotten += done
+            looked_at += len(ids)
+            on_progress(forgotten)
+        return forgotten
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 
@@ -215,8 +284,15 @@ class Steering:
             if state is not None
         }
 
+    def _finished(self, state: JobState) -> str:
+        return self._keys.completed if state is JobState.COMPLETED else self._keys.failed
+
     def _change(
-        self, name: str, jobs: Sequence[Seen], of: Callable[[Seen], tuple[list[str], list[str | int]]]
+        self,
+        name: str,
+        jobs: Sequence[Seen],
+        of: Callable[[Seen], tuple[list[str], list[str | int]]],
+        on_progress: OnProgress,
     ) -> list[Changed]:
         step = script.load(name)
         changed: list[Changed] = []
@@ -233,8 +309,9 @@ class Steering:
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]
             for job, answer in zip(batch, self._call(ask), strict=True):
-                state = answer[1] if len(answer) > 1 else ""
-                changed.append(Changed(job_id=job.job_id, fate=_FATES[int(answer[0])], state=state))
+                code, *state = answer if isinstance(answer, list) else [answer]
+                changed.append(Changed(job_id=job.job_id, fate=_FATES[int(code)], state=state[0] if state else ""))
+            on_progress(len(changed))
         return changed
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
@@ -255,6 +332,18 @@ class Steering:
             return ask(self._client)
         except (redis_errors.RedisError, OSError) as error:
             raise errors.translate(error, self._settings.address) from error
+
+
+def _range(client: Any, key: str, size: int) -> list[str]:
+    """The first members of a sorted set."""
+    found: list[str] = client.zrange(key, 0, size - 1)
+    return found
+
+
+def _score_at(client: Any, key: str, rank: int) -> int:
+    """The score of a member of a sorted set; of the last one, where it has fewer."""
+    found = client.zrange(key, rank, rank, withscores=True) or client.zrange(key, -1, -1, withscores=True)
+    return int(found[0][1]) if found else 0
 
 
 def _milliseconds(client: Any) -> int:

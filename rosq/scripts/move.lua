@@ -3,6 +3,7 @@
 -- KEYS[4] lane in which it lies now, as the caller saw it (STREAM)   KEYS[5] target lane (STREAM)   KEYS[6] its bell
 --   (LIST)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] name of the lane in KEYS[4]   ARGV[4] target lane's name
+-- ARGV[5] who and ARGV[6] why, where an operator moves it
 -- Returns 1 moved · 0 left alone: no such job, in hand, over, dead, or not in that lane any more; nothing written
 -- Replay: the job isn't in that lane any more, so it answers 0.
 -- Events moved
@@ -30,5 +31,10 @@ else
   retire_entry(lane, entry_id)
   redis.call('HSET', job, 'lane', to_name, 'entry_id', add_entry(KEYS[5], KEYS[6], job_id, data))
 end
-record(events, ARGV[1], 'moved', 'job_id', job_id, 'lane', to_name, 'was', from_name)
+if ARGV[5] then
+  record(events, ARGV[1], 'moved', 'job_id', job_id, 'lane', to_name, 'was', from_name, 'by', ARGV[5],
+    'reason', ARGV[6])
+else
+  record(events, ARGV[1], 'moved', 'job_id', job_id, 'lane', to_name, 'was', from_name)
+end
 return 1

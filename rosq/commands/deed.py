@@ -1,0 +1,130 @@
+"""What all steering commands share: who and why, dry runs, how they speak, and progress on long work."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import getpass
+import json
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rosq import errors
+from rosq.commands.context import WrongUse, to_failure
+from rosq.inspect.steering_view import SteeringView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+#: Seconds between two lines of progress: on a terminal, where one line is written again, and in a log.
+_PROGRESS_S = 0.5
+_LOGGED_PROGRESS_S = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Who steers, why, and whether it is only to be said what would be done."""
+
+    by: str
+    reason: str
+    is_dry: bool
+    is_json: bool
+
+    def say(self, verb: str, queue: str, text: str, *, is_done: bool = True, **facts: Any) -> None:
+        """Print what was done, or would be: a text for people, or one object."""
+        if not self.is_json:
+            click.echo(text)
+            return
+        view = SteeringView(
+            queue=queue,
+            verb=verb,
+            is_done=is_done,
+            is_dry_run=self.is_dry,
+            by=self.by,
+            reason=self.reason,
+            text=text,
+            **facts,
+        )
+        click.echo(json.dumps(view.to_json(), ensure_ascii=False))
+
+
+def deed_options(command: F) -> F:
+    """Add --why, --by, --dry-run and --json; the command gets them as `deed`."""
+
+    @click.option("--why", "reason", default="", help="Why; written into the events. Needed but for --dry-run.")
+    @click.option(
+        "--by", envvar="ROSQ_OPERATOR", show_envvar=True, default="", help="Who. Default: this user on this host."
+    )
+    @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be done.")
+    @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, reason: str, by: str, is_dry: bool, is_json: bool, **options: Any) -> Any:
+        if not reason.strip() and not is_dry:
+            raise WrongUse("Say why with --why: it is written into the events of the queue.")
+        deed = Deed(by=by.strip() or _who(), reason=reason, is_dry=is_dry, is_json=is_json)
+        return command(*args, deed=deed, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def failing() -> Iterator[None]:
+    """Tell errors of ours as the command line does."""
+    try:
+        yield
+    except errors.RosqError as error:
+        raise to_failure(error) from error
+
+
+class Progress:
+    """Says on stderr how far long work is: one line that changes on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, what: str, total: int | None = None) -> None:
+        self._what = what
+        self._total = total
+        self._is_terminal = sys.stderr.isatty()
+        self._every_s = _PROGRESS_S if self._is_terminal else _LOGGED_PROGRESS_S
+        self._said_s = time.monotonic()
+        self._has_said = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._has_said and self._is_terminal:
+            click.echo("\r\033[K", nl=False, err=True)
+
+    def tell(self, count: int) -> None:
+        """Say the count, if the last time is long enough ago."""
+        now_s = time.monotonic()
+        if now_s - self._said_s < self._every_s:
+            return
+        self._said_s, self._has_said = now_s, True
+        of = "" if self._total is None else f" of {self._total:,}"
+        text = f"{self._what}: {count:,}{of} …"
+        if self._is_terminal:
+            click.echo(f"\r\033[K{text}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+
+
+def jobs_text(count: int) -> str:
+    """`1 job`, `2 jobs`."""
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        # A container's user may have no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
