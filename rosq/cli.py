@@ -9,14 +9,30 @@ import click
 
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
-from rosq.commands.inspect import doctor, inspect
-from rosq.commands.repair import repair
-from rosq.commands.steer import STEERING_COMMANDS
+from rosq.commands.lazy import LazyGroup
 from rosq.keys import check_queue_name
 from rosq.settings import RedisSettings
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    members={
+        "inspect": "rosq.commands.inspect:inspect",
+        "top": "rosq.commands.top:top",
+        "doctor": "rosq.commands.doctor:doctor",
+        "repair": "rosq.commands.repair:repair",
+        "pause": "rosq.commands.steer:pause",
+        "resume": "rosq.commands.steer:resume",
+        "retry": "rosq.commands.steer_jobs:retry",
+        "promote": "rosq.commands.steer_jobs:promote",
+        "move": "rosq.commands.steer_jobs:move",
+        "remove": "rosq.commands.steer_jobs:remove",
+        "forget": "rosq.commands.steer:forget",
+        "drain": "rosq.commands.steer:drain",
+    },
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--queue", envvar="ROSQ_QUEUE", show_envvar=True, help="The queue. Default: the only queue there is.")
 @click.option("--redis-host", envvar="REDIS_HOST", show_envvar=True, default="127.0.0.1", show_default=True)
 @click.option("--redis-port", envvar="REDIS_PORT", show_envvar=True, default=6379, show_default=True, type=int)
@@ -64,13 +80,6 @@ def main(
     except errors.RosqError as error:
         raise to_failure(error) from error
     context.obj = Target(settings=settings, queue=queue or None)
-
-
-main.add_command(inspect)
-main.add_command(doctor)
-main.add_command(repair)
-for steering_command in STEERING_COMMANDS:
-    main.add_command(steering_command)
 
 
 if __name__ == "__main__":

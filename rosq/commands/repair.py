@@ -12,9 +12,9 @@ import click
 
 from rosq import errors, fitness
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
-from rosq.commands.steer import Deed, deed_options
+from rosq.commands.deed import Deed, deed_options
 from rosq.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
-from rosq.inspect import Inspector
+from rosq.inspect.inspector import Inspector
 from rosq.inspect.key_check import tell
 from rosq.inspect.view import JSON_VERSION
 from rosq.keys import Keys

@@ -1,0 +1,65 @@
+"""`rosq top`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import click
+
+from rosq import errors
+from rosq.commands.context import EXIT_CODES, Target, WrongUse, to_failure
+from rosq.commands.params import ZONE
+from rosq.inspect.inspector import Inspector
+from rosq.inspect.words import use_zone
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--refresh",
+    "refresh_s",
+    type=click.FloatRange(0.2, 3_600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look every so many seconds; the keys + and - change it.",
+)
+@click.option("--no-color", is_flag=True, envvar="NO_COLOR", show_envvar=True, help="Without colours.")
+@click.option(
+    "--tz",
+    "zone",
+    type=ZONE,
+    envvar="ROSQ_TZ",
+    show_envvar=True,
+    metavar="ZONE",
+    help="Say times in this zone: Europe/Moscow, local. Default: UTC.",
+)
+@click.pass_obj
+def top(target: Target, refresh_s: float, no_color: bool, zone: tzinfo | None) -> None:
+    """See the queue on a screen that stays: queues, jobs by state, workers, lanes, errors, events, one job explained.
+
+    It only reads. Arrows or j and k move, Enter opens, Esc goes back, / filters, ? lists all keys, q or Ctrl-C ends. It
+    stands outages of Redis: it says so, and comes back. It needs a terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        raise WrongUse("`rosq top` needs a terminal. Elsewhere use `rosq inspect --watch`, or `--json` for a program.")
+    # Only this command pays for what draws it.
+    from rosq.top.app import TopApp
+
+    if no_color:
+        # This is how textual is told.
+        os.environ["NO_COLOR"] = "1"
+    use_zone(zone or UTC)
+    try:
+        with Inspector(target.settings) as inspector:
+            app = TopApp(inspector, address=target.settings.address, queue=target.queue, refresh_s=refresh_s)
+            app.run()
+    except errors.RosqError as error:
+        raise to_failure(error) from error
+    # What went wrong in the app was printed by it.
+    sys.exit(app.return_code or 0)
