@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import redis
 
 #: Jobs that are looked up in one transaction: it must not hold the server up.
-_BATCH = 200
+_BATCH = 50
 #: How often a job that keeps moving between the looks is looked for.
 _LOOKS = 5
 
@@ -154,7 +154,8 @@ def _read_job(
         started_at=to_datetime(fields.get("started_at_ms")),
         worker=fields.get("worker"),
         finished_at=to_datetime(fields.get("finished_at_ms")),
-        lease_until=to_datetime(lease_until_ms),
+        # A job that is over may keep what its last holder had.
+        lease_until=to_datetime(lease_until_ms) if state is JobState.ACTIVE else None,
         name=carried.name,
         headers=carried.headers,
         run_timeout_s=carried.run_timeout_s,

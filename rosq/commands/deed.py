@@ -85,13 +85,19 @@ def failing() -> Iterator[None]:
 
 
 class Progress:
-    """Says on stderr how far long work is: one line that changes on a terminal, now and then a line elsewhere."""
+    """Says on stderr how far long work is: one line that changes on a terminal, now and then a line elsewhere.
 
-    def __init__(self, what: str, total: int | None = None) -> None:
+    Args:
+        total: How many there are to do; None where nobody knows.
+        every_s: Seconds between two lines at least; None: as suits a terminal, or a log.
+    """
+
+    def __init__(self, what: str, total: int | None = None, every_s: float | None = None) -> None:
         self._what = what
         self._total = total
         self._is_terminal = sys.stderr.isatty()
-        self._every_s = _PROGRESS_S if self._is_terminal else _LOGGED_PROGRESS_S
+        usual_s = _PROGRESS_S if self._is_terminal else _LOGGED_PROGRESS_S
+        self._every_s = usual_s if every_s is None else every_s
         self._said_s = time.monotonic()
         self._has_said = False
 

@@ -263,19 +263,24 @@ class Explainer:
     def _foresee(self, place: places.Place, lane: str) -> tuple[str, datetime | None]:
         """When a waiting job's turn comes, by how fast jobs of its lane's queue were started lately."""
         turn = "A worker takes it when its turn comes"
-        starts = [
-            event.at
-            for event in itertools.islice(iterate_back(self._client, self._keys, _PACE_EVENTS), _PACE_EVENTS)
-            if event.event == Event.STARTED
-        ]
+        starts = self._list_starts()
         if len(starts) < _PACE_STARTS:
             return f"{turn}; when that is can't be told: too few jobs were started lately.", None
         # Until now, not until the last start: a queue that has come to a halt has no pace.
-        per_job_s = max((self._now - starts[-1]).total_seconds(), 0.001) / len(starts)
+        per_job_s = max((self._now - min(starts)).total_seconds(), 0.001) / len(starts)
         wait_s = per_job_s * (place.ahead + 1)
         least = "" if place.is_exact else "at least "
         text = f"{turn}: in {least}about {duration(wait_s)} at the pace of the last {len(starts)} starts."
         return text, self._now + timedelta(seconds=wait_s)
+
+    def _list_starts(self) -> list[datetime]:
+        """When jobs were handed out lately. A hand-out may be told of only by its end: then that counts."""
+        seen: dict[str, datetime] = {}
+        for event in itertools.islice(iterate_back(self._client, self._keys, _PACE_EVENTS), _PACE_EVENTS):
+            if "fence" in event.facts and event.event != Event.REMOVED:
+                # Newest first: what comes later in this loop is the earlier event of the same hand-out.
+                seen[f"{event.facts['fence']} {event.job_id}"] = event.at
+        return list(seen.values())
 
     def _why_delayed(self, job: Job) -> str:
         for event in reversed(self._events):
@@ -292,6 +297,8 @@ class Explainer:
             return f"It was taken from a holder that didn't settle it ({job.crashes} in a row), and it rests."
         if job.attempts:
             return f"It has failed {_times(job.attempts)}: {job.last_error}"
+        if job.started_at is None:
+            return "It was put on the queue with a delay."
         return "It was put off; the event that says by whom is no longer kept."
 
 

@@ -99,5 +99,5 @@ def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: b
 def _look(client: Any, keys: Keys, address: str, job_id: str) -> tuple[Job | None, Explanation, Timeline]:
     overview = overviews.look(client, keys, address)
     job = find_jobs(client, keys, [job_id]).get(job_id)
-    timeline = read_timeline(client, keys, job_id)
+    timeline = read_timeline(client, keys, job_id, job)
     return job, Explainer(client, keys, overview, timeline).explain(job_id, job), timeline

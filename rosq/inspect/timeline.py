@@ -1,23 +1,33 @@
-"""What the event stream still knows: the events of a job, and the deliveries that they tell of."""
+"""What the event stream still knows: the events of a job, and the deliveries that they tell of.
+
+Not every step has an event of its own: jobs that were put on the queue together share one, and a delivery may be told
+of only when it ends. What is missing comes from the job's hash: when it was put on the queue, and its last delivery.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rosq.events import Event
 from rosq.inspect.view import at_ms
+from rosq.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
+    from rosq.job import Job
     from rosq.keys import Keys
 
 #: Events that one command reads.
 _PAGE = 500
 #: Events that are looked through for those of a job: twice what a queue keeps by default.
 MAX_EVENTS = 20_000
+
+#: How much earlier than its job an event may seem to be.
+_CLOCK_MARGIN = timedelta(seconds=5)
 
 _ENDS = {Event.COMPLETED, Event.RETRIED, Event.SNOOZED, Event.RELEASED, Event.FAILED}
 _BEGINNINGS = {Event.ENQUEUED, Event.REOPENED, Event.RESTARTED}
@@ -41,8 +51,10 @@ class DeliveryView:
     """One hand-out of a job, as far as events tell."""
 
     worker: str
+    #: '' where only a crash tells of it.
     fence: str
-    started_at: datetime
+    #: None where no event tells, and it isn't the last one.
+    started_at: datetime | None
     #: None while it runs, or where nobody knows.
     ended_at: datetime | None = None
     #: running, completed, retried, failed, snoozed, released, crashed; repeated: its answer was lost, and the same
@@ -95,62 +107,84 @@ def iterate_back(client: Any, keys: Keys, max_events: int = MAX_EVENTS) -> Itera
         end = f"({entries[-1][0]}"
 
 
-def read_timeline(client: Any, keys: Keys, job_id: str) -> Timeline:
-    """Collect what the newest events say of a job, back to its last beginning."""
+def read_timeline(client: Any, keys: Keys, job_id: str, job: Job | None = None) -> Timeline:
+    """Collect what the newest events say of a job, back to its last beginning.
+
+    Args:
+        job: The job as it stands; None where the queue doesn't know it, and its events are all there is.
+    """
     found: list[EventView] = []
     looked_at = 0
+    is_past = False
+    # Events older than the job are of an earlier one of its id. The clock may have been set back since.
+    begun = None if job is None or job.created_at is None else job.created_at - _CLOCK_MARGIN
     for event in iterate_back(client, keys):
         looked_at += 1
+        if begun is not None and event.at < begun:
+            is_past = True
+            break
         if event.job_id != job_id:
             continue
         found.append(event)
         if event.event == Event.ENQUEUED:
             break
     found.reverse()
-    is_whole = bool(found) and found[0].event in _BEGINNINGS
-    return Timeline(events=found, deliveries=_read_deliveries(found), is_whole=is_whole, looked_at=looked_at)
+    is_whole = is_past or (bool(found) and found[0].event in _BEGINNINGS)
+    deliveries = _add_last(_read_deliveries(found, job), job)
+    return Timeline(events=found, deliveries=deliveries, is_whole=is_whole, looked_at=looked_at)
 
 
-def find_last_events(
-    client: Any, keys: Keys, job_ids: Sequence[str], is_wanted: Callable[[EventView], bool] = lambda _: True
-) -> dict[str, EventView]:
-    """Find the newest event of each of these jobs, in one pass."""
-    missing, found = set(job_ids), {}
-    if not missing:
-        return {}
-    for event in iterate_back(client, keys):
-        if event.job_id in missing and is_wanted(event):
-            found[event.job_id] = event
-            missing.discard(event.job_id)
-            if not missing:
-                break
-    return found
-
-
-def _read_deliveries(events: list[EventView]) -> list[DeliveryView]:
+def _read_deliveries(events: list[EventView], job: Job | None) -> list[DeliveryView]:
     ended: list[DeliveryView] = []
     open_one: DeliveryView | None = None
     for event in events:
+        facts = event.facts
         if event.event == Event.STARTED:
             if open_one is not None:
                 ended.append(_end(open_one, event, "repeated"))
-            facts = event.facts
             open_one = DeliveryView(worker=facts["worker"], fence=facts["fence"], started_at=event.at)
-        elif open_one is not None and event.event == Event.CRASHED:
-            ended.append(_end(open_one, event, "crashed"))
-            open_one = None
-        elif open_one is not None and event.event in _ENDS:
-            # Of too many crashes a job fails without a settlement: then no fence is told.
-            ended.append(_end(open_one, event, event.event if "fence" in event.facts else "crashed"))
-            open_one = None
+            continue
+        outcome = _outcome_of(event)
+        if outcome is None:
+            continue
+        ended.append(_end(open_one or _begin(event, job), event, outcome))
+        open_one = None
     return [*ended, open_one] if open_one is not None else ended
 
 
+def _outcome_of(event: EventView) -> str | None:
+    """How a delivery ended by an event; None where it tells of no end."""
+    if event.event == Event.CRASHED:
+        return "crashed"
+    if event.event in _ENDS:
+        # Of too many crashes a job fails without a settlement: then no fence is told.
+        return event.event if "fence" in event.facts else "crashed"
+    return None
+
+
+def _begin(end: EventView, job: Job | None) -> DeliveryView:
+    """The delivery that an event ends, where no event told of its beginning."""
+    fence = end.facts.get("fence", "")
+    started_at = at_ms(end.facts.get("started_at_ms"))
+    if started_at is None and job is not None and fence == str(job.fence):
+        started_at = job.started_at
+    return DeliveryView(worker=end.facts.get("worker", "unknown"), fence=fence, started_at=started_at)
+
+
+def _add_last(deliveries: list[DeliveryView], job: Job | None) -> list[DeliveryView]:
+    """Add the delivery that runs, where no event told of it."""
+    if job is None or job.state is not JobState.ACTIVE or any(each.outcome == "running" for each in deliveries):
+        return deliveries
+    running = DeliveryView(worker=job.worker or "unknown", fence=str(job.fence), started_at=job.started_at)
+    return [*deliveries, running]
+
+
 def _end(delivery: DeliveryView, event: EventView, outcome: str) -> DeliveryView:
+    started_at = delivery.started_at
     return dataclasses.replace(
         delivery,
         ended_at=event.at,
         outcome=outcome,
-        duration_s=(event.at - delivery.started_at).total_seconds(),
+        duration_s=None if started_at is None else (event.at - started_at).total_seconds(),
         error=event.facts.get("error"),
     )

@@ -1,0 +1,262 @@
+"""Moving jobs between lanes and forgetting finished ones by hand: scripts, commands, and progress on long work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rosq import JobState, NewJob, Queue, errors
+from rosq.cli import main
+from rosq.commands.deed import Progress
+from rosq.settlement import Outcome, Settlement
+from rosq.steering import Fate, Steering
+from tests.integration.rosq.conftest import Hands, settings_of
+from tests.integration.rosq.test_cli import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.servers import RedisServer
+
+LONG = {"text": "x" * 200}
+
+
+@pytest.fixture
+def steering(redis_server: RedisServer, queue: Queue) -> Iterator[Steering]:
+    with Steering(settings_of(redis_server), queue.name, by="ann", reason="a test") as steering:
+        yield steering
+
+
+@pytest.fixture
+def rosq_command(redis_server: RedisServer, queue: Queue) -> Callable[..., Result]:
+    def run(*arguments: str) -> Result:
+        env = {**redis_server.env(), "ROSQ_QUEUE": queue.name, "ROSQ_OPERATOR": "ann", "COLUMNS": "140"}
+        return CliRunner().invoke(main, list(arguments), env=env)
+
+    return run
+
+
+def events_of(client: Any, queue: Queue, name: str) -> list[dict[str, str]]:
+    return [fields for _, fields in client.xrange(queue.keys.events) if fields["event"] == name]
+
+
+def finish(queue: Queue, hands: Hands, count: int, outcome: Outcome = Outcome.COMPLETE) -> None:
+    """Let jobs `done-0`, `done-1` … come to an end, in this order."""
+    queue.enqueue_many([NewJob(job_id=f"done-{number}", data={}) for number in range(count)])
+    for _ in range(count):
+        delivery = hands.fetch().delivery
+        assert delivery is not None
+        hands.consumer.exchange(Settlement(delivery=delivery, outcome=outcome, error="no"), (), is_fetching=False)
+
+
+def age(client: Any, queue: Queue, job_id: str, by_s: int) -> None:
+    """Let a completed job have come to its end so much earlier: no test waits for days."""
+    finished_ms = int(client.zscore(queue.keys.completed, job_id)) - by_s * 1000
+    client.zadd(queue.keys.completed, {job_id: finished_ms})
+    client.hset(queue.keys.job(job_id), "finished_at_ms", finished_ms)
+
+
+# -- move --------------------------------------------------------------------------------------------------------------
+
+
+def test_moved_jobs_keep_data_time_and_order_and_the_event_says_who_and_why(
+    queue: Queue, steering: Steering, client: Any, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue_many([NewJob(job_id="a", data=LONG, lane="@gone"), NewJob(job_id="b", data={"n": 2}, lane="@gone")])
+    queue.enqueue({}, job_id="later", lane="@gone", delay_s=500)
+    due_ms = client.zscore(queue.keys.delayed, "later")
+
+    told: list[int] = []
+    changed = steering.move(list(steering.see(["a", "b", "later"]).values()), to_lane="main", on_progress=told.append)
+
+    assert [each.fate for each in changed] == [Fate.DONE] * 3
+    assert told == [3]
+    assert client.xlen(queue.keys.lane("@gone")) == 0
+    assert client.zscore(queue.keys.delayed, "later") == due_ms
+    assert queue.find_jobs(["later"])["later"].lane == "main"
+    hands = make_hands("w1")
+    deliveries = [hands.fetch().delivery]
+    assert deliveries[0] is not None
+    assert (deliveries[0].job_id, deliveries[0].data, deliveries[0].lane) == ("a", LONG, "main")
+    [event, *_] = events_of(client, queue, "moved")
+    facts = (event["job_id"], event["lane"], event["was"], event["by"], event["reason"])
+    assert facts == ("a", "main", "@gone", "ann", "a test")
+
+
+def test_moving_again_or_what_runs_is_over_or_gone_changes_nothing(
+    queue: Queue, steering: Steering, client: Any, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue_many([NewJob(job_id=job_id, data={}) for job_id in ("runs", "waits", "vanishes")])
+    make_hands("w1").fetch()
+    seen = list(steering.see(["runs", "waits", "vanishes"]).values())
+    client.delete(queue.keys.job("vanishes"))
+
+    first = [each.fate for each in steering.move(seen, to_lane="urgent")]
+    # As if the answer to the first was lost: what was seen is what was seen then.
+    again = [each.fate for each in steering.move(seen, to_lane="urgent")]
+
+    assert first == [Fate.MOVED_ON, Fate.DONE, Fate.MOVED_ON]
+    assert again == [Fate.MOVED_ON] * 3
+    assert client.xlen(queue.keys.lane("urgent")) == 1
+    assert len(events_of(client, queue, "moved")) == 1
+    with pytest.raises(errors.InvalidName):
+        steering.move(seen, to_lane="a lane")
+
+
+def test_a_lane_is_moved_by_command_with_plan_dry_run_and_filters(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result]
+) -> None:
+    queue.enqueue_many([NewJob(job_id=f"x-{number}", data={}, lane="@gone") for number in range(3)])
+    queue.enqueue({}, job_id="x-later", lane="@gone", delay_s=500)
+    queue.enqueue({}, job_id="other")
+
+    dry = rosq_command("move", "--lane", "@gone", "--to", "main", "--dry-run")
+    assert (
+        "Would move 4 jobs of 4 waiting or delayed ones, 4 looked at to lane main: x-0, x-1, x-2, x-later" in dry.stdout
+    )
+    assert client.xlen(queue.keys.lane("@gone")) == 3
+
+    one = rosq_command("move", "--state", "waiting", "--id", "x-1", "--to", "urgent", "--why", "the client waits")
+    assert (one.exit_code, "Done: 1 of 1" in one.stdout) == (0, True)
+    told = json.loads(
+        rosq_command("move", "--lane", "@gone", "--to", "main", "--why", "its worker is gone", "--json").stdout
+    )
+    assert (told["planned"], told["done"], told["skipped"]) == (3, 3, [])
+    assert client.xlen(queue.keys.lane("@gone")) == 0
+    assert client.xlen(queue.keys.lane("main")) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("move 1 --why x", "--to"),
+        ("move --to main --why x", "Name jobs or give a filter"),
+        ("move --to main --all --why x", "say --yes"),
+        ("move --lane main --to main --why x", "in lane main already"),
+        ("move 1 --to main", "--why"),
+        ("move 1 --state active --to main --why x", "'active' is not one of"),
+        ("forget --why x", "--older-than or --keep"),
+        ("forget --all --keep 3 --why x", "--older-than or --keep"),
+        ("forget --all --why x", "say --yes"),
+        ("forget --keep 1", "--why"),
+        ("forget --state waiting --keep 1 --why x", "'waiting' is not one of"),
+    ],
+)
+def test_what_is_said_by_halves_is_refused_and_changes_nothing(
+    queue: Queue,
+    client: Any,
+    rosq_command: Callable[..., Result],
+    make_hands: Callable[..., Hands],
+    line: str,
+    sentence: str,
+) -> None:
+    finish(queue, make_hands("w1"), 2)
+    queue.enqueue({}, job_id="1", lane="other")
+    before = client.xlen(queue.keys.events)
+
+    result = rosq_command(*line.split())
+
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert client.xlen(queue.keys.events) == before
+
+
+# -- forget ------------------------------------------------------------------------------------------------------------
+
+
+def test_finished_jobs_are_forgotten_by_count_and_the_newest_stay(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], make_hands: Callable[..., Hands]
+) -> None:
+    finish(queue, make_hands("w1"), 7)
+
+    dry = rosq_command("forget", "--keep", "2", "--dry-run")
+    assert "Would forget 5 jobs (completed)." in dry.stdout
+    assert client.zcard(queue.keys.completed) == 7
+    done = rosq_command("forget", "--keep", "2", "--why", "memory")
+
+    assert (done.exit_code, "Forgot 5 jobs (completed)." in done.stdout) == (0, True)
+    assert client.zrange(queue.keys.completed, 0, -1) == ["done-5", "done-6"]
+    assert sorted(queue.find_jobs(f"done-{number}" for number in range(7))) == ["done-5", "done-6"]
+    [event] = events_of(client, queue, "forgotten")
+    assert event == {"event": "forgotten", "state": "completed", "count": "5", "by": "ann", "reason": "memory"}
+
+
+def test_finished_jobs_are_forgotten_by_age_or_count_whichever_takes_more(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], make_hands: Callable[..., Hands]
+) -> None:
+    finish(queue, make_hands("w1"), 6)
+    for number, days in enumerate((9, 8, 3)):
+        age(client, queue, f"done-{number}", days * 86_400)
+
+    assert json.loads(rosq_command("forget", "--older-than", "7d", "--dry-run", "--json").stdout)["planned"] == 2
+    assert json.loads(rosq_command("forget", "--keep", "5", "--dry-run", "--json").stdout)["planned"] == 1
+    told = json.loads(rosq_command("forget", "--older-than", "7d", "--keep", "3", "--why", "x", "--json").stdout)
+
+    assert (told["planned"], told["done"]) == (3, 3)
+    assert client.zrange(queue.keys.completed, 0, -1) == ["done-3", "done-4", "done-5"]
+
+
+def test_what_started_again_since_is_not_forgotten(
+    queue: Queue, steering: Steering, client: Any, make_hands: Callable[..., Hands]
+) -> None:
+    finish(queue, make_hands("w1"), 3, Outcome.FAIL)
+    count = steering.count_forgettable(JobState.FAILED, older_s=None, keep=0)
+    steering.restart(list(steering.see(["done-1"]).values()))
+
+    assert steering.forget(JobState.FAILED, count) == 2
+    assert steering.forget(JobState.FAILED, count) == 0
+
+    assert queue.find_jobs(["done-0", "done-1", "done-2"])["done-1"].state is JobState.WAITING
+    assert client.zcard(queue.keys.failed) == 0
+    assert len(events_of(client, queue, "forgotten")) == 1
+
+
+def test_many_are_forgotten_in_batches_that_do_not_hold_up_the_server(
+    queue: Queue, steering: Steering, client: Any
+) -> None:
+    pipe = client.pipeline(transaction=False)
+    for number in range(230):
+        pipe.hset(queue.keys.job(f"j-{number}"), mapping={"state": "completed", "finished_at_ms": 1000 + number})
+        pipe.zadd(queue.keys.completed, {f"j-{number}": 1000 + number})
+    pipe.execute()
+
+    told: list[int] = []
+    assert steering.forget(JobState.COMPLETED, 220, on_progress=told.append) == 220
+
+    assert told == [50, 100, 150, 200, 220]
+    assert client.zrange(queue.keys.completed, 0, 0) == ["j-220"]
+    assert {int(event["count"]) for event in events_of(client, queue, "forgotten")} == {50, 20}
+
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+
+def test_long_work_says_how_far_it_is_on_stderr_only(
+    capsys: pytest.CaptureFixture[str], queue: Queue, steering: Steering
+) -> None:
+    queue.enqueue_many([NewJob(job_id=f"x-{number}", data={}) for number in range(120)])
+    seen = list(steering.see([f"x-{number}" for number in range(120)]).values())
+
+    with Progress("Changed", len(seen), every_s=0.0) as progress:
+        steering.move(seen, to_lane="other", on_progress=progress.tell)
+
+    said = capsys.readouterr()
+    assert said.err == "Changed: 50 of 120 …\nChanged: 100 of 120 …\nChanged: 120 of 120 …\n"
+    assert said.out == ""
+
+
+def test_short_work_says_nothing_of_progress(redis_server: RedisServer, queue: Queue) -> None:
+    queue.enqueue_many([NewJob(job_id=f"x-{number}", data={}) for number in range(120)])
+    env = {**os.environ, **redis_server.env(), "ROSQ_QUEUE": queue.name}
+
+    result = subprocess.run(
+        command("drain", "--yes", "--why", "a test"), env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Removed 120 jobs" in result.stdout
