@@ -12,6 +12,8 @@ from redis import exceptions as redis_errors
 from rosq.fitness import OLDEST_VERSION
 from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
+from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
+from rosq.inspect.server_check import ServerCheck
 from rosq.inspect.view import View
 from rosq.inspect.words import duration
 
@@ -23,22 +25,6 @@ _PINGS = 30
 _SLOW_S = 0.01
 _SKEW_S = 2.0
 _FULL_SHARE = 0.8
-
-OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    #: ok; note: worth knowing; warning: look at it when you can; error: jobs are in danger or stuck.
-    level: str
-    #: What was looked at, one word.
-    subject: str
-    #: What was seen, one sentence.
-    seen: str
-    #: What to do about it; None where nothing needs doing.
-    advice: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +70,7 @@ class Doctor:
         self._check_replication()
         self._check_latency()
         self._check_clock(overview.seen_at.timestamp())
+        self._findings += ServerCheck(self._client, self._keys, self._info, overview).run()
         self._check_workers(overview)
         self._check_queue(overview)
         is_broken = self._check_keys()
@@ -127,15 +114,15 @@ class Doctor:
         used, limit = int(self._info.get("used_memory", 0)), int(self._info.get("maxmemory", 0))
         total = int(self._info.get("total_system_memory", 0))
         if limit and used >= limit * _FULL_SHARE:
-            seen = f"{used / limit:.0%} of maxmemory is used ({_mib(used)} of {_mib(limit)})."
+            seen = f"{used / limit:.0%} of maxmemory is used ({mib(used)} of {mib(limit)})."
             advice = "Raise maxmemory, or find what fills it: a full server refuses new jobs and stops the workers."
             self._add(ERROR if used >= limit * 0.95 else WARNING, "memory", seen, advice)
         elif not limit and total and used >= total * _FULL_SHARE:
             seen = f"No maxmemory is set, and {used / total:.0%} of the machine's memory is used."
             self._add(WARNING, "memory", seen, "Free some, or the machine will kill the server.")
         else:
-            of = f" of {_mib(limit)}" if limit else ", no maxmemory is set"
-            self._add(OK, "memory", f"{_mib(used)} used{of}.")
+            of = f" of {mib(limit)}" if limit else ", no maxmemory is set"
+            self._add(OK, "memory", f"{mib(used)} used{of}.")
 
     def _check_persistence(self) -> None:
         info = self._info
@@ -169,7 +156,8 @@ class Doctor:
             return
         replicas = [value for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
         if not replicas:
-            self._add(NOTE, "replication", "The server has no replica: if its disk is lost, so are the jobs.")
+            seen = "The server has no replica: if its disk is lost, so are the jobs."
+            self._add(NOTE, "replication", seen, "Run one, unless producers put lost jobs back by themselves.")
             return
         lags = [int(replica.get("lag", 0)) for replica in replicas]
         level = WARNING if max(lags) > 10 or any(replica.get("state") != "online" for replica in replicas) else OK
@@ -271,7 +259,3 @@ class Doctor:
 
 def _count(number: int, what: str) -> str:
     return f"1 {what} is" if number == 1 else f"{number:,} {what}s are"
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Examined:
     """What the doctor said."""
 
-    def __init__(self, server: RedisServer, queue_name: str, *options: str) -> None:
-        env = {**server.env(), "ROSQ_QUEUE": queue_name}
+    def __init__(self, server: RedisServer, queue_name: str, *options: str, username: str | None = None) -> None:
+        env = {**server.env(), "ROSQ_QUEUE": queue_name, "REDIS_USERNAME": username}
         result = CliRunner().invoke(main, ["doctor", "--json", *options], env=env)
         self.exit_code = result.exit_code
         self.told: dict[str, Any] = json.loads(result.stdout)
