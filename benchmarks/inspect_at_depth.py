@@ -12,7 +12,6 @@ import dataclasses
 import logging
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import threading
@@ -78,10 +77,10 @@ class Measured:
     """One command, run a few times."""
 
     line: str
-    #: Wall and CPU seconds of the whole process, in the middle of all runs.
+    #: Wall and CPU seconds of the whole process, and the slowest of its commands: of each the best of all runs, since
+    #: in the others another process may have had the core.
     wall_s: float
     cpu_s: float
-    #: The slowest of its commands, in the run where that was fastest: another process may have had the core else.
     slowest: str
     slowest_ms: float
 
@@ -149,8 +148,8 @@ def measure(client: Any, line: str, environment: dict[str, str], rounds: int) ->
     name, milliseconds = min(slowest, key=lambda each: each[1])
     return Measured(
         line=line,
-        wall_s=statistics.median(walls),
-        cpu_s=statistics.median(cpus),
+        wall_s=min(walls),
+        cpu_s=min(cpus),
         slowest=name,
         slowest_ms=milliseconds,
     )

@@ -10,6 +10,8 @@ import click
 from rosq import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rosq.inspect import Inspector
     from rosq.settings import RedisSettings
 
@@ -58,6 +60,17 @@ class Target:
 
     settings: RedisSettings
     queue: str | None
+
+    def find_used_queue(self, inspector: Inspector, lanes: Sequence[str] = ()) -> str:
+        """Return the queue, as `find_queue` does, and refuse one, or a lane of it, that nobody ever used.
+
+        What changes a queue mustn't say that it is done where a name was mistyped.
+        """
+        queue = self.find_queue(inspector)
+        mistake = inspector.find_mistake(queue, lanes)
+        if mistake is not None:
+            raise WrongUse(mistake)
+        return queue
 
     def find_queue(self, inspector: Inspector) -> str:
         """Return the queue that was named, else the only one there is."""

@@ -48,6 +48,7 @@ def jobs(target: Target, output: Output, wanted: JobFilter, limit: int, scan: in
         output,
         lambda inspector, queue: inspector.list_jobs(queue, wanted, limit=limit, scan=scan, cursor=cursor),
         draw_views.draw_jobs,
+        lanes=wanted.lanes,
     )
 
 
@@ -70,6 +71,7 @@ def delayed(target: Target, output: Output, wanted: JobFilter, limit: int, scan:
             queue, only, limit=limit, scan=scan, cursor=cursor, view="delayed"
         ),
         draw_views.draw_jobs,
+        lanes=wanted.lanes,
     )
 
 

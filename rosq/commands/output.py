@@ -23,7 +23,7 @@ from rosq.inspect.view import JSON_VERSION
 from rosq.inspect.words import use_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import tzinfo
 
     from rich.console import RenderableType
@@ -118,8 +118,13 @@ def show(
     exit_code: Callable[[V], int] = lambda _: 0,
     *,
     needs_queue: bool = True,
+    lanes: Sequence[str] = (),
 ) -> None:
-    """Look, print, and exit with what the view says; or go on until Ctrl-C, which is how watching ends well."""
+    """Look, print, and exit with what the view says; or go on until Ctrl-C, which is how watching ends well.
+
+    Args:
+        lanes: Lanes that were named, to be told of when there are none such.
+    """
     try:
         with Inspector(target.settings) as inspector:
             queue = target.find_queue(inspector) if needs_queue else ""
@@ -127,6 +132,8 @@ def show(
                 _watch(inspector, queue, output, output.watch_s, look, draw)
                 return
             view = look(inspector, queue)
+            if target.queue is not None and needs_queue and (mistake := inspector.find_mistake(queue, lanes)):
+                click.echo(mistake, err=True)
     except errors.RosqError as error:
         raise to_failure(error) from error
     if output.is_json:

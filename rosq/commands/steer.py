@@ -29,7 +29,7 @@ def pause(target: Target, deed: Deed) -> None:
     is paused, by whom, why and since when.
     """
     with failing(), Inspector(target.settings) as inspector:
-        queue = target.find_queue(inspector)
+        queue = target.find_used_queue(inspector)
         overview = inspector.look(queue)
         waiting = f"{overview.waiting:,} jobs wait, {overview.active:,} run and will finish"
         if deed.is_dry:
@@ -50,7 +50,7 @@ def pause(target: Target, deed: Deed) -> None:
 def resume(target: Target, deed: Deed) -> None:
     """Hand out jobs again, and wake workers for what waits."""
     with failing(), Inspector(target.settings) as inspector:
-        queue = target.find_queue(inspector)
+        queue = target.find_used_queue(inspector)
         overview = inspector.look(queue)
         if overview.pause is None:
             deed.say("resume", queue, f"Queue {queue} isn't paused.", is_done=False)
@@ -76,7 +76,7 @@ def drain(target: Target, deed: Deed, lanes: tuple[str, ...], with_delayed: bool
     if lanes and with_delayed:
         raise WrongUse("--delayed removes the delayed jobs of all lanes: it doesn't go with --lane.")
     with failing(), Inspector(target.settings) as inspector:
-        queue = target.find_queue(inspector)
+        queue = target.find_used_queue(inspector, lanes)
         overview = inspector.look(queue)
         count = _count_waiting(overview, lanes) + (overview.delayed if with_delayed else 0)
         what = f"{jobs_text(count)} of {_of_what(queue, lanes)}" + (", delayed ones too" if with_delayed else "")
@@ -123,7 +123,7 @@ def forget(
     if (older_s is None and keep is None) != is_all:
         raise WrongUse("Say which with --older-than or --keep; --all --yes alone means all that finished so far.")
     with failing(), Inspector(target.settings) as inspector:
-        queue = target.find_queue(inspector)
+        queue = target.find_used_queue(inspector)
         with Steering(target.settings, queue, by=deed.by, reason=deed.reason or "dry run") as steering:
             job_state = JobState(state)
             count = steering.count_forgettable(job_state, older_s=older_s, keep=0 if is_all else keep)

@@ -150,7 +150,7 @@ def _change(
     if not job_ids and not wanted.is_narrow and not is_all:
         raise WrongUse(f"Name jobs or give a filter; --all --yes means every {kind} job.")
     with failing(), Inspector(target.settings) as inspector:
-        queue = target.find_queue(inspector)
+        queue = target.find_used_queue(inspector, wanted.lanes)
         # Looking needs no reason.
         with Steering(target.settings, queue, by=deed.by, reason=deed.reason or "dry run") as steering:
             is_cut, of = False, ""

@@ -71,6 +71,9 @@ class Doctor:
         self._check_latency()
         self._check_clock(overview.seen_at.timestamp())
         self._findings += ServerCheck(self._client, self._keys, self._info, overview).run()
+        if not (overview.enqueued_total or overview.lane_count or overview.worker_count):
+            seen = f"Nothing was ever put on a queue named {self._keys.queue} here."
+            self._add(WARNING, "queue", seen, "Check the name: `rosq inspect queues` lists those that are there.")
         self._check_workers(overview)
         self._check_queue(overview)
         is_broken = self._check_keys()

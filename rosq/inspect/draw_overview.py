@@ -126,6 +126,8 @@ def draw_queues(view: QueuesView) -> RenderableType:
         )
         for each in view.queues
     ]
+    if not rows:
+        return Text("There is no queue on this Redis yet: it comes into being with its first job.")
     return Group(heading("Queues", shown(len(rows), view.count)), make_table(columns, rows, right=columns[2:]))
 
 

@@ -79,6 +79,8 @@ def draw_job(job: JobView) -> RenderableType:
         ]
         columns = ["handed to", f"at ({zone_name()})", "for", "outcome", "error"]
         parts += [Text(f"Hand-outs ({len(rows)})", "bold"), make_table(columns, rows, right=["for"]), Text()]
+    if job.state == "unknown" and not job.events:
+        return Group(parts[0])
     kept = "" if job.is_timeline_whole else "; older ones are no longer kept"
     parts.append(Text(f"Events ({len(job.events)}{kept})", "bold"))
     parts.append(_events_table(job.events, with_job=False))

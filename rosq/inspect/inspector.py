@@ -5,7 +5,7 @@ A view's module is imported when the view is asked for: a probe that runs each s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
@@ -15,7 +15,7 @@ from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import redis
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Names that a sentence lists.
+_NAMED = 10
 #: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
 _SCAN_STEPS = 200
 
@@ -66,6 +68,23 @@ class Inspector:
             names = sorted(str(name) for name in client.smembers(QUEUES))
             found = [name for name in names if client.exists(Keys(name).meta)]
             return found or _scan_for_queues(client)
+
+        return self._ask(ask)
+
+    def find_mistake(self, queue: str, lanes: Sequence[str] = ()) -> str | None:
+        """Say what may be mistyped: a queue that nobody ever used, or lanes that never had a job. None: nothing is."""
+        keys = Keys(queue)
+
+        def ask(client: Any) -> str | None:
+            if not client.exists(keys.meta, keys.lanes, keys.workers):
+                others = sorted(client.smembers(QUEUES))
+                there = f"there are {', '.join(others[:_NAMED])}" if others else "there is none on this server yet"
+                return f"Nothing was ever put on a queue named {queue}: check the name ({there})."
+            missing = [lane for lane in lanes if not client.sismember(keys.lanes, lane)]
+            if not missing:
+                return None
+            known = ", ".join(sorted(client.srandmember(keys.lanes, _NAMED)))
+            return f"Queue {queue} never had a lane {', '.join(missing)}: check the name (there are {known})."
 
         return self._ask(ask)
 

@@ -187,7 +187,8 @@ class _Look:
         oldest = self._client.xrange(stream, f"({last}" if last else "-", "+", count=1)
         if first and last and not is_after(first[0][0], last) and not self._is_pending(stream, first[0][0]):
             self._inconsistencies.append(
-                f"Entry {first[0][0]} of lane {name} was handed out and is nobody's; it will never be read again."
+                f"Entry {first[0][0]} of lane {name} was handed out and is nobody's; it will never be read again. "
+                "`rosq doctor` names its job, `rosq retry ID` starts it again."
             )
         age_s = self._now_s - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else None
         return LaneView(
@@ -211,7 +212,10 @@ class _Look:
         names = ["entry_id", "state", "attempts", "started_at_ms", "lease_until_ms", "worker"]
         found = dict(zip(names, self._client.hmget(self._keys.job(job_id), names), strict=True))
         if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
-            self._inconsistencies.append(f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it.")
+            self._inconsistencies.append(
+                f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it. "
+                "A worker drops it when it comes to it; `rosq doctor` says more."
+            )
             return
         holder = found["worker"] if consumer == RECOVERY_CONSUMER else consumer
         held[holder or consumer] = {"job_id": job_id, "lane": lane, **found}
@@ -271,11 +275,18 @@ class _Look:
             self._problems.append(
                 f"The server may evict keys (maxmemory-policy is {policy}) and no worker starts on it: set noeviction."
             )
+        used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+        if limit and used >= limit:
+            self._problems.append(
+                "The server's memory is full: it refuses new jobs, and workers wait. Raise maxmemory, or make room "
+                "(`rosq forget`)."
+            )
         return {
             "address": self._address,
             "version": server.get("valkey_version") or server.get("redis_version", "unknown"),
             "maxmemory_policy": policy,
-            "used_memory_bytes": memory.get("used_memory", 0),
+            "used_memory_bytes": used,
+            "maxmemory_bytes": limit,
         }
 
     def _judge(

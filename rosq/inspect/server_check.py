@@ -159,7 +159,7 @@ class ServerCheck:
             self._add(NOTE, "clients", seen, "Raise maxclients, or find who leaves connections open: CLIENT LIST.")
         else:
             of = f" of {limit:,} allowed" if limit else ""
-            self._add(OK, "clients", f"{connected:,} clients{of} are connected.")
+            self._add(OK, "clients", f"Clients connected: {connected:,}{of}.")
 
     def _check_buffers(self) -> None:
         cut = int(self._info.get("client_output_buffer_limit_disconnections", 0))
