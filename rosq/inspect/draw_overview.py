@@ -58,6 +58,8 @@ def _facts(overview: Overview) -> Text:
         due_in_s = overview.next_delayed.due_in_s
         when = f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
         text.append(f"  ·  next delayed job {overview.next_delayed.job_id} {when}")
+    hour = f"{overview.completed_last_hour:,} completed, {overview.failed_last_hour:,} failed"
+    text.append(f"  ·  last hour: {hour}")
     totals = f"{overview.enqueued_total:,} enqueued, {overview.completed_total:,} completed"
     text.append(f"  ·  ever: {totals}, {overview.failed_total:,} failed")
     return text

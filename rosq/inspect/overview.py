@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosq import fitness
 from rosq.finder import is_after, last_delivered
 from rosq.inspect.pause import read_pause
+from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, server_now
 from rosq.keys import GROUP, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
 
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 #: Lanes and workers that are looked at; the counts say when there are more.
 MAX_LANES = 200
 MAX_WORKERS = 200
-#: How long a delayed job may be overdue before it is a problem: nobody was there to wake it.
-_OVERDUE_S = 30.0
-#: A job that waits for longer, while somebody is idle who should take it, is trouble.
-_UNTAKEN_S = 10.0
+#: Lanes that one transaction looks at: it must not hold up the server.
+_LANES_AT_ONCE = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +84,9 @@ class Overview(View):
     enqueued_total: int
     completed_total: int
     failed_total: int
+    #: In the last hour, as far as finished jobs are kept.
+    completed_last_hour: int
+    failed_last_hour: int
     oldest_waiting_s: float | None
     next_delayed: NextDelayed | None
     lanes: list[LaneView]
@@ -114,6 +116,20 @@ def look(client: redis.Redis, keys: Keys, address: str) -> Overview:
     return _Look(client, keys, address).overview()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _LaneSeen:
+    """A lane at one instant."""
+
+    name: str
+    length: int
+    active: int
+    #: The last entry that was handed out.
+    last: str | None
+    pending: list[dict[str, Any]]
+    #: Its first entry.
+    first: str | None
+
+
 class _Look:
     """One look at one queue."""
 
@@ -131,18 +147,19 @@ class _Look:
         fitness.check_schema(meta.get("schema_version", str(SCHEMA_VERSION)), keys)
         lane_names = sorted(client.smembers(keys.lanes))
         held: dict[str, dict[str, Any]] = {}
-        lanes = [self._look_at_lane(name, held) for name in lane_names[:MAX_LANES]]
+        lanes = self._look_at_lanes(lane_names[:MAX_LANES], held)
         workers = self._look_at_workers(held)
         next_delayed = self._look_at_delayed()
         server = self._look_at_server()
+        delayed, completed, failed, worker_count, completed_1h, failed_1h = self._count()
         waiting, active = sum(lane.waiting for lane in lanes), sum(lane.active for lane in lanes)
         ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
         pause = read_pause(meta)
         if not meta and not lane_names and not workers:
             self._problems.append(f"Nothing was ever put on a queue named {keys.queue} here: check the name.")
-        self._judge(waiting, workers, next_delayed, pause)
+        self._problems += judge(waiting, workers, next_delayed, pause)
         if pause is None:
-            self._judge_lanes(lanes, workers)
+            self._problems += judge_lanes(lanes, workers)
         return Overview(
             view="overview",
             queue=keys.queue,
@@ -152,9 +169,11 @@ class _Look:
             inconsistencies=self._inconsistencies,
             waiting=waiting,
             active=active,
-            delayed=client.zcard(keys.delayed),
-            completed=client.zcard(keys.completed),
-            failed=client.zcard(keys.failed),
+            delayed=delayed,
+            completed=completed,
+            failed=failed,
+            completed_last_hour=completed_1h,
+            failed_last_hour=failed_1h,
             enqueued_total=int(meta.get("enqueued_total", 0)),
             completed_total=int(meta.get("completed_total", 0)),
             failed_total=int(meta.get("failed_total", 0)),
@@ -163,62 +182,113 @@ class _Look:
             lanes=lanes,
             lane_count=len(lane_names),
             workers=workers,
-            worker_count=client.zcard(keys.workers),
+            worker_count=worker_count,
             server=server,
             pause=pause,
         )
 
-    def _look_at_lane(self, name: str, held: dict[str, dict[str, Any]]) -> LaneView:
-        stream = self._keys.lane(name)
+    def _count(self) -> list[int]:
+        keys, hour_ago_ms = self._keys, int((self._now_s - 3_600) * 1000)
+        pipe = self._client.pipeline(transaction=False)
+        for key in (keys.delayed, keys.completed, keys.failed, keys.workers):
+            pipe.zcard(key)
+        for key in (keys.completed, keys.failed):
+            pipe.zcount(key, hour_ago_ms, "+inf")
+        counts: list[int] = pipe.execute()
+        return counts
+
+    def _look_at_lanes(self, names: list[str], held: dict[str, dict[str, Any]]) -> list[LaneView]:
+        """Look at lanes in few round trips: first each at one instant, then at what was found in them."""
+        seen = [
+            lane
+            for start in range(0, len(names), _LANES_AT_ONCE)
+            for lane in self._read_lanes(names[start:][:_LANES_AT_ONCE])
+        ]
+        pipe = self._client.pipeline(transaction=False)
+        for lane in seen:
+            pipe.xrange(self._keys.lane(lane.name), f"({lane.last}" if lane.last else "-", "+", count=1)
+        views = []
+        for lane, oldest in zip(seen, pipe.execute(), strict=True):
+            self._check_first(lane)
+            age_s = self._now_s - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else None
+            views.append(
+                LaneView(
+                    name=lane.name,
+                    waiting=max(lane.length - lane.active, 0),
+                    active=lane.active,
+                    oldest_waiting_s=None if age_s is None else max(age_s, 0.0),
+                )
+            )
+        self._note_held([(lane.name, entry) for lane in seen for entry in lane.pending][:MAX_WORKERS], held)
+        return views
+
+    def _read_lanes(self, names: list[str]) -> list[_LaneSeen]:
         pipe = self._client.pipeline(transaction=True)
-        pipe.xlen(stream)
-        pipe.xinfo_groups(stream)
-        pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
-        pipe.xrange(stream, "-", "+", count=1)
-        length, groups, pending, first = pipe.execute(raise_on_error=False)
+        for name in names:
+            stream = self._keys.lane(name)
+            pipe.xlen(stream)
+            pipe.xinfo_groups(stream)
+            pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
+            pipe.xrange(stream, "-", "+", count=1)
         # A lane without entries may have no key, and one that nobody read yet no group.
-        last = None if isinstance(groups, Exception) else last_delivered(groups)
-        pending = [] if isinstance(pending, Exception) else pending
-        active = 0
-        if not isinstance(groups, Exception):
-            active = next((group["pending"] for group in groups if group["name"] == GROUP), 0)
-        for entry in pending:
-            self._note_held(name, entry, held)
-        oldest = self._client.xrange(stream, f"({last}" if last else "-", "+", count=1)
-        if first and last and not is_after(first[0][0], last) and not self._is_pending(stream, first[0][0]):
+        answers = pipe.execute(raise_on_error=False)
+        seen = []
+        for number, name in enumerate(names):
+            length, groups, pending, first = answers[4 * number : 4 * number + 4]
+            groups = [] if isinstance(groups, Exception) else groups
+            seen.append(
+                _LaneSeen(
+                    name=name,
+                    length=length,
+                    active=next((group["pending"] for group in groups if group["name"] == GROUP), 0),
+                    last=last_delivered(groups),
+                    pending=[] if isinstance(pending, Exception) else pending,
+                    first=first[0][0] if first else None,
+                )
+            )
+        return seen
+
+    def _check_first(self, lane: _LaneSeen) -> None:
+        """The first entry is waiting or pending; else it was handed out, and nobody will settle it."""
+        if not lane.first or not lane.last or is_after(lane.first, lane.last):
+            return
+        if any(entry["message_id"] == lane.first for entry in lane.pending[:1]):
+            return
+        if not self._is_pending(self._keys.lane(lane.name), lane.first):
             self._inconsistencies.append(
-                f"Entry {first[0][0]} of lane {name} was handed out and is nobody's; it will never be read again. "
+                f"Entry {lane.first} of lane {lane.name} was handed out and is nobody's; it will never be read again. "
                 "`rosq doctor` names its job, `rosq retry ID` starts it again."
             )
-        age_s = self._now_s - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else None
-        return LaneView(
-            name=name,
-            waiting=max(length - active, 0),
-            active=active,
-            oldest_waiting_s=None if age_s is None else max(age_s, 0.0),
-        )
 
     def _is_pending(self, stream: str, entry_id: str) -> bool:
         return bool(self._client.xpending_range(stream, GROUP, entry_id, entry_id, 1)) or not self._client.xrange(
             stream, entry_id, entry_id
         )
 
-    def _note_held(self, lane: str, pending: dict[str, Any], held: dict[str, dict[str, Any]]) -> None:
-        entry_id, consumer = pending["message_id"], pending["consumer"]
-        entries = self._client.xrange(self._keys.lane(lane), entry_id, entry_id)
-        if not entries:
-            return
-        job_id = entries[0][1].get("job_id", "")
+    def _note_held(self, handed_out: list[tuple[str, dict[str, Any]]], held: dict[str, dict[str, Any]]) -> None:
+        """Note who holds which job, by all that is handed out."""
+        pipe = self._client.pipeline(transaction=False)
+        for lane, entry in handed_out:
+            pipe.xrange(self._keys.lane(lane), entry["message_id"], entry["message_id"])
+        known = [
+            (lane, entry, entries[0][1].get("job_id", ""))
+            for (lane, entry), entries in zip(handed_out, pipe.execute(), strict=True)
+            if entries
+        ]
         names = ["entry_id", "state", "attempts", "started_at_ms", "lease_until_ms", "worker"]
-        found = dict(zip(names, self._client.hmget(self._keys.job(job_id), names), strict=True))
-        if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
-            self._inconsistencies.append(
-                f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it. "
-                "A worker drops it when it comes to it; `rosq doctor` says more."
-            )
-            return
-        holder = found["worker"] if consumer == RECOVERY_CONSUMER else consumer
-        held[holder or consumer] = {"job_id": job_id, "lane": lane, **found}
+        for _, _, job_id in known:
+            pipe.hmget(self._keys.job(job_id), names)
+        for (lane, entry, job_id), values in zip(known, pipe.execute(), strict=True):
+            found = dict(zip(names, values, strict=True))
+            entry_id, consumer = entry["message_id"], entry["consumer"]
+            if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
+                self._inconsistencies.append(
+                    f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it. "
+                    "A worker drops it when it comes to it; `rosq doctor` says more."
+                )
+                continue
+            holder = found["worker"] if consumer == RECOVERY_CONSUMER else consumer
+            held[holder or consumer] = {"job_id": job_id, "lane": lane, **found}
 
     def _is_still_pending(self, lane: str, entry_id: str) -> bool:
         """Whether it is so at a second look: the job may have been settled between the two steps of the first."""
@@ -288,41 +358,3 @@ class _Look:
             "used_memory_bytes": used,
             "maxmemory_bytes": limit,
         }
-
-    def _judge(
-        self, waiting: int, workers: list[WorkerView], next_delayed: NextDelayed | None, pause: Pause | None
-    ) -> None:
-        if pause is not None:
-            self._problems.append(f"The queue is {pause}: nothing new is handed out until `rosq resume`.")
-        alive = [worker for worker in workers if worker.state != "lost"]
-        if waiting and not alive:
-            self._problems.append(f"{waiting:,} jobs wait and no worker is there: start one.")
-        for worker in workers:
-            if worker.state == "lost" and worker.job_id is not None:
-                left_s = worker.lease_left_s or 0.0
-                when = f"in {left_s:.0f} s" if left_s > 0 else "as soon as any worker has stood for a whole lease"
-                self._problems.append(
-                    f"Worker {worker.name} is gone and holds job {worker.job_id}: it is given back {when}."
-                )
-        if next_delayed is not None and next_delayed.due_in_s < -_OVERDUE_S:
-            why = "no worker is there" if not alive else "all workers are busy"
-            self._problems.append(
-                f"Delayed job {next_delayed.job_id} is overdue by {-next_delayed.due_in_s:.0f} s: {why}."
-            )
-
-    def _judge_lanes(self, lanes: list[LaneView], workers: list[WorkerView]) -> None:
-        """Name what waits although somebody is free: an idle worker takes a new job at once, unless it stands by."""
-        states = {worker.name: worker.state for worker in workers}
-        if all(state == "lost" for state in states.values()):
-            return  # said already
-        for lane in lanes:
-            if lane.waiting == 0 or (lane.oldest_waiting_s or 0.0) < _UNTAKEN_S:
-                continue
-            owner = lane.name.removeprefix("@")
-            waits = f"{lane.waiting:,} jobs wait in lane {lane.name} for up to {lane.oldest_waiting_s:.0f} s"
-            if owner != lane.name and states.get(owner, "lost") == "lost":
-                self._problems.append(f"{waits}, and worker {owner} isn't there: start it.")
-            elif owner != lane.name and states[owner] == "idle":
-                self._problems.append(f"{waits}, and worker {owner} is idle and doesn't take them: see its log.")
-            elif owner == lane.name and "idle" in states.values():
-                self._problems.append(f"{waits}, and the idle workers don't take them: see in their logs why.")

@@ -196,7 +196,7 @@ def test_jobs_that_idle_workers_leave_lying_degrade_the_verdict(
     problems = re.sub(r" for up to 6\d s", "", " ".join(overview.problems))
     assert "1 jobs wait in lane main, and the idle workers don't take them" in problems
     assert "lane @w1, and worker w1 is idle and doesn't take them" in problems
-    assert "lane @w2, and worker w2 isn't there: start it" in problems
+    assert "lane @w2, and worker w2 isn't there: start it, or `rosq move` them" in problems
 
 
 def test_a_queue_that_nobody_ever_used_is_not_ok(redis_server: RedisServer) -> None:
