@@ -60,6 +60,7 @@ def main(
     \b
     rosq inspect                 the only queue of the Redis on this machine
     rosq inspect explain 123     why job 123 isn't running now, and when it will
+    rosq top                     a screen that stays: all views, by keys
     rosq doctor                  what is wrong, and what to do about it
     rosq repair --dry-run        jobs, entries and leases that contradict each other
     rosq retry --error timeout --dry-run

@@ -41,6 +41,7 @@ _waiting_age_option = click.option(
         "errors": "rosq.commands.look_jobs:list_errors",
         "events": "rosq.commands.look_events:events",
         "history": "rosq.commands.look_events:history",
+        "snapshot": "rosq.commands.snapshot:snapshot",
         "schema": "rosq.commands.schema:schema",
     },
     invoke_without_command=True,

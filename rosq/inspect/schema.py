@@ -16,7 +16,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rosq.inspect import doctor, explain, failures, history, job_view, jobs, overview, pause, pending, rows, tail
+from rosq.inspect import (
+    doctor,
+    explain,
+    failures,
+    history,
+    job_view,
+    jobs,
+    overview,
+    pause,
+    pending,
+    rows,
+    snapshot,
+    tail,
+)
 from rosq.inspect import timeline as timelines
 from rosq.inspect.steering_view import SteeringView
 from rosq.inspect.view import JSON_VERSION
@@ -34,6 +47,7 @@ VIEWS: dict[str, type[Any]] = {
     "events": tail.EventsView,
     "history": history.History,
     "doctor": doctor.Diagnosis,
+    "snapshot": snapshot.Snapshot,
     "steering": SteeringView,
 }
 #: Lines that aren't views: of `events -f`, and of `--watch` while the server is away.
@@ -43,6 +57,13 @@ LINES = ("event", "unreachable")
 _NAMES: dict[str, Any] = {
     "datetime": datetime,
     "EventView": timelines.EventView,
+    "Diagnosis": doctor.Diagnosis,
+    "ErrorsView": failures.ErrorsView,
+    "EventsView": tail.EventsView,
+    "History": history.History,
+    "JobsView": jobs.JobsView,
+    "Overview": overview.Overview,
+    "PendingList": pending.PendingList,
     "DeliveryView": timelines.DeliveryView,
     "JobData": dict[str, Any],
     "JobRow": rows.JobRow,

@@ -44,6 +44,7 @@ COMMANDS = [
     ("events", "inspect events"),
     ("history", "inspect history"),
     ("doctor", "doctor"),
+    ("snapshot", "inspect snapshot"),
     ("steering", "retry failed nothing --dry-run"),
     ("steering", "move waiting --to urgent --dry-run"),
     ("steering", "drain --dry-run"),
@@ -93,9 +94,24 @@ def full_queue(queue: Queue, make_hands: Callable[..., Hands]) -> Queue:
 def test_every_view_fits_its_schema(redis_server: RedisServer, full_queue: Queue, name: str, line: str) -> None:
     env = {**redis_server.env(), "ROSQ_QUEUE": full_queue.name}
 
-    result = CliRunner().invoke(main, [*line.split(), "--json"], env=env)
+    options = [] if name == "snapshot" else ["--json"]
+    result = CliRunner().invoke(main, [*line.split(), *options], env=env)
 
     check(name, json.loads(result.stdout))
+
+
+def test_a_snapshot_is_a_file_without_data_of_jobs(redis_server: RedisServer, queue: Queue, tmp_path: Path) -> None:
+    queue.enqueue({"password": "s3cret"}, job_id="1")
+    env = {**redis_server.env(), "ROSQ_QUEUE": queue.name}
+
+    result = CliRunner().invoke(main, ["inspect", "snapshot", "-o", str(tmp_path / "queue.json")], env=env)
+
+    text = (tmp_path / "queue.json").read_text()
+    check("snapshot", json.loads(text))
+    assert (result.exit_code, "queue.json" in result.stdout, "s3cret" in text) == (0, True, False)
+    assert [job["job_id"] for job in json.loads(text)["jobs"]["waiting"]["jobs"]] == ["1"]
+    nowhere = CliRunner().invoke(main, ["inspect", "snapshot", "-o", "/nowhere/queue.json"], env=env)
+    assert (nowhere.exit_code, "/nowhere/queue.json" in nowhere.stderr) == (1, True)
 
 
 def test_what_does_not_fit_is_found(redis_server: RedisServer, full_queue: Queue) -> None:
