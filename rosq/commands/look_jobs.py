@@ -12,7 +12,7 @@ from rosq.commands.options import filter_options
 from rosq.commands.output import Output, output_options, show
 from rosq.commands.params import DURATION
 from rosq.inspect import draw_views
-from rosq.inspect.jobs import DEFAULT_LIMIT, DEFAULT_SCAN
+from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_SCAN, ERRORS_SCAN
 from rosq.job import JobState
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def pending(target: Target, output: Output, limit: int) -> None:
 @click.option(
     "--scan",
     type=click.IntRange(1),
-    default=5_000,
+    default=ERRORS_SCAN,
     show_default=True,
     help="Look at so many failed, and so many delayed jobs at most.",
 )

@@ -12,8 +12,8 @@ import click
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, Target, WrongUse
 from rosq.commands.deed import Deed, Progress, deed_options, failing, jobs_text
 from rosq.commands.options import filter_options
+from rosq.inspect.bounds import DEFAULT_SCAN
 from rosq.inspect.inspector import Inspector
-from rosq.inspect.jobs import DEFAULT_SCAN
 from rosq.inspect.steering_view import Skipped
 from rosq.job import JobState
 from rosq.keys import check_name

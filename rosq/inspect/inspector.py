@@ -11,6 +11,7 @@ from redis import exceptions as redis_errors
 
 from rosq import errors, fitness
 from rosq.client import make_client
+from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_SCAN
 from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
 
@@ -133,8 +134,8 @@ class Inspector:
         queue: str,
         wanted: JobFilter,
         *,
-        limit: int,
-        scan: int,
+        limit: int = DEFAULT_LIMIT,
+        scan: int = DEFAULT_SCAN,
         cursor: str | None = None,
         view: str = "jobs",
         on_progress: Callable[[int], None] = lambda _: None,

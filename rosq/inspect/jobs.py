@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from rosq.inspect.filters import JobFilter
     from rosq.keys import Keys
 
-#: Jobs that one listing shows, and looks at, unless asked for more.
-DEFAULT_LIMIT = 50
-DEFAULT_SCAN = 10_000
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobsView(View):

@@ -215,7 +215,8 @@ def _list_events(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.
     view = inspector.list_events(wanted.queue, EventFilter(), limit=_MAX_EVENTS)
     rows = [
         Row(
-            key=each.id,
+            # Two changes that one script made share an id.
+            key=f"{each.id} {each.event} {each.job_id}",
             cells=(
                 f"{in_zone(each.at):%H:%M:%S.%f}"[:-3],
                 state_text(each.event),

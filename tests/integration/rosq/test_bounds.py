@@ -51,6 +51,8 @@ def server() -> Iterator[EmbeddedRedis]:
                     [NewJob(job_id=f"later-{number}", data={}, delay_s=3_600) for number in range(depth)]
                 )
                 _let_fail(client, queue, depth)
+                for _ in range(2 * LIMIT):
+                    client.xadd(queue.keys.events, {"event": "moved", "job_id": "job-0", "lane": "main", "was": "main"})
         yield server
 
 

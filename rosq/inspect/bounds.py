@@ -1,0 +1,10 @@
+"""How much one look looks at, unless it is asked for more."""
+
+from __future__ import annotations
+
+#: Jobs that one listing shows.
+DEFAULT_LIMIT = 50
+#: Jobs that it looks at to find them.
+DEFAULT_SCAN = 10_000
+#: Failed jobs, and delayed ones, that are looked at to group their errors.
+ERRORS_SCAN = 5_000
