@@ -304,6 +304,32 @@ def test_a_job_that_crashes_too_often_fails_saying_so(
     assert client.zscore(queue.keys.failed, "1") is not None
 
 
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_the_last_holder_of_a_job_that_failed_of_its_crashes_is_told_that_it_lost_it(
+    queue: Queue, make_hands: Callable[..., Hands], outcome: Outcome
+) -> None:
+    # Given a holder that was paused past its lease, whose job failed meanwhile: it crashed once too often
+    queue.enqueue({"order_id": 1}, job_id="1")
+    settings = QueueSettings(max_crashes=1)
+    hands = make_hands("w1", lease_s=0.3, settings=settings)
+    delivery = take(hands)
+    sweeper = Recovery(
+        keys=queue.keys, wire=hands.consumer.wire, queue_settings=settings, settings=WorkerSettings(lease_s=0.3)
+    )
+    wait_until(lambda: sweeper.run_once().failed == 1, "the job to fail")
+
+    # When it goes on and settles
+    settlement = Settlement(delivery=delivery, outcome=outcome, error="broken", delay_s=30)
+    code = hands.consumer.settle_over(hands.consumer.wire, settlement)
+
+    # Then it learns that the job isn't its own any more: it settled nothing, whatever it believes
+    assert code is Code.LOST
+    assert beat(hands, delivery)[1] == Code.LOST
+    job = queue.find_job("1")
+    assert job is not None
+    assert (job.state, job.crashes, job.attempts) == (JobState.FAILED, 1, 0)
+
+
 def test_dead_holders_are_found_behind_many_living_ones(
     queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
 ) -> None:
