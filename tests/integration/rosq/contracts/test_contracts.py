@@ -1,0 +1,88 @@
+"""Every script keeps its header's word: what it answers, that a refusal writes nothing, and what a second call does."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rosq import RedisSettings, script
+from tests.integration.rosq.contracts import queue_cases, worker_cases
+from tests.integration.rosq.contracts.recorder import recorder, send_again
+from tests.integration.rosq.contracts.stage import CASES, Case, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import redis
+
+    from tests.servers import RedisServer
+
+#: Importing them has filled the table.
+_FILLED = (worker_cases, queue_cases)
+_WITHOUT_CODE = {"promote"}
+
+
+@pytest.fixture
+def stage(redis_server: RedisServer, queue_name: str, client: redis.Redis) -> Iterator[Stage]:
+    with recorder(redis_server.host, redis_server.port) as recording:
+        settings = RedisSettings(
+            port=recording.port, db=redis_server.db, username=redis_server.username, password=redis_server.password
+        )
+        stage = Stage(recording, settings, queue_name, client)
+        try:
+            yield stage
+        finally:
+            stage.close()
+
+
+def code_of(name: str, answer: Any) -> Any:
+    if name in _WITHOUT_CODE:
+        return None
+    if name == "heartbeat":
+        return answer[1]
+    return int(answer[0]) if isinstance(answer, list) else int(answer)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+def test_a_step_answers_as_promised_and_a_second_call_changes_nothing_more(stage: Stage, case: Case) -> None:
+    # Given the scene
+    play = case.play(stage)
+    next(play)
+    before = stage.dump(case.ignoring)
+
+    # When the step is made
+    with pytest.raises(StopIteration):
+        next(play)
+
+    # Then it answers what its header says, and has written something only if it did something
+    call = stage.last(case.script)
+    assert code_of(case.script, call.answer) == case.answer
+    after = stage.dump(case.ignoring)
+    assert (after != before) is case.is_writing
+
+    # And whoever lost that answer and sends the same again is told so, and does no harm
+    again = send_again(stage.client, call)
+    assert code_of(case.script, again) == case.again
+    if not case.is_writing_again:
+        assert stage.dump(case.ignoring) == after
+
+
+@pytest.mark.parametrize("name", script.list_names())
+def test_every_answer_that_a_scripts_header_names_is_in_the_table(name: str) -> None:
+    cases = [case for case in CASES if case.script == name]
+
+    assert [case for case in cases if case.is_writing], f"{name}: a scene in which it does its work is missing"
+    missing = codes_in_header(name) - {case.answer for case in cases}
+    assert not missing, f"{name}: no scene in which it answers {sorted(missing)}"
+
+
+def codes_in_header(name: str) -> set[int]:
+    """The codes that stand under `Returns`; a script that returns a count, or two times, names none."""
+    text = (importlib.resources.files("rosq") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")
+    header = " ".join(line.removeprefix("-- ") for line in text.split("-- @include")[0].splitlines())
+    returns = re.search(r"\bReturns (.*?)(?=Replay:|Events |Touches |local |$)", header)
+    assert returns, f"{name}: its header doesn't say what it returns"
+    return {int(code) for code in re.findall(r"(?:^|[ ,(])(-?\d)(?=[ ,.)])", returns.group(1))}
