@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-containers bench lint types proto proto-check reference migrate clean
+.PHONY: help demo up test test-long test-containers bench lint types proto proto-check reference migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ up: $(STAMP) ## The same system, and it stays: addresses and commands to try are
 
 test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker needed). Options: ARGS='-k name'
 	@$(PYTEST) $(ARGS)
+
+test-long: $(STAMP) ## Random steps and kills in numbers that take an hour: ROSQ_PROPERTY_STEPS (100000), ROSQ_KILL_JOBS (10000), ROSQ_CUT_JOBS (5000)
+	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
+	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} \
+	  $(BIN)/python -m pytest tests/integration/rosq/property tests/integration/rosq/storm $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq life orders_service worker) $(ARGS)

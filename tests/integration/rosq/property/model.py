@@ -1,0 +1,265 @@
+"""What a queue promises, as a dict of jobs and a clock: no streams, no entries, no scripts.
+
+Times are seconds. Every method does what the call of the same name promises and returns what it should answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from rosq import JobState, QueueSettings
+from rosq.script import Code
+from rosq.settlement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LEASE_S = 650.0
+#: Few are kept, few crashes are allowed: limits are met often. Every time here differs from any sum of clock steps by
+#: at least ten seconds, so that what a run itself takes decides nothing.
+SETTINGS = QueueSettings(
+    max_crashes=3,
+    crash_pause_s=50,
+    keep_completed=2,
+    keep_completed_s=350,
+    keep_failed=3,
+    keep_failed_s=1_250,
+    forget_worker_s=2_050,
+)
+_LIVE = (JobState.WAITING, JobState.ACTIVE, JobState.DELAYED)
+
+
+@dataclasses.dataclass(kw_only=True)
+class ModelJob:
+    """One job: where it stands, and who has it."""
+
+    lane: str
+    data: Any
+    created_s: float
+    #: Its last fence, or the floor that it was given.
+    fence: int
+    state: JobState = JobState.WAITING
+    #: Its place in the lane, while it waits.
+    place: int = 0
+    attempts: int = 0
+    crashes: int = 0
+    #: Of the last delivery; None where no delivery may settle the job, whatever its fence.
+    token: str | None = None
+    worker: str = ""
+    instance: str = ""
+    lease_until_s: float = 0.0
+    due_s: float = 0.0
+    finished_s: float = 0.0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in _LIVE
+
+
+class Model:
+    """The queue as it should be."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+        #: The greatest fence of each id that anybody ever saw. The outside keeps it: nothing here ever sets it back.
+        self.greatest: dict[str, int] = {}
+        self._places = itertools.count()
+        self.lose_everything()
+
+    def lose_everything(self) -> None:
+        self.jobs: dict[str, ModelJob] = {}
+        self.holds: dict[str, tuple[str, float]] = {}
+        self.is_paused = False
+        self.totals = dict.fromkeys(("enqueued", "reopened", "completed", "failed"), 0)
+
+    def of(self, state: JobState) -> list[str]:
+        return [job_id for job_id, job in self.jobs.items() if job.state is state]
+
+    # -- producers -----------------------------------------------------------------------------------------------------
+
+    def enqueue(self, job_id: str, data: Any, lane: str, delay_s: float, floor: int) -> tuple[str, JobState]:
+        job = self.jobs.get(job_id)
+        if job is not None:
+            return ("duplicate" if job.data == data else "conflict"), job.state
+        self.totals["enqueued"] += 1
+        return "created", self._begin(job_id, data, lane, delay_s, floor)
+
+    def reopen(self, job_id: str, data: Any, lane: str, delay_s: float, floor: int) -> tuple[str, JobState]:
+        job = self.jobs.get(job_id)
+        if job is not None and job.is_live:
+            return "live", job.state
+        self.totals["reopened"] += 1
+        return "reopened", self._begin(job_id, data, lane, delay_s, max(floor, job.fence if job else 0))
+
+    def _begin(self, job_id: str, data: Any, lane: str, delay_s: float, fence: int) -> JobState:
+        job = self.jobs[job_id] = ModelJob(lane=lane, data=data, created_s=self.now_s, fence=fence)
+        self._put(job, delay_s)
+        return job.state
+
+    def _put(self, job: ModelJob, delay_s: float) -> None:
+        """Into its lane, or among the delayed ones."""
+        if delay_s > 0:
+            job.state, job.due_s = JobState.DELAYED, self.now_s + delay_s
+        else:
+            job.state, job.place = JobState.WAITING, next(self._places)
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def hold(self, name: str, instance: str, proofs: Sequence[str] = ()) -> bool:
+        held = self.holder(name)
+        if held is not None and held not in (instance, *proofs):
+            return False
+        self.holds[name] = (instance, self.now_s + LEASE_S)
+        return True
+
+    def holder(self, name: str) -> str | None:
+        instance, until_s = self.holds.get(name, ("", 0.0))
+        return instance if until_s > self.now_s else None
+
+    def code(self, job_id: str, fence: int, token: str) -> Code:
+        """What this delivery is told when it settles or beats."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return Code.GONE
+        if (job.fence, job.token) != (fence, token):
+            return Code.LOST
+        if job.state is not JobState.ACTIVE:
+            return Code.ALREADY_SETTLED
+        return Code.HELD if job.lease_until_s > self.now_s else Code.LOST
+
+    def beat(self, name: str, instance: str, job_id: str, fence: int, token: str) -> tuple[bool, Code]:
+        is_held = self.holder(name) == instance
+        if is_held:
+            self.holds[name] = (instance, self.now_s + LEASE_S)
+        code = self.code(job_id, fence, token)
+        if code is Code.HELD:
+            self.jobs[job_id].lease_until_s = self.now_s + LEASE_S
+        return is_held, code
+
+    def settle(self, delivery: Any, outcome: Outcome, lane: str | None, delay_s: float) -> Code:
+        code = self.code(delivery.job_id, delivery.fence, delivery.token)
+        if code is not Code.HELD:
+            return code
+        job = self.jobs[delivery.job_id]
+        job.crashes = 0
+        job.attempts += outcome in (Outcome.FAIL, Outcome.RETRY)
+        if outcome in (Outcome.COMPLETE, Outcome.FAIL):
+            self._finish(job, JobState.COMPLETED if outcome is Outcome.COMPLETE else JobState.FAILED)
+        else:
+            job.lane = lane or delivery.lane
+            self._put(job, 0.0 if outcome is Outcome.RELEASE else delay_s)
+        return code
+
+    def _finish(self, job: ModelJob, state: JobState) -> None:
+        job.state, job.finished_s = state, self.now_s
+        self.totals[state.value] += 1
+
+    def _crash(self, job: ModelJob) -> bool:
+        """Count one; True if the job failed of it, after which nobody may settle it any more."""
+        job.crashes += 1
+        if job.crashes < SETTINGS.max_crashes:
+            return False
+        self._finish(job, JobState.FAILED)
+        job.token = None
+        return True
+
+    def fetch(self, name: str, instance: str, lanes: Sequence[str], token: str, overran: str = "") -> str | None:
+        """The job that is handed out, now active; `delivered` tells the fence. None if there is none."""
+        for job_id in self.of(JobState.ACTIVE):
+            job = self.jobs[job_id]
+            if job.worker == name:
+                is_crash = job.instance != instance or job.token == overran
+                if not (is_crash and self._crash(job)):
+                    return self._hand_out(job_id, name, instance, token)
+        if self.is_paused:
+            return None
+        for lane in lanes:
+            waiting = [job_id for job_id in self.of(JobState.WAITING) if self.jobs[job_id].lane == lane]
+            if waiting:
+                return self._hand_out(min(waiting, key=lambda each: self.jobs[each].place), name, instance, token)
+        return None
+
+    def _hand_out(self, job_id: str, name: str, instance: str, token: str) -> str:
+        job = self.jobs[job_id]
+        job.state, job.worker, job.instance, job.token = JobState.ACTIVE, name, instance, token
+        job.lease_until_s = self.now_s + LEASE_S
+        return job_id
+
+    def delivered(self, job_id: str, fence: int) -> None:
+        """Note the fence of the delivery that was just handed out: it only ever grows."""
+        job = self.jobs[job_id]
+        assert fence > max(self.greatest.get(job_id, 0), job.fence), "a fence that doesn't grow"
+        assert fence < 2**53
+        self.greatest[job_id] = job.fence = fence
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        for job_id in self.of(JobState.ACTIVE):
+            job = self.jobs[job_id]
+            if job.lease_until_s <= self.now_s and not self._crash(job):
+                job.token = None
+                self._put(job, min(SETTINGS.crash_pause_s * 2 ** (job.crashes - 1), 60))
+
+    def promote(self, order: Sequence[str]) -> None:
+        """Whoever is due goes, the earliest first; of those due at one time Redis says the order."""
+        assert sorted(order) == sorted(self.of(JobState.DELAYED))
+        dues = [self.jobs[job_id].due_s for job_id in order]
+        assert dues == sorted(dues), "the delayed ones lie by their time"
+        for job_id in order:
+            if self.jobs[job_id].due_s <= self.now_s:
+                self._put(self.jobs[job_id], 0)
+
+    def forget(self, state: JobState, known: Iterable[str]) -> None:
+        """Take over what retention removed; it must have been allowed to: too old, or the oldest of too many."""
+        keep, keep_s = {
+            JobState.COMPLETED: (SETTINGS.keep_completed, SETTINGS.keep_completed_s),
+            JobState.FAILED: (SETTINGS.keep_failed, SETTINGS.keep_failed_s),
+        }[state]
+        finished = sorted(self.jobs[job_id].finished_s for job_id in self.of(state))
+        surplus = max(len(finished) - keep, 0)
+        gone = [job_id for job_id in self.of(state) if job_id not in known]
+        young = [job_id for job_id in gone if self.jobs[job_id].finished_s > self.now_s - keep_s]
+        assert len(young) <= surplus, f"{young} were forgotten too early"
+        assert all(self.jobs[job_id].finished_s <= finished[surplus - 1] for job_id in young), "not the oldest first"
+        for job_id in gone:
+            del self.jobs[job_id]
+
+    # -- steering ------------------------------------------------------------------------------------------------------
+
+    def restart(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        job.attempts = job.crashes = 0
+        job.token = None
+        self.totals["reopened"] += 1
+        self._put(job, 0)
+
+    def advance(self, job_id: str) -> None:
+        self._put(self.jobs[job_id], 0)
+
+    def move(self, job_id: str, from_lane: str, to_lane: str) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or job.lane != from_lane or from_lane == to_lane:
+            return False
+        if job.state not in (JobState.WAITING, JobState.DELAYED):
+            return False
+        job.lane = to_lane
+        if job.state is JobState.WAITING:
+            self._put(job, 0)
+        return True
+
+    def drain(self, lanes: Sequence[str], *, with_delayed: bool) -> int:
+        removed = [
+            job_id
+            for job_id, job in self.jobs.items()
+            if job.created_s <= self.now_s
+            and (
+                (job.state is JobState.WAITING and (not lanes or job.lane in lanes))
+                or (job.state is JobState.DELAYED and with_delayed and not lanes)
+            )
+        ]
+        for job_id in removed:
+            del self.jobs[job_id]
+        return len(removed)
