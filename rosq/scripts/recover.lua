@@ -18,7 +18,8 @@ local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
 local MAX_PAUSE_MS = 60000
 
 local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data')
-if found[1] ~= entry_id then
+-- A finished job keeps the id of its last entry: its holder may have settled it since the caller claimed that entry.
+if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
   local there = redis.call('XRANGE', lane, entry_id, entry_id)[1]
   retire_entry(lane, entry_id)
   if there then

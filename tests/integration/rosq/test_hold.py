@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, ServerUnfit, WorkerSettings, script
+from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings, script
 from rosq.clock import boot_time_s
 from rosq.consumer import Fetched
 from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
+from rosq.wire import Wire
 from tests.integration.rosq.conftest import Hands, events_of, settings_of
 from tests.servers import embedded_redis
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import redis
 
@@ -302,6 +303,49 @@ def test_a_job_that_crashes_too_often_fails_saying_so(
     assert (job.state, job.crashes, job.data) == (JobState.FAILED, 5, LONG)
     assert "5 times in a row" in (job.last_error or "")
     assert client.zscore(queue.keys.failed, "1") is not None
+
+
+class InterruptedWire(Wire):
+    """A connection on which something happens just before a job is recovered."""
+
+    def __init__(self, settings: RedisSettings, interrupt: Callable[[], Any]) -> None:
+        super().__init__(settings)
+        self._interrupt = interrupt
+
+    def run(self, step: script.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        if step.name == "recover":
+            self._interrupt()
+        return super().run(step, keys, args)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.FAIL])
+def test_a_job_that_its_holder_finishes_while_it_is_being_recovered_stays_finished(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], outcome: Outcome
+) -> None:
+    # Given a holder with a longer lease than the recoverer's, whose entry has been claimed by a recovery
+    queue.enqueue({"order_id": 1}, job_id="1")
+    hands = make_hands("w1", lease_s=30)
+    delivery = take(hands)
+    settlement = Settlement(delivery=delivery, outcome=outcome, error="broken")
+    codes: list[Code] = []
+    wire = InterruptedWire(
+        queue.redis_settings, lambda: codes.append(hands.consumer.settle_over(hands.consumer.wire, settlement))
+    )
+    recovery = Recovery(
+        keys=queue.keys, wire=wire, queue_settings=QueueSettings(), settings=WorkerSettings(lease_s=0.3)
+    )
+
+    # When it finishes its job before the recovery looks at it
+    wait_until(lambda: recovery.run_once() and codes, "the recovery to find the entry")
+    wire.close()
+
+    # Then the job is over, once and for good
+    assert codes == [Code.HELD]
+    job = queue.find_job("1")
+    assert job is not None
+    assert job.state is (JobState.COMPLETED if outcome is Outcome.COMPLETE else JobState.FAILED)
+    assert client.xlen(queue.keys.lane("main")) == 0
+    assert hands.fetch().delivery is None
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -375,6 +375,26 @@ def test_an_entry_that_isnt_its_jobs_any_more_is_dropped(
     assert events_of(client, queue, "ghost") == ["dropped"]
 
 
+def test_the_entry_of_a_finished_job_is_dropped_never_handed_out(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    # Given what a script that broke off after its first write would leave: a finished job whose entry is still pending
+    queue.enqueue_many([_new("1"), _new("2")])
+    hands = make_hands()
+    delivery = take(hands)
+    client.hset(queue.keys.job("1"), mapping={"state": "completed", "finished_at_ms": "1"})
+    client.zadd(queue.keys.completed, {"1": 1})
+
+    # When its holder looks for work
+    hands.consumer.abandon(delivery, is_overrun=False)
+    following = take(hands)
+
+    # Then it isn't run again
+    assert following.job_id == "2"
+    assert job_of(queue).state is JobState.COMPLETED
+    assert client.xlen(queue.keys.lane("main")) == 1
+
+
 def test_a_pending_entry_that_was_deleted_doesnt_stand_in_the_way(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
