@@ -15,7 +15,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import hiredis
-from redis import exceptions as redis_errors
 
 from rosq import script
 
@@ -28,6 +27,7 @@ class Call:
     """One call of a script: how many keys, the keys, the arguments; and the answer, as Redis gave it."""
 
     name: str
+    sha: str
     rest: tuple[str, ...]
     answer: Any
 
@@ -37,7 +37,6 @@ class Recorder:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._name_of = {script.load(name).sha: name for name in script.list_names()}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.calls: list[Call] = []
@@ -95,20 +94,31 @@ class Recorder:
 
     def _note(self, request: list[str], answer: Any) -> None:
         command, *rest = request
-        if command.upper() not in ("EVAL", "EVALSHA"):
-            return
-        sha = rest[0] if command.upper() == "EVALSHA" else hashlib.sha1(rest[0].encode()).hexdigest()
-        if sha in self._name_of and not isinstance(answer, hiredis.ReplyError):
-            self.calls.append(Call(self._name_of[sha], tuple(rest[1:]), answer))
+        if command.upper() == "SCRIPT" and rest[0].upper() == "LOAD":
+            _learn(rest[1])
+        elif command.upper() in ("EVAL", "EVALSHA"):
+            sha = rest[0] if command.upper() == "EVALSHA" else _learn(rest[0])
+            if sha in _NAMES and not isinstance(answer, hiredis.ReplyError):
+                self.calls.append(Call(_NAMES[sha], sha, tuple(rest[1:]), answer))
+
+
+#: What the server's scripts are, by their hash: a script has other constants, and so another hash, with other settings.
+_NAMES: dict[str, str] = {}
+
+
+def _learn(source: str) -> str:
+    """Note which of rosq's scripts this is: each has its own header in it."""
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    for name in script.list_names():
+        header = script.load(name).source.split("\n", 1)[0]
+        if header in source.splitlines():
+            _NAMES[sha] = name
+    return sha
 
 
 def send_again(client: Any, call: Call) -> Any:
     """Run the script once more with the same keys and arguments."""
-    step = script.load(call.name)
-    try:
-        return client.execute_command("EVALSHA", step.sha, *call.rest)
-    except redis_errors.NoScriptError:
-        return client.execute_command("EVAL", step.source, *call.rest)
+    return client.execute_command("EVALSHA", call.sha, *call.rest)
 
 
 @contextlib.contextmanager

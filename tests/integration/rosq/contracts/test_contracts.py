@@ -12,26 +12,28 @@ from rosq import RedisSettings, script
 from tests.integration.rosq.contracts import queue_cases, worker_cases
 from tests.integration.rosq.contracts.recorder import recorder, send_again
 from tests.integration.rosq.contracts.stage import CASES, Case, Stage
+from tests.servers import EmbeddedRedis, embedded_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import redis
-
-    from tests.servers import RedisServer
 
 #: Importing them has filled the table.
 _FILLED = (worker_cases, queue_cases)
 _WITHOUT_CODE = {"promote"}
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedRedis]:
+    """A server that learns each script through the recorder."""
+    with embedded_redis() as server:
+        yield server
+
+
 @pytest.fixture
-def stage(redis_server: RedisServer, queue_name: str, client: redis.Redis) -> Iterator[Stage]:
-    with recorder(redis_server.host, redis_server.port) as recording:
-        settings = RedisSettings(
-            port=recording.port, db=redis_server.db, username=redis_server.username, password=redis_server.password
-        )
-        stage = Stage(recording, settings, queue_name, client)
+def stage(server: EmbeddedRedis, queue_name: str) -> Iterator[Stage]:
+    with recorder(server.host, server.port) as recording, server.client() as client:
+        stage = Stage(recording, RedisSettings(port=recording.port), queue_name, client)
         try:
             yield stage
         finally:

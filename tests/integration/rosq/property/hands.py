@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq import RetryPolicy, ServerUnreachable, WorkerSettings
-from rosq.consumer import Consumer
-from rosq.stop import StopClock
+from rosq import Queue, ServerUnreachable, WorkerSettings
 from rosq.wire import Wire
-from tests.integration.rosq.property.model import LEASE_S, SETTINGS
+from tests.integration.rosq.conftest import Hands
+from tests.integration.rosq.property.model import LEASE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq import Delivery, RedisSettings
+    from rosq import Delivery, QueueSettings, RedisSettings
     from rosq.alarm import Alarm
-    from rosq.keys import Keys
+    from rosq.consumer import Consumer
     from rosq.script import Script
     from rosq.settlement import Settlement
 
@@ -42,11 +41,25 @@ class LossyWire(Wire):
         return answer
 
 
+class LossyQueue(Queue):
+    """A queue whose consumers all share one such connection."""
+
+    def __init__(self, settings: RedisSettings, name: str, queue_settings: QueueSettings) -> None:
+        super().__init__(settings, name, queue_settings)
+        self.wire = LossyWire(settings)
+
+    def make_wire(self, client_name: str, longest_s: float | None = None) -> Wire:
+        if client_name.startswith("rosq-worker:"):
+            return self.wire
+        return super().make_wire(client_name, longest_s)
+
+
 @dataclasses.dataclass(kw_only=True)
 class Process:
     """One process of a worker, as far as it knows itself."""
 
     consumer: Consumer
+    alarm: Alarm
     lanes: tuple[str, ...]
     delivery: Delivery | None = None
     #: Told without an answer: to be told again before anything else.
@@ -67,16 +80,7 @@ class Process:
         return self.consumer.instance
 
 
-def start_process(keys: Keys, wire: Wire, alarm: Alarm, name: str, lanes: tuple[str, ...]) -> Process:
+def start_process(queue: LossyQueue, name: str, lanes: tuple[str, ...]) -> Process:
     """A process that holds nothing yet."""
-    consumer = Consumer(
-        keys=keys,
-        wire=wire,
-        name=name,
-        queue_settings=SETTINGS,
-        settings=WORKER_SETTINGS,
-        policy=RetryPolicy(max_attempts=3),
-        stop=StopClock(10, 5),
-        alarm=alarm,
-    )
-    return Process(consumer=consumer, lanes=lanes)
+    hands = Hands(queue, name, LEASE_S, None)
+    return Process(consumer=hands.consumer, alarm=hands.alarm, lanes=lanes)

@@ -16,13 +16,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from rosq import Queue
-from rosq.alarm import Alarm
 from rosq.keys import Keys
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import settings_of
 from tests.integration.rosq.property import clock
-from tests.integration.rosq.property.hands import LossyWire
+from tests.integration.rosq.property.hands import LossyQueue
 from tests.integration.rosq.property.machine import QueueMachine
 from tests.integration.rosq.property.model import SETTINGS
 
@@ -46,14 +44,14 @@ def machine(kind: str) -> Iterator[type[QueueMachine]]:
         running = clock.frozen_server(library, keys)
     else:
         running = clock.running_server(keys)
-    with running as (server, moved_clock), Queue(settings_of(server), keys.queue, SETTINGS) as queue:
-        alarm, wire = Alarm(), LossyWire(settings_of(server))
+    with (
+        running as (server, moved_clock),
+        contextlib.closing(LossyQueue(settings_of(server), keys.queue, SETTINGS)) as queue,
+    ):
         with server.client() as client, Steering(settings_of(server), keys.queue, by="test", reason="test") as steering:
-            facts = {"server": server, "clock": moved_clock, "queue": queue, "wire": wire, "client": client}
-            facts |= {"alarm": alarm, "steering": steering, "steps": collections.Counter()}
-            yield type(f"{kind.capitalize()}QueueMachine", (QueueMachine,), facts)
-        wire.close()
-        alarm.close()
+            facts = {"server": server, "clock": moved_clock, "queue": queue, "client": client, "steering": steering}
+            yield type(f"{kind.capitalize()}QueueMachine", (QueueMachine,), facts | {"steps": collections.Counter()})
+        queue.wire.close()
 
 
 @pytest.mark.timeout(7_200)
