@@ -273,11 +273,11 @@ def _leaves_one_that_was_started_again(stage: Stage) -> Iterator[None]:
 
 @case("forget_worker", 1, again=1)
 def _forgets_a_dead_worker(stage: Stage) -> Iterator[None]:
-    stage.hands("dead").fetch()
-    stage.client.delete(stage.keys.worker("dead"))
-    hands = stage.hands("~", is_holding=False)
+    hands = stage.hands()
+    hands.fetch()
+    stage.client.delete(stage.keys.worker("w1"))
     yield
-    stage.sweep(hands, forget_worker_s=0)
+    stage.forget_worker(hands, "w1")
 
 
 @refused("forget_worker", 0)
@@ -285,7 +285,7 @@ def _leaves_one_that_lives(stage: Stage) -> Iterator[None]:
     hands = stage.hands()
     hands.fetch()
     yield
-    stage.sweep(hands, forget_worker_s=0)
+    stage.forget_worker(hands, "w1")
 
 
 @refused("forget_worker", 0)
@@ -295,7 +295,7 @@ def _leaves_one_that_has_a_job(stage: Stage) -> Iterator[None]:
     stage.take(hands)
     stage.client.delete(stage.keys.worker("w1"))
     yield
-    stage.sweep(hands, forget_worker_s=0)
+    stage.forget_worker(hands, "w1")
 
 
 # -- steering ----------------------------------------------------------------------------------------------------------

@@ -61,7 +61,9 @@ class Stage:
         return delivery
 
     def let_run_out(self, delivery: Delivery) -> None:
+        """Until the lease is over, by the holder's clock and by the server's."""
         wait_until(lambda: not delivery.lease.is_held(), "the lease to run out")
+        self.wait_idle()
 
     def wait_due(self, job_id: str) -> None:
         """Until a delayed job is due."""
@@ -99,6 +101,11 @@ class Stage:
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
         consumer.wire.run(script.load("heartbeat"), keys, args)
 
+    def forget_worker(self, hands: Hands, name: str) -> None:
+        """As a sweep does it for a worker that has been silent for long."""
+        keys = [self.keys.worker(name), self.keys.workers, self.keys.lane("main")]
+        hands.consumer.wire.run(script.load("forget_worker"), keys, [name])
+
     def sweep(self, hands: Hands, **settings: Any) -> None:
         """One recovery pass of a worker whose leases are short."""
         Recovery(
@@ -125,7 +132,8 @@ class Stage:
         found: dict[str, Any] = {}
         for key in sorted(self.client.keys(f"{prefix}*")):
             name = key.removeprefix(prefix)
-            if name in ignoring:
+            # How far the repair in the background has come is nothing that a step writes.
+            if name in (*ignoring, "repair"):
                 continue
             kind = self.client.type(key)
             if kind == "hash":

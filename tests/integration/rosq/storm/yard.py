@@ -223,7 +223,9 @@ class Yard:
                 for group in client.xinfo_groups(self.keys.lane(lane)):
                     assert group["pending"] == 0
             assert client.zcard(self.keys.delayed) == 0
-            told = Doctor(client, self.keys, _settings(self.server).address, scan=100_000).examine()
+            wire = self.queue.make_wire("judge")
+            told = Doctor(client, wire, self.keys, _settings(self.server).address, scan=100_000).examine()
+            wire.close()
         wrong = [finding for finding in told.findings if finding.subject in ("keys", "workers", "delayed", "pause")]
         assert {finding.level for finding in wrong} <= {"ok", "note"}, wrong
 
