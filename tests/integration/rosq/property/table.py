@@ -165,6 +165,11 @@ class Table(RuleBasedStateMachine):
             assert loss == "answer"
             self._note_delivery(job_id, None)
         else:
+            if settlement is not None and (answer.code, code) == (Code.GONE, Code.ALREADY_SETTLED):
+                # The first of two calls finished the job, and forgot it at once: others of the same instant were kept.
+                self._see_what_is_forgotten(set(snapshot.read(self.client, self.keys).jobs))
+                assert settlement.delivery.job_id not in self.model.jobs
+                code = Code.GONE
             assert answer.code is code
             process.untold = None
             if settlement is not None and code in (Code.LOST, Code.GONE):
@@ -224,12 +229,15 @@ class Table(RuleBasedStateMachine):
         if rest_s is not None:
             self._check_close(rest_s * 1000, min(due) * 1000)
 
+    def _see_what_is_forgotten(self, known: set[str]) -> None:
+        for state in (JobState.COMPLETED, JobState.FAILED):
+            self.model.forget(state, known)
+
     @invariant()
     def redis_agrees_with_itself_and_with_the_model(self) -> None:
         now = snapshot.read(self.client, self.keys)
         snapshot.check(now)
-        for state in (JobState.COMPLETED, JobState.FAILED):
-            self.model.forget(state, set(now.jobs))
+        self._see_what_is_forgotten(set(now.jobs))
         assert set(now.jobs) == set(self.model.jobs), "no job is lost, none comes from nowhere"
         for name, total in self.model.totals.items():
             assert int(now.meta.get(f"{name}_total", 0)) == total, f"the count of {name}"
