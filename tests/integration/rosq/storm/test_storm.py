@@ -47,7 +47,8 @@ def test_jobs_survive_a_storm_of_kills_and_each_is_completed_once(
         workers.put(count // 2)
 
         def kill() -> None:
-            workers.rest(0.5)
+            # Not faster than they come to work: a worker that is killed while it starts shows nothing.
+            workers.wait_for_progress(max(count // 50, 20))
             workers.kill_one()
             if len(workers.job_ids) < count:
                 # Jobs come while workers die.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rosq import JobState, NewJob, Queue, QueueSettings, RedisSettings
 from rosq.inspect.doctor import Doctor
 from rosq.inspect.timeline import read_entry
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,6 +122,12 @@ class Yard:
         """Let them work for a random while."""
         threading.Event().wait(self.dice.uniform(0, at_most_s))
 
+    def wait_for_progress(self, at_most: int) -> None:
+        """Until a random number of further jobs are completed, and a random moment more."""
+        until = min(self.completed() + self.dice.randint(1, at_most), len(self.job_ids))
+        wait_until(lambda: self.completed() >= until, f"{until} jobs", 60, 0.01)
+        self.rest(0.01)
+
     def completed(self) -> int:
         with self.server.client() as client:
             return int(client.zcard(self.keys.completed))
@@ -145,11 +152,16 @@ class Yard:
         return (self._folder / "stderr").read_text(errors="replace")[-3_000:]
 
     def stop(self) -> None:
-        """Let all end in order."""
+        """Let all end in order, those that are just starting too."""
+        with self.server.client() as client:
+            wait_until(lambda: all(self._is_at_work(client, name) for name in self.processes), "all workers", 60)
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for name, process in self.processes.items():
             assert process.wait(20) == 0, f"worker {name} didn't end well: {self.stderr()}"
+
+    def _is_at_work(self, client: Any, name: str) -> bool:
+        return bool(client.hget(self.keys.worker(name), "pid") == str(self.processes[name].pid))
 
     def close(self) -> None:
         for process in self.processes.values():
