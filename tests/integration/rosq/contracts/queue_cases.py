@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rosq import NewJob
+from rosq import JobState, NewJob
 from rosq.promoter import promote_due
 from rosq.settlement import Outcome
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
@@ -507,6 +507,22 @@ def _leaves_what_was_taken_since(stage: Stage) -> Iterator[None]:
     stage.take()
     yield
     stage.resend("drain")
+
+
+@case("forget_by_hand", 1, again=0)
+def _forgets_a_failed_job(stage: Stage) -> Iterator[None]:
+    _fail(stage)
+    yield
+    assert stage.steering.forget(JobState.FAILED, 1) == 1
+
+
+@refused("forget_by_hand", 0)
+def _leaves_a_job_that_was_started_again(stage: Stage) -> Iterator[None]:
+    _fail(stage)
+    stage.steering.forget(JobState.FAILED, 1)
+    stage.put("1")
+    yield
+    stage.resend("forget_by_hand")
 
 
 def _fail(stage: Stage) -> None:
