@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.lazy import LazyGroup
+from rosq.commands.server_options import server_options
 from rosq.keys import check_queue_name
-from rosq.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from rosq.redis_settings import RedisSettings
 
 
 @click.group(
@@ -34,27 +38,9 @@ from rosq.settings import RedisSettings
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--queue", envvar="ROSQ_QUEUE", show_envvar=True, help="The queue. Default: the only queue there is.")
-@click.option("--redis-host", envvar="REDIS_HOST", show_envvar=True, default="127.0.0.1", show_default=True)
-@click.option("--redis-port", envvar="REDIS_PORT", show_envvar=True, default=6379, show_default=True, type=int)
-@click.option("--redis-db", envvar="REDIS_DB", show_envvar=True, default=0, show_default=True, type=int)
-@click.option("--redis-username", envvar="REDIS_USERNAME", show_envvar=True, default=None)
-@click.option(
-    "--redis-password",
-    envvar="REDIS_PASSWORD",
-    show_envvar=True,
-    default=None,
-    help="Better given by the environment: others can see a command line.",
-)
+@server_options
 @click.pass_context
-def main(
-    context: click.Context,
-    queue: str | None,
-    redis_host: str,
-    redis_port: int,
-    redis_db: int,
-    redis_username: str | None,
-    redis_password: str | None,
-) -> None:
+def main(context: click.Context, queue: str | None, settings: RedisSettings) -> None:
     """See a rosq queue, examine it, steer it.
 
     \b
@@ -66,16 +52,13 @@ def main(
     rosq retry --error timeout --dry-run
     rosq --queue orders inspect --watch
     REDIS_HOST=redis rosq inspect --json | jq .waiting
+    rosq --redis-url rediss://redis.example/0 inspect
+
+    Where Redis is stands in the environment or in the options below: by host and port, a URL, a unix socket, sentinels
+    or the nodes of a Cluster. docs/servers.md shows each way.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        settings = RedisSettings(
-            host=redis_host or "127.0.0.1",
-            port=redis_port,
-            db=redis_db,
-            username=redis_username or None,
-            password=redis_password or None,
-        )
         if queue:
             check_queue_name(queue)
     except errors.RosqError as error:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from rosq.connecting import Connector
 
 if TYPE_CHECKING:
+    import redis
+
     from rosq.settings import RedisSettings
 
 
-def make_client(settings: RedisSettings, client_name: str) -> redis.Redis:
-    """Return a client that connects when it is first used; the caller closes it."""
-    return redis.Redis(
-        host=settings.host,
-        port=settings.port,
-        db=settings.db,
-        username=settings.username,
-        password=settings.password,
-        socket_connect_timeout=settings.connect_timeout_s,
-        socket_timeout=settings.answer_timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        decode_responses=True,
-        client_name=client_name,
-    )
+def make_client(settings: RedisSettings, client_name: str, key: str) -> redis.Redis:
+    """Return a client that connects when it is first used; the caller closes it.
+
+    Args:
+        key: Any key of the queue: on a Cluster the client speaks to the node that has it, and to no other.
+    """
+    return Connector(settings, key).make_client(client_name)

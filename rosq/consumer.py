@@ -12,10 +12,10 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from rosq import body, errors, fitness, script
+from rosq import body, errors, fitness, registry, script
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
-from rosq.keys import GROUP, QUEUES, SCHEMA_VERSION, Keys, check_name
+from rosq.keys import GROUP, SCHEMA_VERSION, Keys, check_name
 from rosq.lease import Lease
 from rosq.promoter import promote_due
 from rosq.script import Code
@@ -160,7 +160,7 @@ class Consumer:
         answer = self.wire.run(script.load("hold_name"), keys, args)
         if answer[0] != 1:
             return NameHolder(rest_s=max(answer[1], 0) / 1000, host=answer[2], pid=answer[3])
-        self.wire.call("SADD", QUEUES, self.keys.queue)
+        registry.note_queue(self.keys.queue, self.wire.redis_settings, self.wire.call)
         self._find_own_pending()
         return None
 

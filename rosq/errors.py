@@ -9,7 +9,9 @@ RosqError
 ├── WorkerNameTaken        another process works under this worker's name
 ├── ServerUnreachable      no answer for now: wait and try again
 │   ├── ServerRefused      it answers, but not to us: password, user, permission
-│   └── ServerFull         out of memory: nothing was written
+│   │   └── ServerUntrusted  it can't prove by TLS that it is the one that was meant
+│   ├── ServerFull         out of memory: nothing was written
+│   └── SlotMoved          a Cluster has given the queue to another node, or is about to
 ├── ServerUnfit            the server, or what lies on it, mustn't be used as it is
 └── ScriptFailed           an error of a script or command: a defect, never to be retried
 """
@@ -77,7 +79,7 @@ class ServerUnreachable(RosqError):
         self.reason = reason
         super().__init__(
             f"Redis at {address} can't be reached: {reason}. "
-            "Check that it runs and that REDIS_HOST and REDIS_PORT name it."
+            "Check that it runs and that REDIS_HOST and REDIS_PORT, or what else says where it is, name it."
         )
 
 
@@ -88,6 +90,28 @@ class ServerRefused(ServerUnreachable):
         super().__init__(address, reason)
         self.args = (
             f"Redis at {address} refuses this client: {reason}. Check REDIS_PASSWORD, REDIS_DB and the user's rights.",
+        )
+
+
+class ServerUntrusted(ServerRefused):
+    """Whoever answers can't prove by TLS that it is the server that was meant; nothing was sent to it."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.args = (
+            f"Redis at {address} isn't trusted: {reason}. Check REDIS_TLS_CA_FILE, and that the server is addressed by "
+            "a name that its certificate has.",
+        )
+
+
+class SlotMoved(ServerUnreachable):
+    """A Cluster has given the queue to another node, or is moving it right now; nothing was done."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.args = (
+            f"Redis at {address} is a node of a Cluster, and {reason}: ask again. "
+            "Where this lasts, name the Cluster's nodes in REDIS_CLUSTER_NODES.",
         )
 
 
@@ -120,6 +144,10 @@ _TRANSIENT_MARKS = (
     "TRYAGAIN",
     "NOREPLICAS",
     "MISCONF",
+    # What a script meets in a slot that is moving away: one of its keys has gone ahead.
+    "access a non local key",
+    "access a slot not served",
+    "the cluster is down",
 )
 _TRANSIENT_STARTS = ("BUSY ", "NOMASTERLINK", "max number of clients", "ERR max number of clients")
 _REFUSED_STARTS = (
@@ -132,6 +160,7 @@ _REFUSED_STARTS = (
     "ERR invalid password",
 )
 _REFUSED_MARKS = ("invalid DB index", "DB index is out of range")
+_UNTRUSTED_MARK = "CERTIFICATE_VERIFY_FAILED"
 
 _AWAY = (
     redis_errors.ConnectionError,
@@ -157,6 +186,12 @@ def translate(error: Exception, address: str) -> RosqError:
     text = (str(error) or type(error).__name__).rstrip(". ")
     if isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
         return ServerFull(address, text)
+    if isinstance(error, redis_errors.MovedError):
+        return SlotMoved(address, f"the queue's slot is on another now ({text})")
+    if isinstance(error, redis_errors.AskError):
+        return SlotMoved(address, f"the queue's slot is moving to another ({text})")
+    if _UNTRUSTED_MARK in text:
+        return ServerUntrusted(address, text)
     if isinstance(error, _REFUSED) or text.startswith(_REFUSED_STARTS) or any(mark in text for mark in _REFUSED_MARKS):
         return ServerRefused(address, text)
     is_answer = isinstance(error, redis_errors.ResponseError)

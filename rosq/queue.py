@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from redis import exceptions as redis_errors
 
-from rosq import body, errors, fitness, script
+from rosq import body, errors, fitness, registry, script
 from rosq.client import make_client
+from rosq.connecting import Connector
 from rosq.consumer import Consumer
 from rosq.finder import find_jobs
 from rosq.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
-from rosq.keys import MAIN_LANE, QUEUES, SCHEMA_VERSION, Keys, check_name
+from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
 from rosq.settings import QueueSettings, RedisSettings
 from rosq.wire import Wire
 from rosq.wire_pool import WirePool
@@ -252,7 +254,8 @@ class Queue:
         if longest_s is not None:
             settings = settings.with_timeouts_below(longest_s)
         # Redis takes no spaces or newlines in a client's name; ours have none, but may have letters that it refuses.
-        return Wire(settings, "".join(letter if letter.isascii() else "_" for letter in client_name))
+        name = "".join(letter if letter.isascii() else "_" for letter in client_name)
+        return Wire(Connector(settings, self.keys.meta), name)
 
     def make_consumer(
         self, *, name: str, settings: WorkerSettings, dispatcher: Dispatcher, stop: StopClock, alarm: Alarm
@@ -343,13 +346,13 @@ class Queue:
     def _introduce(self, client: redis.Redis) -> None:
         """Once: refuse a queue of a newer rosq, and note the queue's name for tools that look for it."""
         fitness.check_schema(_command(client, "HGET", self.keys.meta, "schema_version"), self.keys)
-        client.sadd(QUEUES, self.name)
+        registry.note_queue(self.name, self.redis_settings, functools.partial(_command, client))
         self._is_known = True
 
     def _connected(self) -> redis.Redis:
         with self._lock:
             if self._client is None:
-                self._client = make_client(self.redis_settings, "rosq-queue")
+                self._client = make_client(self.redis_settings, "rosq-queue", self.keys.meta)
             return self._client
 
 

@@ -1,77 +1,17 @@
-"""Settings as value objects, checked when they are made. All defaults of rosq stand here and in `rosq.retry`."""
+"""Settings as value objects, checked when they are made. All defaults of rosq stand here, in `rosq.redis_settings` and
+in `rosq.retry`."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from rosq.errors import InvalidSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from rosq.redis_settings import RedisSettings as RedisSettings
 
 
 def _check(is_right: bool, sentence: str) -> None:
     if not is_right:
         raise InvalidSettings(sentence)
-
-
-def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    _check(text.isascii() and text.isdigit(), f"{name} is {text!r}: give a whole number.")
-    return int(text)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RedisSettings:
-    """Where Redis is, and how long to wait for it."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    password: str | None = dataclasses.field(default=None, repr=False)
-    db: int = 0
-    username: str | None = None
-    #: Seconds until an attempt to connect counts as failed.
-    connect_timeout_s: float = 5.0
-    #: Seconds without an answer after which a connection counts as dead.
-    answer_timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        _check(bool(self.host), "REDIS_HOST is empty: name the host on which Redis runs.")
-        _check(0 < self.port < 65536, f"REDIS_PORT is {self.port}: give a port from 1 to 65535.")
-        _check(self.db >= 0, f"REDIS_DB is {self.db}: give 0 or more.")
-        _check(self.connect_timeout_s > 0 and self.answer_timeout_s > 0, "Timeouts of Redis must be above 0 s.")
-
-    @property
-    def address(self) -> str:
-        """Host, port and database for messages; never the password."""
-        return f"{self.host}:{self.port}/{self.db}"
-
-    def with_timeouts_below(self, longest_s: float) -> RedisSettings:
-        """Return the same server with timeouts of this many seconds at most."""
-        return dataclasses.replace(
-            self,
-            connect_timeout_s=min(self.connect_timeout_s, longest_s),
-            answer_timeout_s=min(self.answer_timeout_s, longest_s),
-        )
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> RedisSettings:
-        """Read REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB; what is unset or empty keeps its
-        default.
-
-        Raises:
-            InvalidSettings: One of them can't be used; the message names it.
-        """
-        return cls(
-            host=environ.get("REDIS_HOST", "").strip() or "127.0.0.1",
-            port=_whole_number(environ, "REDIS_PORT", 6379),
-            username=environ.get("REDIS_USERNAME") or None,
-            password=environ.get("REDIS_PASSWORD") or None,
-            db=_whole_number(environ, "REDIS_DB", 0),
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

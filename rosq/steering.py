@@ -96,7 +96,7 @@ class Steering:
         self._keys = Keys(queue)
         self._by = by.strip()[:_TEXT_MAX]
         self._reason = reason.strip()[:_TEXT_MAX]
-        self._client = make_client(redis_settings, "rosq-steering")
+        self._client = make_client(redis_settings, "rosq-steering", self._keys.meta)
 
     def __enter__(self) -> Steering:
         return self

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import redis
 from redis import exceptions as redis_errors
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from rosq import errors
 from rosq.alarm import Woken
@@ -22,12 +19,12 @@ from rosq.clock import boot_time_s
 from rosq.line import Line, is_readable, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from rosq.alarm import Alarm
+    from rosq.connecting import Connector
     from rosq.line import Connection
     from rosq.script import Script
-    from rosq.settings import RedisSettings
 
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0
@@ -63,9 +60,10 @@ class Popping:
 class Wire:
     """A connection that is opened by the first call, and opened anew by the first call after any doubt."""
 
-    def __init__(self, settings: RedisSettings, client_name: str | None = None) -> None:
-        self.address = settings.address
-        self._settings = settings
+    def __init__(self, connector: Connector, client_name: str | None = None) -> None:
+        self.address = connector.address
+        self.redis_settings = connector.settings
+        self._connector = connector
         self._client_name = client_name
         self._line: Line | None = None
         #: When this connection was opened, by `boot_time_s`; None while there is none.
@@ -195,7 +193,7 @@ class Wire:
 
     def twin(self) -> Wire:
         """Return another connection to the same server, not opened yet."""
-        return Wire(self._settings, self._client_name)
+        return Wire(self._connector, self._client_name)
 
     def close_if_stale(self) -> None:
         """Drop a connection that has something to say although nothing was asked: the server has closed it."""
@@ -210,32 +208,17 @@ class Wire:
             line.close()
 
     def _connect(self) -> Line:
-        connection = self._make_connection()
+        connection: Connection = self._connector.make(self._client_name)
         connection.connect()
         self._line = Line(connection)
         self.connected_since_s = boot_time_s()
         return self._line
 
-    def _make_connection(self) -> Connection:
-        make = cast("Callable[..., Connection]", redis.Connection)
-        return make(
-            host=self._settings.host,
-            port=self._settings.port,
-            db=self._settings.db,
-            username=self._settings.username,
-            password=self._settings.password,
-            socket_connect_timeout=self._settings.connect_timeout_s,
-            socket_timeout=self._settings.answer_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=True,
-            client_name=self._client_name,
-        )
-
     def _doubt(self, error: Exception) -> errors.RosqError:
         translated = errors.translate(error, self.address)
         # After an error answer the connection is in order; after anything else nobody knows what comes next on it. A
-        # server that says READONLY or UNBLOCKED has failed over: only a new connection finds its successor.
+        # server that says READONLY, UNBLOCKED or MOVED isn't the right one any more: only a new connection finds its
+        # successor.
         if not isinstance(translated, errors.ScriptFailed):
             self.close()
         return translated

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import errors, fitness
+from rosq import errors, fitness, registry
 from rosq.client import make_client
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_SCAN
 from rosq.inspect.view import at, server_now
@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 #: Names that a sentence lists.
 _NAMED = 10
-#: Steps of SCAN when the list of queues is lost; each looks at a thousand keys.
-_SCAN_STEPS = 200
 
 
 class Inspector:
@@ -50,7 +48,8 @@ class Inspector:
 
     def __init__(self, redis_settings: RedisSettings) -> None:
         self._settings = redis_settings
-        self._client = make_client(redis_settings, "rosq-inspect")
+        #: By the key that they lead to; only a Cluster needs more than one.
+        self._clients: dict[str, redis.Redis] = {}
 
     def __enter__(self) -> Inspector:
         return self
@@ -60,17 +59,15 @@ class Inspector:
 
     def close(self) -> None:
         """Drop all connections. A later call opens new ones."""
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     def list_queues(self) -> list[str]:
-        """Name the queues that have anything in them on this server."""
-
-        def ask(client: redis.Redis) -> list[str]:
-            names = sorted(str(name) for name in client.smembers(QUEUES))
-            found = [name for name in names if client.exists(Keys(name).meta)]
-            return found or _scan_for_queues(client)
-
-        return self._ask(ask)
+        """Name the queues that have anything in them on this server, or anywhere on this Cluster."""
+        names = self._ask(lambda client: sorted(str(name) for name in client.smembers(QUEUES)))
+        metas = {name: Keys(name).meta for name in names}
+        found = [name for name, meta in metas.items() if self._ask(lambda client: client.exists(meta), meta)]  # noqa: B023
+        return found or self._ask(lambda _: registry.scan_for_queues(self._settings))
 
     def find_mistake(self, queue: str, lanes: Sequence[str] = ()) -> str | None:
         """Say what may be mistyped: a queue that nobody ever used, or lanes that never had a job. None: nothing is."""
@@ -78,7 +75,7 @@ class Inspector:
 
         def ask(client: Any) -> str | None:
             if not client.exists(keys.meta, keys.lanes, keys.workers):
-                others = sorted(client.smembers(QUEUES))
+                others = self._ask(lambda elsewhere: sorted(str(name) for name in elsewhere.smembers(QUEUES)))
                 there = f"there are {', '.join(others[:_NAMED])}" if others else "there is none on this server yet"
                 return f"Nothing was ever put on a queue named {queue}: check the name ({there})."
             missing = [lane for lane in lanes if not client.sismember(keys.lanes, lane)]
@@ -87,7 +84,7 @@ class Inspector:
             known = ", ".join(sorted(client.srandmember(keys.lanes, _NAMED)))
             return f"Queue {queue} never had a lane {', '.join(missing)}: check the name (there are {known})."
 
-        return self._ask(ask)
+        return self._ask(ask, keys.meta)
 
     def look(self, queue: str) -> Overview:
         """Return how the queue stands."""
@@ -179,7 +176,7 @@ class Inspector:
 
     def catch(self, following: Tail, block_ms: int = 2_000) -> Caught:
         """Wait for further events; must be shorter than the answer's timeout."""
-        return self._ask(lambda client: following.catch(client, block_ms))
+        return self._ask(lambda client: following.catch(client, block_ms), following.key)
 
     def view_history(self, queue: str, *, step_s: float, steps: int) -> History:
         """Count what finished, step by step."""
@@ -192,10 +189,11 @@ class Inspector:
         from rosq.inspect.doctor import Doctor
         from rosq.queue import Queue
 
+        keys = Keys(queue)
         wire = Queue(self._settings, queue).make_wire("rosq-doctor")
         try:
             return self._ask(
-                lambda client: Doctor(client, wire, Keys(queue), self._settings.address, scan=scan).examine()
+                lambda client: Doctor(client, wire, keys, self._settings.address, scan=scan).examine(), keys.meta
             )
         finally:
             wire.close()
@@ -208,23 +206,17 @@ class Inspector:
             fitness.check_schema(None if version is None else str(version), keys)
             return look(client, keys)
 
-        return self._ask(ask)
+        return self._ask(ask, keys.meta)
 
-    def _ask(self, ask: Callable[[redis.Redis], T]) -> T:
+    def _ask(self, ask: Callable[[redis.Redis], T], key: str = QUEUES) -> T:
+        """Ask the server that has a key, and translate what goes wrong."""
         try:
-            return ask(self._client)
+            return ask(self._client_to(key))
         except (redis_errors.RedisError, OSError) as error:
             raise errors.translate(error, self._settings.address) from error
 
-
-def _scan_for_queues(client: redis.Redis) -> list[str]:
-    """Look for queues by their keys, for a bounded while: the list of names is lost with all data, and comes back
-    late."""
-    names: set[str] = set()
-    cursor = 0
-    for _ in range(_SCAN_STEPS):
-        cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
-        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
-        if cursor == 0:
-            break
-    return sorted(names)
+    def _client_to(self, key: str) -> redis.Redis:
+        key = key if self._settings.cluster_nodes else QUEUES
+        if key not in self._clients:
+            self._clients[key] = make_client(self._settings, "rosq-inspect", key)
+        return self._clients[key]

@@ -75,6 +75,8 @@ class Tail:
 
     def __init__(self, keys: Keys, after: str) -> None:
         self._keys = keys
+        #: The stream's key.
+        self.key = keys.events
         self._last = after
         #: How many events the stream had ever had when this one had seen them all; None on servers before 7.0.
         self._added: int | None = None

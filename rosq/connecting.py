@@ -1,0 +1,203 @@
+"""Connections to Redis in every way in which it can be reached: text answers, RESP2, no repeating of their own.
+
+On a Cluster a connection leads to the one node that has a queue: all keys of a queue lie in one slot, so nothing needs
+to be routed command by command. What changes, a Sentinel's master or a slot's node, is looked up at each connect
+(`rosq.locating`): whoever finds the server changed drops the connection.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import redis
+from redis import exceptions as redis_errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from rosq.locating import ClusterGuide, SentinelGuide
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from rosq.locating import Ask, Guide
+    from rosq.redis_settings import RedisSettings
+    from rosq.redis_url import Address
+
+#: What a server answers that isn't the right one any more: it was the master, or had the slot.
+_CHANGED_STARTS = ("READONLY", "MOVED", "UNBLOCKED", "MASTERDOWN")
+
+
+class _TlsConnection(redis.SSLConnection):
+    """TLS with a context that isn't made anew by each: making one reads all certificates of the system."""
+
+    def __init__(self, *, get_context: Callable[[], ssl.SSLContext], **options: Any) -> None:
+        super().__init__(**options)
+        self._get_context = get_context
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        return self._get_context().wrap_socket(sock, server_hostname=self.host)
+
+
+class _Guided:
+    """Asks its guide where to connect to, each time that it connects."""
+
+    def __init__(self, *, guide: Guide, **options: Any) -> None:
+        super().__init__(**options)
+        self._guide = guide
+
+    def connect(self) -> None:
+        connection = cast("Any", self)
+        if connection._sock is not None:
+            return
+        connection.host, connection.port = self._guide.locate()
+        cast("Any", super()).connect()
+        try:
+            self._guide.check(connection)
+        except BaseException:
+            connection.disconnect()
+            raise
+
+
+class _GuidedPlainConnection(_Guided, redis.Connection):
+    pass
+
+
+class _GuidedTlsConnection(_Guided, _TlsConnection):
+    pass
+
+
+class _Renewed:
+    """In a pool: a connection to a server that isn't the right one any more is closed when it is given back."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return cast("Any", super()).read_response(*args, **options)
+        except redis_errors.ResponseError as error:
+            if is_changed(error):
+                cast("Any", self).mark_for_reconnect()
+            raise
+
+
+def is_changed(error: Exception) -> bool:
+    """Whether an error answer says that another server is the right one now, so that only a new connection helps."""
+    # redis-py takes the code off the text of those that it knows.
+    is_known = isinstance(error, redis_errors.ReadOnlyError | redis_errors.MovedError | redis_errors.MasterDownError)
+    return is_known or str(error).startswith(_CHANGED_STARTS)
+
+
+class Connector:
+    """Makes connections to the server that has a key.
+
+    Args:
+        settings: Where Redis is.
+        key: Any key of the queue; only a Cluster makes a difference between them.
+    """
+
+    def __init__(self, settings: RedisSettings, key: str) -> None:
+        #: Where Redis is, for messages.
+        self.address = settings.address
+        self.settings = settings
+        self._guide = _make_guide(settings, key)
+
+    def make(self, client_name: str | None) -> Any:
+        """Return a `redis.Connection` that isn't open yet. Opening it raises what redis-py raises, and ServerUnfit."""
+        kind, options = self._choose()
+        return kind(client_name=client_name, **options)
+
+    def make_client(self, client_name: str) -> redis.Redis:
+        """Return redis-py's client; it connects when it is first used, and the caller closes it."""
+        kind, options = self._choose()
+        pool = redis.ConnectionPool(connection_class=_pooled(kind), client_name=client_name, **options)
+        return redis.Redis.from_pool(pool)
+
+    def _choose(self) -> tuple[type[Any], dict[str, Any]]:
+        settings = self.settings
+        options = _common(settings) | {"db": settings.db}
+        options |= {"username": settings.username, "password": settings.password}
+        if settings.unix_socket:
+            return redis.UnixDomainSocketConnection, options | {"path": settings.unix_socket}
+        if settings.is_tls:
+            options["get_context"] = functools.partial(_get_context, settings)
+        if self._guide is not None:
+            kind = _GuidedTlsConnection if settings.is_tls else _GuidedPlainConnection
+            return kind, options | {"guide": self._guide}
+        kind_of_one: type[Any] = _TlsConnection if settings.is_tls else redis.Connection
+        return kind_of_one, options | {"host": settings.host, "port": settings.port}
+
+
+def _pooled(kind: type[Any]) -> type[Any]:
+    return type(f"Pooled{kind.__name__}", (_Renewed, kind), {})
+
+
+def _common(settings: RedisSettings) -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": settings.connect_timeout_s,
+        "socket_timeout": settings.answer_timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "decode_responses": True,
+    }
+
+
+def _get_context(settings: RedisSettings) -> ssl.SSLContext:
+    """The context of these settings; made anew when a file has changed, for certificates are renewed."""
+    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    changed_ns = tuple(Path(file).stat().st_mtime_ns if file else 0 for file in files)
+    return _make_context(files, changed_ns, settings.is_tls_name_checked)
+
+
+@functools.lru_cache(maxsize=16)
+def _make_context(
+    files: tuple[str | None, str | None, str | None], changed_ns: tuple[int, ...], is_name_checked: bool
+) -> ssl.SSLContext:
+    ca_file, cert_file, key_file = files
+    # With an authority of one's own no other is trusted.
+    context = ssl.create_default_context(cafile=ca_file)
+    context.check_hostname = is_name_checked
+    if cert_file and key_file:
+        context.load_cert_chain(cert_file, key_file)
+    return context
+
+
+def _make_guide(settings: RedisSettings, key: str) -> Guide | None:
+    if settings.sentinels:
+        name, password = settings.sentinel_username, settings.sentinel_password
+        ask = _make_ask(settings, name, password)
+        return SentinelGuide(settings.sentinels, settings.sentinel_master, ask)
+    if settings.cluster_nodes:
+        return make_cluster_guide(settings, key)
+    return None
+
+
+def make_cluster_guide(settings: RedisSettings, key: str) -> ClusterGuide:
+    """Return what finds the node of a Cluster that has a key."""
+    return ClusterGuide(settings.cluster_nodes, key, _make_ask(settings, settings.username, settings.password))
+
+
+def _make_ask(settings: RedisSettings, username: str | None, password: str | None) -> Ask:
+    """A question of its own, over a connection of its own. Half of the time that a connect may take: one that hangs
+    leaves time for the next."""
+    options = _common(settings) | {"username": username, "password": password}
+    longest_s = min(settings.connect_timeout_s, settings.answer_timeout_s) / 2
+    options |= {"socket_connect_timeout": longest_s, "socket_timeout": longest_s}
+
+    def ask(address: Address, command: Sequence[str]) -> Any:
+        kind: type[Any] = redis.Connection
+        extra: dict[str, Any] = {}
+        if settings.is_tls:
+            kind, extra = _TlsConnection, {"get_context": functools.partial(_get_context, settings)}
+        connection = kind(host=address.host, port=address.port, **options, **extra)
+        try:
+            connection.connect()
+            connection.send_command(*command)
+            return connection.read_response()
+        except OSError as error:
+            raise redis_errors.ConnectionError(str(error)) from error
+        finally:
+            connection.disconnect()
+
+    return ask

@@ -1,0 +1,179 @@
+"""Where Redis is, and how to get in: one server by host, socket or URL, a Sentinel's master, or a Cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rosq.errors import InvalidSettings
+from rosq.redis_url import REDIS_PORT, SENTINEL_PORT, Address, RedisUrl, parse_addresses, parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_YES = ("1", "yes", "true", "on")
+_NO = ("0", "no", "false", "off")
+#: Variables that say where Redis is, a group for each way: of two groups only one may be used.
+WAYS = (
+    ("REDIS_URL",),
+    ("REDIS_HOST", "REDIS_PORT"),
+    ("REDIS_UNIX_SOCKET",),
+    ("REDIS_SENTINELS", "REDIS_SENTINEL_MASTER"),
+    ("REDIS_CLUSTER_NODES",),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """Where Redis is, and how long to wait for it.
+
+    `host` and `port` name it, unless one of `unix_socket`, `sentinels` or `cluster_nodes` is given.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = REDIS_PORT
+    password: str | None = dataclasses.field(default=None, repr=False)
+    db: int = 0
+    username: str | None = None
+    #: Path of a unix socket; an alternative to host and port.
+    unix_socket: str | None = None
+    #: Sentinels, of which any is asked for the master at each connect; an alternative to host and port.
+    sentinels: tuple[Address, ...] = ()
+    #: What the sentinels call the master.
+    sentinel_master: str = ""
+    sentinel_username: str | None = None
+    sentinel_password: str | None = dataclasses.field(default=None, repr=False)
+    #: Nodes of a Cluster, of which any is asked where a queue lies; an alternative to host and port.
+    cluster_nodes: tuple[Address, ...] = ()
+    #: Whether to speak TLS, with the sentinels too. The server's certificate is always checked.
+    is_tls: bool = False
+    #: PEM file of the authorities that may have signed the server's certificate; None means the system's.
+    tls_ca_file: str | None = None
+    #: PEM files of the client's own certificate and key, where the server asks for one.
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+    #: Whether the certificate must be made out to the name by which the server is addressed.
+    is_tls_name_checked: bool = True
+    #: Seconds until an attempt to connect counts as failed.
+    connect_timeout_s: float = 5.0
+    #: Seconds without an answer after which a connection counts as dead.
+    answer_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check(bool(self.host), "REDIS_HOST is empty: name the host on which Redis runs.")
+        _check(0 < self.port < 65536, f"REDIS_PORT is {self.port}: give a port from 1 to 65535.")
+        _check(self.db >= 0, f"REDIS_DB is {self.db}: give 0 or more.")
+        _check(self.connect_timeout_s > 0 and self.answer_timeout_s > 0, "Timeouts of Redis must be above 0 s.")
+        ways = sum(map(bool, (self.unix_socket, self.sentinels, self.cluster_nodes)))
+        _check(
+            ways <= 1, "Redis is named in several ways: give a unix socket, sentinels or cluster nodes, one of them."
+        )
+        _check(
+            bool(self.sentinels) == bool(self.sentinel_master),
+            "REDIS_SENTINELS and REDIS_SENTINEL_MASTER belong together: give both.",
+        )
+        _check(
+            not (self.cluster_nodes and self.db), f"REDIS_DB is {self.db}: a Cluster has database 0 only, give that."
+        )
+        self._check_tls()
+
+    def _check_tls(self) -> None:
+        _check(not (self.unix_socket and self.is_tls), "A unix socket speaks no TLS: give one of the two.")
+        files = (
+            ("REDIS_TLS_CA_FILE", self.tls_ca_file),
+            ("REDIS_TLS_CERT_FILE", self.tls_cert_file),
+            ("REDIS_TLS_KEY_FILE", self.tls_key_file),
+        )
+        given = [(name, path) for name, path in files if path]
+        for name, path in given:
+            _check(self.is_tls, f"{name} is given, but no TLS is asked for: set REDIS_TLS=1 or use a rediss:// URL.")
+            _check(Path(path).is_file(), f"{name} is {path}: there is no such file.")
+        _check(
+            bool(self.tls_cert_file) == bool(self.tls_key_file),
+            "REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE belong together: give both.",
+        )
+
+    @property
+    def address(self) -> str:
+        """Where Redis is, for messages; never a password."""
+        if self.unix_socket:
+            return f"{self.unix_socket}/{self.db}"
+        if self.sentinels:
+            return f"master {self.sentinel_master} of the sentinels {_join(self.sentinels)}/{self.db}"
+        if self.cluster_nodes:
+            return f"the cluster of {_join(self.cluster_nodes)}"
+        return f"{Address(self.host, self.port)}/{self.db}"
+
+    def with_timeouts_below(self, longest_s: float) -> RedisSettings:
+        """Return the same server with timeouts of this many seconds at most."""
+        return dataclasses.replace(
+            self,
+            connect_timeout_s=min(self.connect_timeout_s, longest_s),
+            answer_timeout_s=min(self.answer_timeout_s, longest_s),
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> RedisSettings:
+        """Read the `REDIS_` variables (`docs/servers.md`); what is unset or empty keeps its default.
+
+        A URL may leave user, password and database to REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB.
+
+        Raises:
+            InvalidSettings: One of them can't be used, or two contradict each other; the message names them.
+        """
+
+        def text(name: str) -> str | None:
+            # A password may begin or end with a blank; nothing else does.
+            found = environ.get(name) or None
+            return found if found is None or name.endswith("PASSWORD") else found.strip() or None
+
+        used = [next(name for name in way if text(name)) for way in WAYS if any(text(name) for name in way)]
+        if len(used) > 1:
+            raise InvalidSettings(f"{used[0]} and {used[1]} both say where Redis is: give one of them.")
+        url = parse_url("REDIS_URL", found) if (found := text("REDIS_URL")) else RedisUrl()
+        for name, part in (("REDIS_USERNAME", url.username), ("REDIS_PASSWORD", url.password), ("REDIS_DB", url.db)):
+            _check(part is None or text(name) is None, f"REDIS_URL has what {name} says too: give one of them.")
+        is_tls = _read_switch("REDIS_TLS", text("REDIS_TLS"), url.is_tls)
+        _check(is_tls or not url.is_tls, "REDIS_URL asks for TLS and REDIS_TLS forbids it: change one of them.")
+        return cls(
+            host=url.host or text("REDIS_HOST") or "127.0.0.1",
+            port=url.port if url.port is not None else _read_number("REDIS_PORT", text("REDIS_PORT"), REDIS_PORT),
+            username=url.username or text("REDIS_USERNAME"),
+            password=url.password or text("REDIS_PASSWORD"),
+            db=url.db if url.db is not None else _read_number("REDIS_DB", text("REDIS_DB"), 0),
+            unix_socket=url.unix_socket or text("REDIS_UNIX_SOCKET"),
+            sentinels=parse_addresses("REDIS_SENTINELS", text("REDIS_SENTINELS") or "", SENTINEL_PORT),
+            sentinel_master=text("REDIS_SENTINEL_MASTER") or "",
+            sentinel_username=text("REDIS_SENTINEL_USERNAME"),
+            sentinel_password=text("REDIS_SENTINEL_PASSWORD"),
+            cluster_nodes=parse_addresses("REDIS_CLUSTER_NODES", text("REDIS_CLUSTER_NODES") or "", REDIS_PORT),
+            is_tls=is_tls,
+            tls_ca_file=text("REDIS_TLS_CA_FILE"),
+            tls_cert_file=text("REDIS_TLS_CERT_FILE"),
+            tls_key_file=text("REDIS_TLS_KEY_FILE"),
+            is_tls_name_checked=_read_switch("REDIS_TLS_CHECK_NAME", text("REDIS_TLS_CHECK_NAME"), True),
+        )
+
+
+def _check(is_right: bool, sentence: str) -> None:
+    if not is_right:
+        raise InvalidSettings(sentence)
+
+
+def _read_number(name: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    _check(text.isascii() and text.isdigit(), f"{name} is {text!r}: give a whole number.")
+    return int(text)
+
+
+def _read_switch(name: str, text: str | None, default: bool) -> bool:
+    if text is None:
+        return default
+    _check(text.lower() in (*_YES, *_NO), f"{name} is {text!r}: give 1 or 0.")
+    return text.lower() in _YES
+
+
+def _join(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(map(str, addresses))

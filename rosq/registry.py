@@ -1,0 +1,81 @@
+"""Which queues there are: a list for tools that look for the only one. No queue depends on it.
+
+The list's key belongs to no queue, so on a Cluster it may lie on another node than any of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+from rosq import errors
+from rosq.client import make_client
+from rosq.connecting import Connector, make_cluster_guide
+from rosq.keys import QUEUES
+from rosq.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+    from rosq.redis_settings import RedisSettings
+
+log = logging.getLogger(__name__)
+
+#: Steps of SCAN when the list is lost; each looks at a thousand keys.
+_SCAN_STEPS = 200
+
+
+def note_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> None:
+    """Put a queue's name on the list.
+
+    Args:
+        call: Sends a command to the server that has the queue: the list is there too, except on a Cluster. There a
+            connection of its own is opened for it, and where that fails the queue goes to work all the same.
+    """
+    if not settings.cluster_nodes:
+        call("SADD", QUEUES, name)
+        return
+    wire = Wire(Connector(settings, QUEUES), "rosq-registry")
+    try:
+        wire.call("SADD", QUEUES, name)
+    except errors.ServerUnreachable as error:
+        log.warning(
+            "The queue's name couldn't be noted; `rosq inspect` needs --queue until a further process notes it",
+            extra={"event": "queue_not_noted", "queue": name, "error": str(error)},
+        )
+    finally:
+        wire.close()
+
+
+def scan_for_queues(settings: RedisSettings) -> list[str]:
+    """Look for queues by their keys, for a bounded while: the list of names is lost with all data, and comes back late.
+
+    Raises:
+        redis.RedisError: A server gives no answer.
+    """
+    names: set[str] = set()
+    for each in _list_servers(settings):
+        with make_client(each, "rosq-inspect", QUEUES) as client:
+            names.update(_scan(client))
+    return sorted(names)
+
+
+def _list_servers(settings: RedisSettings) -> list[RedisSettings]:
+    if not settings.cluster_nodes:
+        return [settings]
+    masters = make_cluster_guide(settings, QUEUES).list_masters()
+    return [dataclasses.replace(settings, cluster_nodes=(), host=host, port=port) for host, port in masters]
+
+
+def _scan(client: redis.Redis) -> set[str]:
+    names: set[str] = set()
+    cursor = 0
+    for _ in range(_SCAN_STEPS):
+        cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
+        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
+        if cursor == 0:
+            break
+    return names
