@@ -24,6 +24,8 @@ from rosq.errors import (
     ServerUnfit,
     ServerUnreachable,
     UnknownJobName,
+    ServerUntrusted,
+    SlotMoved,
     WorkerNameTaken,
 )
 from rosq.events import Event
@@ -31,6 +33,7 @@ from rosq.hooks import Hook
 from rosq.job import Enqueued, EnqueueOutcome, Job, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.lease import Lease
 from rosq.queue import Queue
+from rosq.redis_url import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.settlement import Outcome
@@ -39,6 +42,7 @@ from rosq.worker import Worker
 
 __all__ = [  # noqa: RUF022 - grouped by topic
     # Putting jobs on the queue, and looking at them
+    "Address",
     "EnqueueOutcome",
     "Enqueued",
     "Event",
@@ -77,5 +81,7 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "ServerUnfit",
     "ServerUnreachable",
     "UnknownJobName",
+    "ServerUntrusted",
+    "SlotMoved",
     "WorkerNameTaken",
 ]

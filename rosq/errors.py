@@ -167,7 +167,6 @@ _AWAY = (
     redis_errors.TimeoutError,
     redis_errors.ReadOnlyError,
     redis_errors.ClusterDownError,
-    redis_errors.TryAgainError,
     redis_errors.InvalidResponse,
     OSError,
 )
@@ -188,7 +187,7 @@ def translate(error: Exception, address: str) -> RosqError:
         return ServerFull(address, text)
     if isinstance(error, redis_errors.MovedError):
         return SlotMoved(address, f"the queue's slot is on another now ({text})")
-    if isinstance(error, redis_errors.AskError):
+    if isinstance(error, redis_errors.AskError | redis_errors.TryAgainError):
         return SlotMoved(address, f"the queue's slot is moving to another ({text})")
     if _UNTRUSTED_MARK in text:
         return ServerUntrusted(address, text)

@@ -106,14 +106,19 @@ class RedisServer:
 class EmbeddedRedis(RedisServer):
     """A Valkey of the test's own, with AOF: `start` after `stop` or `kill` brings back the same port and data."""
 
-    def __init__(self, **config: str) -> None:
-        super().__init__("127.0.0.1", free_port())
+    def __init__(self, port: int | None = None, **config: str) -> None:
+        super().__init__("127.0.0.1", port or free_port(), password=config.get("requirepass"))
         self._folder = Path(tempfile.mkdtemp(prefix="rosq-test-redis-"))
         self._config = {
             "maxmemory-policy": "noeviction",
             **{key.replace("_", "-"): value for key, value in config.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its data and its log lie; gone when it is closed."""
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -124,8 +129,8 @@ class EmbeddedRedis(RedisServer):
     def log(self) -> str:
         return (self._folder / "server.log").read_text(errors="replace")
 
-    def start(self) -> None:
-        """Start it and return when it answers and has read its data."""
+    def start(self, *, is_waiting: bool = True) -> None:
+        """Start it and return when it answers and has read its data, unless told not to wait for that."""
         assert self._process is None, "the server runs already"
         command = [_server_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
@@ -139,7 +144,8 @@ class EmbeddedRedis(RedisServer):
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
             )
-        self.wait_ready()
+        if is_waiting:
+            self.wait_ready()
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -193,7 +199,7 @@ class EmbeddedRedis(RedisServer):
 @contextlib.contextmanager
 def embedded_redis(**config: str) -> Iterator[EmbeddedRedis]:
     """Run an embedded server, with extra settings of redis.conf (`maxmemory_policy="allkeys-lru"`), then end it."""
-    server = EmbeddedRedis(**config)
+    server = EmbeddedRedis(None, **config)
     try:
         server.start()
         yield server

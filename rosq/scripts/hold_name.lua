@@ -18,7 +18,8 @@ if not is_free then
   return { 0, redis.call('PTTL', KEYS[1]), who[1] or '', who[2] or '' }
 end
 redis.call('HSETNX', KEYS[4], 'schema_version', ARGV[7])
-redis.call('DEL', KEYS[1])
+-- Over the last holder's fields, which are the same: a key that is deleted can't be made anew while its slot moves to
+-- another node.
 redis.call('HSET', KEYS[1], 'token', ARGV[2], 'host', ARGV[4], 'pid', ARGV[5], 'lease_ms', ARGV[3],
   'held_since_ms', string.format('%.0f', now_ms))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -41,7 +41,7 @@ if entry_id and redis.call('EXISTS', KEYS[9]) == 1 then
 end
 redis.call('HSETNX', meta, 'schema_version', ARGV[2])
 redis.call('SADD', lanes, ARGV[5])
-redis.call('DEL', job)
+local old = redis.call('HKEYS', job)
 local last_fence = math.max(tonumber(found[4] or '0'), tonumber(ARGV[8]))
 local fields = { 'state', 'delayed', 'lane', ARGV[5], 'created_at_ms', string.format('%.0f', now_ms) }
 if last_fence > 0 then
@@ -60,6 +60,17 @@ else
   fields[#fields + 1] = add_entry(KEYS[10], KEYS[11], job_id, data)
 end
 redis.call('HSET', job, unpack(fields))
+-- Never empty in between: in a slot that is moving to another node, a key that was deleted can't be made anew, and the
+-- script would end there, with an entry that has no job.
+local is_new = {}
+for i = 1, #fields, 2 do
+  is_new[fields[i]] = true
+end
+for _, field in ipairs(old) do
+  if not is_new[field] then
+    redis.call('HDEL', job, field)
+  end
+end
 redis.call('ZREM', KEYS[6], job_id)
 redis.call('ZREM', KEYS[7], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)

@@ -1,0 +1,125 @@
+"""Everything that rosq asks of a server, asked once: every script, and every view of `rosq inspect`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosq import (
+    Delivery,
+    Fail,
+    NewJob,
+    Queue,
+    QueueSettings,
+    RedisSettings,
+    Release,
+    RetryPolicy,
+    Snooze,
+    Worker,
+    WorkerSettings,
+    script,
+)
+from rosq.inspect import Inspector, tail
+from rosq.inspect.filters import JobFilter
+from rosq.keys import Keys
+from rosq.steering import Steering
+from tests.integration.rosq.conftest import Hands, Running
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    import redis
+
+#: Nothing is kept for long, so that the sweep has something to forget.
+_FORGETFUL = QueueSettings(keep_completed_s=0.2, keep_failed_s=1.0, crash_pause_s=0.0, forget_worker_s=0.2)
+_LONG = "x" * 100
+
+
+def handle(delivery: Delivery) -> None:
+    """Ends as the data say; all but `fail` complete in the end."""
+    end = delivery.data.get("end")
+    if end == "fail":
+        raise Fail("as asked")
+    if end == "retry" and delivery.attempt == 1:
+        raise ValueError("as asked")
+    if end == "snooze" and delivery.fence % 2:
+        raise Snooze(0.05)
+    if end == "release" and delivery.lane == "main":
+        raise Release("urgent")
+    delivery.sleep(0.02)
+
+
+def run_every_step(settings: RedisSettings, name: str, admin: redis.Redis) -> None:
+    """Put the queue `name` through every script; wait until each has run and all jobs have come to an end.
+
+    Args:
+        admin: Asks the server that has the queue which scripts it knows, and has the rights to.
+    """
+    with Queue(settings, name, _FORGETFUL) as queue, Steering(settings, name, by="a test", reason="to see it") as hand:
+        # What only a person does
+        queue.enqueue_many([NewJob(job_id=f"hand-{number}", data={"pad": _LONG}) for number in range(4)])
+        queue.enqueue({}, job_id="later", delay_s=3600)
+        assert queue.move("hand-0", from_lane="main", to_lane="urgent")
+        assert hand.pause() is None
+        assert hand.resume()
+        hand.advance(list(hand.see(["later"]).values()))
+        hand.remove(list(hand.see(["hand-1"]).values()))
+        assert hand.drain() == 4
+
+        # A job whose holder is gone, for the sweep
+        queue.enqueue({"pad": _LONG}, job_id="abandoned")
+        hands = Hands(queue, "gone", 0.3, _FORGETFUL)
+        assert hands.consumer.hold_name() is None
+        assert hands.fetch().delivery is not None
+        hands.close()
+
+        # Workers do the rest, with a sweep every tenth of a second
+        workers = [_start(queue, worker) for worker in ("w1", "w2")]
+        try:
+            ends = ("complete", "fail", "retry", "snooze", "release")
+            queue.enqueue_many([NewJob(job_id=end, data={"end": end, "pad": _LONG}) for end in ends])
+            queue.enqueue({}, job_id="delayed", delay_s=0.1)
+            wait_until(lambda: (job := queue.find_job("fail")) and job.state == "failed", "the failed job")
+            assert [each.fate for each in hand.restart(list(hand.see(["fail"]).values()))] == ["done"]
+            _look_at_everything(settings, name)
+            queue.reopen(NewJob(job_id="reopened", data={"pad": _LONG}))
+            wait_until(lambda: not list(admin.scan_iter(match=f"{queue.keys.job_prefix}*")), "all to be forgotten", 15)
+            wait_until(lambda: _list_missing(admin) <= {"leave"}, "each script to have run", 15)
+        finally:
+            for running in workers:
+                running.stop()
+        for running in workers:
+            assert running.error is None
+        assert _list_missing(admin) == set()
+
+
+def _list_missing(admin: redis.Redis) -> set[str]:
+    names = script.list_names()
+    known: Any = admin.script_exists(*(script.load(name).sha for name in names))
+    return {name for name, is_known in zip(names, known, strict=True) if not is_known}
+
+
+def _start(queue: Queue, name: str) -> Running:
+    times = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
+    policy = RetryPolicy(wait=lambda _: 0.05)
+    worker = Worker(
+        queue, handle, name=name, lanes=("urgent", "main"), settings=times, policy=policy, leave_process=lambda: None
+    )
+    running = Running(worker)
+    running.thread.start()
+    return running
+
+
+def _look_at_everything(settings: RedisSettings, name: str) -> None:
+    with Inspector(settings) as inspector:
+        assert name in inspector.list_queues()
+        inspector.look_at_all(limit=10)
+        inspector.view_job(name, "fail", with_data=True)
+        inspector.explain(name, "fail")
+        inspector.list_jobs(name, JobFilter())
+        inspector.list_pending(name, limit=10)
+        inspector.group_errors(name, since_s=None, by_text=True, scan=100)
+        following = tail.Tail(Keys(name), inspector.last_event_id(name))
+        inspector.list_events(name, tail.EventFilter(), limit=10)
+        inspector.catch(following, block_ms=10)
+        inspector.view_history(name, step_s=60, steps=3)
+        told: Any = inspector.examine(name, scan=1000)
+        assert not told.is_inconsistent
