@@ -147,6 +147,10 @@ class EmbeddedRedis(RedisServer):
         if is_waiting:
             self.wait_ready()
 
+    def configure(self, **config: str) -> None:
+        """Add settings of redis.conf; they count from the next start."""
+        self._config |= {key.replace("_", "-"): value for key, value in config.items()}
+
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:

@@ -33,27 +33,42 @@ _FORGETFUL = QueueSettings(keep_completed_s=0.2, keep_failed_s=1.0, crash_pause_
 _LONG = "x" * 100
 
 
-def handle(delivery: Delivery) -> None:
+class Handler:
     """Ends as the data say; all but `fail` complete in the end."""
-    end = delivery.data.get("end")
-    if end == "fail":
-        raise Fail("as asked")
-    if end == "retry" and delivery.attempt == 1:
-        raise ValueError("as asked")
-    if end == "snooze" and delivery.fence % 2:
-        raise Snooze(0.05)
-    if end == "release" and delivery.lane == "main":
-        raise Release("urgent")
-    delivery.sleep(0.02)
+
+    def __init__(self) -> None:
+        self._snoozed = False
+
+    def __call__(self, delivery: Delivery) -> None:
+        end = delivery.data.get("end")
+        if end == "fail":
+            raise Fail("as asked")
+        if end == "retry" and delivery.attempt == 1:
+            raise ValueError("as asked")
+        if end == "snooze" and not self._snoozed:
+            self._snoozed = True
+            raise Snooze(0.05)
+        if end == "release" and delivery.lane == "main":
+            raise Release("urgent")
+        delivery.sleep(0.02)
 
 
-def run_every_step(settings: RedisSettings, name: str, admin: redis.Redis) -> None:
+def run_every_step(
+    settings: RedisSettings,
+    name: str,
+    admin: redis.Redis,
+    *,
+    operator: RedisSettings | None = None,
+    reader: RedisSettings | None = None,
+) -> None:
     """Put the queue `name` through every script; wait until each has run and all jobs have come to an end.
 
     Args:
         admin: Asks the server that has the queue which scripts it knows, and has the rights to.
+        operator: Who steers, where that is another user; and `reader` who only looks.
     """
-    with Queue(settings, name, _FORGETFUL) as queue, Steering(settings, name, by="a test", reason="to see it") as hand:
+    hand = Steering(operator or settings, name, by="a test", reason="to see it")
+    with Queue(settings, name, _FORGETFUL) as queue, hand:
         # What only a person does
         queue.enqueue_many([NewJob(job_id=f"hand-{number}", data={"pad": _LONG}) for number in range(4)])
         queue.enqueue({}, job_id="later", delay_s=3600)
@@ -72,14 +87,15 @@ def run_every_step(settings: RedisSettings, name: str, admin: redis.Redis) -> No
         hands.close()
 
         # Workers do the rest, with a sweep every tenth of a second
-        workers = [_start(queue, worker) for worker in ("w1", "w2")]
+        handler = Handler()
+        workers = [_start(queue, handler, worker) for worker in ("w1", "w2")]
         try:
             ends = ("complete", "fail", "retry", "snooze", "release")
             queue.enqueue_many([NewJob(job_id=end, data={"end": end, "pad": _LONG}) for end in ends])
             queue.enqueue({}, job_id="delayed", delay_s=0.1)
             wait_until(lambda: (job := queue.find_job("fail")) and job.state == "failed", "the failed job")
             assert [each.fate for each in hand.restart(list(hand.see(["fail"]).values()))] == ["done"]
-            _look_at_everything(settings, name)
+            _look_at_everything(reader or settings, name)
             queue.reopen(NewJob(job_id="reopened", data={"pad": _LONG}))
             wait_until(lambda: not list(admin.scan_iter(match=f"{queue.keys.job_prefix}*")), "all to be forgotten", 15)
             wait_until(lambda: _list_missing(admin) <= {"leave"}, "each script to have run", 15)
@@ -97,7 +113,7 @@ def _list_missing(admin: redis.Redis) -> set[str]:
     return {name for name, is_known in zip(names, known, strict=True) if not is_known}
 
 
-def _start(queue: Queue, name: str) -> Running:
+def _start(queue: Queue, handle: Handler, name: str) -> Running:
     times = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
     policy = RetryPolicy(wait=lambda _: 0.05)
     worker = Worker(

@@ -1,0 +1,346 @@
+"""A server that is cut off, full, or busy reading its data: nothing half-written, and everybody comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from rosq import (
+    Delivery,
+    EnqueueOutcome,
+    JobState,
+    NewJob,
+    Queue,
+    RedisSettings,
+    ReopenOutcome,
+    RetryPolicy,
+    ServerFull,
+    ServerUnreachable,
+    WorkerSettings,
+)
+from rosq.inspect import Inspector
+from rosq.settlement import Outcome, Settlement
+from tests.integration.rosq.conftest import Hands, events_of, settings_of
+from tests.servers import EmbeddedRedis, embedded_redis
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.rosq.conftest import Running
+
+
+class CutLine:
+    """A line to the server that can be cut as a network is: nothing comes through, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._whole = threading.Event()
+        self._whole.set()
+        self._is_closed = False
+        #: Connections that were asked for.
+        self.asked = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._whole.clear()
+
+    def mend(self) -> None:
+        self._whole.set()
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._whole.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.asked += 1
+            server = socket.create_connection(self._target)
+            threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server, selectors.DefaultSelector() as selector, contextlib.suppress(OSError):
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while not self._is_closed:
+                for key, _ in selector.select(0.2):
+                    source: Any = key.fileobj
+                    data = source.recv(65_536)
+                    self._whole.wait()
+                    if not data or self._is_closed:
+                        return
+                    key.data.sendall(data)
+
+
+@pytest.fixture
+def line(own_redis: EmbeddedRedis) -> Iterator[CutLine]:
+    line = CutLine(own_redis.port)
+    yield line
+    line.close()
+
+
+def test_a_cut_longer_than_the_blocking_call_wakes_the_worker_to_come_back(
+    own_redis: EmbeddedRedis, line: CutLine, queue_name: str, start_worker: Callable[..., Running]
+) -> None:
+    # Given an idle worker in its blocking call, at the far end of a line
+    ran: list[str] = []
+    far = RedisSettings(port=line.port, connect_timeout_s=0.5, answer_timeout_s=0.5)
+    times = WorkerSettings(lease_s=5.0, round_s=0.5, max_backoff_s=0.2)
+    with Queue(far, queue_name) as far_queue, Queue(settings_of(own_redis), queue_name) as near_queue:
+        running = start_worker(far_queue, lambda delivery: ran.append(delivery.job_id), settings=times)
+        wait_until(lambda: running.worker._is_holding, "the worker")
+
+        # When the line is cut for longer than that call may last, and a job comes meanwhile
+        line.cut()
+        asked = line.asked
+        near_queue.enqueue({}, job_id="meanwhile")
+        wait_until(lambda: running.worker.last_round_age_s() > 3.0, "the worker to be silent")
+        wait_until(lambda: line.asked > asked, "the worker to have given the connection up")
+        with pytest.raises(ServerUnreachable):
+            far_queue.enqueue({}, job_id="far")
+        assert ran == []
+        line.mend()
+
+        # Then it comes back by itself, and no job ran twice
+        wait_until(lambda: ran == ["meanwhile"] or len(ran) > 1, "the job")
+        assert far_queue.enqueue({}, job_id="far").outcome in EnqueueOutcome
+        wait_until(lambda: len(ran) == 2, "the other job")
+        running.stop()
+    assert ran == ["meanwhile", "far"]
+    assert running.error is None
+
+
+def test_a_job_in_hand_during_a_cut_shorter_than_its_lease_is_settled_once(
+    own_redis: EmbeddedRedis, line: CutLine, queue_name: str, start_worker: Callable[..., Running]
+) -> None:
+    started, go_on, fences = threading.Event(), threading.Event(), list[int]()
+
+    def handler(delivery: Delivery) -> None:
+        fences.append(delivery.fence)
+        started.set()
+        assert go_on.wait(20)
+
+    far = RedisSettings(port=line.port, connect_timeout_s=0.5, answer_timeout_s=0.5)
+    times = WorkerSettings(lease_s=30.0, round_s=0.5, max_backoff_s=0.2)
+    with Queue(far, queue_name) as far_queue, Queue(settings_of(own_redis), queue_name) as near_queue:
+        near_queue.enqueue({}, job_id="1")
+        running = start_worker(far_queue, handler, settings=times)
+        assert started.wait(10)
+        line.cut()
+        go_on.set()
+        wait_until(lambda: running.worker._failures > 2, "the worker to try in vain", 15)
+        line.mend()
+
+        wait_until(lambda: _state_of(near_queue, "1") is JobState.COMPLETED, "the settle")
+        running.stop()
+        with own_redis.client() as client:
+            assert events_of(client, near_queue, "1") == ["enqueued", "started", "completed"]
+    assert len(fences) == 1
+
+
+def _state_of(queue: Queue, job_id: str) -> JobState | None:
+    job = queue.find_job(job_id)
+    return job.state if job is not None else None
+
+
+def _dump(client: redis.Redis) -> dict[str, Any]:
+    """Every key of rosq with all that is in it."""
+    found: dict[str, Any] = {}
+    for key in client.scan_iter(match="rosq:*"):
+        kind = client.type(key)
+        if kind == "stream":
+            groups: Any = client.xinfo_groups(key)
+            pending = {g["name"]: client.xpending(key, g["name"])["pending"] for g in groups}
+            found[key] = (client.xrange(key), pending)
+        elif kind == "hash":
+            found[key] = client.hgetall(key)
+        elif kind == "zset":
+            found[key] = client.zrange(key, 0, -1, withscores=True)
+        elif kind == "set":
+            found[key] = client.smembers(key)
+        else:
+            found[key] = client.lrange(key, 0, -1)
+    return found
+
+
+def test_a_full_server_refuses_each_way_to_add_a_job_and_keeps_every_key_as_it_was(
+    own_redis: EmbeddedRedis, own_queue: Queue
+) -> None:
+    own_queue.enqueue_many([NewJob(job_id=f"old-{n}", data={"pad": "x" * 90}) for n in range(5)])
+    own_queue.enqueue({}, job_id="later", delay_s=3600)
+    hands = Hands(own_queue, "w1", 60.0, None)
+    hands.consumer.hold_name()
+    delivery = hands.fetch().delivery
+    assert delivery is not None
+    hands.consumer.exchange(
+        Settlement(delivery=delivery, outcome=Outcome.FAIL, error="no"), ["main"], is_fetching=False
+    )
+    with own_redis.client() as client:
+        before = _dump(client)
+        client.config_set("maxmemory", "1")
+
+        # One, many in several batches, delayed, into a lane that isn't there yet, and one that is to start again
+        many = [NewJob(job_id=f"new-{n}", data={"pad": "x" * (n % 2) * 90}) for n in range(250)]
+        for add in (
+            lambda: own_queue.enqueue({}, job_id="new"),
+            lambda: own_queue.enqueue_many(many),
+            lambda: own_queue.enqueue({}, job_id="new", delay_s=60),
+            lambda: own_queue.enqueue({"pad": "x" * 90}, job_id="new", lane="urgent"),
+            lambda: own_queue.reopen(NewJob(job_id=delivery.job_id, data={"again": 1})),
+            lambda: own_queue.reopen(NewJob(job_id="never-seen", data={}, delay_s=60)),
+        ):
+            with pytest.raises(ServerFull, match="nothing was written"):
+                add()
+        # What is there already is known all the same? A server that is full refuses before it looks.
+        assert _dump(client) == before
+
+        client.config_set("maxmemory", "0")
+    assert {answer.outcome for answer in own_queue.enqueue_many(many)} == {EnqueueOutcome.CREATED}
+    assert own_queue.reopen(NewJob(job_id=delivery.job_id, data={"again": 1})).outcome is ReopenOutcome.REOPENED
+    with Inspector(own_queue.redis_settings) as inspector:
+        told: Any = inspector.examine(own_queue.name, scan=10_000)
+        assert not told.is_inconsistent
+    hands.close()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.FAIL, Outcome.RETRY, Outcome.SNOOZE, Outcome.RELEASE])
+def test_a_settle_on_a_full_server_happens_wholly_or_not_at_all(
+    own_redis: EmbeddedRedis, own_queue: Queue, outcome: Outcome
+) -> None:
+    # Long data lie in the entry: a half-done settle would lose them
+    own_queue.enqueue({"pad": "x" * 90}, job_id="1")
+    hands = Hands(own_queue, "w1", 60.0, None)
+    hands.consumer.hold_name()
+    delivery = hands.fetch().delivery
+    assert delivery is not None
+    settlement = Settlement(delivery=delivery, outcome=outcome, delay_s=30.0, error="no")
+    with own_redis.client() as client:
+        before = _dump(client)
+        client.config_set("maxmemory", "1")
+        try:
+            hands.consumer.exchange(settlement, ["main"], is_fetching=False)
+            is_settled = True
+        except ServerFull:
+            is_settled = False
+            assert _dump(client) == before
+        client.config_set("maxmemory", "0")
+
+        # Told again, as the worker does, it counts once
+        again = hands.consumer.exchange(settlement, ["main"], is_fetching=False)
+
+        assert int(again.code) == (0 if is_settled else 1)
+        job = own_queue.find_job("1")
+        assert job is not None
+        assert job.data == {"pad": "x" * 90}
+        assert job.is_live == (outcome not in (Outcome.COMPLETE, Outcome.FAIL))
+        ends = {"complete": "completed", "fail": "failed", "retry": "retried", "snooze": "snoozed"}
+        assert events_of(client, own_queue, "1").count(ends.get(outcome.value, "released")) == 1
+    hands.close()
+
+
+def test_a_worker_on_a_server_that_fills_up_keeps_its_job_and_settles_it_when_there_is_memory(
+    own_redis: EmbeddedRedis, own_queue: Queue, start_worker: Callable[..., Running]
+) -> None:
+    started, go_on, fences = threading.Event(), threading.Event(), list[int]()
+
+    def handler(delivery: Delivery) -> None:
+        fences.append(delivery.fence)
+        started.set()
+        assert go_on.wait(20)
+
+    own_queue.enqueue({}, job_id="1")
+    # A lease that would run out while the server is full, if it weren't renewed
+    running = start_worker(own_queue, handler, settings=WorkerSettings(lease_s=0.9, round_s=0.5, max_backoff_s=0.2))
+    assert started.wait(10)
+    with own_redis.client() as client:
+        client.config_set("maxmemory", "1")
+        until = client.hget(own_queue.keys.job("1"), "lease_until_ms")
+        wait_until(lambda: client.hget(own_queue.keys.job("1"), "lease_until_ms") != until, "a heartbeat")
+        go_on.set()
+        wait_until(
+            lambda: running.worker._failures > 1 or _state_of(own_queue, "1") is JobState.COMPLETED, "the settle"
+        )
+        client.config_set("maxmemory", "0")
+        wait_until(lambda: _state_of(own_queue, "1") is JobState.COMPLETED, "the job")
+        running.stop()
+    assert len(fences) == 1
+
+
+def test_a_server_that_reads_its_data_is_waited_for(queue_name: str, start_worker: Callable[..., Running]) -> None:
+    # Given a server whose data take seconds to read
+    ran: list[str] = []
+    with embedded_redis() as server, Queue(settings_of(server), queue_name) as queue:
+        queue.enqueue_many([NewJob(job_id=str(n), data={}, delay_s=3600 * (n > 0)) for n in range(400)])
+        with server.client() as client:
+            client.bgrewriteaof()
+            wait_until(lambda: _is_rewritten(client), "the file to be rewritten")
+        server.stop()
+        # Microseconds a key; and a look at who knocks every few bytes
+        server.configure(key_load_delay="5000", loading_process_events_interval_bytes="1024")
+        server.start(is_waiting=False)
+        with server.client() as client:
+            # By itself redis-py asks again until the data are read.
+            client.set_retry(Retry(NoBackoff(), 0))
+            wait_until(lambda: _is_loading(client), "the server to read its data")
+
+        # When producers and workers come while it reads
+        with pytest.raises(ServerUnreachable, match=r"(?i)loading"):
+            queue.enqueue({}, job_id="new")
+        times = WorkerSettings(round_s=0.5, max_backoff_s=0.2)
+        policy = RetryPolicy(wait=lambda _: 0.1)
+        running = start_worker(queue, lambda delivery: ran.append(delivery.job_id), settings=times, policy=policy)
+
+        # Then all of them are served when it has read them
+        wait_until(lambda: ran == ["0"], "the worker", 20)
+        assert queue.enqueue({}, job_id="new").outcome is EnqueueOutcome.CREATED
+        wait_until(lambda: ran == ["0", "new"], "the new job")
+        running.stop()
+        assert running.error is None
+
+
+def _is_rewritten(client: redis.Redis) -> bool:
+    told: Any = client.info("persistence")
+    return not told["aof_rewrite_in_progress"] and not told["aof_rewrite_scheduled"]
+
+
+def _is_loading(client: redis.Redis) -> bool:
+    try:
+        client.ping()
+    except redis.BusyLoadingError:
+        return True
+    except redis.ConnectionError:
+        return False
+    raise AssertionError("the server had read its data before anybody came")
+
+
+def test_a_replica_is_no_place_for_jobs_and_its_promotion_is_noticed_by_every_client(queue_name: str) -> None:
+    with embedded_redis() as master, embedded_redis(repl_diskless_sync_delay="0") as replica:
+        with Queue(settings_of(master), queue_name) as queue:
+            queue.enqueue({}, job_id="1")
+        with replica.client() as client, Queue(settings_of(replica), queue_name) as queue:
+            client.replicaof("127.0.0.1", str(master.port))
+            wait_until(lambda: client.info("replication")["master_link_status"] == "up", "the replica")
+            with pytest.raises(ServerUnreachable, match=r"(?i)read.?only"):
+                queue.enqueue({}, job_id="2")
+
+            client.replicaof("NO", "ONE")
+
+            assert queue.enqueue({}, job_id="2").outcome is EnqueueOutcome.CREATED
+            assert queue.enqueue({}, job_id="1").outcome is EnqueueOutcome.DUPLICATE

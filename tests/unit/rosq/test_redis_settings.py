@@ -1,0 +1,171 @@
+"""Where Redis is: every way to say it, and what is refused in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis import exceptions as redis_errors
+
+from rosq import Address, InvalidSettings, RedisSettings, errors
+from rosq.locating import ClusterGuide, SentinelGuide
+
+SECRET = "hush-hush"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://redis", {"host": "redis", "port": 6379, "db": 0, "is_tls": False}),
+        ("redis://redis:7000/3", {"host": "redis", "port": 7000, "db": 3}),
+        ("redis://redis?db=3", {"host": "redis", "db": 3}),
+        ("redis://:p%40ss%2F@redis", {"username": None, "password": "p@ss/"}),
+        ("redis://user:p:w@redis", {"username": "user", "password": "p:w"}),
+        ("redis://user@redis", {"username": "user", "password": None}),
+        ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
+        ("rediss://redis", {"host": "redis", "is_tls": True}),
+        ("unix:///run/redis/redis.sock", {"unix_socket": "/run/redis/redis.sock", "db": 0}),
+        ("unix://:pw@/run/r%20s.sock?db=2", {"unix_socket": "/run/r s.sock", "password": "pw", "db": 2}),
+    ],
+)
+def test_a_url_says_all_of_it(url: str, expected: dict[str, Any]) -> None:
+    settings = RedisSettings.from_env({"REDIS_URL": url})
+
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({"REDIS_URL": f"http://:{SECRET}@redis"}, "REDIS_URL is no URL of Redis"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis:port"}, "REDIS_URL is no URL of Redis"),
+        ({"REDIS_URL": f"redis://:{SECRET}@/0"}, "REDIS_URL names no host"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis/orders"}, "names 'orders' as the database"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis/1?db=2"}, "names a database twice"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis?timeout=5"}, "an option that rosq doesn't know"),
+        ({"REDIS_URL": f"unix://:{SECRET}@run/redis.sock"}, "three slashes"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis:0"}, "REDIS_PORT is 0"),
+        ({"REDIS_URL": "redis://redis", "REDIS_HOST": "redis"}, "REDIS_URL and REDIS_HOST both say"),
+        ({"REDIS_UNIX_SOCKET": "/s", "REDIS_PORT": "1"}, "REDIS_PORT and REDIS_UNIX_SOCKET both say"),
+        ({"REDIS_CLUSTER_NODES": "a:1", "REDIS_SENTINELS": "b"}, "REDIS_SENTINELS and REDIS_CLUSTER_NODES both say"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis", "REDIS_PASSWORD": SECRET}, "REDIS_URL has what REDIS_PASSWORD says"),
+        ({"REDIS_URL": "redis://redis/0", "REDIS_DB": "0"}, "REDIS_URL has what REDIS_DB says"),
+        ({"REDIS_URL": "rediss://redis", "REDIS_TLS": "no"}, "REDIS_TLS forbids it"),
+        ({"REDIS_TLS": "perhaps"}, "REDIS_TLS is 'perhaps'"),
+        ({"REDIS_TLS": "1", "REDIS_UNIX_SOCKET": "/s"}, "speaks no TLS"),
+        ({"REDIS_TLS": "1", "REDIS_TLS_CA_FILE": "/nowhere/ca.pem"}, "there is no such file"),
+        ({"REDIS_TLS": "1", "REDIS_TLS_CERT_FILE": __file__}, "belong together"),
+        ({"REDIS_TLS_CA_FILE": __file__}, "no TLS is asked for"),
+        ({"REDIS_SENTINELS": "a"}, "belong together"),
+        ({"REDIS_SENTINEL_MASTER": "m"}, "belong together"),
+        ({"REDIS_SENTINELS": f"x:{SECRET}@a:port", "REDIS_SENTINEL_MASTER": "m"}, "REDIS_SENTINELS has"),
+        ({"REDIS_CLUSTER_NODES": "a:1:2"}, "REDIS_CLUSTER_NODES has"),
+        ({"REDIS_CLUSTER_NODES": "a", "REDIS_DB": "1"}, "database 0 only"),
+    ],
+)
+def test_what_cant_be_meant_is_refused_in_one_sentence_without_a_secret(environ: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        RedisSettings.from_env(environ)
+
+    assert sentence in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_sentinels_and_nodes_are_lists_with_ports_of_their_own() -> None:
+    watched = RedisSettings.from_env(
+        {"REDIS_SENTINELS": "a, b:5,[::1]:6", "REDIS_SENTINEL_MASTER": "m", "REDIS_SENTINEL_PASSWORD": SECRET}
+    )
+    cluster = RedisSettings.from_env({"REDIS_CLUSTER_NODES": "a,b:7001", "REDIS_PASSWORD": SECRET})
+
+    assert watched.sentinels == (Address("a", 26379), Address("b", 5), Address("::1", 6))
+    assert watched.address == "master m of the sentinels a:26379, b:5, [::1]:6/0"
+    assert cluster.cluster_nodes == (Address("a", 6379), Address("b", 7001))
+    assert cluster.address == "the cluster of a:6379, b:7001"
+    assert SECRET not in repr(watched) + repr(cluster) + watched.address + cluster.address
+
+
+def test_a_blank_at_the_end_belongs_to_a_password_and_to_nothing_else() -> None:
+    settings = RedisSettings.from_env({"REDIS_HOST": " redis ", "REDIS_PASSWORD": " pw "})
+
+    assert (settings.host, settings.password) == ("redis", " pw ")
+
+
+class Asked:
+    """Answers for addresses, in place of servers; an error among them is raised."""
+
+    def __init__(self, answers: dict[Address, Any]) -> None:
+        self.answers = answers
+        self.asked: list[Address] = []
+
+    def __call__(self, address: Address, _: Any) -> Any:
+        self.asked.append(address)
+        answer = self.answers[address]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+A, B, C = Address("a", 1), Address("b", 2), Address("c", 3)
+
+
+def test_the_sentinel_that_answered_last_is_asked_first() -> None:
+    asked = Asked({A: redis_errors.ConnectionError("gone"), B: ["master", "6379"], C: None})
+    guide = SentinelGuide((A, B, C), "m", asked)
+
+    assert [guide.locate(), guide.locate()] == [Address("master", 6379)] * 2
+    assert asked.asked == [A, B, B]
+
+
+def test_a_refusal_by_all_sentinels_is_told_as_one() -> None:
+    refused = redis_errors.AuthenticationError("wrong password")
+
+    with pytest.raises(redis_errors.AuthenticationError, match="a:1 says"):
+        SentinelGuide((A, B), "m", Asked({A: refused, B: refused})).locate()
+    with pytest.raises(redis_errors.ConnectionError, match="knows no master m"):
+        SentinelGuide((A, B), "m", Asked({A: refused, B: None})).locate()
+
+
+def test_the_node_that_had_the_queue_last_is_asked_first_and_the_seeds_may_be_gone() -> None:
+    # A slot of `rosq:{q}:meta` lies in the second range
+    ranges = [[0, 100, ["a", 1, "id"]], [101, 16383, ["c", 3, "id"], ["replica", 9, "id"]]]
+    asked = Asked({A: ranges, B: ranges, C: ranges})
+    guide = ClusterGuide((A,), "rosq:{q}:meta", asked)
+
+    assert [guide.locate(), guide.locate()] == [C, C]
+    assert asked.asked == [A, C]
+
+    asked.answers |= {C: redis_errors.ConnectionError("gone"), A: [[0, 16383, ["", 5, "id"]]]}
+    # A node that doesn't know its own name means the one by which it was asked
+    assert guide.locate() == Address("a", 5)
+    asked.answers[Address("a", 5)] = ranges
+    assert guide.list_masters() == (A, C)
+
+
+def test_a_slot_that_no_node_has_is_told() -> None:
+    with pytest.raises(redis_errors.ConnectionError, match="knows no node for slot"):
+        ClusterGuide((A,), "rosq:{q}:meta", Asked({A: [[0, 1, ["a", 1, "id"]]]})).locate()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (redis_errors.MovedError("99 10.0.0.1:7000", status_code="MOVED"), errors.SlotMoved),
+        (redis_errors.AskError("99 10.0.0.1:7000", status_code="ASK"), errors.SlotMoved),
+        (redis_errors.TryAgainError("Multiple keys request during rehashing of slot"), errors.SlotMoved),
+        (redis_errors.ClusterDownError("Hash slot not served"), errors.ServerUnreachable),
+        (
+            redis_errors.ResponseError("Script attempted to access a non local key in a cluster node script: abc"),
+            errors.ServerUnreachable,
+        ),
+        (
+            redis_errors.ResponseError("Error running script: Lua script attempted to access a non local key in a …"),
+            errors.ServerUnreachable,
+        ),
+        (
+            redis_errors.ConnectionError("Error 1 connecting to h:1. [SSL: CERTIFICATE_VERIFY_FAILED] …"),
+            errors.ServerUntrusted,
+        ),
+    ],
+)
+def test_what_a_cluster_and_tls_say_is_translated(error: Exception, expected: type[Exception]) -> None:
+    assert type(errors.translate(error, "the cluster of a:1")) is expected
