@@ -64,7 +64,8 @@ def test_a_server_that_evicts_forgets_or_is_full_is_told_with_what_to_do() -> No
             client.config_set("appendonly", "no")
             queue.enqueue({}, job_id="1")
             used = client.info("memory")["used_memory"]
-            client.config_set("maxmemory", int(used * 1.15))
+            # Close to it: what closed connections give back differs from version to version.
+            client.config_set("maxmemory", int(used * 1.05))
         examined = Examined(server, "orders")
 
     [evicts] = examined.find("eviction", "error")
