@@ -68,7 +68,8 @@ Exit codes: 0 stopped on request, 1 failed (the sentence on stderr says why), 2 
 3 Redis or the orders service can't be reached at the start (later it waits for them).
 
 \b
-More of the environment: REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB name the queue's server;
+More of the environment: REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB name the queue's server (or
+REDIS_URL, REDIS_UNIX_SOCKET, REDIS_SENTINELS, REDIS_CLUSTER_NODES, with REDIS_TLS: see docs/servers.md);
 ROSREESTR_CRYPTO_SECRET opens the account's sealed password, and is required. DB_* and BCRYPT_SALT_ROUNDS are
 accepted and have no effect: a worker knows no database.
 

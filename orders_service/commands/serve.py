@@ -52,7 +52,7 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     \b
     Environment:
       DB_HOST DB_PORT DB_USERNAME DB_PASSWORD DB_NAME    PostgreSQL; DB_HOST may be the folder of a socket
-      REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB      the queue
+      REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB      the queue; or REDIS_URL and more, see docs/servers.md
       ROSREESTR_CRYPTO_SECRET                            seals the accounts' passwords; required
       ROSQ_QUEUE                                         the queue's name (order-processing)
       ORDER_LEASE_S                                      an order counts as abandoned after (30)

@@ -28,6 +28,7 @@ from rosq import (
 )
 from rosq.inspect import Inspector
 from rosq.settlement import Outcome, Settlement
+from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, events_of, settings_of
 from tests.servers import EmbeddedRedis, embedded_redis
 from tests.waiting import wait_until
@@ -51,6 +52,10 @@ class CutLine:
         #: Connections that were asked for.
         self.asked = 0
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def lead_to(self, port: int) -> None:
+        """Connections from now on lead to another server; those that stand stay where they are."""
+        self._target = ("127.0.0.1", port)
 
     def cut(self) -> None:
         self._whole.clear()
@@ -344,3 +349,32 @@ def test_a_replica_is_no_place_for_jobs_and_its_promotion_is_noticed_by_every_cl
 
             assert queue.enqueue({}, job_id="2").outcome is EnqueueOutcome.CREATED
             assert queue.enqueue({}, job_id="1").outcome is EnqueueOutcome.DUPLICATE
+
+
+def test_a_client_leaves_a_server_that_was_the_master_although_it_still_answers(queue_name: str) -> None:
+    # Given one address for whoever is the master, as managed servers have it, and clients that are connected
+    with (
+        embedded_redis() as old,
+        embedded_redis(repl_diskless_sync_delay="0") as new,
+        old.client() as old_client,
+        new.client() as new_client,
+    ):
+        line = CutLine(old.port)
+        settings = RedisSettings(port=line.port)
+        hand = Steering(settings, queue_name, by="a test", reason="to see it")
+        with Queue(settings, queue_name) as queue, hand, contextlib.closing(line):
+            queue.enqueue({}, job_id="1")
+            assert hand.pause() is None
+            new_client.replicaof("127.0.0.1", str(old.port))
+            wait_until(lambda: new_client.info("replication")["master_link_status"] == "up", "the replica")
+
+            # When that address gets another master, and the old one stays as its replica
+            new_client.replicaof("NO", "ONE")
+            line.lead_to(new.port)
+            old_client.replicaof("127.0.0.1", str(new.port))
+
+            # Then whoever is refused once is at the new one after that
+            with pytest.raises(ServerUnreachable, match=r"(?i)read.?only"):
+                hand.resume()
+            assert hand.resume()
+            assert queue.enqueue({}, job_id="2").outcome is EnqueueOutcome.CREATED
