@@ -23,9 +23,9 @@ from rosq.errors import (
     ServerRefused,
     ServerUnfit,
     ServerUnreachable,
-    UnknownJobName,
     ServerUntrusted,
     SlotMoved,
+    UnknownJobName,
     WorkerNameTaken,
 )
 from rosq.events import Event

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Packs a command as Redis reads it; whole and real numbers, text and bytes.
 pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
-#: What is read at once: most answers are much shorter. A record of TLS holds no more, so none of it stays in the library,
-#: where no poll would see it.
+#: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
+#: library no poll would see.
 _CHUNK_BYTES = 16_384
 
 
