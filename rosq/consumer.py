@@ -192,6 +192,9 @@ class Consumer:
         if not is_fetching:
             step, keys, args = self._command(settlement, token, -1, "")
             return Answer(code=Code(self.wire.run(step, keys, args)[0]), fetched=Fetched.SKIPPED)
+        if self.wire.connected_since_s is None:
+            # A new connection may lead to another server, which took over without having heard of the last settle.
+            self._doubtful_lanes.update(lanes)
         hints = self._give_hints(settlement, asked_s)
         step, keys, args = self._command(settlement, token, len(lanes), hints)
         if lanes != self._lanes:

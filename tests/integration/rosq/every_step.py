@@ -18,9 +18,10 @@ from rosq import (
     WorkerSettings,
     script,
 )
+from rosq.consumer import load_step
 from rosq.inspect import Inspector, tail
 from rosq.inspect.filters import JobFilter
-from rosq.keys import Keys
+from rosq.keys import SCHEMA_VERSION, Keys
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running
 from tests.waiting import wait_until
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 #: Nothing is kept for long, so that the sweep has something to forget.
 _FORGETFUL = QueueSettings(keep_completed_s=0.2, keep_failed_s=1.0, crash_pause_s=0.0, forget_worker_s=0.2)
+_TIMES = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
 _LONG = "x" * 100
 
 
@@ -108,16 +110,27 @@ def run_every_step(
 
 
 def _list_missing(admin: redis.Redis) -> set[str]:
-    names = script.list_names()
-    known: Any = admin.script_exists(*(script.load(name).sha for name in names))
-    return {name for name, is_known in zip(names, known, strict=True) if not is_known}
+    return {name for name in script.list_names() if not any(_ask_for_scripts(admin, _list_shas(name)))}
+
+
+def _list_shas(name: str) -> list[str]:
+    """A script that is told its settings as constants is another one with others: those that were used here."""
+    with_constants = {
+        "enqueue": lambda: script.load("enqueue", MAX_EVENTS=_FORGETFUL.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+    }
+    make = with_constants.get(name, lambda: load_step(name, _FORGETFUL, _TIMES))
+    return [script.load(name).sha, make().sha]
+
+
+def _ask_for_scripts(admin: redis.Redis, shas: list[str]) -> list[bool]:
+    known: list[bool] = admin.script_exists(*shas)
+    return known
 
 
 def _start(queue: Queue, handle: Handler, name: str) -> Running:
-    times = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
     policy = RetryPolicy(wait=lambda _: 0.05)
     worker = Worker(
-        queue, handle, name=name, lanes=("urgent", "main"), settings=times, policy=policy, leave_process=lambda: None
+        queue, handle, name=name, lanes=("urgent", "main"), settings=_TIMES, policy=policy, leave_process=lambda: None
     )
     running = Running(worker)
     running.thread.start()

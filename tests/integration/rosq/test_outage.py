@@ -208,17 +208,23 @@ def test_a_full_server_refuses_each_way_to_add_a_job_and_keeps_every_key_as_it_w
             lambda: own_queue.enqueue_many(many),
             lambda: own_queue.enqueue({}, job_id="new", delay_s=60),
             lambda: own_queue.enqueue({"pad": "x" * 90}, job_id="new", lane="urgent"),
-            lambda: own_queue.reopen(NewJob(job_id=delivery.job_id, data={"again": 1})),
             lambda: own_queue.reopen(NewJob(job_id="never-seen", data={}, delay_s=60)),
         ):
             with pytest.raises(ServerFull, match="nothing was written"):
                 add()
-        # What is there already is known all the same? A server that is full refuses before it looks.
         assert _dump(client) == before
+        # One that is known may make room for itself first: it starts wholly, or not at all
+        again = NewJob(job_id=delivery.job_id, data={"again": 1})
+        try:
+            assert own_queue.reopen(again).outcome is ReopenOutcome.REOPENED
+            expected = ReopenOutcome.LIVE
+        except ServerFull:
+            assert _dump(client) == before
+            expected = ReopenOutcome.REOPENED
 
         client.config_set("maxmemory", "0")
     assert {answer.outcome for answer in own_queue.enqueue_many(many)} == {EnqueueOutcome.CREATED}
-    assert own_queue.reopen(NewJob(job_id=delivery.job_id, data={"again": 1})).outcome is ReopenOutcome.REOPENED
+    assert own_queue.reopen(again).outcome is expected
     with Inspector(own_queue.redis_settings) as inspector:
         told: Any = inspector.examine(own_queue.name, scan=10_000)
         assert not told.is_inconsistent
@@ -280,7 +286,8 @@ def test_a_worker_on_a_server_that_fills_up_keeps_its_job_and_settles_it_when_th
         wait_until(lambda: client.hget(own_queue.keys.job("1"), "lease_until_ms") != until, "a heartbeat")
         go_on.set()
         wait_until(
-            lambda: running.worker._failures > 1 or _state_of(own_queue, "1") is JobState.COMPLETED, "the settle"
+            lambda: running.worker._failures > 1 or client.hget(own_queue.keys.job("1"), "state") == "completed",
+            "the settle",
         )
         client.config_set("maxmemory", "0")
         wait_until(lambda: _state_of(own_queue, "1") is JobState.COMPLETED, "the job")
@@ -291,14 +298,16 @@ def test_a_worker_on_a_server_that_fills_up_keeps_its_job_and_settles_it_when_th
 def test_a_server_that_reads_its_data_is_waited_for(queue_name: str, start_worker: Callable[..., Running]) -> None:
     # Given a server whose data take seconds to read
     ran: list[str] = []
-    with embedded_redis() as server, Queue(settings_of(server), queue_name) as queue:
-        queue.enqueue_many([NewJob(job_id=str(n), data={}, delay_s=3600 * (n > 0)) for n in range(400)])
+    with embedded_redis(rdbcompression="no") as server, Queue(settings_of(server), queue_name) as queue:
+        # Every two megabytes it looks who knocks, so ten of them
+        data = {"pad": "x" * 25_000}
+        queue.enqueue_many([NewJob(job_id=str(n), data=data, delay_s=3600 * (n > 0)) for n in range(400)])
         with server.client() as client:
             client.bgrewriteaof()
             wait_until(lambda: _is_rewritten(client), "the file to be rewritten")
         server.stop()
-        # Microseconds a key; and a look at who knocks every few bytes
-        server.configure(key_load_delay="5000", loading_process_events_interval_bytes="1024")
+        # Microseconds a key
+        server.configure(key_load_delay="5000")
         server.start(is_waiting=False)
         with server.client() as client:
             # By itself redis-py asks again until the data are read.
@@ -378,3 +387,40 @@ def test_a_client_leaves_a_server_that_was_the_master_although_it_still_answers(
                 hand.resume()
             assert hand.resume()
             assert queue.enqueue({}, job_id="2").outcome is EnqueueOutcome.CREATED
+
+
+def test_a_settle_that_a_failover_has_lost_is_made_up_for_at_once_by_its_own_worker(
+    queue_name: str, start_worker: Callable[..., Running]
+) -> None:
+    # Given a job in hand that the replica knows of, and a replica that becomes the master then
+    started, go_on, fences = threading.Event(), threading.Event(), list[int]()
+
+    def handler(delivery: Delivery) -> None:
+        fences.append(delivery.fence)
+        started.set()
+        assert go_on.wait(20)
+
+    with embedded_redis() as old, embedded_redis(repl_diskless_sync_delay="0") as new, new.client() as client:
+        line = CutLine(old.port)
+        with Queue(RedisSettings(port=line.port), queue_name) as queue, contextlib.closing(line):
+            client.replicaof("127.0.0.1", str(old.port))
+            wait_until(lambda: client.info("replication")["master_link_status"] == "up", "the replica")
+            queue.enqueue({}, job_id="1")
+            # A lease that no test waits for
+            running = start_worker(queue, handler, settings=WorkerSettings(lease_s=120, round_s=60, max_backoff_s=0.2))
+            assert started.wait(10)
+            wait_until(lambda: client.hget(queue.keys.job("1"), "state") == "active", "the replica to know")
+            client.replicaof("NO", "ONE")
+
+            # When the old one acknowledges the settle, and is gone
+            go_on.set()
+            with old.client() as old_client:
+                wait_until(lambda: old_client.hget(queue.keys.job("1"), "state") == "completed", "the settle")
+            line.lead_to(new.port)
+            old.kill()
+
+            # Then the worker, asleep by now, takes its job up again at the new one, long before its lease runs out
+            wait_until(lambda: client.hget(queue.keys.job("1"), "state") == "completed", "the job", 15)
+            running.stop()
+    assert len(fences) == 2
+    assert fences[1] > fences[0]
