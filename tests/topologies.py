@@ -99,7 +99,15 @@ class Cluster:
             wait_until(lambda: str(master_id) in str(client.execute_command("CLUSTER", "NODES")), "the nodes to meet")
             client.execute_command("CLUSTER", "REPLICATE", master_id)
             wait_until(lambda: client.info("replication").get("master_link_status") == "up", "the replica")
+        # Only who has heard of a replica votes for it.
+        wait_until(lambda: all(self._knows_replica(node, replica) for node in self.nodes), "all to know of it", 15)
         return replica
+
+    @staticmethod
+    def _knows_replica(node: EmbeddedRedis, replica: EmbeddedRedis) -> bool:
+        with _raw_client(node) as client:
+            known: Any = client.execute_command("CLUSTER NODES")
+        return any(f":{replica.port}@" in line and "slave" in line for line in str(known).splitlines())
 
     def move_slot(self, key: str, to: EmbeddedRedis, *, halfway: Callable[[], None] = lambda: None) -> None:
         """Move a key's slot to another node as `redis-cli --cluster reshard` does it, key by key.

@@ -299,15 +299,15 @@ def test_a_server_that_reads_its_data_is_waited_for(queue_name: str, start_worke
     # Given a server whose data take seconds to read
     ran: list[str] = []
     with embedded_redis(rdbcompression="no") as server, Queue(settings_of(server), queue_name) as queue:
-        # Every two megabytes it looks who knocks, so ten of them
-        data = {"pad": "x" * 25_000}
+        # Every two megabytes it looks who knocks: so many times, and for so long
+        data = {"pad": "x" * 60_000}
         queue.enqueue_many([NewJob(job_id=str(n), data=data, delay_s=3600 * (n > 0)) for n in range(400)])
         with server.client() as client:
             client.bgrewriteaof()
             wait_until(lambda: _is_rewritten(client), "the file to be rewritten")
         server.stop()
         # Microseconds a key
-        server.configure(key_load_delay="5000")
+        server.configure(key_load_delay="10000")
         server.start(is_waiting=False)
         with server.client() as client:
             # By itself redis-py asks again until the data are read.
@@ -315,8 +315,11 @@ def test_a_server_that_reads_its_data_is_waited_for(queue_name: str, start_worke
             wait_until(lambda: _is_loading(client), "the server to read its data")
 
         # When producers and workers come while it reads
-        with pytest.raises(ServerUnreachable, match=r"(?i)loading"):
-            queue.enqueue({}, job_id="new")
+        with (
+            contextlib.closing(queue.make_wire("test")) as wire,
+            pytest.raises(ServerUnreachable, match=r"(?i)loading"),
+        ):
+            wire.call("EXISTS", queue.keys.meta)
         times = WorkerSettings(round_s=0.5, max_backoff_s=0.2)
         policy = RetryPolicy(wait=lambda _: 0.1)
         running = start_worker(queue, lambda delivery: ran.append(delivery.job_id), settings=times, policy=policy)
