@@ -35,17 +35,33 @@ def note_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> 
         call: Sends a command to the server that has the queue: the list is there too, except on a Cluster. There a
             connection of its own is opened for it, and where that fails the queue goes to work all the same.
     """
-    if not settings.cluster_nodes:
-        call("SADD", QUEUES, name)
-        return
-    wire = Wire(Connector(settings, QUEUES), "rosq-registry")
     try:
-        wire.call("SADD", QUEUES, name)
+        _change_list("SADD", name, settings, call)
     except errors.ServerUnreachable as error:
+        if not settings.cluster_nodes:
+            raise
         log.warning(
             "The queue's name couldn't be noted; `rosq inspect` needs --queue until a further process notes it",
             extra={"event": "queue_not_noted", "queue": name, "error": str(error)},
         )
+
+
+def strike_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> None:
+    """Take a queue's name off the list; `call` as of `note_queue`.
+
+    Raises:
+        ServerUnreachable: No answer; it may be off or not.
+    """
+    _change_list("SREM", name, settings, call)
+
+
+def _change_list(command: str, name: str, settings: RedisSettings, call: Callable[..., Any]) -> None:
+    if not settings.cluster_nodes:
+        call(command, QUEUES, name)
+        return
+    wire = Wire(Connector(settings, QUEUES), "rosq-registry")
+    try:
+        wire.call(command, QUEUES, name)
     finally:
         wire.close()
 

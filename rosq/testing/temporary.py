@@ -6,8 +6,8 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
+from rosq import registry
 from rosq.client import make_client
-from rosq.keys import QUEUES
 from rosq.queue import Queue
 from rosq.settings import RedisSettings
 
@@ -49,7 +49,7 @@ def temporary_queue(
 
 
 def _delete_keys(queue: Queue) -> None:
-    with contextlib.closing(make_client(queue.redis_settings, "rosq-testing")) as client:
+    with contextlib.closing(make_client(queue.redis_settings, "rosq-testing", queue.keys.meta)) as client:
         batch: list[str] = []
         for key in client.scan_iter(match=f"rosq:{{{queue.name}}}:*", count=_BATCH):
             batch.append(str(key))
@@ -58,4 +58,4 @@ def _delete_keys(queue: Queue) -> None:
                 batch.clear()
         if batch:
             client.unlink(*batch)
-        client.srem(QUEUES, queue.name)
+        registry.strike_queue(queue.name, queue.redis_settings, client.execute_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from rosq import (
@@ -22,6 +23,7 @@ from rosq.consumer import load_step
 from rosq.inspect import Inspector, tail
 from rosq.inspect.filters import JobFilter
 from rosq.keys import SCHEMA_VERSION, Keys
+from rosq.repair import Repair
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running
 from tests.waiting import wait_until
@@ -81,6 +83,8 @@ def run_every_step(
         hand.remove(list(hand.see(["hand-1"]).values()))
         assert hand.drain() == 4
 
+        _break_and_repair(Queue(operator or settings, name, _FORGETFUL), admin)
+
         # A job whose holder is gone, for the sweep
         queue.enqueue({"pad": _LONG}, job_id="abandoned")
         hands = Hands(queue, "gone", 0.3, _FORGETFUL)
@@ -107,6 +111,25 @@ def run_every_step(
         for running in workers:
             assert running.error is None
         assert _list_missing(admin) == set()
+
+
+def _break_and_repair(queue: Queue, admin: redis.Redis) -> None:
+    """One half-state for each mend: broken by hand, as nothing of ours breaks it."""
+    keys = queue.keys
+    with queue, contextlib.closing(queue.make_wire("rosq-repair")) as wire:
+        queue.enqueue_many([NewJob(job_id=f"broken-{n}", data={}, lane="urgent" if n else "main") for n in range(2)])
+        admin.xtrim(keys.lane("main"), maxlen=0)
+        admin.xadd(keys.lane("main"), {"job_id": "nobody"})
+        admin.srem(keys.lanes, "urgent")
+        admin.zadd(keys.delayed, {"nobody": 1})
+        admin.hset(
+            keys.job("finished"), mapping={"state": "completed", "lane": "main", "finished_at_ms": 1, "data": "{}"}
+        )
+        repair = Repair(keys=keys, wire=wire, max_events=100, by="a test", reason="to see it")
+        found = [finding for page in repair.go_through() for finding in page.findings]
+        mended = [finding.kind.name for finding in found if repair.mend(finding)]
+        assert len(mended) >= 5, (mended, found)
+        queue.close()
 
 
 def _list_missing(admin: redis.Redis) -> set[str]:

@@ -226,7 +226,7 @@ def test_while_a_slot_stands_half_moved_calls_are_refused_and_nothing_is_half_wr
 
     # When its queue's slot stands open, half of the keys here and half there
     def halfway() -> None:
-        wait_until(lambda: running.worker._failures > 1, "the worker to be refused")
+        wait_until(lambda: running.worker._outage._failures > 1, "the worker to be refused")
         runs = len(ledger.runs)
         with pytest.raises(SlotMoved, match="slot is moving"):
             queue.enqueue_many(jobs[60:])

@@ -150,7 +150,7 @@ def test_a_job_in_hand_during_a_cut_shorter_than_its_lease_is_settled_once(
         assert started.wait(10)
         line.cut()
         go_on.set()
-        wait_until(lambda: running.worker._failures > 2, "the worker to try in vain", 15)
+        wait_until(lambda: running.worker._outage._failures > 2, "the worker to try in vain", 15)
         line.mend()
 
         wait_until(lambda: _state_of(near_queue, "1") is JobState.COMPLETED, "the settle")
@@ -286,7 +286,9 @@ def test_a_worker_on_a_server_that_fills_up_keeps_its_job_and_settles_it_when_th
         wait_until(lambda: client.hget(own_queue.keys.job("1"), "lease_until_ms") != until, "a heartbeat")
         go_on.set()
         wait_until(
-            lambda: running.worker._failures > 1 or client.hget(own_queue.keys.job("1"), "state") == "completed",
+            lambda: (
+                running.worker._outage._failures > 1 or client.hget(own_queue.keys.job("1"), "state") == "completed"
+            ),
             "the settle",
         )
         client.config_set("maxmemory", "0")
