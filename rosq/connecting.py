@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from rosq.redis_settings import RedisSettings
     from rosq.redis_url import Address
 
-#: What a server answers that isn't the right one any more: it was the master, or had the slot.
-_CHANGED_STARTS = ("READONLY", "MOVED", "UNBLOCKED", "MASTERDOWN")
+#: What a server answers that isn't the right one any more. Redis 6.2 wraps what a script meets: anywhere in the text.
+_CHANGED_MARKS = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
 class _TlsConnection(redis.SSLConnection):
@@ -86,7 +86,7 @@ def is_changed(error: Exception) -> bool:
     """Whether an error answer says that another server is the right one now, so that only a new connection helps."""
     # redis-py takes the code off the text of those that it knows.
     is_known = isinstance(error, redis_errors.ReadOnlyError | redis_errors.MovedError | redis_errors.MasterDownError)
-    return is_known or str(error).startswith(_CHANGED_STARTS)
+    return is_known or any(mark in str(error) for mark in _CHANGED_MARKS)
 
 
 class Connector:

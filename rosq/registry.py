@@ -9,7 +9,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors
+from rosq import errors, facts
 from rosq.client import make_client
 from rosq.connecting import Connector, make_cluster_guide
 from rosq.keys import QUEUES
@@ -42,7 +42,7 @@ def note_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> 
             raise
         log.warning(
             "The queue's name couldn't be noted; `rosq inspect` needs --queue until a further process notes it",
-            extra={"event": "queue_not_noted", "queue": name, "error": str(error)},
+            extra={"event": "queue_not_noted", "queue": name, **facts.of_error(error)},
         )
 
 
