@@ -134,8 +134,11 @@ class ClusterGuide:
         """Nothing to be asked: a node that hasn't the slot any more answers MOVED to the first command."""
 
     def _read(self, ranges: Any, asked: Address) -> Address | None:
-        """The owner of our slot; a node that doesn't know its own name yet leaves it empty."""
-        masters = [(first, last, Address(node[0] or asked.host, int(node[1]))) for first, last, node, *_ in ranges]
+        """The owner of our slot; a node that doesn't know its own name leaves it empty, or puts a question mark."""
+        masters = [
+            (first, last, Address(asked.host if node[0] in (None, "", "?") else node[0], int(node[1])))
+            for first, last, node, *_ in ranges
+        ]
         self._seen = tuple(dict.fromkeys(address for _, _, address in masters))
         return next((address for first, last, address in masters if first <= self._slot <= last), None)
 

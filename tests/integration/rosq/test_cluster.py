@@ -33,6 +33,7 @@ from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running
 from tests.integration.rosq.every_step import run_every_step
 from tests.integration.rosq.test_cli import run
+from tests.integration.rosq.test_ways import list_acl_lines
 from tests.topologies import PASSWORD, Cluster, running_cluster
 from tests.waiting import wait_until
 
@@ -64,6 +65,24 @@ def queue(settings: RedisSettings, queue_name: str) -> Iterator[Queue]:
 def test_every_script_and_view_works_on_a_cluster(cluster: Cluster, settings: RedisSettings, queue_name: str) -> None:
     with cluster.owner(Keys(queue_name).meta).client() as admin:
         run_every_step(settings, queue_name, admin)
+
+
+def test_the_user_of_the_docs_may_do_all_of_it_on_a_cluster_with_one_right_more(
+    cluster: Cluster, queue_name: str
+) -> None:
+    line = list_acl_lines()[2].replace("rosq-operator", queue_name).replace("PASSWORD", PASSWORD)
+    line = line.replace("~rosq:*", f"~rosq:{{{queue_name}}}:* ~rosq:queues") + " +cluster|slots"
+    for node in cluster.nodes:
+        with node.client() as client:
+            client.execute_command(*line.split())
+    env = {**cluster.env(), "REDIS_USERNAME": queue_name}
+
+    with cluster.owner(Keys(queue_name).meta).client() as admin:
+        admin.execute_command("ACL", "LOG", "RESET")
+        run_every_step(RedisSettings.from_env(env), queue_name, admin)
+
+        refused: Any = admin.acl_log()
+        assert {entry["object"] for entry in refused if entry["username"] == queue_name} <= {"config|get", "config"}
 
 
 def test_queues_are_found_on_whichever_node_each_of_them_lies(cluster: Cluster, settings: RedisSettings) -> None:

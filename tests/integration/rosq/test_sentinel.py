@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rosq import Delivery, NewJob, Queue, RedisSettings, RetryPolicy, ServerUnreachable, WorkerSettings
+from rosq import Delivery, NewJob, Queue, RedisSettings, RetryPolicy, ServerRefused, ServerUnreachable, WorkerSettings
 from rosq.steering import Steering
+from tests.integration.rosq.test_ways import list_acl_lines
 from tests.topologies import PASSWORD, Watched, running_watched
 from tests.waiting import wait_until
 
@@ -132,6 +133,18 @@ def test_a_master_that_no_sentinel_knows_and_a_refusing_sentinel_are_told_in_one
             queue.enqueue({}, job_id="1")
         assert "hush-hush" not in str(caught.value)
         assert PASSWORD not in str(caught.value)
+
+
+def test_the_user_of_the_docs_needs_one_right_more_behind_sentinels(watched: Watched, queue_name: str) -> None:
+    lines = [line.replace("PASSWORD", PASSWORD) for line in list_acl_lines()]
+    with watched.master.client() as client:
+        client.execute_command(*lines[0].split())
+        env = {**watched.env(), "REDIS_USERNAME": "rosq"}
+        with Queue(RedisSettings.from_env(env), queue_name) as queue:
+            with pytest.raises(ServerRefused, match="role"):
+                queue.enqueue({}, job_id="1")
+            client.execute_command(*lines[0].split(), "+role")
+            queue.enqueue({}, job_id="1")
 
 
 def test_a_server_that_sentinels_name_before_it_is_the_master_is_not_used(watched: Watched, queue: Queue) -> None:

@@ -26,12 +26,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]
     """A server with a password, a socket, and the users of the docs."""
     path = str(tmp_path_factory.mktemp("s") / "redis.sock")
     with embedded_redis(requirepass=_PASSWORD, unixsocket=path) as server, server.client() as client:
-        for line in _list_acl_lines():
+        for line in list_acl_lines():
             client.execute_command(*line.replace("PASSWORD", _PASSWORD).split())
         yield server
 
 
-def _list_acl_lines() -> list[str]:
+def list_acl_lines() -> list[str]:
+    """The commands of docs/servers.md that make its three users."""
     lines = re.findall(r"^ACL SETUSER .*$", (ROOT / "docs" / "servers.md").read_text(), re.MULTILINE)
     assert [line.split()[2] for line in lines] == ["rosq", "rosq-reader", "rosq-operator"]
     return lines
