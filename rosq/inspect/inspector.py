@@ -63,10 +63,19 @@ class Inspector:
             client.close()
 
     def list_queues(self) -> list[str]:
-        """Name the queues that have anything in them on this server, or anywhere on this Cluster."""
+        """Name the queues that have anything in them on this server or Cluster, and that this user may see."""
         names = self._ask(lambda client: sorted(str(name) for name in client.smembers(QUEUES)))
-        metas = {name: Keys(name).meta for name in names}
-        found = [name for name, meta in metas.items() if self._ask(lambda client: client.exists(meta), meta)]  # noqa: B023
+        found: list[str] = []
+        refused: errors.ServerRefused | None = None
+        for meta, name in [(Keys(name).meta, name) for name in names]:
+            try:
+                if self._ask(lambda client: client.exists(meta), meta):  # noqa: B023
+                    found.append(name)
+            except errors.ServerRefused as error:
+                # A user may have the right to some queues only: the others aren't there for it.
+                refused = error
+        if refused is not None and not found:
+            raise refused
         return found or self._ask(lambda _: registry.scan_for_queues(self._settings))
 
     def find_mistake(self, queue: str, lanes: Sequence[str] = ()) -> str | None:
