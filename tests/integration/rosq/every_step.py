@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosq import (
     Delivery,
     Fail,
+    JobState,
     NewJob,
     Queue,
     QueueSettings,
@@ -82,6 +83,8 @@ def run_every_step(
         hand.advance(list(hand.see(["later"]).values()))
         hand.remove(list(hand.see(["hand-1"]).values()))
         assert hand.drain() == 4
+        admin.zadd(queue.keys.completed, {"gone": 1})
+        assert hand.forget(JobState.COMPLETED, 1) == 1
 
         _break_and_repair(Queue(operator or settings, name, _FORGETFUL), admin)
 

@@ -88,7 +88,12 @@ def test_the_user_of_the_docs_may_do_all_of_it_on_a_cluster_with_one_right_more(
         refused: Any = admin.acl_log()
         objects = {entry["object"] for entry in refused if entry["username"] == queue_name}
         assert all(f"{{{queue_name}}}" not in each for each in objects)
-        assert {each for each in objects if not each.startswith("rosq:{")} <= {"config|get", "config"}
+        assert {each for each in objects if not each.startswith("rosq:{")} <= {
+            "config|get",
+            "config",
+            "slowlog|get",
+            "slowlog",
+        }
 
 
 def test_queues_are_found_on_whichever_node_each_of_them_lies(cluster: Cluster, settings: RedisSettings) -> None:

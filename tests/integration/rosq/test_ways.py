@@ -118,7 +118,7 @@ def test_users_with_the_rights_of_the_docs_and_no_others_can_do_all_that_is_thei
 
         # The doctor asks for the configuration, and does without where it may not
         refused: Any = admin.acl_log()
-        assert {entry["object"] for entry in refused} <= {"config|get", "config"}
+        assert {entry["object"] for entry in refused} <= {"config|get", "config", "slowlog|get", "slowlog"}
 
 
 def test_a_user_without_a_right_is_told_which_and_nothing_is_written(guarded: EmbeddedRedis, queue_name: str) -> None:
