@@ -8,7 +8,9 @@ import pytest
 
 from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings, script
 from rosq.clock import boot_time_s
+from rosq.connecting import Connector
 from rosq.consumer import Fetched
+from rosq.keys import QUEUES
 from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
@@ -309,7 +311,7 @@ class InterruptedWire(Wire):
     """A connection on which something happens just before a job is recovered."""
 
     def __init__(self, settings: RedisSettings, interrupt: Callable[[], Any]) -> None:
-        super().__init__(settings)
+        super().__init__(Connector(settings, QUEUES))
         self._interrupt = interrupt
 
     def run(self, step: script.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:

@@ -121,7 +121,7 @@ class Stage:
 
     def resend(self, name: str) -> None:
         """Send the last call of a script once more, letter by letter, through the recorder."""
-        with make_client(self.queue.redis_settings, "again") as client:
+        with make_client(self.queue.redis_settings, "again", self.queue.keys.meta) as client:
             send_again(client, self._recorder.last(name))
 
     # -- looking at the result -----------------------------------------------------------------------------------------

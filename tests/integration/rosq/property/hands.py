@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import Queue, ServerUnreachable, WorkerSettings
+from rosq.connecting import Connector
+from rosq.keys import QUEUES
 from rosq.wire import Wire
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.property.model import LEASE_S
@@ -26,7 +28,7 @@ class LossyWire(Wire):
     """A connection on which an answer can be lost after the script has run, or a script can arrive twice."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        super().__init__(settings)
+        super().__init__(Connector(settings, QUEUES))
         self.is_losing_next = False
         self.is_doubling_next = False
 
