@@ -29,6 +29,7 @@ from rosq.errors import (
     WorkerNameTaken,
 )
 from rosq.events import Event
+from rosq.history import DeliveryOutcome, DeliveryRecord
 from rosq.hooks import Hook
 from rosq.job import Enqueued, EnqueueOutcome, Job, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.lease import Lease
@@ -43,6 +44,8 @@ from rosq.worker import Worker
 __all__ = [  # noqa: RUF022 - grouped by topic
     # Putting jobs on the queue, and looking at them
     "Address",
+    "DeliveryOutcome",
+    "DeliveryRecord",
     "EnqueueOutcome",
     "Enqueued",
     "Event",

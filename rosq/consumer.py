@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rosq.stop import StopClock
     from rosq.wire import Wire
 
-_ERROR_MAX_LENGTH = 1_000
 #: Seconds for which a busy worker goes by the due time that it knows: a later one costs nobody more than that.
 _DUE_SEEN_FOR_S = 0.002
 #: Completions of one worker after which those beyond what is kept are forgotten, many in one go.
@@ -96,6 +95,7 @@ def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> scrip
         KEEP_COMPLETED_MS=int(kept.keep_completed_s * 1000),
         KEEP_FAILED=kept.keep_failed,
         KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
+        KEEP_DELIVERIES=kept.keep_deliveries,
     )
 
 
@@ -319,7 +319,7 @@ class Consumer:
         if outcome is Outcome.COMPLETE:
             keys.append(self.keys.completed)
         elif outcome is Outcome.FAIL:
-            args.append(settlement.error[:_ERROR_MAX_LENGTH])
+            args += settlement.tell_error()
         else:
             target = settlement.lane or delivery.lane
             keys += (self.keys.lane(target), self.keys.lane_bell(target), self.keys.lanes)
@@ -327,7 +327,7 @@ class Consumer:
             if outcome is not Outcome.RELEASE:
                 args.append(int(settlement.delay_s * 1000))
             if outcome is Outcome.RETRY:
-                args.append(settlement.error[:_ERROR_MAX_LENGTH])
+                args += settlement.tell_error()
         return self._load_step(outcome.value), keys, args
 
     def _load_step(self, name: str) -> script.Script:

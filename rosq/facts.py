@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rosq import trace
+
 if TYPE_CHECKING:
     from rosq.delivery import Delivery
 
@@ -20,4 +22,4 @@ def of_delivery(delivery: Delivery) -> dict[str, object]:
 
 def of_error(error: BaseException) -> dict[str, object]:
     """What went wrong."""
-    return {"error_type": type(error).__name__, "error": str(error)}
+    return {"error_type": type(error).__name__, "error": trace.describe(error)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq import body
+from rosq import body, history
 from rosq.job import Job, JobState
 from rosq.keys import GROUP, MAIN_LANE, Keys
 
@@ -138,7 +138,7 @@ def _read_job(
     lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
     has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms
     is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
-    carried = body.unpack(data)
+    carried, past = body.unpack(data), history.read(fields)
     return Job(
         job_id=job_id,
         data=carried.data,
@@ -159,4 +159,7 @@ def _read_job(
         name=carried.name,
         headers=carried.headers,
         run_timeout_s=carried.run_timeout_s,
+        error_class=fields.get("error_class") or None,
+        history=past.deliveries,
+        history_dropped=past.dropped,
     )

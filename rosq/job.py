@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from rosq.history import DeliveryRecord
+
 #: What a job carries: whatever JSON can say.
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JobData: TypeAlias = "Mapping[str, JsonValue]"
@@ -122,3 +124,9 @@ class Job:
     name: str
     headers: Mapping[str, str]
     run_timeout_s: float | None
+    #: The class of the exception behind `last_error`; None where it had none.
+    error_class: str | None = None
+    #: Its deliveries, oldest first, with the one that is under way; see `QueueSettings.keep_deliveries`.
+    history: tuple[DeliveryRecord, ...] = ()
+    #: How many deliveries are in it no more.
+    history_dropped: int = 0

@@ -191,7 +191,7 @@ class Queue:
     def _start_again(self, jobs: Sequence[NewJob]) -> list[Reopened]:
         (job,) = jobs
         data = self._encode(job)
-        keys = self.keys
+        keys, step = self.keys, script.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
         seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or job.lane
         while True:
             script_keys = [
@@ -206,7 +206,7 @@ class Queue:
             script_keys += [keys.job(job.job_id), keys.lane(seen_lane), keys.lane(job.lane), keys.lane_bell(job.lane)]
             args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane, data]
             args += [_when(job), job.fence_floor]
-            code, state = self._run("reopen", script_keys, args)
+            code, state = self._run_step(step, script_keys, args)
             if code >= 0:
                 outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
                 return [Reopened(job_id=job.job_id, outcome=outcome, state=JobState(state))]

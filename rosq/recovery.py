@@ -143,7 +143,7 @@ class Recovery:
         keys += [self._keys.job(job_id), self._keys.lane(lane), self._keys.lane_bell(lane)]
         kept = self._queue_settings
         args: list[str | int] = [kept.max_events, job_id, entry_id, kept.max_crashes, int(kept.crash_pause_s * 1000)]
-        outcome = int(self._wire.run(script.load("recover"), keys, args))
+        outcome = int(self._wire.run(script.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), keys, args))
         if outcome > 0:
             log.warning(
                 "Took a job from a holder whose lease ran out",

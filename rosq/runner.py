@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import facts
+from rosq import facts, trace
 from rosq.errors import LeaseLost
 from rosq.settlement import Outcome, Settlement
 from rosq.signals import Fail, JobSignal, Release, Snooze
@@ -60,13 +60,25 @@ def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlem
     if isinstance(signal, Release):
         return Settlement(delivery=delivery, outcome=Outcome.RELEASE, lane=signal.lane)
     if isinstance(signal, Fail):
-        return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=signal.reason)
+        # Why it fails is a sentence; where it was raised from an error, that one's class and place are kept beside it.
+        return Settlement(
+            delivery=delivery,
+            outcome=Outcome.FAIL,
+            error=trace.clean(signal.reason),
+            error_class=trace.name_class(signal.__cause__),
+            trace=trace.shorten(signal.__cause__),
+        )
     return _fail(signal, delivery, policy)
 
 
 def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settlement:
-    text = f"{type(error).__name__}: {error}"
-    if delivery.is_last_attempt or policy.is_fatal(error):
-        return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=text)
-    pause_s = policy.pause_s(delivery.attempt, error)
-    return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=text)
+    error_class = trace.name_class(error)
+    is_final = delivery.is_last_attempt or policy.is_fatal(error)
+    return Settlement(
+        delivery=delivery,
+        outcome=Outcome.FAIL if is_final else Outcome.RETRY,
+        delay_s=0.0 if is_final else policy.pause_s(delivery.attempt, error),
+        error=f"{error_class}: {trace.describe(error)}",
+        error_class=error_class,
+        trace=trace.shorten(error),
+    )

@@ -26,6 +26,8 @@ class QueueSettings:
     #: Failed jobs that are kept at most, and for how many seconds (thirty days).
     keep_failed: int = 10_000
     keep_failed_s: float = 2_592_000.0
+    #: Records of past deliveries that a job keeps at most; 0 keeps none. With traces they take 16 kB at most.
+    keep_deliveries: int = 20
     #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.
     max_data_bytes: int = 65_536
     #: Taken from that many holders in a row, a job fails: it kills its workers.
@@ -40,6 +42,7 @@ class QueueSettings:
         _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
         kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
         _check(all(value >= 0 for value in kept), "keep_… must be 0 or more.")
+        _check(self.keep_deliveries >= 0, f"keep_deliveries is {self.keep_deliveries}: give 0 or more.")
         _check(self.crash_pause_s >= 0 and self.forget_worker_s >= 0, "Pauses must be 0 s or more.")
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rosq.delivery import Delivery
+
+
+#: Letters of an error that a job keeps, and that the record of each delivery keeps.
+_ERROR_MAX = 1_000
+_RECORDED_MAX = 200
 
 
 class Outcome(enum.StrEnum):
@@ -30,3 +36,16 @@ class Settlement:
     lane: str | None = None
     delay_s: float = 0.0
     error: str = ""
+    #: Of a retry or failure: the class of the exception, and where it came from (`rosq.trace`).
+    error_class: str = ""
+    trace: str = ""
+
+    def tell_error(self) -> tuple[str, str, str, str]:
+        """The error as scripts take it: text and class for the job, both as JSON for the delivery's record, the trace.
+
+        Shortened here: Lua counts bytes, and would cut a letter in two.
+        """
+        error = self.error[:_ERROR_MAX]
+        told = json.dumps([self.error_class, error[:_RECORDED_MAX]], ensure_ascii=False, separators=(",", ":"))
+        trace = json.dumps(self.trace, ensure_ascii=False) if self.trace else ""
+        return error, self.error_class, told[1:-1], trace

@@ -16,6 +16,7 @@ from rosq.inspect.pause import Pause, read_pause
 from rosq.inspect.sources import list_sources
 from rosq.job import JobState
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
+from rosq.settings import QueueSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -294,7 +295,7 @@ class Steering:
         of: Callable[[Seen], tuple[list[str], list[str | int]]],
         on_progress: OnProgress,
     ) -> list[Changed]:
-        step = script.load(name)
+        step = script.load(name, KEEP_DELIVERIES=QueueSettings().keep_deliveries)
         changed: list[Changed] = []
 
         def ask(client: Any) -> list[Any]:

@@ -272,9 +272,11 @@ class Worker:
         limit_s = delivery.run_timeout_s or self.settings.run_timeout_s
         error = errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s")
         if delivery.is_last_attempt:
-            return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error))
+            return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error), error_class="LeaseLost")
         pause_s = self._dispatcher.policy_of(delivery.name).pause_s(delivery.attempt, error)
-        return Settlement(delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=str(error))
+        return Settlement(
+            delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=str(error), error_class="LeaseLost"
+        )
 
     def _list_lanes(self) -> list[str]:
         """The lanes of the next fetch, in order; after a job of the first one the others come before it."""

@@ -29,10 +29,14 @@ local function deliver(index, entry)
   local crashes = tonumber(found[5] or '0')
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
-  if found[2] == 'active' and (string.sub(found[6] or '', 1, #instance) ~= instance or found[6] == ARGV[6]) then
-    crashes = crashes + 1
-    if make_rare().count_crash(hash, next_id, from, id, crashes) then
-      return nil
+  if found[2] == 'active' then
+    if string.sub(found[6] or '', 1, #instance) == instance and found[6] ~= ARGV[6] then
+      make_rare().keep_repeated(hash)
+    else
+      crashes = crashes + 1
+      if make_rare().count_crash(hash, next_id, from, id, crashes) then
+        return nil
+      end
     end
   end
   local next_fence = found[3] and math.max(tonumber(found[3]) + 1, now_us) or now_us

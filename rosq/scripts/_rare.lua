@@ -4,6 +4,7 @@ local function make_rare()
   -- @include _event
   -- @include _entry
   -- @include _finish
+  -- @include _history
   -- @include _crash
   -- @include _liveness
   local rare = {}
@@ -32,9 +33,17 @@ local function make_rare()
       fail_crashed(hash, next_id, from, id, failed, meta, events, MAX_EVENTS, crashes)
       return true
     end
-    redis.call('HSET', hash, 'crashes', crashes)
+    redis.call('HSET', hash, 'crashes', crashes, unpack(end_delivery(hash, 'c', now_ms)))
     record(events, MAX_EVENTS, 'crashed', 'job_id', next_id, 'crashes', crashes, 'worker', name)
     return false
+  end
+
+  -- A job that is handed to the same process anew, since an answer was lost: keep what its last delivery was.
+  function rare.keep_repeated(hash)
+    local kept = end_delivery(hash, 'p', now_ms)
+    if kept[1] then
+      redis.call('HSET', hash, unpack(kept))
+    end
   end
 
   -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.
@@ -95,8 +104,8 @@ local function make_rare()
     if excess <= 0 then
       return
     end
-    local hashes = redis.call('ZRANGE', finished, 0, excess - 1)
-    for i, job_id in ipairs(hashes) do
+    local ids, hashes = redis.call('ZRANGE', finished, 0, excess - 1), {}
+    for i, job_id in ipairs(ids) do
       hashes[i] = prefix .. job_id
     end
     redis.call('DEL', unpack(hashes))

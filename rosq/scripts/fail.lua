@@ -1,7 +1,8 @@
 -- The job failed for good. Settle it and fetch the next.
 -- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..] lanes
--- ARGV[11] the error, one sentence
--- Constants, besides those of _worker_args: KEEP_FAILED, KEEP_FAILED_MS
+-- ARGV[11] the error, one sentence   ARGV[12] its class, or ''
+-- ARGV[13], ARGV[14] for the history: class and text of the error, two JSON strings; the trace, a JSON string or ''
+-- Constants, besides those of _worker_args: KEEP_FAILED, KEEP_FAILED_MS, KEEP_DELIVERIES
 -- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
 --   _fetch says
 -- Replay: answers 0 and fetches likewise.
@@ -10,10 +11,12 @@
 -- @include _settle_args
 -- @include _holder
 -- @include _finish
+-- @include _history
 local first_lane = 9
 if code == HELD then
   local attempt = tonumber(attempts or '0') + 1
-  finish(job, job_id, lane, entry_id, failed, 'failed', crashes, 'attempts', attempt, 'last_error', ARGV[11])
+  finish(job, job_id, lane, entry_id, failed, 'failed', crashes, 'attempts', attempt, 'last_error', ARGV[11],
+    'error_class', ARGV[12], unpack(end_delivery(job, 'f', now_ms, ARGV[13], ARGV[14])))
   redis.call('HINCRBY', meta, 'failed_total', 1)
   told = { 'event', 'failed', 'job_id', job_id, 'worker', name, 'fence', fence, 'attempt', attempt, 'error', ARGV[11] }
   finished, keep, keep_ms = failed, KEEP_FAILED, KEEP_FAILED_MS

@@ -3,6 +3,7 @@
 --   (ZSET)
 -- KEYS[6] job (HASH)   KEYS[7] lane (STREAM)   KEYS[8] its bell (LIST)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] entry's id   ARGV[4] max crashes   ARGV[5] first pause, integer ms
+-- Constants KEEP_DELIVERIES
 -- Returns 1 put back · 2 failed, it crashed too often · 0 its lease stands: left to its holder · -1 the entry wasn't
 -- its job's any more: dropped
 -- Replay: the entry is gone, so it answers -1 and changes nothing.
@@ -43,7 +44,7 @@ if found[2] == 'active' then
     return 2
   end
   pause_ms = math.min(tonumber(ARGV[5]) * 2 ^ (crashes - 1), MAX_PAUSE_MS)
-  redis.call('HSET', job, 'crashes', crashes)
+  redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
 redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
 retire_entry(lane, entry_id)

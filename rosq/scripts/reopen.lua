@@ -5,6 +5,7 @@
 --   (LIST)
 -- ARGV[1] max events   ARGV[2] key-schema version   ARGV[3] job id   ARGV[4] name of the lane in KEYS[9]
 -- ARGV[5] target lane's name   ARGV[6] data (JSON)   ARGV[7] delay, integer ms, or @ and the due time   ARGV[8] fence floor
+-- Constants KEEP_DELIVERIES
 -- Returns 1 and the new state · 0 and the state of a live job: nothing written · -1 and its lane: look again with that
 --   one
 -- Replay: answers 0 where it answered 1.
@@ -14,15 +15,17 @@
 -- @include _entry
 -- @include _delay
 -- @include _liveness
+-- @include _history
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, job_id, data, delay_ms = KEYS[8], ARGV[3], ARGV[6], tonumber(ARGV[7])
 if not delay_ms then
   delay_ms = math.max(tonumber(string.sub(ARGV[7], 2)) - now_ms, 0)
 end
-local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'fence', 'lease_until_ms')
+local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'fence', 'lease_until_ms', 'finished_at_ms',
+  'history')
 local state, entry_id = found[1], found[3]
 
-if state and found[2] ~= ARGV[4] then
+if state and found[2] and found[2] ~= ARGV[4] then
   return { -1, found[2] }
 end
 if redis.call('ZSCORE', delayed, job_id) then
@@ -42,6 +45,15 @@ end
 redis.call('HSETNX', meta, 'schema_version', ARGV[2])
 redis.call('SADD', lanes, ARGV[5])
 local old = redis.call('HKEYS', job)
+-- What happened in its earlier life stays with the id.
+local history = { found[7] and 'history' or nil, found[7] or nil }
+local ended = {}
+if state == 'completed' and found[6] then
+  ended = end_delivery(job, 'd', tonumber(found[6]))
+elseif state == 'active' then
+  ended = end_delivery(job, 'c', now_ms)
+end
+history = ended[1] and ended or history
 local last_fence = math.max(tonumber(found[4] or '0'), tonumber(ARGV[8]))
 local fields = { 'state', 'delayed', 'lane', ARGV[5], 'created_at_ms', string.format('%.0f', now_ms) }
 if last_fence > 0 then
@@ -59,6 +71,8 @@ else
   fields[#fields + 1] = 'entry_id'
   fields[#fields + 1] = add_entry(KEYS[10], KEYS[11], job_id, data)
 end
+fields[#fields + 1] = history[1]
+fields[#fields + 1] = history[2]
 redis.call('HSET', job, unpack(fields))
 -- Never empty in between: in a slot that is moving to another node, a key that was deleted can't be made anew, and the
 -- script would end there, with an entry that has no job.
@@ -71,6 +85,8 @@ for _, field in ipairs(old) do
     redis.call('HDEL', job, field)
   end
 end
+-- An id that was remembered only had its time.
+redis.call('PERSIST', job)
 redis.call('ZREM', KEYS[6], job_id)
 redis.call('ZREM', KEYS[7], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)

@@ -3,6 +3,7 @@
 --   lanes (SET)   KEYS[6] job (HASH)   KEYS[7] its lane as the caller saw it (STREAM)   KEYS[8] its bell (LIST)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] the lane's name   ARGV[4] state that the caller saw
 -- ARGV[5] finished_at_ms that it saw, or ''   ARGV[6] who   ARGV[7] why
+-- Constants KEEP_DELIVERIES
 -- Returns 1 started · 0 and its state: it isn't as it was seen, or it lives · -1 it has moved to another lane · -2 no
 --   such job · -3 its data are lost. Nothing is written but by 1.
 -- Replay: answers 0, since the job waits by then.
@@ -11,6 +12,7 @@
 -- @include _event
 -- @include _entry
 -- @include _liveness
+-- @include _history
 local events, meta, delayed, failed, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, lane, bell, job_id = KEYS[6], KEYS[7], KEYS[8], ARGV[2]
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'data', 'finished_at_ms', 'lease_until_ms')
@@ -40,10 +42,11 @@ if entry_id and redis.call('EXISTS', lane) == 1 then
   retire_entry(lane, entry_id)
 end
 redis.call('SADD', lanes, ARGV[3])
+local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
 redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes')
 local added = add_entry(lane, bell, job_id, data)
-redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
+redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
 if #data > LONG then
   redis.call('HDEL', job, 'data')
 end

@@ -135,7 +135,7 @@ def test_a_reopen_whose_answer_is_lost_makes_one_job(
     queue: Queue, far_queue: Queue, proxy: SwallowingProxy, client: redis.Redis
 ) -> None:
     queue.reopen(NewJob(job_id="before", data={}))
-    proxy.swallow_next(script.load("reopen").sha)
+    proxy.swallow_next(script.load("reopen", KEEP_DELIVERIES=QueueSettings().keep_deliveries).sha)
 
     answer = far_queue.reopen(NewJob(job_id="1", data={}))
 

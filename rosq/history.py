@@ -1,0 +1,138 @@
+"""What became of a job's deliveries, one after another, as its hash keeps them (`scripts/_history.lua`).
+
+A record is written only when the next delivery would overwrite what the hash says of the last one. So a delivery that
+is under way, and one that completed the job, are read from the hash's other fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class DeliveryOutcome(enum.StrEnum):
+    """How a delivery ended."""
+
+    #: It is under way.
+    RUNNING = "running"
+    COMPLETED = "completed"
+    #: Its handler failed, and attempts were left.
+    RETRIED = "retried"
+    FAILED = "failed"
+    SNOOZED = "snoozed"
+    RELEASED = "released"
+    #: Taken from a holder that didn't settle it.
+    CRASHED = "crashed"
+    #: An answer was lost, and the same process was handed the job anew.
+    REPEATED = "repeated"
+
+
+#: The letters of `scripts/_history.lua`.
+_OUTCOMES = {
+    "d": DeliveryOutcome.COMPLETED,
+    "e": DeliveryOutcome.RETRIED,
+    "f": DeliveryOutcome.FAILED,
+    "s": DeliveryOutcome.SNOOZED,
+    "r": DeliveryOutcome.RELEASED,
+    "c": DeliveryOutcome.CRASHED,
+    "p": DeliveryOutcome.REPEATED,
+}
+#: States in which the hash's fields tell of a delivery that has no record, and how that one stands.
+_BY_STATE = {
+    "active": DeliveryOutcome.RUNNING,
+    "completed": DeliveryOutcome.COMPLETED,
+    "failed": DeliveryOutcome.FAILED,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One delivery of a job, or several in a row that ended the same quiet way: snoozed, released or repeated."""
+
+    outcome: DeliveryOutcome
+    #: Of the last one, where it stands for several; so is all that follows but for `first_started_at`.
+    worker: str
+    fence: int
+    #: By the server's clock, like all times here.
+    started_at: datetime
+    #: None while it is under way.
+    ended_at: datetime | None
+    #: How many in a row it stands for.
+    count: int = 1
+    #: When the first of them began.
+    first_started_at: datetime
+    #: The exception's class; None where it ended without one.
+    error_class: str | None = None
+    #: The error in one sentence, shortened.
+    error: str | None = None
+    #: Where it came from, shortened; None where it isn't known, or was dropped to keep the history small.
+    trace: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A job's deliveries, oldest first."""
+
+    deliveries: tuple[DeliveryRecord, ...] = ()
+    #: How many were dropped to keep it small; they may be any but the newest.
+    dropped: int = 0
+
+
+def read(fields: Mapping[str, str]) -> History:
+    """Read a job's deliveries from its hash."""
+    found: list[DeliveryRecord] = []
+    dropped = 0
+    for line in (fields.get("history") or "").split("\n"):
+        if line.startswith("["):
+            found.append(_read_record(json.loads(line)))
+        elif line.startswith('"') and found:
+            found[-1] = dataclasses.replace(found[-1], trace=json.loads(line))
+        elif line:
+            dropped = int(line)
+    outcome = _BY_STATE.get(fields["state"])
+    is_kept = bool(found) and str(found[-1].fence) == fields.get("fence")
+    if outcome is not None and not is_kept and "fence" in fields and "started_at_ms" in fields:
+        found.append(_read_fields(fields, outcome))
+    return History(deliveries=tuple(found), dropped=dropped)
+
+
+def _read_record(array: list[Any]) -> DeliveryRecord:
+    letter, fence, begun, lasted, count, span, worker, *told = array
+    started_ms = fence // 1000 + begun
+    return DeliveryRecord(
+        outcome=_OUTCOMES[letter],
+        worker=worker,
+        fence=fence,
+        started_at=_at(started_ms),
+        ended_at=_at(started_ms + lasted),
+        count=count,
+        first_started_at=_at(started_ms - span),
+        error_class=(told[0] or None) if told else None,
+        error=told[1] if told else None,
+    )
+
+
+def _read_fields(fields: Mapping[str, str], outcome: DeliveryOutcome) -> DeliveryRecord:
+    finished_ms = fields.get("finished_at_ms")
+    started_at = _at(float(fields["started_at_ms"]))
+    is_failed = outcome is DeliveryOutcome.FAILED
+    return DeliveryRecord(
+        outcome=outcome,
+        worker=fields.get("worker", ""),
+        fence=int(fields["fence"]),
+        started_at=started_at,
+        ended_at=_at(float(finished_ms)) if finished_ms and outcome is not DeliveryOutcome.RUNNING else None,
+        first_started_at=started_at,
+        error_class=(fields.get("error_class") or None) if is_failed else None,
+        error=fields.get("last_error") if is_failed else None,
+    )
+
+
+def _at(at_ms: float) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
