@@ -84,17 +84,20 @@ def _job_exit_code(view: JobView | Explanation) -> int:
 @click.command(epilog=EXIT_CODES)
 @click.argument("job_id", metavar="ID")
 @click.option("--show-data", is_flag=True, help="Print the job's data too.")
+@click.option("--show-trace", is_flag=True, help="Print where each error came from too.")
 @output_options
 @click.pass_obj
-def job(target: Target, output: Output, job_id: str, show_data: bool) -> None:
+def job(target: Target, output: Output, job_id: str, show_data: bool, show_trace: bool) -> None:
     """Tell all that is known of one job: where it stands, its hand-outs and events, what happens next and when.
+
+    Hand-outs in a row that were only snoozed or released are one line, with their count.
 
     Exits with 1 if the queue doesn't know it, with 4 if it says that it will run and won't.
     """
     show(
         target,
         output,
-        lambda inspector, queue: inspector.view_job(queue, job_id, with_data=show_data),
+        lambda inspector, queue: inspector.view_job(queue, job_id, with_data=show_data, with_trace=show_trace),
         draw_views.draw_job,
         _job_exit_code,
     )

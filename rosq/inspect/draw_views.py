@@ -67,24 +67,41 @@ def draw_job(job: JobView) -> RenderableType:
         parts.append(make_table(["", ""], [(Text(name, "dim"), value) for name, value in facts if value is not None]))
         parts.append(Text())
     if job.deliveries:
-        rows = [
-            (
-                each.worker,
-                moment(each.started_at),
-                duration(each.duration_s),
-                each.outcome,
-                each.error or "",
-            )
-            for each in job.deliveries
-        ]
-        columns = ["handed to", f"at ({zone_name()})", "for", "outcome", "error"]
-        parts += [Text(f"Hand-outs ({len(rows)})", "bold"), make_table(columns, rows, right=["for"]), Text()]
+        parts += [*_draw_deliveries(job), Text()]
     if job.state == "unknown" and not job.events:
         return Group(parts[0])
     kept = "" if job.is_timeline_whole else "; older ones are no longer kept"
     parts.append(Text(f"Events ({len(job.events)}{kept})", "bold"))
     parts.append(_events_table(job.events, with_job=False))
     return Group(*parts)
+
+
+def _draw_deliveries(job: JobView) -> list[RenderableType]:
+    rows = [
+        (
+            each.worker,
+            moment(each.started_at),
+            duration(each.duration_s),
+            each.outcome
+            if each.count == 1
+            else f"{each.outcome} × {each.count:,} since {moment(each.first_started_at)}",
+            each.fence,
+            each.error_class or "",
+            each.error or "",
+        )
+        for each in job.deliveries
+    ]
+    total = sum(each.count for each in job.deliveries)
+    dropped = f", {job.deliveries_dropped:,} more not kept" if job.deliveries_dropped else ""
+    columns = ["handed to", f"at ({zone_name()})", "for", "outcome", "fence", "class", "error"]
+    parts: list[RenderableType] = [
+        Text(f"Hand-outs ({total:,}{dropped})", "bold"),
+        make_table(columns, rows, right=["for"]),
+    ]
+    for each in job.deliveries:
+        if each.trace:
+            parts += [Text(f"Trace of {moment(each.started_at)}", "dim"), Padding(Text(each.trace), (0, 0, 0, 2))]
+    return parts
 
 
 def draw_jobs(view: JobsView) -> RenderableType:

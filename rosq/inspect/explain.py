@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rosq.events import Event
+from rosq.history import DeliveryOutcome
 from rosq.inspect import place as places
 from rosq.inspect.timeline import iterate_back
 from rosq.inspect.view import View
@@ -293,6 +294,8 @@ class Explainer:
                 return f"It was taken from {worker}, which didn't settle it ({job.crashes} in a row), and it rests."
             if event.event in (Event.ENQUEUED, Event.REOPENED):
                 return "It was put on the queue with a delay."
+        if job.history and job.history[-1].outcome is DeliveryOutcome.SNOOZED:
+            return f"Its handler put it off at {stamp(job.history[-1].ended_at)}."
         if job.crashes:
             return f"It was taken from a holder that didn't settle it ({job.crashes} in a row), and it rests."
         if job.attempts:

@@ -29,6 +29,7 @@ class _Failure(NamedTuple):
     state: JobState
     lane: str
     error: str
+    error_class: str
     finished_ms: float
 
 
@@ -83,7 +84,7 @@ def group_errors(client: Any, keys: Keys, *, since_s: float | None, by_text: boo
             oldest_ms = (now_s - since_s) * 1000 if state is JobState.FAILED and since_s is not None else 0.0
             for row in rows:
                 if row.error and (row.finished_ms >= oldest_ms or state is not JobState.FAILED):
-                    groups.setdefault(classify(row.error, by_text=by_text), []).append(row)
+                    groups.setdefault(classify(row.error, row.error_class, by_text=by_text), []).append(row)
             if any(row.finished_ms < oldest_ms for row in rows):
                 # Newest first: all others are older still.
                 break
@@ -103,11 +104,18 @@ def group_errors(client: Any, keys: Keys, *, since_s: float | None, by_text: boo
     )
 
 
-def classify(error: str, *, by_text: bool) -> str:
-    """Name the kind of an error: the class that it begins with; without one, or by text, what it says."""
-    match = _CLASS.match(error)
-    if match and not by_text:
-        return match.group(1)
+def classify(error: str, error_class: str = "", *, by_text: bool) -> str:
+    """Name the kind of an error: its class, or what it says where it has none, or where that is asked for.
+
+    Args:
+        error_class: As the job has it; '' where it has none. An older rosq's error begins with it.
+    """
+    if not by_text:
+        if error_class:
+            return error_class
+        match = _CLASS.match(error)
+        if match:
+            return match.group(1)
     text = _CHANGING.sub("…", error)
     return text if len(text) <= 200 else text[:199] + "…"
 
@@ -115,10 +123,10 @@ def classify(error: str, *, by_text: bool) -> str:
 def _read(client: Any, keys: Keys, found: Sequence[Found]) -> list[_Failure]:
     pipe = client.pipeline(transaction=False)
     for each in found:
-        pipe.hmget(keys.job(each.job_id), "state", "last_error", "lane", "finished_at_ms")
+        pipe.hmget(keys.job(each.job_id), "state", "last_error", "error_class", "lane", "finished_at_ms")
     return [
-        _Failure(each.job_id, each.state, lane or "", error or "", float(finished or 0))
-        for each, (state, error, lane, finished) in zip(found, pipe.execute(), strict=True)
+        _Failure(each.job_id, each.state, lane or "", error or "", error_class or "", float(finished or 0))
+        for each, (state, error, error_class, lane, finished) in zip(found, pipe.execute(), strict=True)
         if state == each.state.value
     ]
 

@@ -110,8 +110,8 @@ class Inspector:
         now_s = self._ask(server_now)
         return QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
 
-    def view_job(self, queue: str, job_id: str, *, with_data: bool = False) -> JobView:
-        """Tell all that is known of one job; its data only where asked for.
+    def view_job(self, queue: str, job_id: str, *, with_data: bool = False, with_trace: bool = False) -> JobView:
+        """Tell all that is known of one job; its data, and the traces of its errors, only where asked for.
 
         Raises:
             InvalidName: No job can have this id.
@@ -121,7 +121,10 @@ class Inspector:
         check_name("job", job_id)
         address = self._settings.address
         return self._look_at(
-            queue, lambda client, keys: job_view.view_job(client, keys, address, job_id, with_data=with_data)
+            queue,
+            lambda client, keys: job_view.view_job(
+                client, keys, address, job_id, with_data=with_data, with_trace=with_trace
+            ),
         )
 
     def explain(self, queue: str, job_id: str) -> Explanation:

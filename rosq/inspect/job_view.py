@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rosq.finder import find_jobs
+from rosq.inspect import deliveries
 from rosq.inspect import overview as overviews
 from rosq.inspect.explain import Explainer, Explanation
 from rosq.inspect.timeline import DeliveryView, EventView, read_timeline
@@ -35,6 +36,7 @@ class JobView(View):
     fence: int
     worker: str | None
     last_error: str | None
+    error_class: str | None
     created_at: datetime | None
     due_at: datetime | None
     started_at: datetime | None
@@ -48,8 +50,10 @@ class JobView(View):
     reasons: list[str]
     next: str
     next_at: datetime | None
-    #: As far as events tell; `crashes` and `attempts` above are exact.
+    #: From the job's history, and from events for what that doesn't have.
     deliveries: list[DeliveryView]
+    #: How many of them the history has dropped; events may still tell of some.
+    deliveries_dropped: int
     events: list[EventView]
     #: False: older events of it are no longer kept.
     is_timeline_whole: bool
@@ -61,7 +65,7 @@ def explain(client: Any, keys: Keys, address: str, job_id: str) -> Explanation:
     return _look(client, keys, address, job_id)[1]
 
 
-def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: bool) -> JobView:
+def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: bool, with_trace: bool) -> JobView:
     """Tell all that is known of one job."""
     job, told, timeline = _look(client, keys, address, job_id)
     return JobView(
@@ -78,6 +82,7 @@ def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: b
         fence=job.fence if job else 0,
         worker=job.worker if job else None,
         last_error=job.last_error if job else None,
+        error_class=job.error_class if job else None,
         created_at=job.created_at if job else None,
         due_at=job.due_at if job else None,
         started_at=job.started_at if job else None,
@@ -89,7 +94,8 @@ def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: b
         reasons=told.reasons,
         next=told.next,
         next_at=told.next_at,
-        deliveries=timeline.deliveries,
+        deliveries=deliveries.merge(job, timeline.deliveries, with_trace=with_trace),
+        deliveries_dropped=job.history_dropped if job else 0,
         events=timeline.events,
         is_timeline_whole=timeline.is_whole,
         events_looked_at=timeline.looked_at,

@@ -22,6 +22,7 @@ _FIELDS = (
     "crashes",
     "worker",
     "last_error",
+    "error_class",
     "created_at_ms",
     "started_at_ms",
     "finished_at_ms",
@@ -41,6 +42,8 @@ class JobRow:
     crashes: int
     worker: str | None
     last_error: str | None
+    #: Of the exception behind it, where there was one.
+    error_class: str | None
     created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -90,6 +93,7 @@ def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
         crashes=int(fields["crashes"] or 0),
         worker=fields["worker"],
         last_error=fields["last_error"],
+        error_class=fields["error_class"] or None,
         created_at=created,
         started_at=started,
         finished_at=finished,

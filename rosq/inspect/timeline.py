@@ -62,6 +62,13 @@ class DeliveryView:
     outcome: str = "running"
     duration_s: float | None = None
     error: str | None = None
+    #: Of the exception; None where it isn't known.
+    error_class: str | None = None
+    #: Where it came from; only where it was asked for, is known and still kept.
+    trace: str | None = None
+    #: How many in a row it stands for, of which it is the last; and when the first of them began.
+    count: int = 1
+    first_started_at: datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from rosq import Delivery, DeliveryOutcome, Fail, JobState, NewJob, Queue, QueueSettings, RetryPolicy, WorkerSettings
+from rosq.cli import main
 from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
@@ -364,3 +367,73 @@ def test_an_error_that_cant_be_said_fails_its_job_and_not_the_worker(
 
     assert running.error is None
     assert (job_of(queue).state, job_of(queue).last_error) == (JobState.FAILED, said)
+
+
+# -- rosq inspect ------------------------------------------------------------------------------------------------------
+
+
+def inspect(server: RedisServer, queue: Queue, *args: str) -> Any:
+    result = CliRunner().invoke(
+        main, ["inspect", *args], env={**server.env(), "ROSQ_QUEUE": queue.name, "COLUMNS": "300"}
+    )
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_inspect_job_shows_every_delivery_when_its_events_are_gone(
+    queue: Queue, client: redis.Redis, redis_server: RedisServer, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue({}, job_id="1")
+    hands = make_hands("w1")
+    end(hands, take(hands), Outcome.RETRY, **BROKEN)
+    for _ in range(3):
+        end(hands, take(hands), Outcome.SNOOZE)
+    end(hands, take(hands), Outcome.COMPLETE)
+    client.xtrim(queue.keys.events, maxlen=0, approximate=False)
+
+    plain = inspect(redis_server, queue, "job", "1")
+    told = json.loads(inspect(redis_server, queue, "job", "1", "--json").stdout)
+    traced = json.loads(inspect(redis_server, queue, "job", "1", "--json", "--show-trace").stdout)
+
+    assert "Hand-outs (5)" in plain.stdout
+    assert "KeyError" in plain.stdout
+    assert "snoozed × 3 since" in plain.stdout
+    assert "x.py:1" not in plain.stdout
+    assert "x.py:1 f: d['a']" in inspect(redis_server, queue, "job", "1", "--show-trace").stdout
+    seen = [(each["outcome"], each["count"], each["error_class"]) for each in told["deliveries"]]
+    assert seen == [("retried", 1, "KeyError"), ("snoozed", 3, None), ("completed", 1, None)]
+    assert told["deliveries"][0]["trace"] is None
+    assert traced["deliveries"][0]["trace"] == BROKEN["trace"]
+
+
+def test_inspect_job_takes_from_events_what_the_history_doesnt_have_and_nothing_twice(
+    queue: Queue, redis_server: RedisServer, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue({}, job_id="1")
+    hands = make_hands("w1", settings=QueueSettings(keep_deliveries=2))
+    fences = []
+    for outcome in [Outcome.RETRY] * 3 + [Outcome.SNOOZE] * 3:
+        delivery = take(hands)
+        fences.append(str(delivery.fence))
+        end(hands, delivery, outcome, error="ValueError: no", error_class="ValueError")
+
+    told = json.loads(inspect(redis_server, queue, "job", "1", "--json").stdout)
+
+    assert [each["fence"] for each in told["deliveries"]] == [fences[0], fences[1], fences[2], fences[5]]
+    assert [each["count"] for each in told["deliveries"]] == [1, 1, 1, 3]
+    assert told["deliveries_dropped"] == 2
+
+
+def test_errors_are_grouped_by_the_class_that_was_raised_whatever_the_text_says(
+    queue: Queue, redis_server: RedisServer, make_hands: Callable[..., Hands]
+) -> None:
+    hands = make_hands("w1")
+    for number, (error_class, error) in enumerate(
+        [("PortalError", "portal: down"), ("PortalError", "login: refused"), ("", "Timeout: from an older one")]
+    ):
+        queue.enqueue({}, job_id=str(number))
+        end(hands, take(hands), Outcome.FAIL, error=error, error_class=error_class)
+
+    told = json.loads(inspect(redis_server, queue, "errors", "--json").stdout)
+
+    assert {group["kind"]: group["failed"] for group in told["groups"]} == {"PortalError": 2, "Timeout": 1}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import JobState, NewJob, Queue
+from rosq import JobState, NewJob, Queue, QueueSettings
 from rosq.inspect.inspector import Inspector
 from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, settings_of
@@ -61,11 +61,11 @@ def test_a_hand_out_is_told_by_its_end_alone(
     assert [event.event for event in told.events] == ["completed"]
 
 
-def test_earlier_hand_outs_have_their_end_and_no_beginning(
+def test_earlier_hand_outs_of_a_job_without_history_have_their_end_and_no_beginning(
     queue: Queue, client: Any, inspector: Inspector, make_hands: Callable[..., Hands]
 ) -> None:
     queue.enqueue({}, job_id="1")
-    hands = make_hands("w1")
+    hands = make_hands("w1", settings=QueueSettings(keep_deliveries=0))
     settle(hands, Outcome.SNOOZE, delay_s=0)
     settle(hands, Outcome.COMPLETE)
     drop(queue, client, "started")
