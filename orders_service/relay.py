@@ -33,7 +33,7 @@ CHANNEL: Final = "orders_to_relay"
 #: Rows that one transaction locks while it talks to the queue.
 BATCH: Final = 500
 
-_FINISHED: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+_FINISHED: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.FORGOTTEN})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class Relay:
             if answer.outcome is EnqueueOutcome.CONFLICT:
                 refused.add(order.id)
                 logger.error(
-                    "The queue has another job under the order's id; remove it, or give the service a queue of its own",
+                    "The queue has another job under the order's id; remove it with --forget-id, or use another queue",
                     extra={"event": "job_conflict", "order_id": order.id, "job_id": order.job_id},
                 )
             elif answer.outcome is EnqueueOutcome.DUPLICATE and answer.state in _FINISHED:

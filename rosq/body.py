@@ -7,6 +7,7 @@ before it: JSON has no raw newline, so a text without one is data alone, and mos
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import types
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,11 @@ def unpack(text: str) -> Body:
         headers=options.get("headers", NO_HEADERS),
         run_timeout_s=options.get("run_timeout_s"),
     )
+
+
+def digest(name: str, data: JobData) -> str:
+    """What is remembered of a forgotten job's content (`scripts/_forget.lua`)."""
+    return hashlib.sha1(f"{name}\n{to_json(data)}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _options_of(job: NewJob) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> scrip
         KEEP_FAILED=kept.keep_failed,
         KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
         KEEP_DELIVERIES=kept.keep_deliveries,
+        REMEMBER_MS=kept.remember_ms,
     )
 
 

@@ -134,6 +134,9 @@ def _read_job(
 ) -> Job:
     state = JobState(fields["state"])
     data = fields.get("data") or (entries[0][1].get("data") if entries else None) or "{}"
+    if state is JobState.FORGOTTEN:
+        # What is left of them is only for comparing.
+        data = "{}"
     # A job that isn't active keeps what its last delivery wrote.
     lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
     has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms

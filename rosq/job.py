@@ -34,6 +34,8 @@ class JobState(enum.StrEnum):
     FAILED = "failed"
     #: Called off before it ran.
     CANCELLED = "cancelled"
+    #: Over, and forgotten or removed: nothing is left but that its id counts as a duplicate, for a while.
+    FORGOTTEN = "forgotten"
 
 
 class EnqueueOutcome(enum.StrEnum):
@@ -99,6 +101,7 @@ class Job:
     """A job as it stood when it was looked at."""
 
     job_id: str
+    #: Empty of a forgotten one.
     data: JobData
     state: JobState
     #: It will run, or runs: it has an entry that will be delivered, a due time, or a lease. A hash alone isn't alive.

@@ -232,7 +232,11 @@ class Queue:
         return bool(self._run("move", script_keys, [self.settings.max_events, job_id, from_lane, to_lane]))
 
     def find_job(self, job_id: str) -> Job | None:
-        """Return the job as it stands, or None if the queue doesn't know it."""
+        """Return the job as it stands, or None if the queue doesn't know it.
+
+        One that was forgotten or removed has the state `forgotten`, no data, and isn't live, while its id counts as a
+        duplicate; after that it is None.
+        """
         return self.find_jobs([job_id]).get(job_id)
 
     def find_jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -292,16 +296,25 @@ class Queue:
     def _read_enqueued(self, job: NewJob, code: int, state: JobState) -> Enqueued:
         outcome = EnqueueOutcome.CREATED
         if code == -2:
-            # Long data lie in an entry that the script can't know, and headers don't count: a second look compares what
-            # does. A job that has vanished by then was the same as far as anyone can tell.
-            existing = self.find_job(job.job_id)
-            is_same = existing is None or (
-                existing.name == job.name and body.to_json(existing.data) == body.to_json(job.data)
-            )
-            outcome = EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT
+            # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest
+            # is left: a second look compares what counts. A job that has vanished by then was the same as far as anyone
+            # can tell.
+            outcome = EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
         elif code != 1:
             outcome = EnqueueOutcome.DUPLICATE if code == 0 else EnqueueOutcome.CONFLICT
         return Enqueued(job_id=job.job_id, outcome=outcome, state=state)
+
+    def _is_same(self, job: NewJob) -> bool:
+        existing = self.find_job(job.job_id)
+        if existing is None:
+            return True
+        if existing.state is not JobState.FORGOTTEN:
+            return existing.name == job.name and body.to_json(existing.data) == body.to_json(job.data)
+        key = self.keys.job(job.job_id)
+        digest, data = self._call(lambda client: _command(client, "HMGET", key, "digest", "data"))
+        if digest is not None:
+            return bool(digest == body.digest(job.name, job.data))
+        return data is None or (not job.name and data == body.to_json(job.data))
 
     def _encode(self, job: NewJob) -> str:
         check_name("job", job.job_id)

@@ -173,7 +173,9 @@ class Recovery:
         if not job_ids:
             return 0
         keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]
-        return int(self._wire.run(script.load("forget_jobs"), keys, [before_ms, *job_ids]))
+        return int(
+            self._wire.run(script.load("forget_jobs"), keys, [before_ms, self._queue_settings.remember_ms, *job_ids])
+        )
 
     def _forget_workers(self, lanes: list[str]) -> int:
         before_ms = self._server_ms() - int(self._queue_settings.forget_worker_s * 1000)

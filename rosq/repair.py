@@ -16,6 +16,7 @@ from rosq import errors, script
 from rosq.clock import boot_time_s
 from rosq.half_states import ENTRY_KINDS, UNMENDABLE, UNPROVEN, Finding, HalfState, Place, Walk
 from rosq.keys import MAIN_LANE
+from rosq.settings import QueueSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,7 +157,8 @@ class Repair:
         elif _SCRIPTS[finding.kind] == "mend_job":
             keys += [self._keys.lane_bell(place[0] or MAIN_LANE), self._keys.timer_bell]
             args.append(finding.mark)
-        return bool(self._wire.run(script.load(_SCRIPTS[finding.kind]), keys, args))
+        step = script.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)
+        return bool(self._wire.run(step, keys, args))
 
     # -- what is kept between two calls --------------------------------------------------------------------------------
 

@@ -4,9 +4,14 @@ in `rosq.retry`."""
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from rosq.errors import InvalidSettings
 from rosq.redis_settings import RedisSettings as RedisSettings
+
+
+#: Seconds for which the id of a removed job is remembered by default: about 170 bytes each.
+DEFAULT_REMEMBER_S = 3_600.0
 
 
 def _check(is_right: bool, sentence: str) -> None:
@@ -26,6 +31,8 @@ class QueueSettings:
     #: Failed jobs that are kept at most, and for how many seconds (thirty days).
     keep_failed: int = 10_000
     keep_failed_s: float = 2_592_000.0
+    #: Seconds for which an id goes on counting as a duplicate after its job was forgotten (an hour); 0: not at all.
+    remember_s: float = DEFAULT_REMEMBER_S
     #: Records of past deliveries that a job keeps at most; 0 keeps none. With traces they take 16 kB at most.
     keep_deliveries: int = 20
     #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.
@@ -42,8 +49,14 @@ class QueueSettings:
         _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
         kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
         _check(all(value >= 0 for value in kept), "keep_… must be 0 or more.")
+        _check(0 <= self.remember_s < float("inf"), f"remember_s is {self.remember_s}: give 0 or more seconds.")
         _check(self.keep_deliveries >= 0, f"keep_deliveries is {self.keep_deliveries}: give 0 or more.")
         _check(self.crash_pause_s >= 0 and self.forget_worker_s >= 0, "Pauses must be 0 s or more.")
+
+    @property
+    def remember_ms(self) -> int:
+        """The time for which ids are remembered as Redis counts it."""
+        return math.ceil(self.remember_s * 1000)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

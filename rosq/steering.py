@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis import exceptions as redis_errors
@@ -16,7 +17,7 @@ from rosq.inspect.pause import Pause, read_pause
 from rosq.inspect.sources import list_sources
 from rosq.job import JobState
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
-from rosq.settings import QueueSettings
+from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,22 +177,36 @@ class Steering:
 
         return self._change("move", jobs, of, on_progress)
 
-    def remove(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
+    def remove(
+        self,
+        jobs: Sequence[Seen],
+        *,
+        remember_s: float = DEFAULT_REMEMBER_S,
+        on_progress: OnProgress = _tell_nobody,
+    ) -> list[Changed]:
         """Remove jobs for good; one that runs is left alone (`remove.lua`).
 
-        With a job goes what made its id a duplicate, and its last fence: who puts it back gives a floor for that.
+        Args:
+            remember_s: Seconds for which an id goes on counting as a duplicate. 0: it is new at once, and its last
+                fence goes too (who puts it back gives a floor for that); an id that is only remembered is removed too.
         """
         keys = self._keys
 
         def of(job: Seen) -> tuple[list[str], list[str | int]]:
             script_keys = [keys.events, keys.delayed, keys.completed, keys.failed]
             script_keys += [keys.job(job.job_id), keys.lane(job.lane)]
-            return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
+            args: list[str | int] = [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
+            return script_keys, [*args, _to_ms(remember_s)]
 
         return self._change("remove", jobs, of, on_progress)
 
     def drain(
-        self, *, lanes: Sequence[str] = (), with_delayed: bool = False, on_progress: OnProgress = _tell_nobody
+        self,
+        *,
+        lanes: Sequence[str] = (),
+        with_delayed: bool = False,
+        remember_s: float = DEFAULT_REMEMBER_S,
+        on_progress: OnProgress = _tell_nobody,
     ) -> int:
         """Remove every job that waits now, in all lanes or in some, and the delayed ones where asked for (`drain.lua`).
 
@@ -199,6 +214,7 @@ class Steering:
 
         Args:
             lanes: Empty means all. Delayed jobs are removed whatever lane they would go to, so only with all.
+            remember_s: See `remove`.
 
         Returns:
             How many were removed.
@@ -214,7 +230,7 @@ class Steering:
                 return removed
             lane = sources[page[0].source].name.partition(":")[2] if page else ""
             for start in range(0, len(page), _BATCH):
-                removed += self._drain(page[start : start + _BATCH], lane, now_ms)
+                removed += self._drain(page[start : start + _BATCH], lane, now_ms, _to_ms(remember_s))
             on_progress(removed)
 
     def count_forgettable(self, state: JobState, *, older_s: float | None, keep: int | None) -> int:
@@ -231,10 +247,20 @@ class Steering:
 
         return self._call(ask)
 
-    def forget(self, state: JobState, count: int, *, on_progress: OnProgress = _tell_nobody) -> int:
+    def forget(
+        self,
+        state: JobState,
+        count: int,
+        *,
+        remember_s: float = DEFAULT_REMEMBER_S,
+        on_progress: OnProgress = _tell_nobody,
+    ) -> int:
         """Forget so many of the jobs that finished first (`forget_by_hand.lua`); events tell counts, not ids.
 
         What finishes meanwhile, or starts again, stays.
+
+        Args:
+            remember_s: See `remove`.
 
         Returns:
             How many were forgotten: fewer where they were forgotten or started again meanwhile.
@@ -243,29 +269,30 @@ class Steering:
         if count < 1:
             return 0
         until_ms = self._call(lambda client: _score_at(client, finished, count - 1))
-        forgotten = looked_at = 0
-        while looked_at < count:
-            size = min(_BATCH, count - looked_at)
+        forgotten = 0
+        while forgotten < count:
+            size = min(_BATCH, count - forgotten)
             ids = self._call(lambda client: _range(client, finished, size))  # noqa: B023
             if not ids:
                 break
             keys = [self._keys.events, finished, *(self._keys.job(job_id) for job_id in ids)]
-            args: list[str | int] = [_KEEP_ALL_EVENTS, state.value, until_ms, self._by, self._reason, *ids]
+            args: list[str | int] = [_KEEP_ALL_EVENTS, state.value, until_ms, self._by, self._reason]
+            args += [_to_ms(remember_s), *ids]
             done = int(self._run("forget_by_hand", keys, args))
             if not done:
                 # What is the oldest now finished after this call began.
                 break
             forgotten += done
-            looked_at += len(ids)
             on_progress(forgotten)
         return forgotten
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 
-    def _drain(self, batch: Sequence[Found], lane: str, now_ms: int) -> int:
+    def _drain(self, batch: Sequence[Found], lane: str, now_ms: int, remember_ms: int) -> int:
         keys = self._keys
         script_keys = [keys.events, keys.delayed, keys.lane(lane or MAIN_LANE)]
         args: list[str | int] = [_KEEP_ALL_EVENTS, batch[0].state.value, lane, self._by, self._reason, now_ms]
+        args.append(remember_ms)
         for each in batch:
             script_keys.append(keys.job(each.job_id))
             args += [each.job_id, each.entry_id or ""]
@@ -345,6 +372,10 @@ def _score_at(client: Any, key: str, rank: int) -> int:
     """The score of a member of a sorted set; of the last one, where it has fewer."""
     found = client.zrange(key, rank, rank, withscores=True) or client.zrange(key, -1, -1, withscores=True)
     return int(found[0][1]) if found else 0
+
+
+def _to_ms(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
 
 
 def _milliseconds(client: Any) -> int:

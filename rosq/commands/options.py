@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rosq.commands.params import AGE, COUNT, PATTERN
+from rosq.commands.params import AGE, COUNT, DURATION, PATTERN
 from rosq.inspect import filters
 from rosq.inspect.sources import LISTED
 from rosq.job import JobState
+from rosq.settings import DEFAULT_REMEMBER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,3 +53,23 @@ def filter_options(*, has_state: bool = True, states: tuple[JobState, ...] = LIS
         return option(wrapped)  # type: ignore[return-value]
 
     return decorate
+
+
+def remembering_options(command: F) -> F:
+    """Add how long removed ids go on counting as duplicates; the command gets it as `remember_s`."""
+
+    @click.option(
+        "--remember",
+        "remember_s",
+        type=DURATION,
+        default=DEFAULT_REMEMBER_S,
+        show_default="1h",
+        metavar="DURATION",
+        help="A removed id counts as a duplicate for so long.",
+    )
+    @click.option("--forget-id", is_flag=True, help="A removed id counts as new at once; its fences may begin anew.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, remember_s: float, forget_id: bool, **options: Any) -> Any:
+        return command(*args, remember_s=0.0 if forget_id else remember_s, **options)
+
+    return wrapped  # type: ignore[return-value]

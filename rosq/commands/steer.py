@@ -8,6 +8,7 @@ import click
 
 from rosq.commands.context import EXIT_CODES, Target, WrongUse
 from rosq.commands.deed import Deed, Progress, deed_options, failing, jobs_text
+from rosq.commands.options import remembering_options
 from rosq.commands.params import DURATION
 from rosq.inspect.inspector import Inspector
 from rosq.job import JobState
@@ -69,10 +70,16 @@ def resume(target: Target, deed: Deed) -> None:
 @click.option("--lane", "lanes", multiple=True, metavar="LANE", help="Only this lane. May be repeated.")
 @click.option("--delayed", "with_delayed", is_flag=True, help="Delayed jobs too; of all lanes.")
 @click.option("--yes", "is_sure", is_flag=True, help="Yes, all of them.")
+@remembering_options
 @deed_options
 @click.pass_obj
-def drain(target: Target, deed: Deed, lanes: tuple[str, ...], with_delayed: bool, is_sure: bool) -> None:
-    """Remove every job that waits; those that run finish, and those put on the queue meanwhile stay. Needs --yes."""
+def drain(
+    target: Target, deed: Deed, lanes: tuple[str, ...], with_delayed: bool, is_sure: bool, remember_s: float
+) -> None:
+    """Remove every job that waits; those that run finish, and those put on the queue meanwhile stay. Needs --yes.
+
+    Their ids go on counting as duplicates for a while, unless --forget-id is said.
+    """
     if lanes and with_delayed:
         raise WrongUse("--delayed removes the delayed jobs of all lanes: it doesn't go with --lane.")
     with failing(), Inspector(target.settings) as inspector:
@@ -89,7 +96,9 @@ def drain(target: Target, deed: Deed, lanes: tuple[str, ...], with_delayed: bool
             Steering(target.settings, queue, by=deed.by, reason=deed.reason) as steering,
             Progress("Removed", count) as progress,
         ):
-            removed = steering.drain(lanes=lanes, with_delayed=with_delayed, on_progress=progress.tell)
+            removed = steering.drain(
+                lanes=lanes, with_delayed=with_delayed, remember_s=remember_s, on_progress=progress.tell
+            )
     text = f"Removed {jobs_text(removed)} of {_of_what(queue, lanes)}."
     deed.say("drain", queue, text, planned=count, done=removed)
 
@@ -106,15 +115,23 @@ def drain(target: Target, deed: Deed, lanes: tuple[str, ...], with_delayed: bool
 @click.option("--keep", type=click.IntRange(0), metavar="N", help="All but the N that finished last.")
 @click.option("--all", "is_all", is_flag=True, help="All of them; needs --yes.")
 @click.option("--yes", "is_sure", is_flag=True, help="Yes, all of them.")
+@remembering_options
 @deed_options
 @click.pass_obj
 def forget(
-    target: Target, deed: Deed, state: str, older_s: float | None, keep: int | None, is_all: bool, is_sure: bool
+    target: Target,
+    deed: Deed,
+    state: str,
+    older_s: float | None,
+    keep: int | None,
+    is_all: bool,
+    is_sure: bool,
+    remember_s: float,
 ) -> None:
     """Forget finished jobs now, by age or count, beyond what the queue forgets by itself.
 
-    With both, a job goes that is older or beyond the count. A forgotten id counts as new when it is put on the queue
-    again. A failed job that is forgotten can't be retried.
+    With both, a job goes that is older or beyond the count. A forgotten id goes on counting as a duplicate for a
+    while, unless --forget-id is said. A failed job that is forgotten can't be retried.
 
     \b
     rosq forget --older-than 7d --why 'memory'
@@ -134,7 +151,7 @@ def forget(
             if is_all and not is_sure:
                 raise WrongUse(f"This would forget {what}. If you mean all of them, say --yes.")
             with Progress("Forgot", count) as progress:
-                forgotten = steering.forget(job_state, count, on_progress=progress.tell)
+                forgotten = steering.forget(job_state, count, remember_s=remember_s, on_progress=progress.tell)
     deed.say("forget", queue, f"Forgot {jobs_text(forgotten)} ({state}).", planned=count, done=forgotten)
 
 

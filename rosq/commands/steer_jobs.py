@@ -11,7 +11,7 @@ import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, Target, WrongUse
 from rosq.commands.deed import Deed, Progress, deed_options, failing, jobs_text
-from rosq.commands.options import filter_options
+from rosq.commands.options import filter_options, remembering_options
 from rosq.inspect.bounds import DEFAULT_SCAN
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.steering_view import Skipped
@@ -116,16 +116,25 @@ def move(
 @click.argument("job_ids", metavar="[ID]...", nargs=-1)
 @filter_options()
 @choosing_options
+@remembering_options
 @deed_options
 @click.pass_obj
-def remove(target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFilter, **choice: Any) -> None:
+def remove(
+    target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFilter, remember_s: float, **choice: Any
+) -> None:
     """Remove jobs for good: those named, or those that --state and a filter find. A job that runs is left alone.
 
-    A removed id counts as new when it is put on the queue again, and its fences may begin anew.
+    A removed id goes on counting as a duplicate for a while when it is put on the queue again; with --forget-id it is
+    new at once, an id that is only remembered by now too.
+
+    \b
+    rosq remove 123 --why 'ordered by mistake'
+    rosq remove 123 --forget-id --why 'its producer puts it back with other data'
     """
     if not job_ids and (not wanted.states or JobState.ACTIVE in wanted.states):
         raise WrongUse("Name jobs, or say which with --state waiting, delayed, failed or completed.")
-    _change(target, deed, "remove", job_ids, wanted, wanted.states, Steering.remove, **choice)
+    change = functools.partial(Steering.remove, remember_s=remember_s)
+    _change(target, deed, "remove", job_ids, wanted, wanted.states, change, **choice)
 
 
 def _change(

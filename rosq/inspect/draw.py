@@ -17,6 +17,7 @@ STATE_STYLES = {
     "completed": "dim",
     "failed": "red",
     "cancelled": "dim",
+    "forgotten": "dim",
 }
 
 

@@ -76,6 +76,7 @@ class Explainer:
             JobState.COMPLETED: self._explain_completed,
             JobState.FAILED: self._explain_failed,
             JobState.CANCELLED: self._explain_cancelled,
+            JobState.FORGOTTEN: self._explain_forgotten,
         }
         return told[job.state](job)
 
@@ -202,6 +203,18 @@ class Explainer:
     def _explain_cancelled(self, job: Job) -> Explanation:
         next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
         return self._say(job, f"Job {job.job_id} was called off.", will_run=False, next=next_step)
+
+    def _explain_forgotten(self, job: Job) -> Explanation:
+        last = self._events[-1] if self._events else None
+        reasons = [f"The last that is known of it: {last.event} at {stamp(last.at)}{_by(last)}."] if last else []
+        left_ms = max(int(self._client.pttl(self._keys.job(job.job_id))), 0)
+        reasons.append(f"Its id counts as a duplicate for {duration(left_ms / 1000)} more.")
+        next_step = (
+            "Nothing by itself. `Queue.reopen` starts it anew; "
+            f"`rosq remove {job.job_id} --forget-id --why …` makes its id a new one."
+        )
+        verdict = f"Job {job.job_id} is over, and forgotten or removed: only its id is remembered."
+        return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
 
     def _explain_dead(self, job: Job) -> Explanation:
         return self._say(

@@ -6,7 +6,8 @@
 -- rosq/half_states.py has the same kinds. A script sees one instant, and no other script stops midway, so what it finds
 -- is real; the one exception is lease_without_worker, whose holder may be alive all the same.
 
-local STATES = { waiting = true, active = true, delayed = true, completed = true, failed = true, cancelled = true }
+local STATES = { waiting = true, active = true, delayed = true, completed = true, failed = true, cancelled = true,
+  forgotten = true }
 local last_of, is_listed = {}, {}
 
 -- An entry's job and data, or nil where there is no such entry.

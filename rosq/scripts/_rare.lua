@@ -7,6 +7,7 @@ local function make_rare()
   -- @include _history
   -- @include _crash
   -- @include _liveness
+  -- @include _forget
   local rare = {}
 
   -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
@@ -108,8 +109,7 @@ local function make_rare()
     for i, job_id in ipairs(ids) do
       hashes[i] = prefix .. job_id
     end
-    redis.call('DEL', unpack(hashes))
-    redis.call('ZREMRANGEBYRANK', finished, 0, excess - 1)
+    forget_finished(finished, ids, hashes, REMEMBER_MS)
   end
 
   return rare

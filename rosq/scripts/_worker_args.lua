@@ -1,5 +1,6 @@
 -- What every script of the read loop gets first. What is the same for all calls of a process isn't sent with each: it
--- stands on top of the script as a constant (rosq/script.py), here LEASE_MS, MAX_EVENTS and MAX_CRASHES.
+-- stands on top of the script as a constant (rosq/script.py), here LEASE_MS, MAX_EVENTS, MAX_CRASHES,
+-- KEEP_DELIVERIES and REMEMBER_MS (how long a forgotten id counts as a duplicate).
 -- KEYS[1] the worker's hold on its name (HASH)   KEYS[2] events (STREAM)   KEYS[3] meta (HASH)
 -- KEYS[4] delayed (ZSET)   KEYS[5] timer bell (LIST)   KEYS[6] failed (ZSET)
 -- ARGV[1] worker's name = consumer   ARGV[2] token of this process's hold

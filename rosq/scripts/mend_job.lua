@@ -2,11 +2,13 @@
 -- due time is known, among the delayed ones. Fences go on; who had it last is told that it lost it.
 -- KEYS[1..8], ARGV[1..7] see _mend_args   KEYS[9] bell of the lane (LIST)   KEYS[10] timer bell (LIST)
 -- ARGV[8] mark that examine_jobs gave; only a lease that nobody renewed since is taken away
+-- Constants KEEP_DELIVERIES
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
 -- Replay: answers 0.
 -- Events repaired
 -- @include _mend_args
 -- @include _delay
+-- @include _history
 local bell, timer_bell = KEYS[9], KEYS[10]
 local seen = see_again()
 if not seen or (kind == 'lease_without_worker' and seen.mark ~= ARGV[8]) then
@@ -30,7 +32,7 @@ local crashes = seen.crashes
 if seen.state == 'active' then
   -- Whoever had it never settled it.
   crashes = crashes + 1
-  redis.call('HSET', job, 'crashes', crashes)
+  redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
 if kind == 'no_entry' and seen.due_ms then
   redis.call('HSET', job, 'data', seen.data, 'state', 'delayed', 'lane', target)

@@ -1,4 +1,4 @@
--- Start a job again that is finished or forgotten; leave a live one alone.
+-- Start a job again that is finished or forgotten; leave a live one alone. Its fences and its history go on.
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)
 -- KEYS[5] names of lanes (SET)   KEYS[6] completed (ZSET)   KEYS[7] failed (ZSET)   KEYS[8] job (HASH)
 -- KEYS[9] lane in which it lies now, as the caller saw it (STREAM)   KEYS[10] target lane (STREAM)   KEYS[11] its bell

@@ -20,6 +20,9 @@ local state, entry_id, data = found[1], found[3], found[4]
 if not state then
   return { -2 }
 end
+if state == 'forgotten' then
+  return { 0, state }
+end
 if (found[2] or '') ~= ARGV[3] then
   return { -1 }
 end

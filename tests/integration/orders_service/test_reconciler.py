@@ -13,6 +13,7 @@ from orders_service.loops import cancel_all
 from orders_service.reconciler import Reconciler
 from orders_service.relay import Relay
 from rosq import Fail, JobState
+from rosq.steering import Steering
 from tests.integration.orders_service.queueing import (
     change_orders,
     insert_order,
@@ -99,6 +100,24 @@ def test_an_open_order_whose_job_is_completed_is_put_back(
     assert job is not None
     assert job.is_live
     assert reconcile() == dataclasses.replace(reconcile(), looked_at=1, reopened=0), "a live job is left alone"
+
+
+def test_an_open_order_whose_job_was_removed_is_put_back_though_the_queue_remembers_its_id(
+    reconcile: Any, queue: Queue, fresh_database: Database
+) -> None:
+    order_id = relayed(fresh_database)
+    queue.enqueue({"order_id": order_id}, job_id=str(order_id))
+    with Steering(queue.redis_settings, queue.name, by="ann", reason="by mistake") as steering:
+        steering.remove(list(steering.see([str(order_id)]).values()))
+    removed = queue.find_job(str(order_id))
+    assert removed is not None
+    assert removed.state is JobState.FORGOTTEN
+
+    assert reconcile().reopened == 1
+
+    job = queue.find_job(str(order_id))
+    assert job is not None
+    assert job.is_live
 
 
 def test_an_order_that_was_just_relayed_is_not_judged_yet(reconcile: Any, fresh_database: Database) -> None:

@@ -14,6 +14,7 @@ from orders_service.accept.validation import WantedOrder
 from orders_service.loops import cancel_all
 from orders_service.relay import Relay
 from rosq import JobState, ServerUnreachable
+from rosq.steering import Steering
 from tests.integration.orders_service.queueing import (
     change_orders,
     insert_order,
@@ -219,12 +220,16 @@ def test_two_relays_at_once_share_the_work_and_double_nothing(
     assert len(queue.find_jobs(map(str, ids))) == len(ids)
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
 def test_an_order_is_relayed_though_the_queue_remembers_a_finished_job_of_its_id(
-    run: Any, relay_once: Any, queue: Queue, fresh_database: Database
+    run: Any, relay_once: Any, queue: Queue, fresh_database: Database, is_removed: bool
 ) -> None:
     # As after the database was made anew beside the old Redis: ids begin at 1 again.
     queue.enqueue({"order_id": 1}, job_id="1")
     run_jobs(queue, lambda delivery: None, "1")
+    if is_removed:
+        with Steering(queue.redis_settings, queue.name, by="ann", reason="old") as steering:
+            steering.remove(list(steering.see(["1"]).values()))
 
     (order_id,) = create(run, 1)
     assert order_id == 1

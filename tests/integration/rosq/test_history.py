@@ -159,6 +159,26 @@ def test_a_job_that_crashed_too_often_ends_with_its_last_crash(queue: Queue, mak
     assert job.error_class is None
 
 
+def test_what_a_repair_puts_back_has_the_crash_in_its_history(
+    queue: Queue, client: redis.Redis, redis_server: RedisServer, make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue({}, job_id="1")
+    delivery = take(make_hands("w1"))
+    client.xack(queue.keys.lane("main"), "workers", delivery.entry_id)
+    client.hset(queue.keys.job("1"), "lease_until_ms", 1)
+
+    env = {**redis_server.env(), "ROSQ_QUEUE": queue.name}
+    result = CliRunner().invoke(main, ["repair", "--why", "a test", "--by", "ann"], env=env)
+
+    assert result.exit_code == 0, result.output
+    [crash] = job_of(queue).history
+    assert (crash.outcome, crash.fence, job_of(queue).state) == (
+        DeliveryOutcome.CRASHED,
+        delivery.fence,
+        JobState.WAITING,
+    )
+
+
 def test_a_hand_out_whose_answer_was_lost_is_told_as_repeated(queue: Queue, make_hands: Callable[..., Hands]) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands()

@@ -181,7 +181,8 @@ def test_finished_jobs_are_forgotten_by_count_and_the_newest_stay(
 
     assert (done.exit_code, "Forgot 5 jobs (completed)." in done.stdout) == (0, True)
     assert client.zrange(queue.keys.completed, 0, -1) == ["done-5", "done-6"]
-    assert sorted(queue.find_jobs(f"done-{number}" for number in range(7))) == ["done-5", "done-6"]
+    states = {job_id: job.state.value for job_id, job in queue.find_jobs(f"done-{n}" for n in range(7)).items()}
+    assert states == {f"done-{n}": "forgotten" if n < 5 else "completed" for n in range(7)}
     [event] = events_of(client, queue, "forgotten")
     assert event == {"event": "forgotten", "state": "completed", "count": "5", "by": "ann", "reason": "memory"}
 

@@ -409,7 +409,7 @@ def test_a_promoted_job_is_handed_out_at_once_and_once(
     assert int(event["early_ms"]) > 400_000
 
 
-def test_removing_leaves_nothing_of_a_job_and_lets_one_that_runs_be(
+def test_removing_leaves_nothing_but_the_id_of_a_job_and_lets_one_that_runs_be(
     queue: Queue, client: Any, steering: Steering, make_hands: Callable[..., Hands]
 ) -> None:
     hands = make_hands()
@@ -418,14 +418,16 @@ def test_removing_leaves_nothing_of_a_job_and_lets_one_that_runs_be(
     hands.fetch()
     queue.enqueue({}, job_id="waiting")
     queue.enqueue({}, job_id="delayed", delay_s=500)
-    seen = list(steering.see(["failed", "active", "waiting", "delayed"]).values())
+    seen_ids = ["failed", "active", "waiting", "delayed"]
+    seen = list(steering.see(seen_ids).values())
 
     fates = [each.fate for each in steering.remove(seen)]
     replayed = [each.fate for each in steering.remove(seen)]
 
     assert fates == [Fate.DONE, Fate.MOVED_ON, Fate.DONE, Fate.DONE]
-    assert replayed == [Fate.UNKNOWN, Fate.MOVED_ON, Fate.UNKNOWN, Fate.UNKNOWN]
-    assert list(queue.find_jobs(["failed", "active", "waiting", "delayed"])) == ["active"]
+    assert replayed == [Fate.MOVED_ON] * 4
+    states = {job_id: job.state.value for job_id, job in queue.find_jobs(seen_ids).items()}
+    assert states == {"failed": "forgotten", "active": "active", "waiting": "forgotten", "delayed": "forgotten"}
     assert (client.zcard(queue.keys.failed), client.zcard(queue.keys.delayed)) == (0, 0)
     assert client.xlen(queue.keys.lane("main")) == 1
     assert events_of(client, queue).count("removed") == 3
@@ -443,7 +445,7 @@ def test_draining_takes_what_waits_and_leaves_what_runs_is_delayed_or_came_later
     queue.enqueue({}, job_id="later")
     client.hset(queue.keys.job("later"), "created_at_ms", 2**45)
 
-    one_lane = rosq_command("drain", "--lane", "main", "--yes", "--why", "a mistake")
+    one_lane = rosq_command("drain", "--lane", "main", "--yes", "--forget-id", "--why", "a mistake")
 
     assert one_lane.exit_code == 0, one_lane.output
     assert "Removed 450 jobs of lane main" in one_lane.stdout
@@ -457,4 +459,5 @@ def test_draining_takes_what_waits_and_leaves_what_runs_is_delayed_or_came_later
 
     assert json.loads(everything.stdout)["done"] == 452
     assert client.zcard(queue.keys.delayed) == 0
-    assert sorted(queue.find_jobs(["active", "urgent", "delayed", "later"])) == ["active", "later"]
+    states = {job_id: job.state.value for job_id, job in queue.find_jobs(sorted(left)).items()}
+    assert states == {"active": "active", "delayed": "forgotten", "later": "waiting", "urgent": "forgotten"}

@@ -172,7 +172,7 @@ def _of_one_that_changed_lanes_meanwhile(stage: Stage) -> Iterator[None]:
     hands = stage.hands()
     stage.wait_due("1")
     promote_due(stage.keys, hands.consumer.wire, 1_000)
-    stage.steering.remove([stage.see()])
+    stage.steering.remove([stage.see()], remember_s=0)
     stage.put("1", lane="@a", delay_s=0.001)
     stage.wait_due("1")
     yield
@@ -185,7 +185,7 @@ def _of_one_that_isnt_due_any_more(stage: Stage) -> Iterator[None]:
     hands = stage.hands()
     stage.wait_due("1")
     promote_due(stage.keys, hands.consumer.wire, 1_000)
-    stage.steering.remove([stage.see()])
+    stage.steering.remove([stage.see()], remember_s=0)
     stage.put("1", delay_s=60)
     yield
     stage.resend("promote")

@@ -95,7 +95,7 @@ def _of_a_job_that_is_in_another_lane(stage: Stage) -> Iterator[None]:
 def _of_a_job_that_is_gone(stage: Stage) -> Iterator[None]:
     _fail(stage)
     seen = stage.see()
-    stage.steering.remove([seen])
+    stage.steering.remove([seen], remember_s=0)
     yield
     stage.steering.restart([seen])
 
@@ -115,6 +115,15 @@ def _wakes_a_delayed_job(stage: Stage) -> Iterator[None]:
     seen = stage.see()
     yield
     stage.steering.advance([seen])
+
+
+@refused("restart", 0)
+def _of_a_job_of_which_only_the_id_is_remembered(stage: Stage) -> Iterator[None]:
+    _fail(stage)
+    stage.steering.remove([stage.see()])
+    seen = stage.see()
+    yield
+    stage.steering.restart([seen])
 
 
 @refused("advance", 0)
@@ -138,13 +147,13 @@ def _of_a_delayed_job_that_changed_lanes(stage: Stage) -> Iterator[None]:
 def _of_no_job_at_all(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=60)
     seen = stage.see()
-    stage.steering.remove([seen])
+    stage.steering.remove([seen], remember_s=0)
     yield
     stage.steering.advance([seen])
 
 
-@case("remove", 1, again=-2)
-def _removes_a_waiting_job(stage: Stage) -> Iterator[None]:
+@case("remove", 1, again=0)
+def _removes_a_waiting_job_and_remembers_its_id(stage: Stage) -> Iterator[None]:
     stage.put("1")
     seen = stage.see()
     yield
@@ -152,8 +161,26 @@ def _removes_a_waiting_job(stage: Stage) -> Iterator[None]:
 
 
 @case("remove", 1, again=-2)
-def _removes_a_failed_job(stage: Stage) -> Iterator[None]:
+def _removes_a_failed_job_id_and_all(stage: Stage) -> Iterator[None]:
     _fail(stage)
+    seen = stage.see()
+    yield
+    stage.steering.remove([seen], remember_s=0)
+
+
+@case("remove", 1, again=-2)
+def _removes_a_remembered_id(stage: Stage) -> Iterator[None]:
+    stage.put("1")
+    stage.steering.remove([stage.see()])
+    seen = stage.see()
+    yield
+    stage.steering.remove([seen], remember_s=0)
+
+
+@refused("remove", 0)
+def _of_an_id_that_is_only_remembered(stage: Stage) -> Iterator[None]:
+    stage.put("1")
+    stage.steering.remove([stage.see()])
     seen = stage.see()
     yield
     stage.steering.remove([seen])
@@ -191,7 +218,7 @@ def _of_a_job_that_changed_lanes(stage: Stage) -> Iterator[None]:
 def _of_a_job_that_was_removed(stage: Stage) -> Iterator[None]:
     stage.put("1")
     seen = stage.see()
-    stage.steering.remove([seen])
+    stage.steering.remove([seen], remember_s=0)
     yield
     stage.steering.remove([seen])
 
@@ -214,7 +241,7 @@ def _leaves_what_came_later(stage: Stage) -> Iterator[None]:
 @refused("drain", 0)
 def _leaves_what_was_taken_since(stage: Stage) -> Iterator[None]:
     stage.put("1", "2")
-    stage.steering.drain()
+    stage.steering.drain(remember_s=0)
     stage.put("1", "2")
     stage.take()
     yield
@@ -231,7 +258,7 @@ def _forgets_a_failed_job(stage: Stage) -> Iterator[None]:
 @refused("forget_by_hand", 0)
 def _leaves_a_job_that_was_started_again(stage: Stage) -> Iterator[None]:
     _fail(stage)
-    stage.steering.forget(JobState.FAILED, 1)
+    stage.steering.forget(JobState.FAILED, 1, remember_s=0)
     stage.put("1")
     yield
     stage.resend("forget_by_hand")

@@ -304,14 +304,15 @@ class QueueMachine(Table):
             if how == "drain":
                 lanes = [] if is_fresh else [lane]
                 expected = self.model.drain(lanes, with_delayed=is_lost)
-                assert self.steering.drain(lanes=lanes, with_delayed=is_lost) == expected
+                assert self.steering.drain(lanes=lanes, with_delayed=is_lost, remember_s=0) == expected
             elif how == "move":
                 from_lane = seen.lane if seen else "main"
                 is_moved = self.model.move(job_id, from_lane, lane)
                 assert self.queue.move(job_id, from_lane=from_lane, to_lane=lane) is is_moved
             elif how != "look" and seen is not None:
                 fate = self._model_steer(how, seen)
-                assert getattr(self.steering, how)([seen])[0].fate is fate
+                options = {"remember_s": 0} if how == "remove" else {}
+                assert getattr(self.steering, how)([seen], **options)[0].fate is fate
 
 
 # Hypothesis switches rules off for a whole run, which finds what only rare mixtures show; but a queue in which nobody

@@ -23,6 +23,8 @@ SETTINGS = QueueSettings(
     max_crashes=3,
     crash_pause_s=50,
     keep_completed=2,
+    # The model forgets a job with its id.
+    remember_s=0,
     keep_completed_s=350,
     keep_failed=3,
     keep_failed_s=1_250,

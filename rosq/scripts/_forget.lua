@@ -1,0 +1,60 @@
+-- What stays of a job that is forgotten or removed: a small hash, for a while, by which its id goes on counting as a
+-- duplicate, and its fences go on growing.
+
+-- Bytes of data that stay as they are: no longer than the digest would be.
+local DIGEST_BYTES = 40
+-- Bytes of data that one call digests at most, about: a few ms.
+local MAX_DIGESTED = 1048576
+
+-- Leave the small hash in the place of a job's, which must be gone by now. remember_ms above 0
+-- body: data and options, as rosq/body.py packs them; nil where they are lost. What counts as content is the name and
+-- the data: `digest` in rosq/body.py makes the same of them.
+local function remember(hash, remember_ms, fence, body)
+  fence = fence or '0'
+  local newline = body and string.find(body, '\n', 1, true)
+  if body and not newline and #body <= DIGEST_BYTES then
+    redis.call('HSET', hash, 'state', 'forgotten', 'fence', fence, 'data', body)
+  elseif body then
+    local name = ''
+    if newline then
+      local is_read, options = pcall(cjson.decode, string.sub(body, 1, newline - 1))
+      name = is_read and type(options) == 'table' and options.name or ''
+      body = string.sub(body, newline + 1)
+    end
+    redis.call('HSET', hash, 'state', 'forgotten', 'fence', fence, 'digest', redis.sha1hex(name .. '\n' .. body))
+  else
+    redis.call('HSET', hash, 'state', 'forgotten', 'fence', fence)
+  end
+  redis.call('PEXPIRE', hash, remember_ms)
+end
+
+-- Forget finished jobs that are on a list of such. Where ids are remembered each is looked at: a live one that stands
+-- there by some damage only leaves the list.
+-- hashes: of the ids, in their order. Returns how many were dealt with, from the first one on.
+local function forget_finished(finished, ids, hashes, remember_ms)
+  if remember_ms == 0 then
+    redis.call('DEL', unpack(hashes))
+    redis.call('ZREM', finished, unpack(ids))
+    return #ids
+  end
+  local digested, done, over, found = 0, {}, {}, {}
+  for i, hash in ipairs(hashes) do
+    if digested > MAX_DIGESTED then
+      break
+    end
+    local job = redis.call('HMGET', hash, 'state', 'fence', 'data')
+    done[i] = ids[i]
+    digested = digested + #(job[3] or '')
+    if job[1] == 'completed' or job[1] == 'failed' or job[1] == 'cancelled' then
+      over[#over + 1], found[#found + 1] = hash, job
+    end
+  end
+  if over[1] then
+    redis.call('DEL', unpack(over))
+  end
+  for i, hash in ipairs(over) do
+    remember(hash, remember_ms, found[i][2], found[i][3])
+  end
+  redis.call('ZREM', finished, unpack(done))
+  return #done
+end
