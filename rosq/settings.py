@@ -9,8 +9,7 @@ import math
 from rosq.errors import InvalidSettings
 from rosq.redis_settings import RedisSettings as RedisSettings
 
-
-#: Seconds for which the id of a removed job is remembered by default: about 170 bytes each.
+#: Seconds for which the id of a job that an operator removed is remembered by default: about 170 bytes each.
 DEFAULT_REMEMBER_S = 3_600.0
 
 
@@ -31,8 +30,9 @@ class QueueSettings:
     #: Failed jobs that are kept at most, and for how many seconds (thirty days).
     keep_failed: int = 10_000
     keep_failed_s: float = 2_592_000.0
-    #: Seconds for which an id goes on counting as a duplicate after its job was forgotten (an hour); 0: not at all.
-    remember_s: float = DEFAULT_REMEMBER_S
+    #: Seconds for which an id goes on counting as a duplicate after its job was forgotten, about 170 bytes each; 0: not
+    #: at all, so that what is kept is bounded by count.
+    remember_s: float = 0.0
     #: Records of past deliveries that a job keeps at most; 0 keeps none. With traces they take 16 kB at most.
     keep_deliveries: int = 20
     #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.

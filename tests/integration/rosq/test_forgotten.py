@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LONG = {"text": "ж" * 300}
 #: Nothing is kept of finished jobs but that their ids are known.
-FORGETFUL = QueueSettings(keep_completed=0, keep_failed=0)
+FORGETFUL = QueueSettings(keep_completed=0, keep_failed=0, remember_s=3600)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_the_sweep_remembers_what_it_forgets_and_bounds_what_it_digests(
     for number in range(30):
         complete(queue, hands, str(number), huge)
     wire = queue.make_wire("test")
-    settings = QueueSettings(keep_completed_s=0)
+    settings = QueueSettings(keep_completed_s=0, remember_s=3600)
     recovery = Recovery(keys=queue.keys, wire=wire, queue_settings=settings, settings=WorkerSettings())
 
     counts = [wait_until(lambda: recovery.run_once().forgotten_jobs, "jobs to be old enough") for _ in range(2)]
@@ -191,7 +191,7 @@ def test_counts_exceed_what_is_kept_by_a_batch_at_most_until_the_next_sweep(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
     # Completed jobs are counted down by every fiftieth settle (or a tenth of what is kept), failed ones by each.
-    kept = QueueSettings(keep_completed=100, keep_failed=5)
+    kept = QueueSettings(keep_completed=100, keep_failed=5, remember_s=3600)
     hands = make_hands(settings=kept)
     queue.enqueue_many([NewJob(job_id=str(number), data={}) for number in range(300)])
     delivery = hands.fetch().delivery
