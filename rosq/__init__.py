@@ -11,6 +11,7 @@ A job runs at least once, in the hands of one holder at a time; who loses it can
 
 from __future__ import annotations
 
+from rosq.cancel import Cancelled, CancelOutcome
 from rosq.delivery import Delivery, Handler
 from rosq.errors import (
     InvalidData,
@@ -31,14 +32,22 @@ from rosq.errors import (
 from rosq.events import Event
 from rosq.history import DeliveryOutcome, DeliveryRecord
 from rosq.hooks import Hook
-from rosq.job import Enqueued, EnqueueOutcome, Job, JobState, NewJob, Reopened, ReopenOutcome
+from rosq.job import (
+    Enqueued,
+    EnqueueOutcome,
+    Job,
+    JobState,
+    NewJob,
+    Reopened,
+    ReopenOutcome,
+)
 from rosq.lease import Lease
 from rosq.queue import Queue
 from rosq.redis_url import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.settlement import Outcome
-from rosq.signals import Fail, JobSignal, Release, Snooze
+from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
 from rosq.worker import Worker
 
 __all__ = [  # noqa: RUF022 - grouped by topic
@@ -46,6 +55,8 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "Address",
     "DeliveryOutcome",
     "DeliveryRecord",
+    "CancelOutcome",
+    "Cancelled",
     "EnqueueOutcome",
     "Enqueued",
     "Event",
@@ -65,6 +76,7 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "Worker",
     "WorkerSettings",
     # What a handler may say
+    "Cancel",
     "Fail",
     "JobSignal",
     "Release",

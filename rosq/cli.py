@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "retry": "rosq.commands.steer_jobs:retry",
         "promote": "rosq.commands.steer_jobs:promote",
         "move": "rosq.commands.steer_jobs:move",
+        "cancel": "rosq.commands.steer_jobs:cancel",
         "remove": "rosq.commands.steer_jobs:remove",
         "forget": "rosq.commands.steer:forget",
         "drain": "rosq.commands.steer:drain",

@@ -97,6 +97,8 @@ def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> scrip
         KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
         KEEP_DELIVERIES=kept.keep_deliveries,
         REMEMBER_MS=kept.remember_ms,
+        KEEP_CANCELLED=kept.keep_cancelled,
+        KEEP_CANCELLED_MS=int(kept.keep_cancelled_s * 1000),
     )
 
 
@@ -298,7 +300,7 @@ class Consumer:
         if settlement is None or self._has_slept or asked_s - self._due_seen_s > _DUE_SEEN_FOR_S:
             hints += "d"
             self._due_seen_s = asked_s
-        if settlement is not None and settlement.outcome is Outcome.FAIL:
+        if settlement is not None and settlement.outcome in (Outcome.FAIL, Outcome.CANCEL):
             hints += "t"
         elif settlement is not None and settlement.outcome is Outcome.COMPLETE:
             self._untrimmed += 1
@@ -321,9 +323,13 @@ class Consumer:
             keys.append(self.keys.completed)
         elif outcome is Outcome.FAIL:
             args += settlement.tell_error()
+        elif outcome is Outcome.CANCEL:
+            keys.append(self.keys.cancelled)
+            args += (settlement.reason[:_ERROR_MAX_LENGTH], settlement.error[:_ERROR_MAX_LENGTH])
+            return self._load_step("obey_cancel"), keys, args
         else:
             target = settlement.lane or delivery.lane
-            keys += (self.keys.lane(target), self.keys.lane_bell(target), self.keys.lanes)
+            keys += (self.keys.lane(target), self.keys.lane_bell(target), self.keys.lanes, self.keys.cancelled)
             args.append(target)
             if outcome is not Outcome.RELEASE:
                 args.append(int(settlement.delay_s * 1000))

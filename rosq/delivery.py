@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 from rosq.body import NO_HEADERS
+from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
-from rosq.signals import Release
+from rosq.signals import Cancel, Release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,20 +52,32 @@ class Delivery:
     run_timeout_s: float | None = None
     #: Whether Redis knows this delivery. One that tests make up is settled by nobody.
     is_real: bool = True
+    #: What is known of a request to cancel the job.
+    cancel_notice: CancelNotice = dataclasses.field(default_factory=CancelNotice)
 
     @property
     def is_stop_requested(self) -> bool:
         """Whether the worker was asked to stop: come to an end soon, at a good place."""
         return self.stop.is_requested
 
+    @property
+    def is_cancel_requested(self) -> bool:
+        """Whether somebody asked for the job's cancelling: known within a third of a lease. If the handler returns
+        nevertheless, the job is completed."""
+        return self.cancel_notice.request is not None
+
     def check(self) -> None:
         """Return if work may go on. Call it before anything that can't be taken back.
 
         Raises:
             LeaseLost: The job may be another worker's by now.
+            Cancel: Somebody asked for the job's cancelling: leave things in order and let it through.
             Release: A stop was requested and its grace is over: let it through, and the job goes back to its lane.
         """
         self.lease.check()
+        request = self.cancel_notice.request
+        if request is not None:
+            raise Cancel(request.reason)
         if self.stop.grace_left_s() <= 0:
             raise Release
 
@@ -76,6 +89,7 @@ class Delivery:
 
         Raises:
             LeaseLost: See `check`.
+            Cancel: See `check`. It ends the rest at once.
             Release: See `check`.
         """
         until_s = boot_time_s() + seconds

@@ -18,6 +18,8 @@ class Event(enum.StrEnum):
     SNOOZED = "snoozed"
     RELEASED = "released"
     FAILED = "failed"
+    CANCEL_ASKED = "cancel_asked"
+    CANCELLED = "cancelled"
     CRASHED = "crashed"
     DROPPED = "dropped"
     REPAIRED = "repaired"

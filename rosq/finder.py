@@ -165,4 +165,7 @@ def _read_job(
         error_class=fields.get("error_class") or None,
         history=past.deliveries,
         history_dropped=past.dropped,
+        cancel_by=fields.get("cancel_by"),
+        cancel_reason=fields.get("cancel_reason"),
+        cancel_asked_at=to_datetime(fields.get("cancel_asked_at_ms")),
     )

@@ -50,9 +50,10 @@ class HalfState(enum.StrEnum):
     VANISHED_ENTRY = "vanished_entry"
     #: A due time whose job isn't there, or isn't delayed.
     STRAY_DUE_TIME = "stray_due_time"
-    #: Listed as completed or failed, but not there, or in another state: it would be forgotten although it is to run.
+    #: Listed as completed, failed or cancelled, but not there, or in another state: it would be forgotten although it
+    #: is to run.
     STRAY_MEMBER = "stray_member"
-    #: Completed or failed, but on no list: nothing would ever forget it.
+    #: Completed, failed or cancelled, but on no list: nothing would ever forget it.
     NOT_LISTED = "not_listed"
     #: A lane with jobs that isn't on the list of lanes: nobody looks there for abandoned jobs.
     LANE_NOT_LISTED = "lane_not_listed"
@@ -143,6 +144,7 @@ class Stage(enum.StrEnum):
     DELAYED = "delayed"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 _STAGES = list(Stage)
@@ -267,6 +269,7 @@ class Walk:
             Stage.DELAYED: self._keys.delayed,
             Stage.COMPLETED: self._keys.completed,
             Stage.FAILED: self._keys.failed,
+            Stage.CANCELLED: self._keys.cancelled,
         }[place.stage]
         cursor, found = self._wire.call("ZSCAN", key, place.cursor or "0", "COUNT", _SCAN_COUNT)
         job_ids = found[::2]
@@ -311,7 +314,7 @@ class Walk:
             for job_id, place in places.items()
             if place == _NO_HASH
         ]
-        keys = [self._keys.delayed, self._keys.completed, self._keys.failed, self._keys.lanes]
+        keys = [self._keys.delayed, self._keys.completed, self._keys.failed, self._keys.cancelled, self._keys.lanes]
         args: list[str | int] = [int(is_quick)]
         known = {job_id: place for job_id, place in places.items() if place != _NO_HASH}
         for job_id, place in known.items():

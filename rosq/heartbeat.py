@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
 from rosq.alarm import Alarm
+from rosq.cancel import CancelRequest
 from rosq.clock import boot_time_s
 from rosq.script import Code
 
@@ -174,7 +175,7 @@ class Heartbeat:
             keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
         sent_s = boot_time_s()
-        is_held, code = self._wire.run(script.load("heartbeat"), keys, args)
+        is_held, code, *asked = self._wire.run(script.load("heartbeat"), keys, args)
         # Whoever took the name a moment ago may have said so before this answer: the next one puts that right.
         was_held, self._is_name_held = self._is_name_held, bool(is_held)
         if was_held and not is_held:
@@ -186,9 +187,25 @@ class Heartbeat:
             return
         if code == Code.HELD:
             delivery.lease.renew(sent_s + self._settings.lease_s)
+            if asked and not delivery.is_cancel_requested:
+                self._ask_to_cancel(delivery, CancelRequest(by=asked[0], reason=asked[1]))
         elif self._delivery is delivery:
             # Otherwise the loop has settled it since: its lease concerns nobody any more.
             self._lose(delivery, _LOST[Code(code)])
+
+    def _ask_to_cancel(self, delivery: Delivery, request: CancelRequest) -> None:
+        delivery.cancel_notice.request = request
+        log.info(
+            "The cancelling of the job in hand is asked for",
+            extra={
+                "event": "cancel_asked",
+                **self._facts,
+                **facts.of_delivery(delivery),
+                "by": request.by,
+                "reason": request.reason,
+            },
+        )
+        self._wake_loop()
 
     def _watch_run_time(self) -> None:
         delivery = self._delivery

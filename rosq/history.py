@@ -29,6 +29,8 @@ class DeliveryOutcome(enum.StrEnum):
     RELEASED = "released"
     #: Taken from a holder that didn't settle it.
     CRASHED = "crashed"
+    #: Its job was cancelled while it ran.
+    CANCELLED = "cancelled"
     #: An answer was lost, and the same process was handed the job anew.
     REPEATED = "repeated"
 
@@ -42,12 +44,14 @@ _OUTCOMES = {
     "r": DeliveryOutcome.RELEASED,
     "c": DeliveryOutcome.CRASHED,
     "p": DeliveryOutcome.REPEATED,
+    "x": DeliveryOutcome.CANCELLED,
 }
 #: States in which the hash's fields tell of a delivery that has no record, and how that one stands.
 _BY_STATE = {
     "active": DeliveryOutcome.RUNNING,
     "completed": DeliveryOutcome.COMPLETED,
     "failed": DeliveryOutcome.FAILED,
+    "cancelled": DeliveryOutcome.CANCELLED,
 }
 
 

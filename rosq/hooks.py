@@ -104,7 +104,8 @@ class Hook:
         """The handler returned or raised, nothing is told to Redis yet; in the read loop."""
 
     def after_settle(self, worker: WorkerInfo, settlement: Settlement, is_refused: bool) -> None:
-        """Redis has answered how a delivery ended: completed, failed, to be retried, snoozed or released.
+        """Redis has answered how a delivery ended: completed, failed, to be retried, snoozed,
+        released or cancelled.
 
         In the read loop, with the round after the handler's. Where a stop's grace is over and the handler doesn't
         come to an end, its job is released in the heartbeat's thread and this is called there.

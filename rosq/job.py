@@ -32,7 +32,7 @@ class JobState(enum.StrEnum):
     COMPLETED = "completed"
     #: Its attempts or crashes are spent, or the handler said so. Kept for longer, then forgotten.
     FAILED = "failed"
-    #: Called off before it ran.
+    #: Cancelled, before it ran or while it did. Kept as long as a failed one, then forgotten.
     CANCELLED = "cancelled"
     #: Over, and forgotten or removed: nothing is left but that its id counts as a duplicate, for a while.
     FORGOTTEN = "forgotten"
@@ -133,3 +133,8 @@ class Job:
     history: tuple[DeliveryRecord, ...] = ()
     #: How many deliveries are in it no more.
     history_dropped: int = 0
+    #: Who asked for its cancelling, why, and when it was asked for; None where nobody did. A job that was completed or
+    #: failed before it came to that keeps them.
+    cancel_by: str | None = None
+    cancel_reason: str | None = None
+    cancel_asked_at: datetime | None = None

@@ -63,6 +63,7 @@ class Keys:
         self.delayed = self._prefix + "delayed"
         self.completed = self._prefix + "completed"
         self.failed = self._prefix + "failed"
+        self.cancelled = self._prefix + "cancelled"
         self.events = self._prefix + "events"
         self.meta = self._prefix + "meta"
         self.lanes = self._prefix + "lanes"

@@ -61,6 +61,7 @@ _OUTCOMES = {
     Outcome.RETRY: "retried",
     Outcome.SNOOZE: "snoozed",
     Outcome.RELEASE: "released",
+    Outcome.CANCEL: "cancelled",
 }
 
 
@@ -173,7 +174,8 @@ class MetricsHook(Hook):
 
     def after_recovery(self, worker: WorkerInfo, swept: Swept) -> None:
         """See `Hook.after_recovery`."""
-        for outcome, count in (("put_back", swept.put_back), ("failed", swept.failed), ("dropped", swept.dropped)):
+        counts = {"put_back": swept.put_back, "failed": swept.failed, "cancelled": swept.cancelled}
+        for outcome, count in {**counts, "dropped": swept.dropped}.items():
             if count:
                 self._recovered.labels(worker.queue, outcome).inc(count)
 
@@ -274,13 +276,13 @@ class _Families:
             name: CounterMetricFamily(
                 f"rosq_queue_{name}_total", f"Jobs {name} since the queue was made", labels=["queue"]
             )
-            for name in ("enqueued", "completed", "failed")
+            for name in ("enqueued", "completed", "failed", "cancelled")
         }
 
     def add(self, queue: str, seen: Overview) -> None:
         """Add what a look at a queue showed."""
         self.up.add_metric([queue], 1)
-        for state in ("waiting", "active", "delayed", "completed", "failed"):
+        for state in ("waiting", "active", "delayed", "completed", "failed", "cancelled"):
             self._jobs.add_metric([queue, state], getattr(seen, state))
         self._oldest.add_metric([queue], seen.oldest_waiting_s or 0.0)
         due_in_s = 0.0 if seen.next_delayed is None else seen.next_delayed.due_in_s

@@ -8,10 +8,10 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import tenacity
 from redis import exceptions as redis_errors
 
 from rosq import body, errors, fitness, registry, script
+from rosq.cancel import make_request, read_answer
 from rosq.client import make_client
 from rosq.connecting import Connector
 from rosq.consumer import Consumer
@@ -20,6 +20,7 @@ from rosq.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
+from rosq.repeating import repeat
 from rosq.settings import QueueSettings, RedisSettings
 from rosq.wire import Wire
 from rosq.wire_pool import WirePool
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.alarm import Alarm
+    from rosq.cancel import Cancelled
     from rosq.handlers import Dispatcher
     from rosq.hooks import Hook
     from rosq.job import Job, JobData
@@ -42,8 +44,6 @@ T = TypeVar("T")
 #: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
 _ENQUEUE_BATCH = 200
 _FENCE_LIMIT = 2**53
-#: How often a call that got no answer is made in all. Everything here may be repeated without harm.
-_TRIES = 3
 
 
 class Queue:
@@ -166,7 +166,7 @@ class Queue:
                 for reply in answers:
                     replies.append(reply)
 
-        _repeat(ask_for_the_rest)
+        repeat(ask_for_the_rest)
         return [
             self._read_enqueued(job, reply[2 * i], JobState(reply[2 * i + 1]))
             for batch, reply in zip(batches, replies, strict=True)
@@ -204,6 +204,7 @@ class Queue:
                 keys.failed,
             ]
             script_keys += [keys.job(job.job_id), keys.lane(seen_lane), keys.lane(job.lane), keys.lane_bell(job.lane)]
+            script_keys.append(keys.cancelled)
             args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane, data]
             args += [_when(job), job.fence_floor]
             code, state = self._run_step(step, script_keys, args)
@@ -230,6 +231,31 @@ class Queue:
         script_keys = [keys.events, keys.lanes, keys.job(job_id), keys.lane(check_name("lane", from_lane))]
         script_keys += [keys.lane(check_name("lane", to_lane)), keys.lane_bell(to_lane)]
         return bool(self._run("move", script_keys, [self.settings.max_events, job_id, from_lane, to_lane]))
+
+    def cancel(self, job_id: str, *, by: str, reason: str) -> Cancelled:
+        """Cancel a job: at once where it waits or is delayed, else by asking its handler to stop (`cancel.lua`).
+
+        The handler learns of it within a third of a lease: `Delivery.check` and `sleep` raise `Cancel`. If it returns
+        nevertheless, the job is completed. However else it ends, or dies, the job doesn't run again: it is cancelled,
+        or failed for good. The call may be repeated: the first who and why stand, and a job that a lost call cancelled
+        is told as over, in state cancelled.
+
+        Raises:
+            InvalidName: The id breaks the rule.
+            InvalidData: Who or why is missing; both are kept with the job and in its events.
+            ServerUnreachable: No answer; ask again.
+        """
+        check_name("job", job_id)
+        request = make_request(job_id, by, reason)
+        keys = self.keys
+        while True:
+            lane = self._call(lambda client: _command(client, "HGET", keys.job(job_id), "lane")) or MAIN_LANE
+            script_keys = [keys.events, keys.meta, keys.delayed, keys.cancelled, keys.job(job_id), keys.lane(lane)]
+            args: list[str | int] = [self.settings.max_events, job_id, lane, "", request.by, request.reason]
+            code, *state = self._run("cancel", script_keys, args)
+            # -1: it moved to another lane between the two looks.
+            if code != -1:
+                return read_answer(job_id, code, "".join(state))
 
     def find_job(self, job_id: str) -> Job | None:
         """Return the job as it stands, or None if the queue doesn't know it.
@@ -336,7 +362,7 @@ class Queue:
             with self._borrow_wire() as wire:
                 return wire.run(step, keys, args)
 
-        return _repeat(run)
+        return repeat(run)
 
     def _borrow_wire(self) -> contextlib.AbstractContextManager[Wire]:
         if not self._is_known:
@@ -345,7 +371,7 @@ class Queue:
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
         """Ask Redis, again after a lost answer, and translate what goes wrong."""
-        return _repeat(lambda: self._ask_client(ask))
+        return repeat(lambda: self._ask_client(ask))
 
     def _ask_client(self, ask: Callable[[redis.Redis], T]) -> T:
         try:
@@ -373,34 +399,6 @@ def _command(client: redis.Redis, *command: str | int) -> Any:
     """Send a command as it is: redis-py's own methods promise bytes or text, whichever was asked for."""
     execute: Callable[..., Any] = client.execute_command
     return execute(*command)
-
-
-def _repeat(ask: Callable[[], T]) -> T:
-    """Ask, again after a lost answer."""
-    try:
-        return ask()
-    except errors.ServerUnreachable as error:
-        failed: list[errors.ServerUnreachable] = [error]
-
-    # Only here is tenacity worth its time: it is told of the first attempt as if it had made it.
-    def ask_again() -> T:
-        if failed:
-            raise failed.pop()
-        return ask()
-
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
-        retry=tenacity.retry_if_exception(_is_worth_repeating),
-        reraise=True,
-    )
-    return retrying(ask_again)
-
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    return isinstance(error, errors.ServerUnreachable) and not isinstance(
-        error, errors.ServerRefused | errors.ServerFull
-    )
 
 
 def _when(job: NewJob) -> int | str:

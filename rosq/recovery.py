@@ -31,6 +31,7 @@ class Swept:
 
     put_back: int = 0
     failed: int = 0
+    cancelled: int = 0
     #: Entries that had no job any more.
     dropped: int = 0
     forgotten_jobs: int = 0
@@ -85,9 +86,11 @@ class Recovery:
         kept = self._queue_settings
         forgotten_jobs = self._forget_jobs(self._keys.completed, kept.keep_completed, kept.keep_completed_s)
         forgotten_jobs += self._forget_jobs(self._keys.failed, kept.keep_failed, kept.keep_failed_s)
+        forgotten_jobs += self._forget_jobs(self._keys.cancelled, kept.keep_cancelled, kept.keep_cancelled_s)
         return Swept(
             put_back=outcomes.count(1),
             failed=outcomes.count(2),
+            cancelled=outcomes.count(3),
             dropped=outcomes.count(-1),
             forgotten_jobs=forgotten_jobs,
             forgotten_workers=self._forget_workers(lanes),
@@ -140,7 +143,7 @@ class Recovery:
     def _recover(self, lane: str, entry_id: str, fields: list[str]) -> int:
         job_id = dict(zip(fields[::2], fields[1::2], strict=True)).get("job_id", "")
         keys = [self._keys.events, self._keys.meta, self._keys.delayed, self._keys.timer_bell, self._keys.failed]
-        keys += [self._keys.job(job_id), self._keys.lane(lane), self._keys.lane_bell(lane)]
+        keys += [self._keys.job(job_id), self._keys.lane(lane), self._keys.lane_bell(lane), self._keys.cancelled]
         kept = self._queue_settings
         args: list[str | int] = [kept.max_events, job_id, entry_id, kept.max_crashes, int(kept.crash_pause_s * 1000)]
         outcome = int(self._wire.run(script.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), keys, args))
@@ -152,6 +155,7 @@ class Recovery:
                     "queue": self._keys.queue,
                     "job_id": job_id,
                     "is_failed": outcome == 2,
+                    "is_cancelled": outcome == 3,
                 },
             )
         return outcome

@@ -144,7 +144,8 @@ class Repair:
         """
         if finding.kind in UNMENDABLE:
             return False
-        keys = [self._keys.events, self._keys.delayed, self._keys.completed, self._keys.failed, self._keys.lanes]
+        keys = [self._keys.events, self._keys.delayed, self._keys.completed, self._keys.failed, self._keys.cancelled]
+        keys.append(self._keys.lanes)
         if finding.kind in ENTRY_KINDS or finding.job_id:
             [place] = self.walk.locate([finding.job_id])
         else:

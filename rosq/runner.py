@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rosq import facts, trace
 from rosq.errors import LeaseLost
 from rosq.settlement import Outcome, Settlement
-from rosq.signals import Fail, JobSignal, Release, Snooze
+from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,8 @@ def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlem
         return Settlement(delivery=delivery, outcome=Outcome.SNOOZE, lane=signal.lane, delay_s=signal.delay_s)
     if isinstance(signal, Release):
         return Settlement(delivery=delivery, outcome=Outcome.RELEASE, lane=signal.lane)
+    if isinstance(signal, Cancel):
+        return Settlement(delivery=delivery, outcome=Outcome.CANCEL, reason=signal.reason)
     if isinstance(signal, Fail):
         # Why it fails is a sentence; where it was raised from an error, that one's class and place are kept beside it.
         return Settlement(
@@ -73,12 +75,16 @@ def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlem
 
 def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settlement:
     error_class = trace.name_class(error)
+    text = f"{error_class}: {trace.describe(error)}"
+    if delivery.is_cancel_requested:
+        # It mustn't run again, and that it broke off is what was asked for.
+        return Settlement(delivery=delivery, outcome=Outcome.CANCEL, error=text)
     is_final = delivery.is_last_attempt or policy.is_fatal(error)
     return Settlement(
         delivery=delivery,
         outcome=Outcome.FAIL if is_final else Outcome.RETRY,
         delay_s=0.0 if is_final else policy.pause_s(delivery.attempt, error),
-        error=f"{error_class}: {trace.describe(error)}",
+        error=text,
         error_class=error_class,
         trace=trace.shorten(error),
     )

@@ -24,10 +24,13 @@ _INCLUDE = re.compile(r"^ *-- @include (_\w+)$", re.MULTILINE)
 
 
 class Code(enum.IntEnum):
-    """What settling and heartbeat answer about a delivery; `scripts/_holder.lua` has the same list."""
+    """What settling and heartbeat answer about a delivery; `scripts/_holder.lua` and
+    `scripts/_put_back.lua` have the same."""
 
     #: The delivery held its job, and what was asked is done.
     HELD = 1
+    #: It held its job, and that is cancelled now, not put back: somebody had asked for it while it ran.
+    CANCELLED = 2
     #: This very delivery settled the job before: its answer was lost.
     ALREADY_SETTLED = 0
     #: Another delivery, or nobody, holds the job; nothing was written.

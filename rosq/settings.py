@@ -35,6 +35,9 @@ class QueueSettings:
     remember_s: float = 0.0
     #: Records of past deliveries that a job keeps at most; 0 keeps none. With traces they take 16 kB at most.
     keep_deliveries: int = 20
+    #: Cancelled jobs that are kept at most, and for how many seconds (thirty days): they can be started again.
+    keep_cancelled: int = 10_000
+    keep_cancelled_s: float = 2_592_000.0
     #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.
     max_data_bytes: int = 65_536
     #: Taken from that many holders in a row, a job fails: it kills its workers.
@@ -48,7 +51,8 @@ class QueueSettings:
         counts = (self.max_events, self.max_data_bytes, self.max_crashes)
         _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
         kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
-        _check(all(value >= 0 for value in kept), "keep_… must be 0 or more.")
+        called_off = (self.keep_cancelled, self.keep_cancelled_s)
+        _check(all(value >= 0 for value in (*kept, *called_off)), "keep_… must be 0 or more.")
         _check(0 <= self.remember_s < float("inf"), f"remember_s is {self.remember_s}: give 0 or more seconds.")
         _check(self.keep_deliveries >= 0, f"keep_deliveries is {self.keep_deliveries}: give 0 or more.")
         _check(self.crash_pause_s >= 0 and self.forget_worker_s >= 0, "Pauses must be 0 s or more.")

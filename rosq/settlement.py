@@ -24,6 +24,8 @@ class Outcome(enum.StrEnum):
     RETRY = "retry"
     SNOOZE = "snooze"
     RELEASE = "release"
+    #: Its script is `obey_cancel`: `cancel` is what asks for it.
+    CANCEL = "cancel"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +51,5 @@ class Settlement:
         told = json.dumps([self.error_class, error[:_RECORDED_MAX]], ensure_ascii=False, separators=(",", ":"))
         trace = json.dumps(self.trace, ensure_ascii=False) if self.trace else ""
         return error, self.error_class, told[1:-1], trace
+    #: Why a handler cancels its job that nobody asked it to.
+    reason: str = ""

@@ -40,6 +40,21 @@ class Release(JobSignal):
         super().__init__("release" + (f" to lane {lane}" if lane else ""))
 
 
+class Cancel(JobSignal):
+    """Cancel the job: it ends here, and is neither done nor failed.
+
+    `Delivery.check` and `sleep` raise it where somebody has asked for it: let it through when the work is left in good
+    order. A handler may raise it by itself, too.
+
+    Args:
+        reason: One sentence for people; it is kept with the job, unless somebody had asked: then theirs is.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__("cancel" + (f": {reason}" if reason else ""))
+
+
 class Fail(JobSignal):
     """Fail the job for good, whatever attempts are left.
 

@@ -47,6 +47,8 @@ class Fate(enum.StrEnum):
     """What became of one job."""
 
     DONE = "done"
+    #: It runs, and its handler is asked to stop.
+    ASKED = "asked"
     #: It isn't in the state in which it was seen, or runs; nothing was changed.
     MOVED_ON = "moved_on"
     UNKNOWN = "unknown"
@@ -54,7 +56,7 @@ class Fate(enum.StrEnum):
     DATA_LOST = "data_lost"
 
 
-_FATES = {1: Fate.DONE, 0: Fate.MOVED_ON, -1: Fate.MOVED_ON, -2: Fate.UNKNOWN, -3: Fate.DATA_LOST}
+_FATES = {1: Fate.DONE, 2: Fate.ASKED, 0: Fate.MOVED_ON, -1: Fate.MOVED_ON, -2: Fate.UNKNOWN, -3: Fate.DATA_LOST}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,7 @@ class Steering:
 
         def of(job: Seen) -> tuple[list[str], list[str | int]]:
             script_keys = [keys.events, keys.meta, keys.delayed, keys.failed, keys.lanes, keys.job(job.job_id)]
-            script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane)]
+            script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane), keys.cancelled]
             return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
 
         return self._change("restart", jobs, of, on_progress)
@@ -177,6 +179,20 @@ class Steering:
 
         return self._change("move", jobs, of, on_progress)
 
+    def cancel(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
+        """Cancel jobs: at once those that nobody has in hand (`cancel.lua`).
+
+        The handlers of those that run are asked to stop, and learn of it at their next heartbeat. One that is in
+        another state than it was seen is left alone.
+        """
+        keys = self._keys
+
+        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+            script_keys = [keys.events, keys.meta, keys.delayed, keys.cancelled, keys.job(job.job_id)]
+            return [*script_keys, keys.lane(job.lane)], [job.job_id, job.lane, job.state.value, self._by, self._reason]
+
+        return self._change("cancel", jobs, of, on_progress)
+
     def remove(
         self,
         jobs: Sequence[Seen],
@@ -194,7 +210,7 @@ class Steering:
 
         def of(job: Seen) -> tuple[list[str], list[str | int]]:
             script_keys = [keys.events, keys.delayed, keys.completed, keys.failed]
-            script_keys += [keys.job(job.job_id), keys.lane(job.lane)]
+            script_keys += [keys.job(job.job_id), keys.lane(job.lane), keys.cancelled]
             args: list[str | int] = [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
             return script_keys, [*args, _to_ms(remember_s)]
 
@@ -313,7 +329,11 @@ class Steering:
         }
 
     def _finished(self, state: JobState) -> str:
-        return self._keys.completed if state is JobState.COMPLETED else self._keys.failed
+        return {
+            JobState.COMPLETED: self._keys.completed,
+            JobState.FAILED: self._keys.failed,
+            JobState.CANCELLED: self._keys.cancelled,
+        }[state]
 
     def _change(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
@@ -47,12 +48,20 @@ _TOLD = {
     Outcome.RETRY: "job_retried",
     Outcome.SNOOZE: "job_snoozed",
     Outcome.RELEASE: "job_released",
+    Outcome.CANCEL: "job_cancelled",
 }
 
 
 def _check_lanes(lanes: Sequence[str]) -> list[str]:
     """Each lane once, in the order given."""
     return list(dict.fromkeys(check_name("lane", lane) for lane in lanes))
+
+
+def _as_it_came(settlement: Settlement, code: Code) -> Settlement:
+    """What came of a settlement, where that isn't what the handler meant: its job was called off meanwhile."""
+    if code is not Code.CANCELLED:
+        return settlement
+    return dataclasses.replace(settlement, outcome=Outcome.CANCEL, delay_s=0.0)
 
 
 class Worker:
@@ -271,6 +280,8 @@ class Worker:
         # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
         limit_s = delivery.run_timeout_s or self.settings.run_timeout_s
         error = errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s")
+        if delivery.is_cancel_requested:
+            return Settlement(delivery=delivery, outcome=Outcome.CANCEL, error=str(error))
         if delivery.is_last_attempt:
             return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error), error_class="LeaseLost")
         pause_s = self._dispatcher.policy_of(delivery.name).pause_s(delivery.attempt, error)
@@ -294,6 +305,7 @@ class Worker:
 
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
         delivery = settlement.delivery
+        settlement = _as_it_came(settlement, code)
         if self._hook_calls is not None:
             self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
         if code in (Code.LOST, Code.GONE):
@@ -360,7 +372,7 @@ class Worker:
         settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
         code = self._consumer.settle_over(wire, settlement)
         if self._hook_calls is not None:
-            self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
+            self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code in (Code.LOST, Code.GONE))
 
     def _come_to_an_end(self) -> None:
         self._heartbeat.close()

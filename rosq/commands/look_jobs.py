@@ -36,7 +36,8 @@ _scan_option = click.option(
 @output_options
 @click.pass_obj
 def jobs(target: Target, output: Output, wanted: JobFilter, limit: int, scan: int, cursor: str | None) -> None:
-    """List jobs: active, waiting (oldest first), delayed (next first), failed and completed (newest first).
+    """List jobs: active, waiting (oldest first), delayed (next first), failed, completed and cancelled (newest
+    first).
 
     \b
     rosq inspect jobs --state waiting --lane urgent

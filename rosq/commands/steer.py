@@ -106,7 +106,7 @@ def drain(
 @click.command(epilog=EXIT_CODES)
 @click.option(
     "--state",
-    type=click.Choice([JobState.COMPLETED.value, JobState.FAILED.value]),
+    type=click.Choice([JobState.COMPLETED.value, JobState.FAILED.value, JobState.CANCELLED.value]),
     default=JobState.COMPLETED.value,
     show_default=True,
     help="Which finished jobs.",
@@ -131,7 +131,7 @@ def forget(
     """Forget finished jobs now, by age or count, beyond what the queue forgets by itself.
 
     With both, a job goes that is older or beyond the count. A forgotten id goes on counting as a duplicate for a
-    while, unless --forget-id is said. A failed job that is forgotten can't be retried.
+    while, unless --forget-id is said. A failed or cancelled job that is forgotten can't be retried.
 
     \b
     rosq forget --older-than 7d --why 'memory'

@@ -1,4 +1,4 @@
-"""Steering jobs by hand: `rosq retry`, `promote`, `move`, `remove`; those that are named, or that a filter finds."""
+"""Steering jobs by hand: `rosq retry`, `promote`, `move`, `cancel`, `remove`; named jobs, or those a filter finds."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 #: Jobs of a plan that are named on the screen.
 _NAMED = 10
+_LIVE = (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
 _FATE_WORDS = {
     Fate.MOVED_ON: "it has moved on",
     Fate.UNKNOWN: "the queue doesn't know it",
@@ -114,6 +115,27 @@ def move(
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("job_ids", metavar="[ID]...", nargs=-1)
+@filter_options(states=_LIVE)
+@choosing_options
+@deed_options
+@click.pass_obj
+def cancel(target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFilter, **choice: Any) -> None:
+    """Cancel jobs: those named, or those of the waiting, delayed and active ones that a filter finds.
+
+    One that waits or is delayed is cancelled at once. One that runs isn't torn away from its worker: its handler learns
+    of it at its next heartbeat, within a third of a lease, and should stop; it doesn't run again. If it comes to its
+    end all the same, it is completed. `rosq inspect job ID` says what became of it; `rosq retry ID` starts it again.
+
+    \b
+    rosq cancel 123 --why 'ordered twice'
+    rosq cancel --lane urgent --age '>1h' --dry-run
+    rosq cancel --state delayed --all --yes --why 'the portal is gone'
+    """
+    _change(target, deed, "cancel", job_ids, wanted, wanted.states or _LIVE, Steering.cancel, **choice)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("job_ids", metavar="[ID]...", nargs=-1)
 @filter_options()
 @choosing_options
 @remembering_options
@@ -132,7 +154,7 @@ def remove(
     rosq remove 123 --forget-id --why 'its producer puts it back with other data'
     """
     if not job_ids and (not wanted.states or JobState.ACTIVE in wanted.states):
-        raise WrongUse("Name jobs, or say which with --state waiting, delayed, failed or completed.")
+        raise WrongUse("Name jobs, or say which with --state waiting, delayed, failed, completed or cancelled.")
     change = functools.partial(Steering.remove, remember_s=remember_s)
     _change(target, deed, "remove", job_ids, wanted, wanted.states, change, **choice)
 
@@ -183,7 +205,7 @@ def _change(
             if not deed.is_json:
                 click.echo(f"Going to {plan}")
             changed += _change_all(steering, change, list(seen.values()))
-    done = sum(each.fate is Fate.DONE for each in changed)
+    done = sum(each.fate in (Fate.DONE, Fate.ASKED) for each in changed)
     _report(deed, verb, queue, f"Done: {done:,} of {len(changed):,}", list(seen), changed, is_cut=is_cut)
 
 
@@ -200,8 +222,11 @@ def _change_all(steering: Steering, change: Callable[..., list[Changed]], jobs: 
 def _report(
     deed: Deed, verb: str, queue: str, text: str, planned: list[str], changed: list[Changed], *, is_cut: bool
 ) -> None:
-    skipped = [each for each in changed if each.fate is not Fate.DONE]
+    asked = [each.job_id for each in changed if each.fate is Fate.ASKED]
+    skipped = [each for each in changed if each.fate not in (Fate.DONE, Fate.ASKED)]
     lines = [f"{text}."]
+    if asked:
+        lines.append(f"Running, and asked to stop within a third of a lease: {_name(asked)}.")
     for each in skipped[:_NAMED]:
         why = f"it is {each.state}" if each.state else _FATE_WORDS[each.fate]
         lines.append(f"Left alone: {each.job_id}: {why}.")
@@ -217,6 +242,7 @@ def _report(
         done=len(changed) - len(skipped),
         is_done=not deed.is_dry,
         jobs=planned,
+        asked=asked if verb == "cancel" else None,
         skipped=[Skipped(job_id=each.job_id, fate=each.fate.value, state=each.state) for each in skipped],
         is_cut=is_cut,
     )

@@ -44,11 +44,11 @@ def _verdict(overview: Overview) -> Text:
 
 def _states(overview: Overview) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for name in ("waiting", "active", "delayed", "completed", "failed"):
+    for name in ("waiting", "active", "delayed", "completed", "failed", "cancelled"):
         table.add_column(name, justify="right", header_style="dim")
     failed = Text(f"{overview.failed:,}", "red" if overview.failed else "")
     counts = (overview.waiting, overview.active, overview.delayed, overview.completed)
-    table.add_row(*(f"{count:,}" for count in counts), failed)
+    table.add_row(*(f"{count:,}" for count in counts), failed, f"{overview.cancelled:,}")
     return table
 
 
@@ -61,7 +61,7 @@ def _facts(overview: Overview) -> Text:
     hour = f"{overview.completed_last_hour:,} completed, {overview.failed_last_hour:,} failed"
     text.append(f"  ·  last hour: {hour}")
     totals = f"{overview.enqueued_total:,} enqueued, {overview.completed_total:,} completed"
-    text.append(f"  ·  ever: {totals}, {overview.failed_total:,} failed")
+    text.append(f"  ·  ever: {totals}, {overview.failed_total:,} failed, {overview.cancelled_total:,} cancelled")
     return text
 
 
@@ -113,7 +113,8 @@ def draw_lanes(overview: Overview) -> RenderableType:
 
 def draw_queues(view: QueuesView) -> RenderableType:
     """Draw all queues of a server, one a line."""
-    columns = ["queue", "verdict", "waiting", "active", "delayed", "completed", "failed", "oldest waiting", "workers"]
+    columns = ["queue", "verdict", "waiting", "active", "delayed", "completed", "failed", "cancelled"]
+    columns += ["oldest waiting", "workers"]
     rows = [
         (
             each.queue,
@@ -123,6 +124,7 @@ def draw_queues(view: QueuesView) -> RenderableType:
             f"{each.delayed:,}",
             f"{each.completed:,}",
             f"{each.failed:,}",
+            f"{each.cancelled:,}",
             duration(each.oldest_waiting_s),
             str(sum(worker.state != "lost" for worker in each.workers)),
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rosq.inspect.doctor import Diagnosis
     from rosq.inspect.explain import Explanation
     from rosq.inspect.failures import ErrorsView
-    from rosq.inspect.history import History
+    from rosq.inspect.history import History, Step
     from rosq.inspect.job_view import JobView
     from rosq.inspect.jobs import JobsView
     from rosq.inspect.pending import PendingList
@@ -58,6 +58,7 @@ def draw_job(job: JobView) -> RenderableType:
         ("last started", moment(job.started_at) if job.started_at else None),
         ("finished", moment(job.finished_at) if job.finished_at else None),
         ("last error", job.last_error),
+        ("cancelling", _cancelling(job)),
     ]
     if job.data is not None:
         facts.append(("data", json.dumps(job.data, ensure_ascii=False)))
@@ -104,6 +105,13 @@ def _draw_deliveries(job: JobView) -> list[RenderableType]:
     return parts
 
 
+def _cancelling(job: JobView) -> str | None:
+    if job.cancel_by is None:
+        return None
+    when = f" at {stamp(job.cancel_asked_at)}" if job.cancel_asked_at else ""
+    return f"asked for by {job.cancel_by}{when}: {job.cancel_reason}"
+
+
 def draw_jobs(view: JobsView) -> RenderableType:
     """Draw a list of jobs, with the columns that its states have."""
     states = {row.state.value for row in view.jobs}
@@ -111,7 +119,7 @@ def draw_jobs(view: JobsView) -> RenderableType:
     optional = {
         "crashes": any(row.crashes for row in view.jobs),
         "due": "delayed" in states,
-        "worker": bool(states & {"active", "failed", "completed"}),
+        "worker": bool(states & {"active", "failed", "completed", "cancelled"}),
         "lease left": "active" in states,
         "last error": any(row.last_error for row in view.jobs),
     }
@@ -213,25 +221,31 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
 
 def draw_history(view: History) -> RenderableType:
     """Draw what finished, step by step."""
-    most = max((step.completed + step.failed for step in view.steps), default=0)
+    most = max((_finished(step) for step in view.steps), default=0)
     rows = [
         (
             f"{in_zone(step.begins_at):%Y-%m-%d %H:%M}",
             f"{step.completed:,}" + ("" if step.is_whole else "+"),
             Text(f"{step.failed:,}" + ("" if step.is_whole else "+"), "red" if step.failed else ""),
-            "█" * round(20 * (step.completed + step.failed) / most) if most else "",
+            f"{step.cancelled:,}" + ("" if step.is_whole else "+"),
+            "█" * round(20 * _finished(step) / most) if most else "",
         )
         for step in view.steps
     ]
     totals = (
         f"ever: {view.enqueued_total:,} enqueued, {view.reopened_total:,} reopened, "
-        f"{view.completed_total:,} completed, {view.failed_total:,} failed"
+        f"{view.completed_total:,} completed, {view.failed_total:,} failed, {view.cancelled_total:,} cancelled"
     )
     parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
-    parts.append(make_table([f"from ({zone_name()})", "completed", "failed", ""], rows, right=["completed", "failed"]))
+    columns = [f"from ({zone_name()})", "completed", "failed", "cancelled", ""]
+    parts.append(make_table(columns, rows, right=columns[1:4]))
     if not all(step.is_whole for step in view.steps):
         parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
     return Group(*parts)
+
+
+def _finished(step: Step) -> int:
+    return step.completed + step.failed + step.cancelled
 
 
 def _cell(row: JobRow, name: str) -> str | Text:

@@ -158,13 +158,21 @@ class Explainer:
         holder = next((each for each in self._overview.workers if each.name == worker), None)
         is_there = holder is not None and holder.state != "lost"
         if lease_left_s > 0 and is_there:
+            reasons = [f"Its lease stands for {duration(lease_left_s)} more, and is renewed by a heartbeat."]
+            next_step = "It ends when its handler does; if its worker dies, another one takes it over."
+            if job.cancel_by is not None:
+                reasons.append(f"{_asked_by(job)}.")
+                next_step = (
+                    "Its handler learns of that at the next heartbeat, and should stop; if it returns, the job is "
+                    "completed. It doesn't run again."
+                )
             return self._say(
                 job,
                 f"Job {job.job_id} is running: worker {worker} has it for {duration(ran_s)} (attempt "
                 f"{job.attempts + 1}).",
                 is_running=True,
-                reasons=[f"Its lease stands for {duration(lease_left_s)} more, and is renewed by a heartbeat."],
-                next="It ends when its handler does; if its worker dies, another one takes it over.",
+                reasons=reasons,
+                next=next_step,
             )
         gone = f"Worker {worker} is gone" if not is_there else f"Worker {worker} has stopped renewing its lease"
         left = f"its lease stands for {duration(lease_left_s)} more" if lease_left_s > 0 else "its lease has run out"
@@ -181,6 +189,8 @@ class Explainer:
             next_at = None
         verdict = f"Job {job.job_id} counts as active, but nobody may be working on it: {gone}, and {left}."
         reasons = [f"Taken from a holder {_times(job.crashes)} in a row so far."] if job.crashes else []
+        if job.cancel_by is not None:
+            reasons.append(f"{_asked_by(job)}: then it isn't given back, but cancelled.")
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
 
     # -- jobs that won't -----------------------------------------------------------------------------------------------
@@ -202,7 +212,11 @@ class Explainer:
 
     def _explain_cancelled(self, job: Job) -> Explanation:
         next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
-        return self._say(job, f"Job {job.job_id} was called off.", will_run=False, next=next_step)
+        reasons = [f"{_asked_by(job)}."] if job.cancel_by else []
+        if job.last_error:
+            reasons.append(f"Its last error: {job.last_error}")
+        verdict = f"Job {job.job_id} was cancelled at {stamp(job.finished_at)}."
+        return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
 
     def _explain_forgotten(self, job: Job) -> Explanation:
         last = self._events[-1] if self._events else None
@@ -316,6 +330,11 @@ class Explainer:
         if job.started_at is None:
             return "It was put on the queue with a delay."
         return "It was put off; the event that says by whom is no longer kept."
+
+
+def _asked_by(job: Job) -> str:
+    when = f" at {stamp(job.cancel_asked_at)}" if job.cancel_asked_at else ""
+    return f"{job.cancel_by} asked for its cancelling{when} ({job.cancel_reason})"
 
 
 def _ahead(place: places.Place) -> str:

@@ -20,6 +20,7 @@ class Step:
     begins_at: datetime
     completed: int
     failed: int
+    cancelled: int
     #: False: some that finished in it may be forgotten by now.
     is_whole: bool
 
@@ -35,9 +36,11 @@ class History(View):
     reopened_total: int
     completed_total: int
     failed_total: int
+    cancelled_total: int
     #: The oldest finished job that is kept of each kind: nothing before it can be counted.
     completed_kept_since: datetime | None
     failed_kept_since: datetime | None
+    cancelled_kept_since: datetime | None
 
 
 def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
@@ -47,18 +50,18 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
     first = (int(now_s // step_s) - steps + 1) * step_s
     begins = [first + number * step_s for number in range(steps)]
     pipe = client.pipeline(transaction=True)
-    for key in (keys.completed, keys.failed):
+    for key in (keys.completed, keys.failed, keys.cancelled):
         pipe.zrange(key, 0, 0, withscores=True)
         pipe.zcard(key)
         for begin in begins:
             pipe.zcount(key, begin * 1000, f"({(begin + step_s) * 1000}")
     answers = pipe.execute()
-    half = len(answers) // 2
+    part = len(answers) // 3
     since, counts, is_all = [], [], []
-    for number, total in ((0, "completed_total"), (half, "failed_total")):
-        oldest, kept = answers[number], answers[number + 1]
+    for number, total in enumerate(("completed_total", "failed_total", "cancelled_total")):
+        oldest, kept, *each = answers[number * part : (number + 1) * part]
         since.append(at(oldest[0][1] / 1000) if oldest else None)
-        counts.append(answers[number + 2 : number + half])
+        counts.append(each)
         # While none was forgotten, every step is whole.
         is_all.append(int(meta.get(total, 0)) <= kept)
     listed = [
@@ -66,6 +69,7 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
             begins_at=at(begin),
             completed=counts[0][number],
             failed=counts[1][number],
+            cancelled=counts[2][number],
             is_whole=all(
                 is_kept or (oldest is not None and oldest.timestamp() < begin)
                 for is_kept, oldest in zip(is_all, since, strict=True)
@@ -83,6 +87,8 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
         reopened_total=int(meta.get("reopened_total", 0)),
         completed_total=int(meta.get("completed_total", 0)),
         failed_total=int(meta.get("failed_total", 0)),
+        cancelled_total=int(meta.get("cancelled_total", 0)),
         completed_kept_since=since[0],
         failed_kept_since=since[1],
+        cancelled_kept_since=since[2],
     )

@@ -45,6 +45,10 @@ class JobView(View):
     data_bytes: int
     #: Only where it was asked for: it may hold what isn't for everyone.
     data: JobData | None
+    #: Who asked for its cancelling, why and when; None where nobody did.
+    cancel_by: str | None
+    cancel_reason: str | None
+    cancel_asked_at: datetime | None
     #: One sentence each: where it stands, and what comes next.
     verdict: str
     reasons: list[str]
@@ -90,6 +94,9 @@ def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: b
         lease_until=job.lease_until if job else None,
         data_bytes=len(json.dumps(job.data, ensure_ascii=False, separators=(",", ":")).encode()) if job else 0,
         data=job.data if job and with_data else None,
+        cancel_by=job.cancel_by if job else None,
+        cancel_reason=job.cancel_reason if job else None,
+        cancel_asked_at=job.cancel_asked_at if job else None,
         verdict=told.verdict,
         reasons=told.reasons,
         next=told.next,

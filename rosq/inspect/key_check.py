@@ -112,6 +112,7 @@ _STAGE_WORDS: Mapping[Stage, str] = {
     Stage.DELAYED: "delayed ones",
     Stage.COMPLETED: "completed ones",
     Stage.FAILED: "failed ones",
+    Stage.CANCELLED: "cancelled ones",
 }
 
 

@@ -80,10 +80,12 @@ class Overview(View):
     delayed: int
     completed: int
     failed: int
+    cancelled: int
     #: Since the queue was made.
     enqueued_total: int
     completed_total: int
     failed_total: int
+    cancelled_total: int
     #: In the last hour, as far as finished jobs are kept.
     completed_last_hour: int
     failed_last_hour: int
@@ -151,7 +153,7 @@ class _Look:
         workers = self._look_at_workers(held)
         next_delayed = self._look_at_delayed()
         server = self._look_at_server()
-        delayed, completed, failed, worker_count, completed_1h, failed_1h = self._count()
+        delayed, completed, failed, cancelled, worker_count, completed_1h, failed_1h = self._count()
         waiting, active = sum(lane.waiting for lane in lanes), sum(lane.active for lane in lanes)
         ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
         pause = read_pause(meta)
@@ -172,11 +174,13 @@ class _Look:
             delayed=delayed,
             completed=completed,
             failed=failed,
+            cancelled=cancelled,
             completed_last_hour=completed_1h,
             failed_last_hour=failed_1h,
             enqueued_total=int(meta.get("enqueued_total", 0)),
             completed_total=int(meta.get("completed_total", 0)),
             failed_total=int(meta.get("failed_total", 0)),
+            cancelled_total=int(meta.get("cancelled_total", 0)),
             oldest_waiting_s=max(ages, default=None),
             next_delayed=next_delayed,
             lanes=lanes,
@@ -190,7 +194,7 @@ class _Look:
     def _count(self) -> list[int]:
         keys, hour_ago_ms = self._keys, int((self._now_s - 3_600) * 1000)
         pipe = self._client.pipeline(transaction=False)
-        for key in (keys.delayed, keys.completed, keys.failed, keys.workers):
+        for key in (keys.delayed, keys.completed, keys.failed, keys.cancelled, keys.workers):
             pipe.zcard(key)
         for key in (keys.completed, keys.failed):
             pipe.zcount(key, hour_ago_ms, "+inf")

@@ -81,7 +81,7 @@ def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
     elif found.state is JobState.ACTIVE:
         since = started
         lease_left_s = float(fields["lease_until_ms"] or 0) / 1000 - now_s
-    elif found.state in (JobState.COMPLETED, JobState.FAILED):
+    elif found.state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
         since = finished
     if found.due_ms is not None:
         due_in_s = found.due_ms / 1000 - now_s

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
 #: Members that one command reads: entries may carry data, so not too many.
 _PAGE = 200
-#: The states in the order in which they are listed. Nothing lists cancelled jobs.
-LISTED = (JobState.ACTIVE, JobState.WAITING, JobState.DELAYED, JobState.FAILED, JobState.COMPLETED)
+#: The states in the order in which they are listed.
+LISTED = (
+    JobState.ACTIVE,
+    JobState.WAITING,
+    JobState.DELAYED,
+    JobState.FAILED,
+    JobState.COMPLETED,
+    JobState.CANCELLED,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +125,7 @@ def _make_sorted(client: Any, keys: Keys, state: JobState) -> Source:
         JobState.DELAYED: keys.delayed,
         JobState.COMPLETED: keys.completed,
         JobState.FAILED: keys.failed,
+        JobState.CANCELLED: keys.cancelled,
     }[state]
     # Delayed: what is due first comes first. Finished: what finished last comes first.
     is_newest_first = state is not JobState.DELAYED

@@ -24,7 +24,7 @@ class SteeringView:
     """What a steering command did, or would do."""
 
     queue: str
-    #: pause, resume, retry, promote, move, remove, forget or drain.
+    #: pause, resume, retry, promote, move, cancel, remove, forget or drain.
     verb: str
     #: False where nothing was done: a dry run, or it was so already.
     is_done: bool
@@ -40,6 +40,8 @@ class SteeringView:
     done: int | None = None
     #: Ids of the planned ones; null for pause, resume, drain and forget.
     jobs: list[str] | None = None
+    #: Of `cancel`, ids of the jobs that run: their handlers are asked to stop.
+    asked: list[str] | None = None
     skipped: list[Skipped] | None = None
     #: Whether there may be more that the filter means.
     is_cut: bool | None = None

@@ -29,7 +29,9 @@ MAX_EVENTS = 20_000
 #: How much earlier than its job an event may seem to be.
 _CLOCK_MARGIN = timedelta(seconds=5)
 
-_ENDS = {Event.COMPLETED, Event.RETRIED, Event.SNOOZED, Event.RELEASED, Event.FAILED}
+_ENDS = {Event.COMPLETED, Event.RETRIED, Event.SNOOZED, Event.RELEASED, Event.FAILED, Event.CANCELLED}
+#: What a job may have been that was cancelled while nobody had it.
+_AT_REST = (JobState.WAITING, JobState.DELAYED)
 _BEGINNINGS = {Event.ENQUEUED, Event.REOPENED, Event.RESTARTED}
 
 
@@ -57,8 +59,8 @@ class DeliveryView:
     started_at: datetime | None
     #: None while it runs, or where nobody knows.
     ended_at: datetime | None = None
-    #: running, completed, retried, failed, snoozed, released, crashed; repeated: its answer was lost, and the same
-    #: process was handed the job anew.
+    #: running, completed, retried, failed, snoozed, released, cancelled, crashed; repeated: its answer was lost, and
+    #: the same process was handed the job anew.
     outcome: str = "running"
     duration_s: float | None = None
     error: str | None = None
@@ -164,8 +166,10 @@ def _outcome_of(event: EventView) -> str | None:
     if event.event == Event.CRASHED:
         return "crashed"
     if event.event in _ENDS:
-        # Of too many crashes a job fails without a settlement: then no fence is told.
-        return event.event if "fence" in event.facts else "crashed"
+        if "fence" in event.facts:
+            return event.event
+        # Without a settlement a job fails of too many crashes, or is cancelled: after a crash, or before it ran.
+        return None if event.facts.get("was") in _AT_REST else "crashed"
     return None
 
 

@@ -11,7 +11,8 @@ local job_prefix = string.sub(events, 1, -7) .. 'job:'
 local hints = ARGV[5]
 
 -- Turn an entry that is pending with the caller into a delivery of its own, with a greater fence and a new token.
--- Returns nil where nothing is to be worked on: the entry isn't its job's any more, or the job has crashed too often.
+-- Returns nil where nothing is to be worked on: the entry isn't its job's any more, or the job has crashed too often, or was
+-- called off.
 local function deliver(index, entry)
   local from, id, fields = KEYS[index], entry[1], entry[2]
   if not fields or fields[1] ~= 'job_id' then
@@ -29,7 +30,11 @@ local function deliver(index, entry)
   local crashes = tonumber(found[5] or '0')
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
+  -- One whose cancelling was asked for meanwhile isn't handed out again.
   if found[2] == 'active' then
+    if make_rare().cancel_if_asked(hash, next_id, from, id) then
+      return nil
+    end
     if string.sub(found[6] or '', 1, #instance) == instance and found[6] ~= ARGV[6] then
       make_rare().keep_repeated(hash)
     else

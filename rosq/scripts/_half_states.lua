@@ -81,20 +81,27 @@ local function look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_n
 end
 
 -- The kinds of half-states that a job is in, as a set.
-local function judge_job(seen, completed, failed, lanes)
+-- finished: the set of each finished state, by its name
+local function judge_job(seen, finished, lanes)
   local kinds = {}
   local state, is_quick = seen.state, seen.is_quick
-  local in_completed = (not is_quick or state == 'completed') and redis.call('ZSCORE', completed, seen.id)
-  local in_failed = (not is_quick or state == 'failed') and redis.call('ZSCORE', failed, seen.id)
+  local is_in_its_set, is_in_another = false, false
+  for name, key in pairs(finished) do
+    if name == state then
+      is_in_its_set = redis.call('ZSCORE', key, seen.id)
+    elseif not is_quick and redis.call('ZSCORE', key, seen.id) then
+      is_in_another = true
+    end
+  end
   if seen.is_there and not STATES[state or ''] then
     return { malformed = true }
   end
-  if (in_completed and state ~= 'completed') or (in_failed and state ~= 'failed') then
+  if is_in_another then
     kinds.stray_member = true
   end
   if not seen.is_running_or_will then
     kinds.stray_due_time = seen.due_ms and true or nil
-    if (state == 'completed' and not in_completed) or (state == 'failed' and not in_failed) then
+    if finished[state] and not is_in_its_set then
       -- One with a time to live vanishes by itself.
       kinds.not_listed = redis.call('PTTL', seen.key) == -1 or nil
     end

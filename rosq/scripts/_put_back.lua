@@ -1,11 +1,31 @@
 -- @include _time
 -- @include _worker_args
 -- @include _settle_args
+-- @include _holder
 -- @include _entry
 -- @include _delay
+-- @include _cancelled
 -- Put-back scripts get besides:
 -- KEYS[9] lane that the job goes to (STREAM)   KEYS[10] its bell (LIST)   KEYS[11] names of lanes (SET)
+-- KEYS[12] cancelled (ZSET)
 -- ARGV[11] that lane's name
+
+-- What a settling answers that ended otherwise than it was meant; rosq/script.py has it too.
+local CANCELLED = 2
+
+-- Whether the cancelling of the held job was asked for while it ran: then it isn't put back, it has ended here.
+-- ... further fields of the hash
+local function cancel_if_asked(...)
+  local asked = redis.call('HMGET', job, 'cancel_by', 'cancel_reason')
+  if not asked[1] then
+    return false
+  end
+  local by, reason = asked[1], asked[2] or ''
+  finish_cancelled(job, job_id, lane, entry_id, KEYS[12], meta, by, reason, ...)
+  code = CANCELLED
+  told = { 'event', 'cancelled', 'job_id', job_id, 'worker', name, 'fence', fence, 'by', by, 'reason', reason }
+  return true
+end
 
 -- Put the held job back: into the target lane, or, with a delay, among the delayed ones. `crashes` goes back to 0.
 -- ... further fields of the hash. Returns when it is due, in ms, as text.

@@ -47,6 +47,22 @@ local function make_rare()
     end
   end
 
+  -- A job whose cancelling was asked for while it ran, and whose holder didn't settle it: true if that ended it here.
+  function rare.cancel_if_asked(hash, next_id, from, id)
+    local asked = redis.call('HMGET', hash, 'cancel_by', 'cancel_reason', 'worker')
+    if not asked[1] then
+      return false
+    end
+    finish(hash, next_id, from, id, string.sub(events, 1, -7) .. 'cancelled', 'cancelled', false,
+      unpack(end_delivery(hash, 'x', now_ms)))
+    -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
+    redis.call('HDEL', hash, 'token')
+    redis.call('HINCRBY', meta, 'cancelled_total', 1)
+    record(events, MAX_EVENTS, 'cancelled', 'job_id', next_id, 'was', 'active', 'worker', asked[3] or '', 'by', asked[1],
+      'reason', asked[2] or '')
+    return true
+  end
+
   -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.
   function rare.ensure_group(from, failure)
     if string.sub(failure.err, 1, 7) ~= 'NOGROUP' then

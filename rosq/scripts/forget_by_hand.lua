@@ -1,6 +1,6 @@
 -- Forget finished jobs that an operator chose, many at a time, with one event for all of them.
--- KEYS[1] events (STREAM)   KEYS[2] completed or failed (ZSET)   then each job (HASH)
--- ARGV[1] max events   ARGV[2] 'completed' or 'failed'   ARGV[3] finished until, ms   ARGV[4] who   ARGV[5] why
+-- KEYS[1] events (STREAM)   KEYS[2] completed, failed or cancelled (ZSET)   then each job (HASH)
+-- ARGV[1] max events   ARGV[2] which of them   ARGV[3] finished until, ms   ARGV[4] who   ARGV[5] why
 -- ARGV[6] how long ids are remembered, integer ms; 0 not at all   then each job's id
 -- Returns how many were forgotten; one that finished later, or started again, is left alone. With long data fewer than
 --   were named: the rest is for the next call.

@@ -1,5 +1,5 @@
 -- Forget finished jobs whose time is over; their ids go on counting as duplicates for a while.
--- KEYS[1] completed or failed (ZSET)   then each job (HASH)
+-- KEYS[1] completed, failed or cancelled (ZSET)   then each job (HASH)
 -- ARGV[1] finished before this, ms   ARGV[2] how long an id is remembered, integer ms; 0 not at all   then each job's id
 -- Returns how many were forgotten; one that was finished later, or started again, is left alone. With long data fewer
 --   than were named: the rest is for the next call.

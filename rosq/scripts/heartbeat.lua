@@ -4,7 +4,8 @@
 -- ARGV[1] name   ARGV[2] token of this process's hold   ARGV[3] lease, integer ms
 -- with a job: ARGV[4] fence   ARGV[5] token of the delivery   ARGV[6] entry's id
 -- Returns whether the name is held (1 or 0), and for the job: 1 renewed · 0 settled already · -1 lease lost, -2 no
--- such job; 1 where there is none. A lost name is not taken again here: whoever takes it has to tell the outside.
+-- such job; 1 where there is none; then, of a renewed job whose cancelling was asked for, by whom and why. A lost name
+-- is not taken again here: whoever takes it has to tell the outside.
 -- Replay: renews once more.
 -- @include _time
 local is_held = 0
@@ -23,5 +24,9 @@ if code == HELD then
   -- way.
   redis.call('XCLAIM', KEYS[4], 'workers', ARGV[1], 0, ARGV[6], 'JUSTID')
   redis.call('HSET', job, 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])))
+  local asked = redis.call('HMGET', job, 'cancel_by', 'cancel_reason')
+  if asked[1] then
+    return { is_held, code, asked[1], asked[2] or '' }
+  end
 end
 return { is_held, code }

@@ -1,13 +1,13 @@
 -- Mend an entry that no job knows of. Where its job is dead, or gone while the entry carries its data, the job waits
 -- again under it; else the entry is dropped.
--- KEYS[1..8], ARGV[1..7] see _mend_args; the lane and the worker are those of the entry's job
--- KEYS[9] lane of the entry (STREAM)   KEYS[10] its bell (LIST)
--- ARGV[8] the entry's id   ARGV[9] name of the lane in KEYS[9]
+-- KEYS[1..9], ARGV[1..7] see _mend_args; the lane and the worker are those of the entry's job
+-- KEYS[10] lane of the entry (STREAM)   KEYS[11] its bell (LIST)
+-- ARGV[8] the entry's id   ARGV[9] name of the lane in KEYS[10]
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
 -- Replay: answers 0.
 -- Events repaired
 -- @include _mend_args
-local from, bell, entry_id, from_name = KEYS[9], KEYS[10], ARGV[8], ARGV[9]
+local from, bell, entry_id, from_name = KEYS[10], KEYS[11], ARGV[8], ARGV[9]
 local seen = look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_name)
 local found, entry
 if seen then

@@ -1,5 +1,5 @@
 -- List a finished job among those of its kind, so that it is forgotten when its time is over.
--- KEYS[1..8], ARGV[1..7] see _mend_args
+-- KEYS[1..9], ARGV[1..7] see _mend_args
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
 -- Replay: answers 0.
 -- Events repaired
@@ -9,6 +9,6 @@ if not seen or kind ~= 'not_listed' then
   return 0
 end
 local at_ms = tonumber(seen.finished_at_ms or '') or now_ms
-redis.call('ZADD', seen.state == 'completed' and completed or failed, string.format('%.0f', at_ms), job_id)
+redis.call('ZADD', finished[seen.state], string.format('%.0f', at_ms), job_id)
 tell('listed', 'was', seen.state)
 return 1

@@ -1,6 +1,6 @@
 -- Put a job back that says it waits, runs or is delayed, and that nothing will ever start: into its lane, or, where its
 -- due time is known, among the delayed ones. Fences go on; who had it last is told that it lost it.
--- KEYS[1..8], ARGV[1..7] see _mend_args   KEYS[9] bell of the lane (LIST)   KEYS[10] timer bell (LIST)
+-- KEYS[1..9], ARGV[1..7] see _mend_args   KEYS[10] bell of the lane (LIST)   KEYS[11] timer bell (LIST)
 -- ARGV[8] mark that examine_jobs gave; only a lease that nobody renewed since is taken away
 -- Constants KEEP_DELIVERIES
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
@@ -9,7 +9,7 @@
 -- @include _mend_args
 -- @include _delay
 -- @include _history
-local bell, timer_bell = KEYS[9], KEYS[10]
+local bell, timer_bell = KEYS[10], KEYS[11]
 local seen = see_again()
 if not seen or (kind == 'lease_without_worker' and seen.mark ~= ARGV[8]) then
   return 0

@@ -1,5 +1,5 @@
 -- List a lane that has entries, or a job on its way to it: recovery and inspection go by the list.
--- KEYS[1..8], ARGV[1..7] see _mend_args; of a lane that was found by itself the job's id is '', and KEYS[6] no key
+-- KEYS[1..9], ARGV[1..7] see _mend_args; of a lane that was found by itself the job's id is '', and KEYS[7] no key
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
 -- Replay: answers 0.
 -- Events repaired

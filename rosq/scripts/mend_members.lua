@@ -1,6 +1,6 @@
 -- Take a job out of the sorted sets in which it doesn't belong: it would be dropped when it is due, or, worse, be
 -- forgotten as finished while it waits.
--- KEYS[1..8], ARGV[1..7] see _mend_args
+-- KEYS[1..9], ARGV[1..7] see _mend_args
 -- Returns 1 mended · 0 it isn't in that half-state any more: nothing written
 -- Replay: answers 0.
 -- Events repaired
@@ -13,11 +13,10 @@ if kind == 'stray_due_time' then
   redis.call('ZREM', delayed, job_id)
   tell('due time removed', 'was', seen.state or 'missing', 'due_at_ms', seen.due_ms)
 elseif kind == 'stray_member' then
-  if seen.state ~= 'completed' then
-    redis.call('ZREM', completed, job_id)
-  end
-  if seen.state ~= 'failed' then
-    redis.call('ZREM', failed, job_id)
+  for state, key in pairs(finished) do
+    if seen.state ~= state then
+      redis.call('ZREM', key, job_id)
+    end
   end
   tell('taken off the list', 'was', seen.state or 'missing')
 else

@@ -1,6 +1,6 @@
 -- Remove a job for good, unless it runs. Its id goes on counting as a duplicate for a while, or is new at once.
 -- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   KEYS[3] completed (ZSET)   KEYS[4] failed (ZSET)   KEYS[5] job
---   (HASH)   KEYS[6] its lane as the caller saw it (STREAM)
+--   (HASH)   KEYS[6] its lane as the caller saw it (STREAM)   KEYS[7] cancelled (ZSET)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] the lane's name   ARGV[4] state that the caller saw
 -- ARGV[5] finished_at_ms that it saw, or ''   ARGV[6] who   ARGV[7] why
 -- ARGV[8] how long its id is remembered, integer ms; 0 not at all: then a forgotten one is removed too
@@ -39,6 +39,7 @@ end
 redis.call('ZREM', delayed, job_id)
 redis.call('ZREM', KEYS[3], job_id)
 redis.call('ZREM', KEYS[4], job_id)
+redis.call('ZREM', KEYS[7], job_id)
 redis.call('DEL', job)
 if remember_ms > 0 then
   remember(job, remember_ms, found[6], data)

@@ -2,7 +2,7 @@
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)
 -- KEYS[5] names of lanes (SET)   KEYS[6] completed (ZSET)   KEYS[7] failed (ZSET)   KEYS[8] job (HASH)
 -- KEYS[9] lane in which it lies now, as the caller saw it (STREAM)   KEYS[10] target lane (STREAM)   KEYS[11] its bell
---   (LIST)
+--   (LIST)   KEYS[12] cancelled (ZSET)
 -- ARGV[1] max events   ARGV[2] key-schema version   ARGV[3] job id   ARGV[4] name of the lane in KEYS[9]
 -- ARGV[5] target lane's name   ARGV[6] data (JSON)   ARGV[7] delay, integer ms, or @ and the due time   ARGV[8] fence floor
 -- Constants KEEP_DELIVERIES
@@ -89,6 +89,7 @@ end
 redis.call('PERSIST', job)
 redis.call('ZREM', KEYS[6], job_id)
 redis.call('ZREM', KEYS[7], job_id)
+redis.call('ZREM', KEYS[12], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)
 record(events, ARGV[1], 'reopened', 'job_id', job_id, 'lane', ARGV[5], 'was', state or 'missing')
 return { 1, fields[2] }

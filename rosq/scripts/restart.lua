@@ -1,6 +1,7 @@
 -- Start a failed, cancelled or dead job again with its own data, its attempts and crashes back at 0; fences go on.
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] failed (ZSET)   KEYS[5] names of
 --   lanes (SET)   KEYS[6] job (HASH)   KEYS[7] its lane as the caller saw it (STREAM)   KEYS[8] its bell (LIST)
+-- KEYS[9] cancelled (ZSET)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] the lane's name   ARGV[4] state that the caller saw
 -- ARGV[5] finished_at_ms that it saw, or ''   ARGV[6] who   ARGV[7] why
 -- Constants KEEP_DELIVERIES
@@ -47,13 +48,15 @@ end
 redis.call('SADD', lanes, ARGV[3])
 local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
-redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes')
+redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
+  'cancel_reason', 'cancel_asked_at_ms')
 local added = add_entry(lane, bell, job_id, data)
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
 if #data > LONG then
   redis.call('HDEL', job, 'data')
 end
 redis.call('ZREM', failed, job_id)
+redis.call('ZREM', KEYS[9], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)
 record(events, ARGV[1], 'restarted', 'job_id', job_id, 'lane', ARGV[3], 'was', state, 'by', ARGV[6],
   'reason', ARGV[7])

@@ -1,17 +1,17 @@
 -- What the job waits for isn't ready: it comes back later, no attempt spent. Settle it and fetch the next.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..11], ARGV[11] see
--- _put_back; KEYS[12..] lanes
+-- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..12], ARGV[11] see
+-- _put_back; KEYS[13..] lanes
 -- ARGV[12] delay, integer ms
 -- Constants, besides those of _worker_args: KEEP_DELIVERIES
--- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
---   _fetch says
+-- Returns 1 settled · 2 settled as cancelled, since that was asked for while it ran · 0 this delivery settled it already
+--   · -1 lease lost, -2 no such job: nothing written; and what _fetch says
 -- Replay: answers 0, or -1 if the job was delivered again since, and fetches likewise.
--- Events snoozed, and those of fetch
+-- Events snoozed, cancelled, and those of fetch
 -- @include _put_back
 -- @include _holder
 -- @include _history
-local first_lane = 12
-if code == HELD then
+local first_lane = 13
+if code == HELD and not cancel_if_asked(unpack(end_delivery(job, 'x', now_ms))) then
   local due_ms = put_back(tonumber(ARGV[12]), unpack(end_delivery(job, 's', now_ms)))
   told = { 'event', 'snoozed', 'job_id', job_id, 'worker', name, 'fence', fence, 'lane', ARGV[11], 'due_at_ms', due_ms }
 end

@@ -64,6 +64,7 @@ class Tally:
     retried: int = 0
     snoozed: int = 0
     released: int = 0
+    cancelled: int = 0
     #: The lease was lost, or the settle came too late.
     lost: int = 0
 
@@ -203,6 +204,7 @@ _COUNTED = {
     Outcome.RETRY: "retried",
     Outcome.SNOOZE: "snoozed",
     Outcome.RELEASE: "released",
+    Outcome.CANCEL: "cancelled",
 }
 
 

@@ -120,6 +120,26 @@ def test_an_open_order_whose_job_was_removed_is_put_back_though_the_queue_rememb
     assert job.is_live
 
 
+@pytest.mark.parametrize("state", ["queued", "registered"])
+def test_an_open_order_whose_job_somebody_cancelled_is_put_back(
+    reconcile: Any, queue: Queue, fresh_database: Database, state: str
+) -> None:
+    """Orders are cancelled in PostgreSQL only: a cancelled job says nothing about its order."""
+    bound: dict[str, Any] = {"account": "a", "rosreestr_order_num": "80-1"} if state == "registered" else {}
+    order_id = relayed(fresh_database, state=state, **bound)
+    queue.enqueue({"order_id": order_id}, job_id=str(order_id))
+    cancelled = queue.cancel(str(order_id), by="ann", reason="a mistake")
+    assert cancelled.state is JobState.CANCELLED
+
+    counts = reconcile()
+
+    assert (counts.reopened, counts.failed, counts.held) == (1, 0, 0)
+    job = queue.find_job(str(order_id))
+    assert job is not None
+    assert (job.state, job.is_live, job.cancel_by) == (JobState.WAITING, True, None)
+    assert reconcile().reopened == 0
+
+
 def test_an_order_that_was_just_relayed_is_not_judged_yet(reconcile: Any, fresh_database: Database) -> None:
     insert_order(fresh_database, relayed_at=dt.datetime.now(dt.UTC))
 

@@ -62,6 +62,7 @@ def job_of(queue: Queue, job_id: str = "1") -> Any:
         (Outcome.RETRY, JobState.DELAYED, 1, "retried"),
         (Outcome.SNOOZE, JobState.DELAYED, 0, "snoozed"),
         (Outcome.RELEASE, JobState.WAITING, 0, "released"),
+        (Outcome.CANCEL, JobState.CANCELLED, 0, "cancelled"),
     ],
 )
 def test_an_outcome_moves_the_job_takes_its_entry_away_and_says_so(
@@ -87,13 +88,13 @@ def test_an_outcome_moves_the_job_takes_its_entry_away_and_says_so(
     is_put_back = outcome in (Outcome.RETRY, Outcome.SNOOZE, Outcome.RELEASE)
     assert job.lane == ("@a" if is_put_back else "main")
     assert job.is_live is is_put_back
-    assert job.last_error == ("broken" if attempts else None)
+    assert job.last_error == ("broken" if attempts or outcome is Outcome.CANCEL else None)
     assert events_of(client, queue, "1") == ["enqueued", "started", event]
 
 
 def test_settling_fetches_the_next_job_in_the_same_call(queue: Queue, make_hands: Callable[..., Hands]) -> None:
     hands = make_hands()
-    for number in range(6):
+    for number in range(len(OUTCOMES) + 1):
         queue.enqueue({"order_id": number}, job_id=str(number))
 
     delivery = take(hands)
@@ -103,7 +104,7 @@ def test_settling_fetches_the_next_job_in_the_same_call(queue: Queue, make_hands
         delivery = answer.delivery
         seen.append(delivery.job_id)
 
-    assert seen == ["0", "1", "2", "3", "4", "5"]
+    assert seen == [str(number) for number in range(len(OUTCOMES) + 1)]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

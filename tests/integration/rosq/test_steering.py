@@ -183,10 +183,12 @@ def test_a_dry_run_changes_nothing_and_needs_no_reason(
             "remove now",
             "remove --state failed --error value",
             "drain --delayed",
+            "cancel now later",
+            "cancel --all",
         )
     ]
 
-    assert [result.exit_code for result in results] == [0] * 9, [result.output for result in results]
+    assert [result.exit_code for result in results] == [0] * 11, [result.output for result in results]
     assert {key: client.dump(key) for key in keys} == before
 
 
@@ -312,7 +314,7 @@ def test_a_job_that_has_changed_lanes_or_vanished_is_left_alone(queue: Queue, st
     elsewhere = Seen(job_id="1", state=JobState.DELAYED, lane="urgent")
     missing = Seen(job_id="2", state=JobState.DELAYED, lane="main")
 
-    for change in (steering.restart, steering.advance, steering.remove):
+    for change in (steering.restart, steering.advance, steering.cancel, steering.remove):
         fates = [each.fate for each in change([elsewhere, missing])]
         assert fates[1] is Fate.UNKNOWN
         assert fates[0] is Fate.MOVED_ON
@@ -347,6 +349,9 @@ def test_failed_jobs_are_retried_by_filter_and_the_plan_is_told(
         ("remove --why x --all --yes", "--state"),
         ("remove --state active --all --yes --why x", "--state waiting"),
         ("remove --state failed --all --why x", "say --yes"),
+        ("cancel --why x", "--all --yes"),
+        ("cancel --state failed --all --yes --why x", "is not one of"),
+        ("cancel --all --why x", "say --yes"),
         ("drain --why x", "say --yes"),
         ("drain --lane main --delayed --yes --why x", "doesn't go with"),
     ],
@@ -461,3 +466,78 @@ def test_draining_takes_what_waits_and_leaves_what_runs_is_delayed_or_came_later
     assert client.zcard(queue.keys.delayed) == 0
     states = {job_id: job.state.value for job_id, job in queue.find_jobs(sorted(left)).items()}
     assert states == {"active": "active", "delayed": "forgotten", "later": "waiting", "urgent": "forgotten"}
+
+
+# -- cancel ------------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_cancelled_by_filter_and_running_ones_are_named_as_asked(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue({}, job_id="active", lane="urgent")
+    make_hands().fetch("urgent")
+    queue.enqueue({}, job_id="waiting", lane="urgent")
+    queue.enqueue({}, job_id="delayed", lane="urgent", delay_s=500)
+    queue.enqueue({}, job_id="other")
+
+    planned = rosq_command("cancel", "--lane", "urgent", "--dry-run")
+    result = rosq_command("cancel", "--lane", "urgent", "--why", "the client is gone", "--json")
+
+    assert "Would cancel 3 jobs" in planned.stdout
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["done"], told["planned"], told["asked"], told["skipped"]) == (3, 3, ["active"], [])
+    states = {job_id: job.state.value for job_id, job in queue.find_jobs(["active", "waiting", "delayed"]).items()}
+    assert states == {"active": "active", "waiting": "cancelled", "delayed": "cancelled"}
+    assert job_state(queue, "other") is JobState.WAITING
+    events = [e for _, e in client.xrange(queue.keys.events) if e["event"] in ("cancelled", "cancel_asked")]
+    assert {(e["by"], e["reason"]) for e in events} == {("ann", "the client is gone")}
+    assert len(events) == 3
+
+
+def test_named_jobs_are_cancelled_and_what_is_over_is_left_alone(
+    queue: Queue, rosq_command: Callable[..., Result], make_hands: Callable[..., Hands]
+) -> None:
+    hands = make_hands()
+    fail_job(queue, hands, "failed")
+    queue.enqueue({}, job_id="active")
+    hands.fetch()
+    queue.enqueue({}, job_id="waiting")
+
+    result = rosq_command("cancel", "waiting", "active", "failed", "--why", "enough")
+
+    assert result.exit_code == 1
+    assert "Done: 2 of 3" in result.stdout
+    assert "asked to stop within a third of a lease: active" in result.stdout
+    assert "Left alone: failed: it is failed" in result.stdout
+
+
+def test_a_job_that_has_changed_since_it_was_seen_isnt_cancelled(queue: Queue, steering: Steering) -> None:
+    queue.enqueue({}, job_id="1")
+    seen = [
+        Seen(job_id="1", state=JobState.DELAYED, lane="main"),
+        Seen(job_id="1", state=JobState.WAITING, lane="urgent"),
+        Seen(job_id="2", state=JobState.WAITING, lane="main"),
+    ]
+
+    changed = steering.cancel(seen)
+
+    assert [(each.fate, each.state) for each in changed] == [
+        (Fate.MOVED_ON, "waiting"),
+        (Fate.MOVED_ON, ""),
+        (Fate.UNKNOWN, ""),
+    ]
+    assert job_state(queue, "1") is JobState.WAITING
+
+
+def test_a_cancelled_job_can_be_removed(queue: Queue, client: Any, rosq_command: Callable[..., Result]) -> None:
+    queue.enqueue({}, job_id="1")
+    rosq_command("cancel", "1", "--why", "ordered twice")
+
+    result = rosq_command("remove", "--state", "cancelled", "--all", "--yes", "--why", "tidying up")
+
+    assert result.exit_code == 0, result.output
+    job = queue.find_job("1")
+    assert job is not None
+    assert job.state is JobState.FORGOTTEN
+    assert client.zcard(queue.keys.cancelled) == 0

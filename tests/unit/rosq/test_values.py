@@ -209,9 +209,11 @@ def test_numbers_above_2_to_the_50_are_never_printed_by_concatenation() -> None:
 
 
 def test_the_codes_of_lua_and_python_are_the_same() -> None:
-    text = (SCRIPTS / "_holder.lua").read_text()
-    names, values = re.findall(r"^local ([A-Z_, ]+) = ([-0-9, ]+)$", text, re.MULTILINE)[0]
-    found = dict(zip(names.split(", "), map(int, values.split(", ")), strict=True))
+    found: dict[str, int] = {}
+    for share in ("_holder", "_put_back"):
+        text = (SCRIPTS / f"{share}.lua").read_text()
+        names, values = re.findall(r"^local ([A-Z_, ]+) = ([-0-9, ]+)$", text, re.MULTILINE)[0]
+        found |= dict(zip(names.split(", "), map(int, values.split(", ")), strict=True))
 
     assert found == {code.name: code.value for code in Code}
 
