@@ -17,6 +17,7 @@ from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.keys import GROUP, SCHEMA_VERSION, Keys, check_name
 from rosq.lease import Lease
+from rosq.notes import Notes
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome
@@ -146,6 +147,8 @@ class Consumer:
         self._untrimmed = 0
         #: For the due jobs of a sleeper: its own connection is blocked. Opened when it is first needed.
         self._timer_wire = wire.twin()
+        #: What handlers say of their work.
+        self._notes = Notes(keys, wire, queue_settings)
 
     def hold_name(self, proofs: Sequence[str] = ()) -> NameHolder | None:
         """Take the worker's name, or say who has it (`hold_name.lua`).
@@ -279,6 +282,7 @@ class Consumer:
         """Drop the connections."""
         self.wire.close()
         self._timer_wire.close()
+        self._notes.close()
 
     def _find_own_pending(self) -> None:
         """Note the lanes in which the name's last holder left a job, whichever lanes this process is going to read."""
@@ -378,6 +382,7 @@ class Consumer:
             name=carried.name,
             headers=carried.headers,
             run_timeout_s=carried.run_timeout_s,
+            notes=self._notes,
         )
         self._in_hand = delivery
         return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)

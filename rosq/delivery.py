@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.alarm import Alarm
-    from rosq.job import JobData
+    from rosq.job import JobData, JsonValue
     from rosq.lease import Lease
+    from rosq.notes import Notes
     from rosq.stop import StopClock
 
 
@@ -54,6 +55,8 @@ class Delivery:
     is_real: bool = True
     #: What is known of a request to cancel the job.
     cancel_notice: CancelNotice = dataclasses.field(default_factory=CancelNotice)
+    #: Who keeps what is said of the work; None: nobody does.
+    notes: Notes | None = None
 
     @property
     def is_stop_requested(self) -> bool:
@@ -62,8 +65,8 @@ class Delivery:
 
     @property
     def is_cancel_requested(self) -> bool:
-        """Whether somebody asked for the job's cancelling: known within a third of a lease. If the handler returns
-        nevertheless, the job is completed."""
+        """Whether somebody asked for the job's cancelling: known within a third of a lease, sooner to a handler that
+        reports progress or logs. If the handler returns nevertheless, the job is completed."""
         return self.cancel_notice.request is not None
 
     def check(self) -> None:
@@ -99,6 +102,42 @@ class Delivery:
             if left_s <= 0:
                 return
             self.alarm.wait(max(min(left_s, self.lease.remaining_s(), self.stop.grace_left_s()), 0.0))
+
+    def report_progress(self, value: JsonValue) -> bool:
+        """Show people how far the work is; the last value stays with the job (`note.lua`).
+
+        Any JSON will do, `0.4` or `{"page": 3, "of": 7}`. Each call is one round trip, and what was answered outlasts a
+        crash: nothing is held back, since a late value would tell a watcher something that isn't so. Once a second is
+        plenty. It is no sign of life: crashes and the lease go by the heartbeat alone.
+
+        Returns:
+            False if Redis gave no answer: it may be kept or not. That is logged, and no reason to fail a job.
+
+        Raises:
+            InvalidData: It isn't JSON, or longer than `QueueSettings.max_progress_bytes`.
+            LeaseLost: The job isn't this delivery's any more; nothing was written.
+        """
+        if self.notes is None:
+            return True
+        return self.notes.write(self, progress=self.notes.encode_progress(self.job_id, value))
+
+    def log(self, text: str) -> bool:
+        """Keep lines with the job, each with its time, for people who look at it (`note.lua`).
+
+        The newest are kept, `QueueSettings.max_log_lines` and `max_log_bytes` of them; control characters are spelled
+        out. One round trip a call, as with `report_progress`: give many lines at once. For a log of everything use
+        `logging`.
+
+        Returns:
+            See `report_progress`. A call that got no answer and is repeated may leave its lines twice.
+
+        Raises:
+            LeaseLost: See `report_progress`.
+        """
+        if self.notes is None:
+            return True
+        lines = self.notes.encode_lines(text)
+        return self.notes.write(self, lines=lines) if lines else True
 
 
 class Handler(Protocol):

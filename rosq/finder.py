@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
 from rosq import body, history
-from rosq.job import Job, JobState
+from rosq.job import Job, JobState, LogLine
 from rosq.keys import GROUP, MAIN_LANE, Keys
 
 if TYPE_CHECKING:
@@ -168,4 +169,12 @@ def _read_job(
         cancel_by=fields.get("cancel_by"),
         cancel_reason=fields.get("cancel_reason"),
         cancel_asked_at=to_datetime(fields.get("cancel_asked_at_ms")),
+        progress=json.loads(fields["progress"]) if "progress" in fields else None,
+        progress_at=to_datetime(fields.get("progress_at_ms")),
+        log=_read_log(fields.get("log", "")),
     )
+
+
+def _read_log(text: str) -> tuple[LogLine, ...]:
+    lines = (line.partition(" ") for line in text.split("\n") if line)
+    return tuple(LogLine(at=datetime.fromtimestamp(int(at_ms) / 1000, UTC), text=rest) for at_ms, _, rest in lines)

@@ -97,6 +97,15 @@ class Reopened:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a handler logged."""
+
+    #: By the server's clock.
+    at: datetime
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it stood when it was looked at."""
 
@@ -138,3 +147,8 @@ class Job:
     cancel_by: str | None = None
     cancel_reason: str | None = None
     cancel_asked_at: datetime | None = None
+    #: What its handler reported last, and when; None where nothing was.
+    progress: JsonValue = None
+    progress_at: datetime | None = None
+    #: What its handlers logged, oldest first, as far as it is kept.
+    log: tuple[LogLine, ...] = ()

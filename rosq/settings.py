@@ -13,6 +13,10 @@ from rosq.redis_settings import RedisSettings as RedisSettings
 DEFAULT_REMEMBER_S = 3_600.0
 
 
+#: Room for a line with its time.
+_LOG_LEAST_BYTES = 64
+
+
 def _check(is_right: bool, sentence: str) -> None:
     if not is_right:
         raise InvalidSettings(sentence)
@@ -40,6 +44,11 @@ class QueueSettings:
     keep_cancelled_s: float = 2_592_000.0
     #: Job data above this many bytes of JSON are refused: a job is a pointer, not a parcel.
     max_data_bytes: int = 65_536
+    #: What a handler's log may take in a job: the oldest lines beyond it are dropped.
+    max_log_lines: int = 100
+    max_log_bytes: int = 16_384
+    #: A progress above this many bytes of JSON is refused.
+    max_progress_bytes: int = 1_024
     #: Taken from that many holders in a row, a job fails: it kills its workers.
     max_crashes: int = 5
     #: Seconds that a job rests after it was taken from a holder; doubled by each further crash, up to a minute.
@@ -50,6 +59,9 @@ class QueueSettings:
     def __post_init__(self) -> None:
         counts = (self.max_events, self.max_data_bytes, self.max_crashes)
         _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
+        is_room = self.max_log_lines >= 1 and self.max_progress_bytes >= 1
+        _check(is_room, "max_log_lines and max_progress_bytes must be 1 or more.")
+        _check(self.max_log_bytes >= _LOG_LEAST_BYTES, f"max_log_bytes must be {_LOG_LEAST_BYTES} or more.")
         kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
         called_off = (self.keep_cancelled, self.keep_cancelled_s)
         _check(all(value >= 0 for value in (*kept, *called_off)), "keep_… must be 0 or more.")

@@ -12,7 +12,7 @@ from rosq.commands.options import filter_options
 from rosq.commands.output import Output, output_options, show
 from rosq.commands.params import DURATION
 from rosq.inspect import draw_views
-from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_SCAN, ERRORS_SCAN
+from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, ERRORS_SCAN
 from rosq.job import JobState
 
 if TYPE_CHECKING:
@@ -84,11 +84,20 @@ def _job_exit_code(view: JobView | Explanation) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("job_id", metavar="ID")
-@click.option("--show-data", is_flag=True, help="Print the job's data too.")
+@click.option("--show-data", is_flag=True, help="Print the job's data too, and what its handler reported and logged.")
 @click.option("--show-trace", is_flag=True, help="Print where each error came from too.")
+@click.option(
+    "--log-lines",
+    type=click.IntRange(0),
+    default=DEFAULT_LOG_LINES,
+    show_default=True,
+    help="With --show-data, print so many of the last lines that it logged.",
+)
 @output_options
 @click.pass_obj
-def job(target: Target, output: Output, job_id: str, show_data: bool, show_trace: bool) -> None:
+def job(
+    target: Target, output: Output, job_id: str, show_data: bool, show_trace: bool, log_lines: int
+) -> None:
     """Tell all that is known of one job: where it stands, its hand-outs and events, what happens next and when.
 
     Hand-outs in a row that were only snoozed or released are one line, with their count.
@@ -98,7 +107,9 @@ def job(target: Target, output: Output, job_id: str, show_data: bool, show_trace
     show(
         target,
         output,
-        lambda inspector, queue: inspector.view_job(queue, job_id, with_data=show_data, with_trace=show_trace),
+        lambda inspector, queue: inspector.view_job(
+            queue, job_id, with_data=show_data, with_trace=show_trace, log_lines=log_lines
+        ),
         draw_views.draw_job,
         _job_exit_code,
     )

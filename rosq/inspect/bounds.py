@@ -6,5 +6,7 @@ from __future__ import annotations
 DEFAULT_LIMIT = 50
 #: Jobs that it looks at to find them.
 DEFAULT_SCAN = 10_000
+#: Lines of a job's log that are shown.
+DEFAULT_LOG_LINES = 20
 #: Failed jobs, and delayed ones, that are looked at to group their errors.
 ERRORS_SCAN = 5_000

@@ -59,13 +59,20 @@ def draw_job(job: JobView) -> RenderableType:
         ("finished", moment(job.finished_at) if job.finished_at else None),
         ("last error", job.last_error),
         ("cancelling", _cancelling(job)),
+        ("progress", _progress(job)),
     ]
     if job.data is not None:
         facts.append(("data", json.dumps(job.data, ensure_ascii=False)))
     elif job.data_bytes:
         facts.append(("data", f"{job.data_bytes} bytes; --show-data prints them"))
+    if job.log is None and job.log_lines:
+        facts.append(("log", f"{job.log_lines} lines; --show-data prints the last ones"))
     if job.state != "unknown":
         parts.append(make_table(["", ""], [(Text(name, "dim"), value) for name, value in facts if value is not None]))
+        parts.append(Text())
+    if job.log:
+        parts.append(heading("Log", shown(len(job.log), job.log_lines)))
+        parts.append(make_table([f"at ({zone_name()})", "line"], [(moment(line.at), line.text) for line in job.log]))
         parts.append(Text())
     if job.deliveries:
         parts += [*_draw_deliveries(job), Text()]
@@ -110,6 +117,14 @@ def _cancelling(job: JobView) -> str | None:
         return None
     when = f" at {stamp(job.cancel_asked_at)}" if job.cancel_asked_at else ""
     return f"asked for by {job.cancel_by}{when}: {job.cancel_reason}"
+
+
+def _progress(job: JobView) -> str | None:
+    if job.progress_at is None:
+        return None
+    if job.progress is None and job.is_progress_hidden:
+        return f"reported at {moment(job.progress_at)}; --show-data prints it"
+    return f"{json.dumps(job.progress, ensure_ascii=False)}, at {moment(job.progress_at)}"
 
 
 def draw_jobs(view: JobsView) -> RenderableType:

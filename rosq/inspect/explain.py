@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rosq.inspect.overview import Overview, WorkerView
     from rosq.inspect.timeline import EventView, Timeline
-    from rosq.job import Job
+    from rosq.job import Job, JsonValue
     from rosq.keys import Keys
 
 #: Newest events by which the pace of a queue is judged, and starts among them that it takes.
@@ -159,6 +159,7 @@ class Explainer:
         is_there = holder is not None and holder.state != "lost"
         if lease_left_s > 0 and is_there:
             reasons = [f"Its lease stands for {duration(lease_left_s)} more, and is renewed by a heartbeat."]
+            reasons += self._progress_of(job)
             next_step = "It ends when its handler does; if its worker dies, another one takes it over."
             if job.cancel_by is not None:
                 reasons.append(f"{_asked_by(job)}.")
@@ -260,6 +261,15 @@ class Explainer:
             next_at=None,
         )
 
+    def _progress_of(self, job: Job) -> list[str]:
+        if job.progress_at is None:
+            return []
+        ago = duration(max((self._now - job.progress_at).total_seconds(), 0.0))
+        progress, is_hidden = show_progress(job, with_data=False)
+        if is_hidden:
+            return [f"It reported progress {ago} ago: `rosq inspect job {job.job_id} --show-data` prints it."]
+        return [f"It reported its progress {ago} ago: {progress}."]
+
     # -- what stands behind it -----------------------------------------------------------------------------------------
 
     def _find_place(self, job: Job) -> places.Place:
@@ -330,6 +340,15 @@ class Explainer:
         if job.started_at is None:
             return "It was put on the queue with a delay."
         return "It was put off; the event that says by whom is no longer kept."
+
+
+def show_progress(job: Job | None, *, with_data: bool) -> tuple[JsonValue, bool]:
+    """What may be shown of a job's progress, and whether something is hidden: all but a bare number may be as personal
+    as data."""
+    if job is None or job.progress_at is None:
+        return None, False
+    is_shown = with_data or (isinstance(job.progress, int | float) and not isinstance(job.progress, bool))
+    return (job.progress, False) if is_shown else (None, True)
 
 
 def _asked_by(job: Job) -> str:

@@ -11,7 +11,7 @@ from redis import exceptions as redis_errors
 
 from rosq import errors, fitness, registry
 from rosq.client import make_client
-from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_SCAN
+from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
 from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
 
@@ -110,8 +110,20 @@ class Inspector:
         now_s = self._ask(server_now)
         return QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
 
-    def view_job(self, queue: str, job_id: str, *, with_data: bool = False, with_trace: bool = False) -> JobView:
-        """Tell all that is known of one job; its data, and the traces of its errors, only where asked for.
+    def view_job(
+        self,
+        queue: str,
+        job_id: str,
+        *,
+        with_data: bool = False,
+        with_trace: bool = False,
+        log_lines: int = DEFAULT_LOG_LINES,
+    ) -> JobView:
+        """Tell all that is known of one job; its data, the traces of its errors, and what its handler says, only where
+        asked for.
+
+        Args:
+            log_lines: So many of the last lines that its handlers logged.
 
         Raises:
             InvalidName: No job can have this id.
@@ -123,7 +135,7 @@ class Inspector:
         return self._look_at(
             queue,
             lambda client, keys: job_view.view_job(
-                client, keys, address, job_id, with_data=with_data, with_trace=with_trace
+                client, keys, address, job_id, with_data=with_data, with_trace=with_trace, log_lines=log_lines
             ),
         )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rosq.finder import find_jobs
 from rosq.inspect import deliveries
 from rosq.inspect import overview as overviews
-from rosq.inspect.explain import Explainer, Explanation
+from rosq.inspect.bounds import DEFAULT_LOG_LINES
+from rosq.inspect.explain import Explainer, Explanation, show_progress
 from rosq.inspect.timeline import DeliveryView, EventView, read_timeline
 from rosq.inspect.view import View
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rosq.inspect.timeline import Timeline
-    from rosq.job import Job, JobData
+    from rosq.job import Job, JobData, JsonValue, LogLine
     from rosq.keys import Keys
 
 
@@ -49,6 +50,13 @@ class JobView(View):
     cancel_by: str | None
     cancel_reason: str | None
     cancel_asked_at: datetime | None
+    #: What its handler reported last. Anything but a bare number only where data were asked for, like them.
+    progress: JsonValue
+    is_progress_hidden: bool
+    progress_at: datetime | None
+    #: The last lines that its handlers logged; None where data weren't asked for. `log_lines` are there.
+    log: list[LogLine] | None
+    log_lines: int
     #: One sentence each: where it stands, and what comes next.
     verdict: str
     reasons: list[str]
@@ -69,9 +77,19 @@ def explain(client: Any, keys: Keys, address: str, job_id: str) -> Explanation:
     return _look(client, keys, address, job_id)[1]
 
 
-def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: bool, with_trace: bool) -> JobView:
+def view_job(
+    client: Any,
+    keys: Keys,
+    address: str,
+    job_id: str,
+    *,
+    with_data: bool,
+    with_trace: bool,
+    log_lines: int = DEFAULT_LOG_LINES,
+) -> JobView:
     """Tell all that is known of one job."""
     job, told, timeline = _look(client, keys, address, job_id)
+    progress, is_hidden = show_progress(job, with_data=with_data)
     return JobView(
         view="job",
         queue=keys.queue,
@@ -97,6 +115,11 @@ def view_job(client: Any, keys: Keys, address: str, job_id: str, *, with_data: b
         cancel_by=job.cancel_by if job else None,
         cancel_reason=job.cancel_reason if job else None,
         cancel_asked_at=job.cancel_asked_at if job else None,
+        progress=progress,
+        is_progress_hidden=is_hidden,
+        progress_at=job.progress_at if job else None,
+        log=list(job.log[len(job.log) - min(log_lines, len(job.log)) :]) if job and with_data else None,
+        log_lines=len(job.log) if job else 0,
         verdict=told.verdict,
         reasons=told.reasons,
         next=told.next,

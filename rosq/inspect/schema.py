@@ -33,7 +33,7 @@ from rosq.inspect import (
 from rosq.inspect import timeline as timelines
 from rosq.inspect.steering_view import SteeringView
 from rosq.inspect.view import JSON_VERSION
-from rosq.job import JobState
+from rosq.job import JobState, LogLine
 
 #: The views by name; `delayed` prints what `jobs` prints, `workers` and `lanes` what the overview does.
 VIEWS: dict[str, type[Any]] = {
@@ -66,6 +66,8 @@ _NAMES: dict[str, Any] = {
     "PendingList": pending.PendingList,
     "DeliveryView": timelines.DeliveryView,
     "JobData": dict[str, Any],
+    "JsonValue": Any,
+    "LogLine": LogLine,
     "JobRow": rows.JobRow,
     "JobState": JobState,
     "Pause": pause.Pause,

@@ -49,7 +49,7 @@ redis.call('SADD', lanes, ARGV[3])
 local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
 redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
-  'cancel_reason', 'cancel_asked_at_ms')
+  'cancel_reason', 'cancel_asked_at_ms', 'progress', 'progress_at_ms')
 local added = add_entry(lane, bell, job_id, data)
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
 if #data > LONG then

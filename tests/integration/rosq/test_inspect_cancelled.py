@@ -1,4 +1,4 @@
-"""What is shown of cancelled jobs, and of requests to cancel."""
+"""What is shown of cancelled jobs, of requests to cancel, and of what handlers report and log."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rosq import Delivery
     from tests.integration.rosq.conftest import Hands
     from tests.servers import RedisServer
+
+SECRET = "Ivanova"
 
 
 @pytest.fixture
@@ -138,3 +140,53 @@ def test_a_dead_holder_of_a_job_that_was_asked_for_is_told_apart(
     told = look("explain", "1")
 
     assert any("then it isn't given back, but cancelled" in reason for reason in told["reasons"])
+
+
+@pytest.mark.parametrize("progress", [0.4, 3])
+def test_a_number_as_progress_is_shown_to_everyone(
+    queue: Queue, look: Callable[..., Any], make_hands: Callable[..., Hands], progress: float
+) -> None:
+    queue.enqueue({}, job_id="1")
+    take(make_hands()).report_progress(progress)
+
+    job = look("job", "1")
+
+    assert (job["progress"], job["is_progress_hidden"]) == (progress, False)
+    assert any(f"ago: {progress}." in reason for reason in look("explain", "1")["reasons"])
+
+
+def test_what_may_be_personal_is_shown_only_where_it_was_asked_for(
+    queue: Queue, look: Callable[..., Any], rosq_command: Callable[..., Result], make_hands: Callable[..., Hands]
+) -> None:
+    queue.enqueue({}, job_id="1")
+    delivery = take(make_hands())
+    delivery.report_progress({"person": SECRET})
+    delivery.log("\n".join(f"{SECRET} {number}" for number in range(30)))
+
+    for view in (
+        ["job", "1"],
+        ["job", "1", "--json"],
+        ["explain", "1"],
+        ["explain", "1", "--json"],
+        ["events"],
+        ["jobs"],
+    ):
+        assert SECRET not in rosq_command("inspect", *view).stdout, view
+    hidden = look("job", "1")
+    assert (hidden["progress"], hidden["is_progress_hidden"], hidden["log"], hidden["log_lines"]) == (
+        None,
+        True,
+        None,
+        30,
+    )
+    assert "30 lines; --show-data" in rosq_command("inspect", "job", "1").stdout
+    assert "--show-data" in rosq_command("inspect", "explain", "1").stdout
+
+    shown = look("job", "1", "--show-data")
+    assert shown["progress"] == {"person": SECRET}
+    assert [line["text"] for line in shown["log"]] == [f"{SECRET} {number}" for number in range(10, 30)]
+    assert len(look("job", "1", "--show-data", "--log-lines", "100")["log"]) == 30
+    assert look("job", "1", "--show-data", "--log-lines", "0")["log"] == []
+    screen = rosq_command("inspect", "job", "1", "--show-data").stdout
+    assert f"{SECRET} 29" in screen
+    assert f"{SECRET} 9" not in screen

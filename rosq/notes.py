@@ -1,0 +1,121 @@
+"""What a running handler says of its progress, and what it logs: kept with its job, for people to look at."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from rosq import errors, facts, script
+from rosq.cancel import CancelRequest
+from rosq.script import Code
+from rosq.wire_pool import WirePool
+
+if TYPE_CHECKING:
+    from rosq.delivery import Delivery
+    from rosq.job import JsonValue
+    from rosq.keys import Keys
+    from rosq.settings import QueueSettings
+    from rosq.wire import Wire
+
+log = logging.getLogger(__name__)
+
+#: Bytes that a line's time and its blank take.
+_STAMP_BYTES = 14
+_REFUSED = {
+    Code.ALREADY_SETTLED: "it has settled the job",
+    Code.LOST: "another delivery has the job, or nobody",
+    Code.GONE: "the queue doesn't know the job any more",
+}
+#: White space that means a blank; other control characters are spelled out.
+_BLANKS = str.maketrans({"\t": " ", "\r": None})
+
+
+class Notes:
+    """Writes notes for one worker's deliveries (`note.lua`), from any thread.
+
+    Over connections of its own, opened by the first note: the read loop's would be idle while the handler works, but a
+    thread that the handler left behind would then read the loop's answers.
+    """
+
+    def __init__(self, keys: Keys, wire: Wire, settings: QueueSettings) -> None:
+        self._keys = keys
+        self._settings = settings
+        self._wires = WirePool(wire.twin)
+
+    def encode_progress(self, job_id: str, value: JsonValue) -> str:
+        """Spell a progress as it is kept.
+
+        Raises:
+            InvalidData: It isn't JSON, or too long.
+        """
+        try:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise errors.InvalidData(f"Job {job_id}: its progress isn't JSON: {error}.") from error
+        size, most = len(text.encode()), self._settings.max_progress_bytes
+        if size > most:
+            raise errors.InvalidData(
+                f"Job {job_id}: its progress takes {size} bytes, {most} are allowed. Say less, or use the log."
+            )
+        return text
+
+    def encode_lines(self, text: str) -> list[str]:
+        """Spell lines of a log as they are kept: the last ones, each cut where it is too long, nothing in them that a
+        terminal would obey."""
+        most = self._settings.max_log_bytes - _STAMP_BYTES
+        lines = [_make_harmless(line, most) for line in text.split("\n")]
+        return [line for line in lines if line][-self._settings.max_log_lines :]
+
+    def write(self, delivery: Delivery, *, progress: str = "", lines: list[str] | None = None) -> bool:
+        """Keep a progress, or lines, or both; one round trip.
+
+        Returns:
+            False if Redis gave no answer: it may be kept or not. That is logged, and no reason to fail a job.
+
+        Raises:
+            LeaseLost: The job isn't this delivery's any more; nothing was written.
+        """
+        delivery.lease.check()
+        if not delivery.is_real:
+            return True
+        kept = self._settings
+        args: list[str | int] = [delivery.fence, delivery.token, progress, kept.max_log_lines, kept.max_log_bytes]
+        args += lines or []
+        try:
+            with self._wires.borrow() as wire:
+                code, *asked = wire.run(script.load("note"), [self._keys.job(delivery.job_id)], args)
+        except errors.ServerUnreachable as error:
+            log.warning(
+                "Progress or log lines of a job may not be kept",
+                extra={
+                    "event": "note_failed",
+                    "queue": self._keys.queue,
+                    **facts.of_delivery(delivery),
+                    **facts.of_error(error),
+                },
+            )
+            return False
+        if code != Code.HELD:
+            reason = _REFUSED[Code(code)]
+            delivery.lease.lose(reason)
+            raise errors.LeaseLost(delivery.job_id, reason)
+        if asked and delivery.cancel_notice.request is None:
+            delivery.cancel_notice.request = CancelRequest(by=asked[0], reason=asked[1])
+        return True
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._wires.close()
+
+
+def _make_harmless(line: str, most_bytes: int) -> str:
+    plain = line.translate(_BLANKS)
+    if not plain.isprintable():
+        plain = "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in plain
+        )
+    encoded = plain.encode()
+    if len(encoded) <= most_bytes:
+        return plain
+    return encoded[: most_bytes - 3].decode(errors="ignore") + "…"
