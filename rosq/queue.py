@@ -245,8 +245,7 @@ class Queue:
             InvalidData: Who or why is missing; both are kept with the job and in its events.
             ServerUnreachable: No answer; ask again.
         """
-        check_name("job", job_id)
-        request = make_request(job_id, by, reason)
+        request = make_request(check_name("job", job_id), by, reason)
         keys = self.keys
         while True:
             lane = self._call(lambda client: _command(client, "HGET", keys.job(job_id), "lane")) or MAIN_LANE

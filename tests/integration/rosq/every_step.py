@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from rosq import (
+    Cancel,
     Delivery,
     Fail,
     JobState,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     import redis
 
 #: Nothing is kept for long, so that the sweep has something to forget.
-_FORGETFUL = QueueSettings(keep_completed_s=0.2, keep_failed_s=1.0, crash_pause_s=0.0, forget_worker_s=0.2)
+_FORGETFUL = QueueSettings(
+    keep_completed_s=0.2, keep_failed_s=1.0, keep_cancelled_s=0.2, crash_pause_s=0.0, forget_worker_s=0.2
+)
 _TIMES = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
 _LONG = "x" * 100
 
@@ -46,6 +49,9 @@ class Handler:
 
     def __call__(self, delivery: Delivery) -> None:
         end = delivery.data.get("end")
+        if end == "cancel":
+            delivery.log("cancelled as asked")
+            raise Cancel("as asked")
         if end == "fail":
             raise Fail("as asked")
         if end == "retry" and delivery.attempt == 1:
@@ -82,7 +88,8 @@ def run_every_step(
         assert hand.resume()
         hand.advance(list(hand.see(["later"]).values()))
         hand.remove(list(hand.see(["hand-1"]).values()))
-        assert hand.drain() == 4
+        assert queue.cancel("hand-2", by="a test", reason="to see it").outcome == "cancelled"
+        assert hand.drain() == 3
         admin.zadd(queue.keys.completed, {"gone": 1})
         assert hand.forget(JobState.COMPLETED, 1) == 1
 
@@ -99,7 +106,7 @@ def run_every_step(
         handler = Handler()
         workers = [_start(queue, handler, worker) for worker in ("w1", "w2")]
         try:
-            ends = ("complete", "fail", "retry", "snooze", "release")
+            ends = ("complete", "fail", "retry", "snooze", "release", "cancel")
             queue.enqueue_many([NewJob(job_id=end, data={"end": end, "pad": _LONG}) for end in ends])
             queue.enqueue({}, job_id="delayed", delay_s=0.1)
             wait_until(lambda: (job := queue.find_job("fail")) and job.state == "failed", "the failed job")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import RedisSettings, script
-from tests.integration.rosq.contracts import queue_cases, steering_cases, worker_cases
+from tests.integration.rosq.contracts import cancel_cases, queue_cases, steering_cases, worker_cases
 from tests.integration.rosq.contracts.recorder import recorder, send_again
 from tests.integration.rosq.contracts.stage import CASES, Case, Stage
 from tests.servers import EmbeddedRedis, embedded_redis
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: Importing them has filled the table.
-_FILLED = (worker_cases, queue_cases, steering_cases)
+_FILLED = (cancel_cases, worker_cases, queue_cases, steering_cases)
 _WITHOUT_CODE = {"promote"}
 #: Scripts whose scenes stand in a test of their own: success, what they leave alone, and a second call.
 _HELD_ELSEWHERE = dict.fromkeys(

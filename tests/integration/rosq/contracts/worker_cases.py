@@ -1,4 +1,4 @@
-"""What the read loop and the heartbeat ask: fetch, the five settles, hold_name, leave, heartbeat."""
+"""What the read loop and the heartbeat ask: fetch, the six settles, hold_name, leave, heartbeat."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _gives_nothing_to_who_doesnt_hold_the_name(stage: Stage) -> Iterator[None]:
 
 
 def _enter_settle(outcome: Outcome) -> None:
-    name = outcome.value
+    name = "obey_cancel" if outcome is Outcome.CANCEL else outcome.value
 
     @case(name, 1, again=0)
     def _settles(stage: Stage) -> Iterator[None]:

@@ -253,6 +253,7 @@ class QueueMachine(Table):
         for state, keep_s in (
             (JobState.COMPLETED, SETTINGS.keep_completed_s),
             (JobState.FAILED, SETTINGS.keep_failed_s),
+            (JobState.CANCELLED, SETTINGS.keep_cancelled_s),
         ):
             left = self.client.zrange(getattr(self.keys, state.value), 0, -1)
             for job_id in self.model.of(state):

@@ -28,8 +28,16 @@ SETTINGS = QueueSettings(
     keep_completed_s=350,
     keep_failed=3,
     keep_failed_s=1_250,
+    keep_cancelled=2,
+    keep_cancelled_s=800,
     forget_worker_s=2_050,
 )
+#: The outcomes after which a job is over, and as what.
+_ENDS = {
+    Outcome.COMPLETE: JobState.COMPLETED,
+    Outcome.FAIL: JobState.FAILED,
+    Outcome.CANCEL: JobState.CANCELLED,
+}
 _LIVE = (JobState.WAITING, JobState.ACTIVE, JobState.DELAYED)
 
 
@@ -74,7 +82,7 @@ class Model:
         self.jobs: dict[str, ModelJob] = {}
         self.holds: dict[str, tuple[str, float]] = {}
         self.is_paused = False
-        self.totals = dict.fromkeys(("enqueued", "reopened", "completed", "failed"), 0)
+        self.totals = dict.fromkeys(("enqueued", "reopened", "completed", "failed", "cancelled"), 0)
 
     def of(self, state: JobState) -> list[str]:
         return [job_id for job_id, job in self.jobs.items() if job.state is state]
@@ -147,8 +155,8 @@ class Model:
         job = self.jobs[delivery.job_id]
         job.crashes = 0
         job.attempts += outcome in (Outcome.FAIL, Outcome.RETRY)
-        if outcome in (Outcome.COMPLETE, Outcome.FAIL):
-            self._finish(job, JobState.COMPLETED if outcome is Outcome.COMPLETE else JobState.FAILED)
+        if outcome in _ENDS:
+            self._finish(job, _ENDS[outcome])
         else:
             job.lane = lane or delivery.lane
             self._put(job, 0.0 if outcome is Outcome.RELEASE else delay_s)
@@ -219,6 +227,7 @@ class Model:
         keep, keep_s = {
             JobState.COMPLETED: (SETTINGS.keep_completed, SETTINGS.keep_completed_s),
             JobState.FAILED: (SETTINGS.keep_failed, SETTINGS.keep_failed_s),
+            JobState.CANCELLED: (SETTINGS.keep_cancelled, SETTINGS.keep_cancelled_s),
         }[state]
         finished = sorted(self.jobs[job_id].finished_s for job_id in self.of(state))
         surplus = max(len(finished) - keep, 0)

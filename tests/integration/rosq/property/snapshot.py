@@ -48,7 +48,7 @@ class Snapshot:
     entries: dict[str, dict[str, dict[str, str]]]
     #: By lane and entry: the consumer.
     pending: dict[str, dict[str, str]]
-    #: `delayed`, `completed`, `failed`: score by job.
+    #: `delayed`, `completed`, `failed`, `cancelled`: score by job.
     sets: dict[str, dict[str, float]]
     #: How many tokens lie on each.
     bells: dict[str, int]
@@ -71,7 +71,7 @@ def read(client: Any, keys: Keys) -> Snapshot:
         elif kind == "lane":
             snapshot.entries[name] = {entry_id: _pairs(fields) for entry_id, fields in content}
             snapshot.pending[name] = {entry_id: consumer for entry_id, consumer, *_ in pending}
-        elif kind in ("delayed", "completed", "failed"):
+        elif kind in ("delayed", "completed", "failed", "cancelled"):
             snapshot.sets[kind] = {member: float(score) for member, score in _pairs(content).items()}
         elif kind == "bell":
             snapshot.bells[name] = len(content)
@@ -97,7 +97,7 @@ def check(snapshot: Snapshot) -> None:
         assert set(snapshot.pending[lane]) <= set(entries), "every pending entry is there"
     consumers = collections.Counter(name for pending in snapshot.pending.values() for name in pending.values())
     assert all(count == 1 for count in consumers.values()), f"one pending entry a consumer at most: {consumers}"
-    for kind in ("delayed", "completed", "failed"):
+    for kind in ("delayed", "completed", "failed", "cancelled"):
         assert set(snapshot.sets.get(kind, {})) == states[kind], f"the {kind} set and the jobs' states agree"
     assert all(count <= 1 for count in snapshot.bells.values()), "one token a bell at most"
 

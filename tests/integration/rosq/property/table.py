@@ -109,7 +109,7 @@ class Table(RuleBasedStateMachine):
         if how == "advance":
             is_wanted = job.state is JobState.DELAYED and job.lane == seen.lane
         elif how == "restart":
-            is_wanted = is_same and job.state is JobState.FAILED and job.lane == seen.lane
+            is_wanted = is_same and job.state in (JobState.FAILED, JobState.CANCELLED) and job.lane == seen.lane
         else:
             is_wanted = is_same and job.state is not JobState.ACTIVE and job.lane == seen.lane
         if not is_wanted:
@@ -230,7 +230,7 @@ class Table(RuleBasedStateMachine):
             self._check_close(rest_s * 1000, min(due) * 1000)
 
     def _see_what_is_forgotten(self, known: set[str]) -> None:
-        for state in (JobState.COMPLETED, JobState.FAILED):
+        for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
             self.model.forget(state, known)
 
     @invariant()
