@@ -20,7 +20,7 @@ from rosq.lease import Lease
 from rosq.notes import Notes
 from rosq.promoter import promote_due
 from rosq.script import Code
-from rosq.settlement import Outcome
+from rosq.settlement import ERROR_MAX_LENGTH, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -329,7 +329,7 @@ class Consumer:
             args += settlement.tell_error()
         elif outcome is Outcome.CANCEL:
             keys.append(self.keys.cancelled)
-            args += (settlement.reason[:_ERROR_MAX_LENGTH], settlement.error[:_ERROR_MAX_LENGTH])
+            args += (settlement.reason[:ERROR_MAX_LENGTH], *settlement.tell_error())
             return self._load_step("obey_cancel"), keys, args
         else:
             target = settlement.lane or delivery.lane

@@ -78,7 +78,13 @@ def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settleme
     text = f"{error_class}: {trace.describe(error)}"
     if delivery.is_cancel_requested:
         # It mustn't run again, and that it broke off is what was asked for.
-        return Settlement(delivery=delivery, outcome=Outcome.CANCEL, error=text)
+        return Settlement(
+            delivery=delivery,
+            outcome=Outcome.CANCEL,
+            error=text,
+            error_class=error_class,
+            trace=trace.shorten(error),
+        )
     is_final = delivery.is_last_attempt or policy.is_fatal(error)
     return Settlement(
         delivery=delivery,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 #: Letters of an error that a job keeps, and that the record of each delivery keeps.
-_ERROR_MAX = 1_000
+ERROR_MAX_LENGTH = 1_000
 _RECORDED_MAX = 200
 
 
@@ -47,9 +47,10 @@ class Settlement:
 
         Shortened here: Lua counts bytes, and would cut a letter in two.
         """
-        error = self.error[:_ERROR_MAX]
+        error = self.error[:ERROR_MAX_LENGTH]
         told = json.dumps([self.error_class, error[:_RECORDED_MAX]], ensure_ascii=False, separators=(",", ":"))
         trace = json.dumps(self.trace, ensure_ascii=False) if self.trace else ""
         return error, self.error_class, told[1:-1], trace
+
     #: Why a handler cancels its job that nobody asked it to.
     reason: str = ""

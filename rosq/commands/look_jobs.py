@@ -95,9 +95,7 @@ def _job_exit_code(view: JobView | Explanation) -> int:
 )
 @output_options
 @click.pass_obj
-def job(
-    target: Target, output: Output, job_id: str, show_data: bool, show_trace: bool, log_lines: int
-) -> None:
+def job(target: Target, output: Output, job_id: str, show_data: bool, show_trace: bool, log_lines: int) -> None:
     """Tell all that is known of one job: where it stands, its hand-outs and events, what happens next and when.
 
     Hand-outs in a row that were only snoozed or released are one line, with their count.

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
 #: Nothing is kept for long, so that the sweep has something to forget.
 _FORGETFUL = QueueSettings(
-    keep_completed_s=0.2, keep_failed_s=1.0, keep_cancelled_s=0.2, crash_pause_s=0.0, forget_worker_s=0.2
+    remember_s=0.2,
+    keep_completed_s=0.2,
+    keep_failed_s=1.0,
+    keep_cancelled_s=0.2,
+    crash_pause_s=0.0,
+    forget_worker_s=0.2,
 )
 _TIMES = WorkerSettings(lease_s=0.3, round_s=0.5, max_backoff_s=0.3)
 _LONG = "x" * 100
@@ -87,11 +92,11 @@ def run_every_step(
         assert hand.pause() is None
         assert hand.resume()
         hand.advance(list(hand.see(["later"]).values()))
-        hand.remove(list(hand.see(["hand-1"]).values()))
+        hand.remove(list(hand.see(["hand-1"]).values()), remember_s=0.2)
         assert queue.cancel("hand-2", by="a test", reason="to see it").outcome == "cancelled"
-        assert hand.drain() == 3
+        assert hand.drain(remember_s=0.2) == 3
         admin.zadd(queue.keys.completed, {"gone": 1})
-        assert hand.forget(JobState.COMPLETED, 1) == 1
+        assert hand.forget(JobState.COMPLETED, 1, remember_s=0.2) == 1
 
         _break_and_repair(Queue(operator or settings, name, _FORGETFUL), admin)
 
@@ -152,7 +157,8 @@ def _list_shas(name: str) -> list[str]:
         "enqueue": lambda: script.load("enqueue", MAX_EVENTS=_FORGETFUL.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
     }
     make = with_constants.get(name, lambda: load_step(name, _FORGETFUL, _TIMES))
-    return [script.load(name).sha, make().sha]
+    by_hand = script.load(name, KEEP_DELIVERIES=_FORGETFUL.keep_deliveries)
+    return [script.load(name).sha, make().sha, by_hand.sha]
 
 
 def _ask_for_scripts(admin: redis.Redis, shas: list[str]) -> list[bool]:

@@ -290,7 +290,9 @@ def test_a_script_that_starts_in_a_slot_about_to_move_isnt_cut_off_in_its_middle
 
         outcome = Outcome.FAIL if delivery.job_id == "fails" else Outcome.COMPLETE
         hands.consumer.exchange(Settlement(delivery=delivery, outcome=outcome), ["main"], is_fetching=False)
-    queue.enqueue({}, job_id="waits")
+    for job_id in ("waits", "is-cancelled"):
+        queue.enqueue({}, job_id=job_id)
+    queue.cancel("is-cancelled", by="ann", reason="a mistake")
     queue.enqueue({}, job_id="later", delay_s=3600)
     home = cluster.owner(queue.keys.meta)
     target = next(node for node in cluster.nodes if node is not home)
