@@ -61,6 +61,17 @@ def own_queue(own_redis: EmbeddedRedis, queue_name: str) -> Iterator[Queue]:
         yield queue
 
 
+def let_lease_run_out(client: Any, queue: Queue, job_id: str) -> None:
+    """Wait until a lease is over by the server's clock: a little later than its holder counts, from before it asked."""
+    job = queue.keys.job(job_id)
+
+    def is_over() -> bool:
+        seconds, micros = client.time()
+        return bool(seconds * 1000 + micros / 1000 > float(client.hget(job, "lease_until_ms") or 0))
+
+    wait_until(is_over, "the lease to run out")
+
+
 class Hands:
     """A worker's hands without its loop: every call to Redis is the test's own."""
 

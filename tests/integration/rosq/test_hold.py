@@ -15,7 +15,7 @@ from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
 from rosq.wire import Wire
-from tests.integration.rosq.conftest import Hands, events_of, settings_of
+from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
 from tests.servers import embedded_redis
 from tests.waiting import wait_until
 
@@ -206,12 +206,12 @@ def test_a_heartbeat_learns_that_its_job_is_anothers_settled_or_gone(
 
 
 def test_a_heartbeat_that_comes_after_the_lease_ran_out_doesnt_revive_it(
-    queue: Queue, make_hands: Callable[..., Hands]
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=0.3)
     delivery = take(hands)
-    wait_until(lambda: not delivery.lease.is_held(), "the lease to run out")
+    let_lease_run_out(client, queue, "1")
 
     assert beat(hands, delivery)[1] == Code.LOST
 
@@ -241,7 +241,7 @@ def make_recovery(queue: Queue) -> Iterator[Callable[..., Recovery]]:
 def abandon(hands: Hands, client: Any, queue: Queue, *lanes: str) -> Delivery:
     """Take a job and let its lease run out."""
     delivery = take(hands, *lanes)
-    wait_until(lambda: not delivery.lease.is_held(), "the lease to run out")
+    let_lease_run_out(client, queue, delivery.job_id)
     wait_until(
         lambda: all(entry["time_since_delivered"] > 310 for entry in pending_of(client, queue, delivery.lane)), "idle"
     )

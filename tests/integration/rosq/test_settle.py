@@ -13,7 +13,7 @@ from rosq.consumer import Fetched
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
-from tests.integration.rosq.conftest import Hands, events_of
+from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ def test_an_old_holder_cant_settle_what_another_has_taken_over(
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_lease_that_ran_out_settles_nothing_even_while_nobody_took_the_job(
-    queue: Queue, make_hands: Callable[..., Hands], outcome: Outcome
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands], outcome: Outcome
 ) -> None:
     queue.enqueue({"order_id": 1}, job_id="1")
     hands = make_hands(lease_s=0.3)
     delivery = take(hands)
-    wait_until(lambda: not delivery.lease.is_held(), "the lease to run out")
+    let_lease_run_out(client, queue, "1")
     wait_until(lambda: hands.consumer.hold_name() is None, "the name")
 
     answer = settle(hands, delivery, outcome, delay_s=30)
