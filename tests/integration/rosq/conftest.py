@@ -52,6 +52,10 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 def queue(redis_server: RedisServer, queue_name: str) -> Iterator[Queue]:
     with Queue(settings_of(redis_server), queue_name) as queue:
         yield queue
+    # The server is shared by many tests, and some look at all of its queues: those of tests that are over, damaged ones
+    # among them, are no longer listed.
+    with redis_server.client() as client:
+        client.srem(QUEUES, queue_name)
 
 
 @pytest.fixture
@@ -117,8 +121,6 @@ def make_hands(queue: Queue) -> Iterator[Callable[..., Hands]]:
 def bench(request: Any, queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]) -> Iterator[Bench]:
     """A queue to break; with short data, which lie in the hash, and with long ones, which lie in the entry."""
     yield Bench(queue=queue, client=client, hands=make_hands(), data=request.param)
-    # There are a hundred of them: others look at all queues of the server.
-    client.srem(QUEUES, queue.name)
     client.delete(queue.keys.meta)
 
 

@@ -116,7 +116,7 @@ def test_a_forgotten_job_is_known_by_its_state_and_nothing_else(
     job = find(queue)
     assert (job.state, job.is_live, job.data, job.fence) == (JobState.FORGOTTEN, False, {}, delivery.fence)
     assert (job.created_at, job.worker, job.history) == (None, None, ())
-    assert client.object("encoding", queue.keys.job("1")) == "listpack"
+    assert client.object("encoding", queue.keys.job("1")) in ("listpack", "ziplist")  # as 6.2 calls it
     assert client.zcard(queue.keys.completed) == 0
 
 

@@ -225,7 +225,7 @@ def test_a_long_poll_is_one_record_and_stays_in_the_compact_encoding(
     [record] = job_of(queue).history
     assert (record.count, record.first_started_at) == (50, first_started_at)
     assert record.started_at > record.first_started_at
-    assert client.object("encoding", queue.keys.job("1")) == "listpack"
+    assert client.object("encoding", queue.keys.job("1")) in ("listpack", "ziplist")  # as 6.2 calls it
 
 
 def test_a_hundred_attempts_keep_the_newest_twenty_and_say_how_many_are_gone(
@@ -322,7 +322,7 @@ def test_a_job_that_waits_for_its_first_run_takes_no_byte_more_than_before_there
     client.hset(twin, mapping=fields)  # type: ignore[arg-type]
 
     assert set(client.hgetall(key)) == set(fields)
-    assert client.object("encoding", key) == "listpack"
+    assert client.object("encoding", key) in ("listpack", "ziplist")  # as 6.2 calls it
     assert client.memory_usage(key) == client.memory_usage(twin)
 
 
