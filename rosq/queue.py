@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
-_ENQUEUE_BATCH = 200
+_ENQUEUE_BATCH = 128
 _FENCE_LIMIT = 2**53
 
 
