@@ -5,6 +5,7 @@
 -- @include _entry
 -- @include _delay
 -- @include _cancelled
+-- @include _history
 -- Put-back scripts get besides:
 -- KEYS[9] lane that the job goes to (STREAM)   KEYS[10] its bell (LIST)   KEYS[11] names of lanes (SET)
 -- KEYS[12] cancelled (ZSET)
@@ -14,14 +15,18 @@
 local CANCELLED = 2
 
 -- Whether the cancelling of the held job was asked for while it ran: then it isn't put back, it has ended here.
--- ... further fields of the hash
-local function cancel_if_asked(...)
+-- error, trace: for the history, see end_delivery; ... further fields of the hash, which come before those of it
+local function cancel_if_asked(error, trace, ...)
   local asked = redis.call('HMGET', job, 'cancel_by', 'cancel_reason')
   if not asked[1] then
     return false
   end
   local by, reason = asked[1], asked[2] or ''
-  finish_cancelled(job, job_id, lane, entry_id, KEYS[12], meta, by, reason, ...)
+  local fields = { ... }
+  for _, value in ipairs(end_delivery(job, 'x', now_ms, error, trace)) do
+    fields[#fields + 1] = value
+  end
+  finish_cancelled(job, job_id, lane, entry_id, KEYS[12], meta, by, reason, unpack(fields))
   code = CANCELLED
   told = { 'event', 'cancelled', 'job_id', job_id, 'worker', name, 'fence', fence, 'by', by, 'reason', reason }
   return true

@@ -8,9 +8,8 @@
 -- Events released, cancelled, and those of fetch
 -- @include _put_back
 -- @include _holder
--- @include _history
 local first_lane = 13
-if code == HELD and not cancel_if_asked(unpack(end_delivery(job, 'x', now_ms))) then
+if code == HELD and not cancel_if_asked() then
   put_back(0, unpack(end_delivery(job, 'r', now_ms)))
   told = { 'event', 'released', 'job_id', job_id, 'worker', name, 'fence', fence, 'lane', ARGV[11] }
 end

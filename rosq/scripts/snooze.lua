@@ -9,9 +9,8 @@
 -- Events snoozed, cancelled, and those of fetch
 -- @include _put_back
 -- @include _holder
--- @include _history
 local first_lane = 13
-if code == HELD and not cancel_if_asked(unpack(end_delivery(job, 'x', now_ms))) then
+if code == HELD and not cancel_if_asked() then
   local due_ms = put_back(tonumber(ARGV[12]), unpack(end_delivery(job, 's', now_ms)))
   told = { 'event', 'snoozed', 'job_id', job_id, 'worker', name, 'fence', fence, 'lane', ARGV[11], 'due_at_ms', due_ms }
 end
