@@ -97,8 +97,10 @@ def test_notes_of_another_rosq_keep_nothing_from_being_done(
     bench.client.zadd(queue.keys.suspects, {'["haunted", "1", "main", "", ""]': 1})
     mender = make_repair(queue, wire)
 
-    assert make_a_pass(mender).found == {HalfState.NO_ENTRY: 1}
-    assert dict(mender.run_once().mended) == {HalfState.NO_ENTRY: 1}
+    # A pass takes several calls where other tests' keys lie on the server: its first ones note what its last ones mend.
+    done = [make_a_pass(mender), make_a_pass(mender)]
+    assert sum((collections.Counter(each.found) for each in done), collections.Counter()) == {HalfState.NO_ENTRY: 1}
+    assert sum((collections.Counter(each.mended) for each in done), collections.Counter()) == {HalfState.NO_ENTRY: 1}
     assert [getattr(record, "event", "") for record in caplog.records].count("mend_failed") == 1
 
 
