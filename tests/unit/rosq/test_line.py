@@ -1,0 +1,139 @@
+"""Reading an answer: watched for a moment, then slept for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import exceptions as redis_errors
+
+from rosq import line
+from rosq.line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Parser:
+    def parse_error(self, response: str) -> Exception:
+        return redis_errors.ResponseError(response)
+
+
+class Connection:
+    """What `Line` uses of redis-py's, over one end of a pair of sockets."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._sock = end
+        self._parser = Parser()
+
+    def connect(self) -> None: ...
+
+    def disconnect(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, servers = socket.socketpair()
+    ours.settimeout(5)
+    with ours, servers:
+        yield ours, servers
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A number for each look that found nothing."""
+    found: list[int] = []
+    monkeypatch.setattr(line, "_CAN_WATCH", True)
+    monkeypatch.setattr("rosq.line.os.sched_yield", lambda: found.append(1))
+    return found
+
+
+def answer_when(servers: socket.socket, is_time: Any) -> threading.Thread:
+    def answer() -> None:
+        is_time()
+        servers.sendall(b"+late\r\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def test_an_answer_that_is_there_is_read_at_the_first_look(ends: Any, looks: list[int]) -> None:
+    ours, servers = ends
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+    servers.sendall(b":1\r\n")
+
+    assert reading.read() == 1
+    assert looks == []
+
+
+def test_an_answer_that_comes_while_it_is_watched_for_is_read(
+    ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, servers = ends
+    monkeypatch.setattr(line, "_WATCH_S", 60.0)
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+    has_looked = threading.Event()
+    monkeypatch.setattr("rosq.line.os.sched_yield", has_looked.set)
+
+    thread = answer_when(servers, has_looked.wait)
+
+    assert reading.read() == "late"
+    thread.join()
+
+
+def test_after_an_answer_that_was_watched_for_in_vain_some_are_slept_for_at_once(
+    ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, servers = ends
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+    is_watched_in_vain = threading.Event()
+    watch = reading._watch
+
+    def watch_and_tell() -> bytes | None:
+        found = watch()
+        is_watched_in_vain.set()
+        return found
+
+    monkeypatch.setattr(reading, "_watch", watch_and_tell)
+    thread = answer_when(servers, is_watched_in_vain.wait)
+    assert reading.read() == "late"
+    thread.join()
+    assert looks
+    looks.clear()
+
+    for number in range(line._UNWATCHED):
+        is_watched_in_vain.clear()
+        servers.sendall(f":{number}\r\n".encode())
+        assert reading.read() == number
+        assert not is_watched_in_vain.is_set()
+    servers.sendall(b"+seen\r\n")
+    assert reading.read() == "seen"
+    assert is_watched_in_vain.is_set()
+    assert looks == []
+
+
+def test_a_connection_that_ends_while_it_is_watched_is_told(ends: Any, looks: list[int]) -> None:
+    ours, servers = ends
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+    servers.close()
+
+    with pytest.raises(ConnectionError):
+        reading.read()
+
+
+def test_alone_on_its_processor_nobody_watches(ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, servers = ends
+    monkeypatch.setattr(line, "_CAN_WATCH", False)
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+
+    def watch() -> bytes | None:
+        raise AssertionError("it watched")
+
+    monkeypatch.setattr(reading, "_watch", watch)
+    servers.sendall(b":1\r\n")
+
+    assert reading.read() == 1
