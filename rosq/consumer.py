@@ -10,7 +10,7 @@ import enum
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosq import body, errors, fitness, registry, script
 from rosq.clock import boot_time_s
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _DUE_SEEN_FOR_S = 0.002
 #: Completions of one worker after which those beyond what is kept are forgotten, many in one go.
 _TRIM_EACH = 50
+#: Seconds beyond the end of a sleep after which the fetch behind it has run on any server that lives.
+_UNHEARD_MARGIN_S = 2.0
 #: How long the token on a name's bell lies there for a standby.
 _NAME_TOKEN_LIFE_MS = 60_000
 
@@ -65,6 +67,20 @@ class Answer:
     #: is none, or, beside a delivery, if it wasn't looked for this time.
     next_due_s: float | None = None
     error: str = ""
+
+
+class _Question(NamedTuple):
+    """A fetch, with a settling or without, and what is needed to read its answer."""
+
+    step: script.Script
+    keys: list[str]
+    args: list[str | int]
+    asked_s: float
+    #: Of the delivery that it may bring.
+    token: str
+    own_lanes: list[str]
+    #: How many keys stand before those of the lanes.
+    first: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +146,9 @@ class Consumer:
         self.instance = secrets.token_hex(12)
         #: Lanes in which a job may be pending with this consumer: looked through by the next fetch besides its own.
         self._doubtful_lanes: set[str] = set()
+        #: Lanes of fetches that nobody hears of any more, and until when the server may still run them.
+        self._unheard_lanes: set[str] = set()
+        self._unheard_until_s = 0.0
         #: The delivery of the last answer.
         self._in_hand: Delivery | None = None
         self._overran = ""
@@ -192,31 +211,16 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        asked_s = boot_time_s()
-        self._hand_outs += 1
-        token = f"{self.instance}:{self._hand_outs}"
         if not is_fetching:
-            step, keys, args = self._command(settlement, token, -1, "")
+            step, keys, args = self._command(settlement, self._make_token(), -1, "")
             return Answer(code=Code(self.wire.run(step, keys, args)[0]), fetched=Fetched.SKIPPED)
-        if self.wire.connected_since_s is None:
-            # A new connection may lead to another server, which took over without having heard of the last settle.
-            self._doubtful_lanes.update(lanes)
-        hints = self._give_hints(settlement, asked_s)
-        step, keys, args = self._command(settlement, token, len(lanes), hints)
-        if lanes != self._lanes:
-            self._lanes = list(lanes)
-            self._lane_keys = [key for lane in lanes for key in (self.keys.lane(lane), self.keys.lane_bell(lane))]
-        first = len(keys)
-        if self._in_hand is not None and settlement is None:
-            # It was never settled: it is still pending here.
-            self._doubtful_lanes.add(self._in_hand.lane)
-        own_lanes = sorted(self._doubtful_lanes)
-        keys += self._lane_keys
-        keys += [self.keys.lane(lane) for lane in own_lanes]
-        # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
-        self._doubtful_lanes.update(lanes)
-        reply = self.wire.run(step, keys, args)
-        return self._read(reply, own_lanes, first, asked_s, token)
+        question = self._ask(settlement, lanes)
+        return self._read(question, self.wire.run(question.step, question.keys, question.args), question.asked_s)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a job may be pending with this consumer of which its process doesn't know."""
+        return bool(self._doubtful_lanes)
 
     def settle_over(self, wire: Wire, settlement: Settlement) -> Code:
         """Settle over another connection, and fetch nothing; for a thread beside the read loop.
@@ -236,8 +240,12 @@ class Consumer:
         if is_overrun:
             self._overran = delivery.token
 
-    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None) -> None:
+    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None) -> Answer | None:
         """Sleep until a bell of these lanes or the timer's rings, the alarm rings, or the time is over.
+
+        The next fetch lies ready behind the sleep: the server runs it the moment that a bell rings, so that a job is
+        here after half the way. Its lease counts from before the sleep, which is therefore no longer than a third of
+        it.
 
         Delayed jobs that come due in the meantime are put into their lanes over a second connection, whose bells end
         the sleep if they are this worker's. Letting the blocking call itself run out at the due time would do it up to
@@ -247,18 +255,38 @@ class Consumer:
             timeout_s: Seconds to sleep at most.
             next_due_s: Seconds until the earliest delayed job is due; None if there is none.
 
+        Returns:
+            What the fetch brought; None where the alarm rang first, or a job came with too little left of its lease:
+            then the next fetch finds it.
+
         Raises:
             ServerUnreachable: A connection broke.
         """
         bells = self.list_bells(lanes)
         self._has_slept = True
-        end_s = boot_time_s() + timeout_s
-        due_s = None if next_due_s is None else boot_time_s() + next_due_s
-        with self.wire.popping(bells, timeout_s) as popping:
-            while due_s is not None and due_s < end_s and popping.wait(self.alarm, due_s):
-                rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
-                due_s = None if rest_s is None else boot_time_s() + rest_s
-            popping.wait(self.alarm, None)
+        question = self._ask(None, lanes)
+        timeout_s = min(timeout_s, self.settings.beat_s)
+        end_s = question.asked_s + timeout_s
+        due_s = None if next_due_s is None else question.asked_s + next_due_s
+        popping = None
+        try:
+            with self.wire.popping(bells, timeout_s, (question.step, question.keys, question.args)) as popping:
+                while due_s is not None and due_s < end_s and popping.wait(self.alarm, due_s):
+                    rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
+                    due_s = None if rest_s is None else boot_time_s() + rest_s
+                popping.wait(self.alarm, None)
+        finally:
+            if popping is None or not popping.is_answered:
+                # A server that doesn't hear of it fetches at the end of the sleep all the same.
+                self._unheard_lanes.update(lanes)
+                self._unheard_until_s = max(self._unheard_until_s, end_s + _UNHEARD_MARGIN_S)
+        if popping.answer is None:
+            return None
+        answer = self._read(question, popping.answer, boot_time_s())
+        if answer.delivery is not None and answer.delivery.lease.remaining_s() < self.settings.lease_s / 2:
+            # This process was suspended, or the server answered late: a delivery anew has its whole lease before it.
+            return None
+        return answer
 
     def list_bells(self, lanes: Sequence[str]) -> list[str]:
         """The lists whose tokens end a sleep."""
@@ -347,13 +375,42 @@ class Consumer:
             step = self._steps[name] = load_step(name, self.queue_settings, self.settings)
         return step
 
-    def _read(self, reply: list[Any], own_lanes: list[str], first: int, asked_s: float, token: str) -> Answer:
+    def _make_token(self) -> str:
+        self._hand_outs += 1
+        return f"{self.instance}:{self._hand_outs}"
+
+    def _ask(self, settlement: Settlement | None, lanes: Sequence[str]) -> _Question:
+        """Put together what settles and fetches."""
+        asked_s, token = boot_time_s(), self._make_token()
+        if self.wire.connected_since_s is None:
+            # A new connection may lead to another server, which took over without having heard of the last settle.
+            self._doubtful_lanes.update(lanes)
+        hints = self._give_hints(settlement, asked_s)
+        step, keys, args = self._command(settlement, token, len(lanes), hints)
+        if lanes != self._lanes:
+            self._lanes = list(lanes)
+            self._lane_keys = [key for lane in lanes for key in (self.keys.lane(lane), self.keys.lane_bell(lane))]
+        first = len(keys)
+        if self._in_hand is not None and settlement is None:
+            # It was never settled: it is still pending here.
+            self._doubtful_lanes.add(self._in_hand.lane)
+        own_lanes = sorted(self._doubtful_lanes)
+        keys += self._lane_keys
+        keys += [self.keys.lane(lane) for lane in own_lanes]
+        # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
+        self._doubtful_lanes.update(lanes)
+        return _Question(step, keys, args, asked_s, token, own_lanes, first)
+
+    def _read(self, question: _Question, reply: list[Any], started_s: float) -> Answer:
+        asked_s, own_lanes = question.asked_s, question.own_lanes
         code, position = Code(reply[0]), reply[1]
         if position < 0:
             fetched = _FETCHED[position]
             return Answer(code=code, fetched=fetched, error=reply[2] if fetched is Fetched.ERROR else "")
         # All doubtful lanes were looked through: from here on only the job of this answer can be pending.
         self._doubtful_lanes.clear()
+        if self._unheard_lanes:
+            self._look_out_for_unheard(asked_s)
         self._in_hand = None
         self._overran = ""
         self._has_slept = False
@@ -362,7 +419,7 @@ class Consumer:
         job_id, data, fence, attempts, crashes, entry_id = reply[2:8]
         next_due_s = _rest_s(*reply[8:10]) if len(reply) > 8 else None
         attempt = int(attempts) + 1
-        index, read = position - 1 - first, 2 * len(self._lanes)
+        index, read = position - 1 - question.first, 2 * len(self._lanes)
         lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
         carried = body.unpack(data)
         delivery = Delivery(
@@ -370,13 +427,13 @@ class Consumer:
             data=carried.data,
             lane=lane,
             fence=fence,
-            token=token,
+            token=question.token,
             attempt=attempt,
             is_last_attempt=self.dispatcher.policy_of(carried.name).is_last(attempt),
             crashes=crashes,
             lease=Lease(job_id, asked_s + self.settings.lease_s),
             entry_id=entry_id,
-            started_s=asked_s,
+            started_s=started_s,
             stop=self.stop,
             alarm=self.alarm,
             name=carried.name,
@@ -386,3 +443,9 @@ class Consumer:
         )
         self._in_hand = delivery
         return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)
+
+    def _look_out_for_unheard(self, asked_s: float) -> None:
+        if asked_s < self._unheard_until_s:
+            self._doubtful_lanes.update(self._unheard_lanes)
+        else:
+            self._unheard_lanes.clear()

@@ -41,7 +41,7 @@ class Delivery:
     lease: Lease
     #: The lane's entry that stands for it; Redis' own id.
     entry_id: str
-    #: When the hand-out was asked for, by `boot_time_s`.
+    #: When the hand-out was asked for, or ended a sleep, by `boot_time_s`.
     started_s: float
     stop: StopClock
     alarm: Alarm

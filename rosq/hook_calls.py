@@ -17,6 +17,7 @@ from rosq.settlement import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rosq.consumer import Answer
     from rosq.delivery import Delivery, Handler
     from rosq.errors import ServerUnreachable
     from rosq.job import Enqueued, NewJob, Reopened
@@ -154,13 +155,13 @@ class HookCalls:
         """See `Hook.after_settle`."""
         self._tell("after_settle", self.worker, settlement, is_refused)
 
-    def around_sleep(self, sleep: Callable[[], None]) -> None:
+    def around_sleep(self, sleep: Callable[[], Answer | None]) -> Answer | None:
         """Sleep, with what the hooks say around it."""
         started_s = boot_time_s()
         try:
             self._tell("before_sleep", self.worker)
             started_s = boot_time_s()
-            sleep()
+            return sleep()
         finally:
             slept_s = boot_time_s() - started_s
             self._tell("after_sleep", self.worker, slept_s)

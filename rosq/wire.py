@@ -38,6 +38,9 @@ class Popping:
         self._dead_at_s = dead_at_s
         #: Whether an answer has come: an element or none. It isn't looked at: what the lists stand for says more.
         self.is_answered = False
+        #: What the script behind it answered, once the block is left; None where there was none, or the server didn't
+        #: know it.
+        self.answer: Any = None
         self._is_rung = False
 
     def wait(self, alarm: Alarm, until_s: float | None) -> bool:
@@ -164,31 +167,48 @@ class Wire:
                 self.close()
 
     @contextlib.contextmanager
-    def popping(self, keys: Sequence[str], timeout_s: float) -> Iterator[Popping]:
+    def popping(
+        self,
+        keys: Sequence[str],
+        timeout_s: float,
+        then: tuple[Script, Sequence[str], Sequence[str | int]] | None = None,
+    ) -> Iterator[Popping]:
         """Block in one BLPOP on these lists, in a way that can be waited for together with other things.
 
         Leaving the block before an answer came drops the connection, and with it, maybe, an element that was just
-        taken: look at what the lists stand for afterwards.
+        taken: look at what the lists stand for afterwards. A server that isn't told of that runs what lies behind the
+        BLPOP all the same, at its timeout at the latest.
 
         Args:
             timeout_s: Seconds after which Redis answers with nothing, up to a tenth later.
+            then: A script, its keys and arguments, that the server runs the moment the BLPOP ends.
 
         Raises:
             ServerUnreachable: The connection broke.
+            ScriptFailed: The server refused one of the two for good.
         """
         popping: Popping | None = None
+        is_in_order = False
         try:
             line = self._line or self._connect()
             # Whole milliseconds, rounded up; Redis reads a timeout of 0 as for ever.
-            line.send(pack(("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000)))
+            packed = pack(("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000))
+            if then is not None:
+                step, its_keys, args = then
+                packed += pack(("EVALSHA", step.sha, len(its_keys), *its_keys, *args))
+            line.send(packed)
             popping = Popping(line.fileno(), boot_time_s() + timeout_s + _BLOCK_MARGIN_S)
             yield popping
             if popping.is_answered:
                 line.read()
+                if then is not None:
+                    with contextlib.suppress(redis_errors.NoScriptError):
+                        popping.answer = line.read()
+                is_in_order = True
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         finally:
-            if popping is None or not popping.is_answered:
+            if not is_in_order:
                 self.close()
 
     def twin(self) -> Wire:

@@ -57,6 +57,11 @@ def _check_lanes(lanes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(check_name("lane", lane) for lane in lanes))
 
 
+def _is_due(answer: Answer) -> bool:
+    """Whether a delayed job waits to be promoted."""
+    return answer.next_due_s is not None and answer.next_due_s <= 0
+
+
 def _as_it_came(settlement: Settlement, code: Code) -> Settlement:
     """What came of a settlement, where that isn't what the handler meant: its job was called off meanwhile."""
     if code is not Code.CANCELLED:
@@ -215,39 +220,49 @@ class Worker:
         if settlement is not None:
             self._settlement = None
             self._tell_fate(settlement, answer.code)
-        if answer.fetched is not Fetched.ERROR:
-            self._outage.note_answer()
+        self._take(answer, lanes)
+        if answer.fetched is Fetched.NONE:
+            self._rest(answer, lanes)
+
+    def _take(self, answer: Answer, lanes: list[str]) -> None:
+        """Work on what was fetched, if anything was."""
+        if answer.fetched is Fetched.ERROR:
+            # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
+            raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
+        self._outage.note_answer()
         if answer.fetched is Fetched.SKIPPED:
             if not self._stop.is_requested:
                 self._alarm.wait(_AFTER_YOU_S)
         elif answer.fetched is Fetched.UNHELD:
             self._is_holding = False
-        elif answer.fetched is Fetched.ERROR:
-            # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
-            raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
-        else:
-            self._follow(answer, lanes)
-
-    def _follow(self, answer: Answer, lanes: list[str]) -> None:
-        is_due = answer.next_due_s is not None and answer.next_due_s <= 0
-        if answer.delivery is not None and self._stop.is_requested:
-            # It was on its way when the stop was asked for: nothing new is begun.
+        elif answer.delivery is None:
+            self._last_lane = None
+        elif self._stop.is_requested or self._has_left(answer.delivery.lane, lanes):
+            # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
             self._settlement = Settlement(delivery=answer.delivery, outcome=Outcome.RELEASE)
-            return
-        if answer.delivery is not None:
+        else:
             self._last_lane = answer.delivery.lane
             self._heartbeat.hold_job(answer.delivery)
-            if is_due:
+            if _is_due(answer):
                 self._promote_beside(answer.delivery)
             self._settlement = self._work_on(answer.delivery)
-            return
-        self._last_lane = None
-        if is_due:
+
+    def _rest(self, answer: Answer, lanes: list[str]) -> None:
+        """Nothing is there: promote what is due, or sleep, and work on what ends the sleep."""
+        if _is_due(answer):
             promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
-        elif self._hook_calls is None:
-            self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s)
-        else:
-            self._hook_calls.around_sleep(lambda: self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s))
+            return
+
+        def sleep() -> Answer | None:
+            return self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s)
+
+        woken = sleep() if self._hook_calls is None else self._hook_calls.around_sleep(sleep)
+        if woken is not None:
+            self._take(woken, lanes)
+
+    def _has_left(self, lane: str, lanes: list[str]) -> bool:
+        """Whether a lane that was read is read no longer: what it brought was fetched behind a sleep, long ago."""
+        return callable(self._lanes) and lane in lanes and lane not in self._list_lanes()
 
     def _promote_beside(self, delivery: Delivery) -> None:
         """Promote due jobs before working: others may be idle. The job in hand comes first, so an error only postpones
@@ -381,6 +396,8 @@ class Worker:
                 if self._settlement is not None:
                     answer = self._consumer.exchange(self._settlement, [], is_fetching=False)
                     self._tell_fate(self._settlement, answer.code)
+                if self._is_holding and self._consumer.is_in_doubt:
+                    self._give_back_unseen()
                 self._consumer.leave(self._lanes_read)
         except errors.RosqError as error:
             log.warning(
@@ -393,6 +410,13 @@ class Worker:
                 self._lock_file.release()
             self._exit_watch.close()
             self._alarm.close()
+
+    def _give_back_unseen(self) -> None:
+        """Release a job that was handed out as the sleep was broken off, rather than let its lease run out."""
+        delivery = self._consumer.exchange(None, []).delivery
+        if delivery is not None:
+            settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
+            self._tell_fate(settlement, self._consumer.exchange(settlement, [], is_fetching=False).code)
 
     def _leave_main_process(self) -> None:
         log.critical("The worker didn't stop in time", extra={"event": "stop_overdue", **self._facts})

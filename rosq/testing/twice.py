@@ -86,15 +86,22 @@ class _TwiceConsumer(Consumer):
         if is_fetching and self._ghost is None:
             self._ghost = self._take_ghost()
         if self._ghost is None or not is_fetching:
-            answer = self._exchange_real(settlement, lanes, is_fetching=is_fetching)
-            if answer.delivery is None:
-                return answer
-            delivery = self._lift_fence(answer.delivery)
-            self._give_ghost(delivery)
-            return dataclasses.replace(answer, delivery=delivery)
+            return self._double(self._exchange_real(settlement, lanes, is_fetching=is_fetching))
         code = self._exchange_real(settlement, lanes, is_fetching=False).code
         ghost, self._ghost = self._ghost, None
         return Answer(code=code, fetched=Fetched.JOB, delivery=ghost)
+
+    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None) -> Answer | None:
+        answer = super().sleep(lanes, timeout_s, next_due_s)
+        return answer if answer is None else self._double(answer)
+
+    def _double(self, answer: Answer) -> Answer:
+        """Leave another worker a second delivery of what came, if a job came."""
+        if answer.delivery is None:
+            return answer
+        delivery = self._lift_fence(answer.delivery)
+        self._give_ghost(delivery)
+        return dataclasses.replace(answer, delivery=delivery)
 
     def list_bells(self, lanes: Sequence[str]) -> list[str]:
         return [*super().list_bells(lanes), self._bell_of(self.name)]

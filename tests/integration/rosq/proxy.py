@@ -1,5 +1,5 @@
-"""A TCP proxy before Redis that swallows an answer: the request arrives and runs, the connection breaks before the
-reply."""
+"""TCP proxies before Redis. One swallows an answer: the request arrives and runs, the connection breaks before the
+reply. Another keeps from both sides what becomes of the other."""
 
 from __future__ import annotations
 
@@ -13,24 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class SwallowingProxy:
-    """Passes everything on until `swallow_next` names what the next victim's request holds."""
+class _Proxy:
+    """Accepts, and passes each connection on in a thread of its own."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._lock = threading.Lock()
-        self._mark: bytes | None = None
-        #: How many answers were swallowed.
-        self.swallowed = 0
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
-
-    def swallow_next(self, mark: str) -> None:
-        """The next request with this text in it runs, and its connection is cut before the answer."""
-        with self._lock:
-            self._mark = mark.encode()
 
     def close(self) -> None:
         self._listener.close()
@@ -47,6 +38,25 @@ class SwallowingProxy:
             server = socket.create_connection(self._target)
             self._open += [client, server]
             threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class SwallowingProxy(_Proxy):
+    """Passes everything on until `swallow_next` names what the next victim's request holds."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._lock = threading.Lock()
+        self._mark: bytes | None = None
+        #: How many answers were swallowed.
+        self.swallowed = 0
+        super().__init__(host, port)
+
+    def swallow_next(self, mark: str) -> None:
+        """The next request with this text in it runs, and its connection is cut before the answer."""
+        with self._lock:
+            self._mark = mark.encode()
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with client, server, selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
@@ -73,6 +83,46 @@ class SwallowingProxy:
                 return False
             self._mark = None
             return True
+
+
+class SilentProxy(_Proxy):
+    """Answers of connections that were there when `fall_silent` was called don't arrive, and the server doesn't learn
+    that their clients have gone: a network that drops packets."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._silent: set[socket.socket] = set()
+        super().__init__(host, port)
+
+    def fall_silent(self) -> None:
+        """From here on, for the connections of this moment."""
+        self._silent |= set(self._open)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        def pass_answers() -> None:
+            with contextlib.suppress(OSError):
+                while data := server.recv(65_536):
+                    if client not in self._silent:
+                        client.sendall(data)
+
+        threading.Thread(target=pass_answers, daemon=True).start()
+        with contextlib.suppress(OSError):
+            while data := client.recv(65_536):
+                server.sendall(data)
+        client.close()
+        if client not in self._silent:
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
+
+
+@contextlib.contextmanager
+def silent_proxy(host: str, port: int) -> Iterator[SilentProxy]:
+    """Run such a proxy."""
+    proxy = SilentProxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
 
 
 @contextlib.contextmanager

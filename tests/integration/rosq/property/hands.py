@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.property.model import LEASE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rosq import Delivery, QueueSettings, RedisSettings
     from rosq.alarm import Alarm
     from rosq.consumer import Consumer
     from rosq.script import Script
     from rosq.settlement import Settlement
+    from rosq.wire import Popping
 
 WORKER_SETTINGS = WorkerSettings(lease_s=LEASE_S)
 
@@ -41,6 +43,19 @@ class LossyWire(Wire):
         if is_losing:
             raise ServerUnreachable(self.address, "the answer was lost")
         return answer
+
+    @contextlib.contextmanager
+    def popping(
+        self,
+        keys: Sequence[str],
+        timeout_s: float,
+        then: tuple[Script, Sequence[str], Sequence[str | int]] | None = None,
+    ) -> Iterator[Popping]:
+        is_losing, self.is_losing_next = self.is_losing_next, False
+        with super().popping(keys, timeout_s, then) as popping:
+            yield popping
+        if is_losing:
+            popping.is_answered, popping.answer = False, None
 
 
 class LossyQueue(Queue):

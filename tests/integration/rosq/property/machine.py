@@ -79,7 +79,7 @@ class QueueMachine(Table):
         """Something that changes something: work where there is any for this process, or the end of it; else a job."""
         process = self.processes[slot]
         if process.is_idle and self._rung(process.lanes):
-            self._wake(process)
+            self._wake(process, is_lost=loss == "answer")
         is_busy = process.delivery is not None or process.untold is not None
         if not isinstance(end, Outcome) and process.delivery is not None:
             self._crash_with(process, end)
@@ -193,21 +193,30 @@ class QueueMachine(Table):
         self._hold(fresh, [process.instance] if how == "proven" else [])
 
     @precondition(lambda self: any(process.is_idle for process in self.processes))
-    @rule(number=SLOTS)
-    def wake_by_a_bell(self, number: int) -> None:
+    @rule(number=SLOTS, is_lost=st.booleans())
+    def wake_by_a_bell(self, number: int, is_lost: bool) -> None:
         idle = [process for process in self.processes if process.is_idle]
         process = idle[number % len(idle)]
         if self._rung(process.lanes):
-            self._wake(process)
+            self._wake(process, is_lost=is_lost)
 
-    def _wake(self, process: Process) -> None:
-        self._count("wake")
+    def _wake(self, process: Process, *, is_lost: bool) -> None:
+        """A token ends the sleep, and the fetch behind it runs at once; its answer may be lost with the connection."""
+        self._count(f"wake{', lost' if is_lost else ''}")
         rung = self._rung(process.lanes)
-        process.consumer.sleep(process.lanes, 5, None)
-        taken = rung - self._rung(process.lanes)
-        assert len(taken) == 1, "a sleeper takes one token"
+        self.takers[next(lane for lane in process.lanes if lane in rung)] = process
+        is_held = self.model.holder(process.name) == process.instance
+        job_id = self.model.fetch(process.name, process.instance, process.lanes, "?", "") if is_held else None
         process.is_idle = False
-        self.takers[taken.pop()] = process
+        self.wire.is_losing_next = is_lost
+        answer = process.consumer.sleep(process.lanes, 5, None)
+        assert (answer is None) is is_lost
+        if answer is None:
+            self._note_delivery(job_id, None)
+        else:
+            self._follow(process, answer, job_id, is_held=is_held)
+        if is_held:
+            self._rung_on_by(process)
 
     def _rung(self, lanes: tuple[str, ...]) -> set[str]:
         return {lane for lane in lanes if self.client.exists(self.keys.lane_bell(lane))}

@@ -176,7 +176,11 @@ class Table(RuleBasedStateMachine):
                 process.consumer.abandon(settlement.delivery, is_overrun=False)
             self._follow(process, answer, job_id, is_held=is_held)
         if is_held:
-            self.takers = {lane: taker for lane, taker in self.takers.items() if taker is not process}
+            self._rung_on_by(process)
+
+    def _rung_on_by(self, process: Process) -> None:
+        """A fetch rings on for what its process's token stood for."""
+        self.takers = {lane: taker for lane, taker in self.takers.items() if taker is not process}
 
     def _follow(self, process: Process, answer: Any, job_id: str | None, *, is_held: bool) -> None:
         if not is_held:
