@@ -230,7 +230,7 @@ def _choose_parts(names: tuple[str, ...], *, is_quick: bool, is_deep: bool) -> f
 
 def _about(own: server.Server, plan: Plan, chosen: list[Contender], *, is_logging: bool) -> dict[str, Any]:
     return {
-        "server": own.version,
+        "server": f"{own.version} with {own.allocator}",
         "is_logging": is_logging,
         "idle_cpu_share": own.idle_cpu_share,
         "python": platform.python_version(),

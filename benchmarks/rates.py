@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Jobs that are enqueued many at a time, for each one by one.
 _BULK = 5
-#: After a worker's last job has begun, its settling and what is written meanwhile.
+#: After a worker's last job has begun, what a contender still writes of those before it.
 _SETTLE_S = 0.15
 #: A worker is idle for so long before a job comes: enough to fall asleep again, and never in step with a poll.
 _IDLE_S = (0.008, 0.02)

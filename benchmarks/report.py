@@ -26,7 +26,7 @@ def show(result: Result, *, is_markdown: bool) -> None:
     style = box.MARKDOWN if is_markdown else box.SIMPLE_HEAD
     about = result.about
     console.print(
-        f"{about['server']}{' with AOF' if about['is_logging'] else ''}, Python {about['python']}, {about['cpus']} "
+        f"{about['server']}{' and AOF' if about['is_logging'] else ''}, Python {about['python']}, {about['cpus']} "
         f"CPUs, load {about['load_before']:.1f} before and {about.get('load_after', 0.0):.1f} after; {about['rounds']} "
         f"rounds of {about['jobs']:,} jobs (fewer for the slow ones), one worker, 100 bytes. "
         "A rate is the median, then "

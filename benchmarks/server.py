@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import dataclasses
 import importlib.util
 import ipaddress
+import os
 import shutil
 import socket
 import subprocess
@@ -79,6 +81,17 @@ class Server:
         if "valkey_version" in facts:
             return f"Valkey {facts['valkey_version']}"
         return f"Redis {facts['redis_version']}"
+
+    @property
+    def allocator(self) -> str:
+        """Whose memory allocator it uses: it makes a difference where much is stored."""
+        facts: dict[str, Any] = self._client.info()
+        own = str(facts["mem_allocator"])
+        # What was loaded before it, the server doesn't know; in a container, say, its process can't be seen.
+        with contextlib.suppress(OSError):
+            if "libjemalloc" in Path(f"/proc/{facts['process_id']}/maps").read_text():
+                return "jemalloc"
+        return own.partition("-")[0]
 
     def check(self) -> None:
         """Return if the server may be used.
@@ -191,6 +204,9 @@ def _is_loopback(host: str) -> bool:
 def embedded(*, is_logging: bool) -> Iterator[str]:
     """Run a Valkey on loopback for the time of the block; its URL is given.
 
+    It is built with libc's allocator, while Redis and Valkey as Linux distributions and images bring them have
+    jemalloc; where that is installed, this one is given it too.
+
     Args:
         is_logging: Whether it writes each change to an append-only file, synced each second.
 
@@ -204,11 +220,13 @@ def embedded(*, is_logging: bool) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="rosq-benchmark-")
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
     command += ["--appendonly", "yes" if is_logging else "no", "--maxmemory-policy", "noeviction"]
+    jemalloc = ctypes.util.find_library("jemalloc")
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **({"LD_PRELOAD": jemalloc} if jemalloc else {})},
         # Ctrl-C is for the benchmark alone: it still writes what it has seen.
         start_new_session=True,
         preexec_fn=die_with_parent,

@@ -81,6 +81,8 @@ function makeCounting({ warm_up: warmUp, count }) {
       begunCpuS = cpuS();
     } else if (handled === warmUp + count) {
       say({ seconds: now - begunS, cpu_s: cpuS() - begunCpuS });
+      // However many more wait: what is counted after this is what so many took.
+      await forEver();
     }
   };
 }

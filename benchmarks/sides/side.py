@@ -112,7 +112,8 @@ class _Telling:
 
 
 class _Counting:
-    """A handler that says when it is warm, waits, and says how long the jobs after that took."""
+    """A handler that says when it is warm, waits, and says how long the jobs after that took. It never lets go of the
+    last one: what is counted after that is what so many jobs took, however many more wait."""
 
     def __init__(self, commands: _Commands, order: dict[str, Any]) -> None:
         self._commands = commands
@@ -135,6 +136,7 @@ class _Counting:
             if self._profile is not None:
                 self._profile.disable()
             _say(seconds=now_s - self._begun_s, cpu_s=cpu_s, profile=_list_functions(self._profile))
+            threading.Event().wait()
 
 
 class _Crowd:
