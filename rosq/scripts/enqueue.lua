@@ -9,67 +9,90 @@
 -- · -2 exists, and only a second look can compare: its data lie elsewhere, or one of the two has options
 -- Replay: answers 0 where it answered 1.
 -- Events enqueued: one a call, which names the jobs of a small one
--- No function is made here, nor shared: each would cost a twentieth of the whole call.
+-- No function is made here, nor shared: each would cost a twentieth of the whole call. And `call` is looked up once.
 -- @include _long
+local call = redis.call
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lane_count = tonumber(ARGV[1])
 local before_jobs, before_data = 5 + 2 * lane_count, 1 + lane_count
 local job_count = #KEYS - before_jobs
 local special = before_data + job_count + 1
+local next_special = ARGV[special] and tonumber(ARGV[special])
 -- A call with so few new jobs names them all in its event.
 local FEW = 20
 -- A job's key is that of the events with "job:" and the id in place of "events".
 local id_starts = #events - 1
+-- Mostly none of many jobs exists, and one look says so. Then only what this call has written itself can, where it names
+-- a job twice.
+local written = nil
+if job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0 then
+  written = {}
+end
 local result, created, first, last, first_lane, is_rung, earliest_ms, ids = {}, 0, nil, nil, nil, {}, nil, {}
+-- The time in the last entry's id: the next one's begins with it nearly always.
+local created_at_ms = nil
 
 for n = 1, job_count do
   local job, data = KEYS[before_jobs + n], ARGV[before_data + n]
   local job_id, lane_number, delay_ms, floor = string.sub(job, id_starts), 1, 0, '0'
-  if ARGV[special] and tonumber(ARGV[special]) == n then
+  if n == next_special then
     lane_number, delay_ms, floor = tonumber(ARGV[special + 1]), tonumber(ARGV[special + 2]), ARGV[special + 3]
     if not delay_ms then
-      local time = redis.call('TIME')
+      local time = call('TIME')
       local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
       delay_ms = tonumber(string.sub(ARGV[special + 2], 2)) - now_ms
     end
     special = special + 4
+    next_special = ARGV[special] and tonumber(ARGV[special])
   end
-  local state = redis.call('HGET', job, 'state')
+  local state = nil
+  if not written or written[job] then
+    state = call('HGET', job, 'state')
+  end
   if state then
-    local existing = redis.call('HGET', job, 'data')
+    local existing = call('HGET', job, 'data')
     local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))
     result[2 * n - 1] = is_told and (existing == data and 0 or -1) or -2
   else
     local lane_name = ARGV[1 + lane_number]
     if delay_ms > 0 then
-      local time = redis.call('TIME')
+      local time = call('TIME')
       local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
       state = 'delayed'
-      redis.call('SADD', lanes, lane_name)
-      redis.call('HSET', job, 'state', 'delayed', 'lane', lane_name, 'created_at_ms', now_ms, 'data', data)
-      redis.call('ZADD', delayed, now_ms + delay_ms, job_id)
+      call('SADD', lanes, lane_name)
+      call('HSET', job, 'state', 'delayed', 'lane', lane_name, 'created_at_ms', now_ms, 'data', data)
+      call('ZADD', delayed, now_ms + delay_ms, job_id)
       earliest_ms = math.min(earliest_ms or now_ms + delay_ms, now_ms + delay_ms)
     else
       local lane, entry_id = KEYS[4 + 2 * lane_number], nil
       state = 'waiting'
-      if #data > LONG then
-        entry_id = redis.call('XADD', lane, '*', 'job_id', job_id, 'data', data)
-        redis.call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', string.match(entry_id, '^%d+'),
-          'entry_id', entry_id)
+      local is_long = #data > LONG
+      if is_long then
+        entry_id = call('XADD', lane, '*', 'job_id', job_id, 'data', data)
       else
-        entry_id = redis.call('XADD', lane, '*', 'job_id', job_id)
-        redis.call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', string.match(entry_id, '^%d+'),
+        entry_id = call('XADD', lane, '*', 'job_id', job_id)
+      end
+      if not created_at_ms or string.find(entry_id, created_at_ms, 1, true) ~= 1 then
+        created_at_ms = string.match(entry_id, '^%d+')
+      end
+      if is_long then
+        call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', created_at_ms, 'entry_id', entry_id)
+      else
+        call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', created_at_ms,
           'entry_id', entry_id, 'data', data)
       end
       is_rung[lane_number] = true
     end
     if floor ~= '0' then
-      redis.call('HSET', job, 'fence', floor)
+      call('HSET', job, 'fence', floor)
     end
     if created == 0 then
       first, first_lane = job_id, lane_name
     end
     last, created = job_id, created + 1
+    if written then
+      written[job] = true
+    end
     ids[created] = job_count <= FEW and job_id or nil
     result[2 * n - 1] = 1
   end
@@ -79,27 +102,27 @@ if created > 0 then
   for lane_number in pairs(is_rung) do
     local bell = KEYS[5 + 2 * lane_number]
     -- Whoever rings a bell makes its lane known: where it rings already, the lane is.
-    if redis.call('EXISTS', bell) == 0 then
-      redis.call('SADD', lanes, ARGV[1 + lane_number])
-      redis.call('RPUSH', bell, '1')
+    if call('EXISTS', bell) == 0 then
+      call('SADD', lanes, ARGV[1 + lane_number])
+      call('RPUSH', bell, '1')
     end
   end
-  if earliest_ms and tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]) >= earliest_ms
-      and redis.call('EXISTS', timer_bell) == 0 then
+  if earliest_ms and tonumber(call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]) >= earliest_ms
+      and call('EXISTS', timer_bell) == 0 then
     -- One of these is the earliest now: a sleeper who watches the time sleeps no longer than to that.
-    redis.call('RPUSH', timer_bell, '1')
+    call('RPUSH', timer_bell, '1')
   end
   if created == 1 then
-    redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_id', first, 'lane', first_lane)
+    call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_id', first, 'lane', first_lane)
   elseif ids[1] then
-    redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_ids', table.concat(ids, ' '),
+    call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_ids', table.concat(ids, ' '),
       'lane', first_lane)
   else
-    redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'count', created, 'first', first,
+    call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'count', created, 'first', first,
       'last', last, 'lane', first_lane)
   end
-  if redis.call('HINCRBY', meta, 'enqueued_total', created) == created then
-    redis.call('HSETNX', meta, 'schema_version', SCHEMA_VERSION)
+  if call('HINCRBY', meta, 'enqueued_total', created) == created then
+    call('HSETNX', meta, 'schema_version', SCHEMA_VERSION)
   end
 end
 return result
