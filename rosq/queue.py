@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import math
 import threading
@@ -44,6 +45,16 @@ T = TypeVar("T")
 #: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
 _ENQUEUE_BATCH = 128
 _FENCE_LIMIT = 2**53
+#: The code with which `enqueue.lua` leaves it to a second look whether a job is another one.
+_LOOK_AGAIN = -2
+_OUTCOMES = {
+    1: EnqueueOutcome.CREATED,
+    0: EnqueueOutcome.DUPLICATE,
+    -1: EnqueueOutcome.CONFLICT,
+    _LOOK_AGAIN: EnqueueOutcome.CONFLICT,
+}
+#: `JobState(...)` takes seven times as long as a look in here.
+_STATES = {state.value: state for state in JobState}
 
 
 class Queue:
@@ -130,8 +141,9 @@ class Queue:
         if self._hook_calls is not None:
             return self.enqueue_many([job])[0]
         text = self._encode(job)
-        code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([(job, text)]))
-        return self._read_enqueued(job, code, JobState(state))
+        code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([job], [text]))
+        answer = _read_enqueued(job, code, state)
+        return self._look_again(job, answer) if code == _LOOK_AGAIN else answer
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
@@ -153,25 +165,28 @@ class Queue:
         return self._put(jobs)
 
     def _put(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
-        checked = [(job, self._encode(job)) for job in jobs]
-        batches = [checked[start : start + _ENQUEUE_BATCH] for start in range(0, len(checked), _ENQUEUE_BATCH)]
-        calls = [self._make_enqueue_call(batch) for batch in batches]
-        step, replies = self._enqueue_step, list[Any]()
+        asked = list(jobs)
+        texts = [self._encode(job) for job in asked]
+        answers: list[Enqueued] = []
+        unclear: list[int] = []
 
         def ask_for_the_rest() -> None:
-            with (
-                self._borrow_wire() as wire,
-                contextlib.closing(wire.run_each(step, calls[len(replies) :])) as answers,
-            ):
-                for reply in answers:
-                    replies.append(reply)
+            starts = range(len(answers), len(asked), _ENQUEUE_BATCH)
+            # Made when they are sent: meanwhile the server has others to do.
+            calls = (
+                self._make_enqueue_call(asked[start : start + _ENQUEUE_BATCH], texts[start : start + _ENQUEUE_BATCH])
+                for start in starts
+            )
+            with self._borrow_wire() as wire, contextlib.closing(wire.run_each(self._enqueue_step, calls)) as replies:
+                for start, reply in zip(starts, replies, strict=True):
+                    codes = reply[::2]
+                    unclear.extend(number for number, code in enumerate(codes, start) if code == _LOOK_AGAIN)
+                    answers.extend(map(_read_enqueued, asked[start : start + len(codes)], codes, reply[1::2]))
 
         repeat(ask_for_the_rest)
-        return [
-            self._read_enqueued(job, reply[2 * i], JobState(reply[2 * i + 1]))
-            for batch, reply in zip(batches, replies, strict=True)
-            for i, (job, _) in enumerate(batch)
-        ]
+        for number in unclear:
+            answers[number] = self._look_again(asked[number], answers[number])
+        return answers
 
     def reopen(self, job: NewJob) -> Reopened:
         """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
@@ -303,31 +318,26 @@ class Queue:
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 
-    def _make_enqueue_call(self, jobs: Sequence[tuple[NewJob, str]]) -> tuple[list[str], list[str | int]]:
+    def _make_enqueue_call(self, jobs: Sequence[NewJob], texts: Sequence[str]) -> tuple[list[str], list[str | int]]:
         keys = self.keys
-        lanes = list({job.lane: None for job, _ in jobs})
+        lanes = list({job.lane: None for job in jobs})
         script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
         for lane in lanes:
             script_keys += (keys.lane(lane), keys.lane_bell(lane))
         prefix = keys.job_prefix
-        script_keys += [prefix + job.job_id for job, _ in jobs]
-        args: list[str | int] = [len(lanes), *lanes]
-        args += [data for _, data in jobs]
-        for number, (job, _) in enumerate(jobs, start=1):
+        script_keys += [prefix + job.job_id for job in jobs]
+        args: list[str | int] = [len(lanes), *lanes, *texts]
+        for number, job in enumerate(jobs, start=1):
             if job.delay_s or job.fence_floor or job.due_at or job.lane != lanes[0]:
                 args += (number, lanes.index(job.lane) + 1, _when(job), job.fence_floor)
         return script_keys, args
 
-    def _read_enqueued(self, job: NewJob, code: int, state: JobState) -> Enqueued:
-        outcome = EnqueueOutcome.CREATED
-        if code == -2:
-            # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest
-            # is left: a second look compares what counts. A job that has vanished by then was the same as far as anyone
-            # can tell.
-            outcome = EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
-        elif code != 1:
-            outcome = EnqueueOutcome.DUPLICATE if code == 0 else EnqueueOutcome.CONFLICT
-        return Enqueued(job_id=job.job_id, outcome=outcome, state=state)
+    def _look_again(self, job: NewJob, answer: Enqueued) -> Enqueued:
+        # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest is
+        # left: a second look compares what counts. A job that has vanished by then was the same as far as anyone can
+        # tell.
+        outcome = EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
+        return dataclasses.replace(answer, outcome=outcome)
 
     def _is_same(self, job: NewJob) -> bool:
         existing = self.find_job(job.job_id)
@@ -347,7 +357,7 @@ class Queue:
             check_name("lane", job.lane)
         if job.fence_floor and not 0 <= job.fence_floor < _FENCE_LIMIT:
             raise errors.InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
-        if job.delay_s and not 0 <= job.delay_s < float("inf"):
+        if job.delay_s and not 0 <= job.delay_s * 1000 < float("inf"):
             raise errors.InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
         if job.due_at is not None and (job.delay_s or job.due_at.tzinfo is None):
             raise errors.InvalidData(f"Job {job.job_id}: give due_at with a time zone, and no delay_s beside it.")
@@ -398,6 +408,10 @@ def _command(client: redis.Redis, *command: str | int) -> Any:
     """Send a command as it is: redis-py's own methods promise bytes or text, whichever was asked for."""
     execute: Callable[..., Any] = client.execute_command
     return execute(*command)
+
+
+def _read_enqueued(job: NewJob, code: int, state: str) -> Enqueued:
+    return Enqueued(job_id=job.job_id, outcome=_OUTCOMES[code], state=_STATES[state])
 
 
 def _when(job: NewJob) -> int | str:

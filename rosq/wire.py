@@ -8,6 +8,7 @@ it repeats itself.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from rosq.clock import boot_time_s
 from rosq.line import Line, is_readable, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from rosq.alarm import Alarm
     from rosq.connecting import Connector
@@ -132,37 +133,46 @@ class Wire:
                 raise
         return self.call("EVAL", script.source, len(keys), *keys, *args)
 
-    def run_each(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
+    def run_each(self, script: Script, calls: Iterable[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
         """Run a script once for each pair of keys and arguments, in order; give the answers as they come.
 
         While one is awaited the next is under way, never more: where an answer is missing, the one after it may have
-        run too.
+        run too. Two are under way while an answer is with the caller, and a call is made only when it is to be sent:
+        so the server works all the time that the caller does.
 
         Raises:
             ServerUnreachable: No usable answer to the one whose turn it is.
             ScriptFailed: The script failed.
         """
-        if not calls:
+        rest = iter(calls)
+        first = next(rest, None)
+        if first is None:
             return
-        # The first one makes sure that the server knows the script.
-        yield self.run(script, *calls[0])
-        asked = answered = 1
+        # It makes sure that the server knows the script.
+        answer = self.run(script, *first)
+        under_way = 0
         try:
-            while answered < len(calls):
-                line = self._line or self._connect()
-                while asked < min(answered + 2, len(calls)):
-                    keys, args = calls[asked]
-                    line.send(pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
-                    asked += 1
-                answer = line.read()
-                answered += 1
+            line = self._line or self._connect()
+            while True:
+                try:
+                    for keys, args in itertools.islice(rest, 2 - under_way):
+                        under_way += 1
+                        line.send(pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
+                except OSError:
+                    # The answer that came before is told all the same.
+                    yield answer
+                    raise
                 yield answer
+                if not under_way:
+                    return
+                answer = line.read()
+                under_way -= 1
         except redis_errors.NoScriptError as error:
             raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         finally:
-            if asked != answered:
+            if under_way:
                 # The next command would read an answer that nobody waits for any more.
                 self.close()
 

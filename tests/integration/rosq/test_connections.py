@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import EnqueueOutcome, NewJob, Queue, RedisSettings
+from rosq import EnqueueOutcome, NewJob, Queue, RedisSettings, ServerUnreachable
 from tests.integration.rosq.proxy import swallowing_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import redis
 
     from tests.servers import EmbeddedRedis, RedisServer
@@ -140,11 +143,31 @@ def test_scripts_that_the_server_forgot_between_two_calls_are_told_again(
 def test_a_wire_whose_many_answers_were_left_unread_starts_anew(queue: Queue) -> None:
     queue.enqueue({}, job_id="1")
     wire = queue.make_wire("test")
-    calls = [queue._make_enqueue_call([(job, "{}")]) for job in many(5)]
+    calls = [queue._make_enqueue_call([job], ["{}"]) for job in many(5)]
     answers = wire.run_each(queue._enqueue_step, calls)
     next(answers)
     next(answers)
     answers.close()
 
+    assert wire.call("PING") == "PONG"
+    wire.close()
+
+
+def test_an_answer_that_came_is_told_although_the_next_call_cant_be_sent(queue: Queue) -> None:
+    queue.enqueue({}, job_id="1")
+    wire = queue.make_wire("test")
+
+    def make_calls() -> Iterator[Any]:
+        for number, job in enumerate(many(5)):
+            if number == 3:
+                assert wire._line is not None
+                wire._line._socket.shutdown(socket.SHUT_WR)
+            yield queue._make_enqueue_call([job], ["{}"])
+
+    answers = wire.run_each(queue._enqueue_step, make_calls())
+
+    assert [next(answers), next(answers)] == [[1, "waiting"], [0, "waiting"]]
+    with pytest.raises(ServerUnreachable):
+        next(answers)
     assert wire.call("PING") == "PONG"
     wire.close()

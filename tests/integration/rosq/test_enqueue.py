@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import redis
 
 LONG = {"text": "x" * 300}
+_HOLDS_ITSELF: dict[str, Any] = {}
+_HOLDS_ITSELF["x"] = _HOLDS_ITSELF
 
 
 def new(job_id: str = "1", data: Any = None, **options: Any) -> NewJob:
@@ -97,6 +99,27 @@ def test_many_jobs_are_answered_in_their_order_and_a_repeated_id_within_the_call
     assert len(queue.find_jobs(str(number) for number in range(250))) == 250
 
 
+@pytest.mark.parametrize("is_one_there", [False, True])
+def test_an_id_that_comes_again_within_one_call_is_compared_with_the_first(
+    queue: Queue, client: redis.Redis, is_one_there: bool
+) -> None:
+    # Given that another job of the call exists already, or that none does: the script looks in two ways
+    if is_one_there:
+        queue.enqueue({}, job_id="there")
+    jobs = [new("1"), new("there", {}), new("1"), new("1", {"order_id": 2}), new("1", LONG), new("later", delay_s=60)]
+
+    # When one call has an id several times
+    answers = queue.enqueue_many([*jobs, new("later", delay_s=60)])
+
+    # Then only the first of them is a job
+    created, duplicate, conflict = EnqueueOutcome.CREATED, EnqueueOutcome.DUPLICATE, EnqueueOutcome.CONFLICT
+    there = duplicate if is_one_there else created
+    assert [answer.outcome for answer in answers] == [created, there, duplicate, conflict, conflict, created, duplicate]
+    assert [answer.state for answer in answers] == [JobState.WAITING] * 5 + [JobState.DELAYED] * 2
+    assert client.xlen(queue.keys.lane("main")) == 2
+    assert client.zcard(queue.keys.delayed) == 1
+
+
 def test_one_of_many_being_wrong_writes_nothing(queue: Queue) -> None:
     with pytest.raises(InvalidName):
         queue.enqueue_many([new("1"), new("2", lane="a lane")])
@@ -109,9 +132,11 @@ def test_one_of_many_being_wrong_writes_nothing(queue: Queue) -> None:
     [
         new(data={"x": object()}),
         new(data={"x": math.nan}),
+        new(data=_HOLDS_ITSELF),
         new(data={"x": "x" * 70_000}),
         new(delay_s=-1),
         new(delay_s=math.inf),
+        new(delay_s=1e306),
         new(fence_floor=2**53),
         new(fence_floor=-1),
     ],
