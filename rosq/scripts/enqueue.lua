@@ -93,7 +93,9 @@ for n = 1, job_count do
     if written then
       written[job] = true
     end
-    ids[created] = job_count <= FEW and job_id or nil
+    if job_count <= FEW then
+      ids[created] = job_id
+    end
     result[2 * n - 1] = 1
   end
   result[2 * n] = state
