@@ -70,9 +70,11 @@ def pack(job: NewJob, max_bytes: int) -> str:
         raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
     if job.name or job.headers or job.run_timeout_s is not None:
         text = f"{_encode(_options_of(job))}\n{text}"
-    size = len(text)
-    # No letter takes more than four bytes.
-    if size * 4 > max_bytes and (size := len(text.encode())) > max_bytes:
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError as error:
+        raise errors.InvalidData(f"Job {job.job_id}: no UTF-8 can be made of what it carries: {error}.") from error
+    if size > max_bytes:
         raise errors.InvalidData(
             f"Job {job.job_id}: its data take {size} bytes, {max_bytes} are allowed. "
             "Store them elsewhere and put a pointer into the job."

@@ -133,6 +133,8 @@ def test_one_of_many_being_wrong_writes_nothing(queue: Queue) -> None:
         new(data={"x": object()}),
         new(data={"x": math.nan}),
         new(data=_HOLDS_ITSELF),
+        new(data={"x": "half a letter: \ud83d"}),
+        new(headers={"x": "\ud83d"}),
         new(data={"x": "x" * 70_000}),
         new(delay_s=-1),
         new(delay_s=math.inf),
