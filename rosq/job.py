@@ -56,9 +56,11 @@ class ReopenOutcome(enum.StrEnum):
     LIVE = "live"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen as the others are: to set the fields of a frozen one takes Python 0.75 µs in place of 0.2, of the two that
+# a job of `enqueue_many` takes before anything can be sent.
+@dataclasses.dataclass(slots=True, kw_only=True)
 class NewJob:
-    """A job to be put on the queue."""
+    """A job to be put on the queue. Leave it alone while it is being put there."""
 
     job_id: str
     data: JobData
