@@ -121,7 +121,7 @@ def test_a_profile_accounts_for_the_scripts_time(make_runner: Callable[[str], Ru
     enqueue, drain = profile(make_runner(ROSQ), 200)
 
     for step in (enqueue, drain):
-        # The server's CPU time isn't compared: scripts are timed by the clock, which runs on while others have the core.
+        # Not compared with the CPU time: scripts are timed by the clock, which runs on while others have the core.
         assert 0 < step.called_us < step.script_us
         assert step.server_us > 0
     assert any("consumer.py" in share.what for share in drain.modules)
