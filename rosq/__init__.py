@@ -34,6 +34,7 @@ from rosq.history import DeliveryOutcome, DeliveryRecord
 from rosq.hooks import Hook
 from rosq.job import (
     Enqueued,
+    EnqueuedMany,
     EnqueueOutcome,
     Job,
     JobState,
@@ -60,6 +61,7 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "Cancelled",
     "EnqueueOutcome",
     "Enqueued",
+    "EnqueuedMany",
     "Event",
     "Job",
     "JobState",

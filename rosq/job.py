@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 from rosq.keys import MAIN_LANE
 
@@ -87,6 +88,41 @@ class Enqueued:
     outcome: EnqueueOutcome
     #: Where the job stands now: of a duplicate or conflict, where the existing one stands.
     state: JobState
+
+
+class EnqueuedMany(Sequence[Enqueued]):
+    """The answers to an `enqueue_many`, in the order of the jobs.
+
+    Each is made when it is looked at: of thousands most callers look at few, and as many objects at a time make Python
+    look through all of its memory for what can be given back. Equal to any sequence of the same answers.
+    """
+
+    __slots__ = ("_job_ids", "_outcomes", "_states")
+
+    def __init__(self, job_ids: list[str], outcomes: list[EnqueueOutcome], states: list[JobState]) -> None:
+        self._job_ids = job_ids
+        self._outcomes = outcomes
+        self._states = states
+
+    def __len__(self) -> int:
+        return len(self._job_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Enqueued: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> EnqueuedMany: ...
+
+    def __getitem__(self, index: int | slice) -> Enqueued | EnqueuedMany:
+        if isinstance(index, slice):
+            return EnqueuedMany(self._job_ids[index], self._outcomes[index], self._states[index])
+        return Enqueued(job_id=self._job_ids[index], outcome=self._outcomes[index], state=self._states[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and [*self] == [*other]
+
+    def __repr__(self) -> str:
+        return repr([*self])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

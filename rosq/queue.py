@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import math
 import threading
@@ -19,7 +18,7 @@ from rosq.consumer import Consumer
 from rosq.finder import find_jobs
 from rosq.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
-from rosq.job import Enqueued, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
+from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
 from rosq.repeating import repeat
 from rosq.settings import QueueSettings, RedisSettings
@@ -51,6 +50,7 @@ _OUTCOMES = {
     1: EnqueueOutcome.CREATED,
     0: EnqueueOutcome.DUPLICATE,
     -1: EnqueueOutcome.CONFLICT,
+    # Until that has been done.
     _LOOK_AGAIN: EnqueueOutcome.CONFLICT,
 }
 #: `JobState(...)` takes seven times as long as a look in here.
@@ -142,10 +142,10 @@ class Queue:
             return self.enqueue_many([job])[0]
         text = self._encode(job)
         code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([job], [text]))
-        answer = _read_enqueued(job, code, state)
-        return self._look_again(job, answer) if code == _LOOK_AGAIN else answer
+        outcome = self._look_again(job) if code == _LOOK_AGAIN else _OUTCOMES[code]
+        return Enqueued(job_id=job_id, outcome=outcome, state=_STATES[state])
 
-    def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
+    def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
 
         An id that exists already, in whatever state, is left as it is and told so. They are written by the hundred: a
@@ -161,32 +161,33 @@ class Queue:
             ServerUnreachable: No answer, or no memory left; ask again.
         """
         if self._hook_calls is not None:
-            return [*self._hook_calls.around_enqueue(EnqueueOperation.ENQUEUE, jobs, self._put)]
+            return self._hook_calls.around_enqueue(EnqueueOperation.ENQUEUE, jobs, self._put)
         return self._put(jobs)
 
-    def _put(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
+    def _put(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         asked = list(jobs)
         texts = [self._encode(job) for job in asked]
-        answers: list[Enqueued] = []
-        unclear: list[int] = []
+        codes: list[int] = []
+        states: list[str] = []
 
         def ask_for_the_rest() -> None:
-            starts = range(len(answers), len(asked), _ENQUEUE_BATCH)
             # Made when they are sent: meanwhile the server has others to do.
             calls = (
                 self._make_enqueue_call(asked[start : start + _ENQUEUE_BATCH], texts[start : start + _ENQUEUE_BATCH])
-                for start in starts
+                for start in range(len(codes), len(asked), _ENQUEUE_BATCH)
             )
             with self._borrow_wire() as wire, contextlib.closing(wire.run_each(self._enqueue_step, calls)) as replies:
-                for start, reply in zip(starts, replies, strict=True):
-                    codes = reply[::2]
-                    unclear.extend(number for number, code in enumerate(codes, start) if code == _LOOK_AGAIN)
-                    answers.extend(map(_read_enqueued, asked[start : start + len(codes)], codes, reply[1::2]))
+                for reply in replies:
+                    codes.extend(reply[::2])
+                    states.extend(reply[1::2])
 
         repeat(ask_for_the_rest)
-        for number in unclear:
-            answers[number] = self._look_again(asked[number], answers[number])
-        return answers
+        outcomes = [_OUTCOMES[code] for code in codes]
+        if _LOOK_AGAIN in codes:
+            for number, code in enumerate(codes):
+                if code == _LOOK_AGAIN:
+                    outcomes[number] = self._look_again(asked[number])
+        return EnqueuedMany([job.job_id for job in asked], outcomes, [_STATES[state] for state in states])
 
     def reopen(self, job: NewJob) -> Reopened:
         """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
@@ -332,12 +333,11 @@ class Queue:
                 args += (number, lanes.index(job.lane) + 1, _when(job), job.fence_floor)
         return script_keys, args
 
-    def _look_again(self, job: NewJob, answer: Enqueued) -> Enqueued:
+    def _look_again(self, job: NewJob) -> EnqueueOutcome:
         # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest is
         # left: a second look compares what counts. A job that has vanished by then was the same as far as anyone can
         # tell.
-        outcome = EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
-        return dataclasses.replace(answer, outcome=outcome)
+        return EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
 
     def _is_same(self, job: NewJob) -> bool:
         existing = self.find_job(job.job_id)
@@ -408,10 +408,6 @@ def _command(client: redis.Redis, *command: str | int) -> Any:
     """Send a command as it is: redis-py's own methods promise bytes or text, whichever was asked for."""
     execute: Callable[..., Any] = client.execute_command
     return execute(*command)
-
-
-def _read_enqueued(job: NewJob, code: int, state: str) -> Enqueued:
-    return Enqueued(job_id=job.job_id, outcome=_OUTCOMES[code], state=_STATES[state])
 
 
 def _when(job: NewJob) -> int | str:

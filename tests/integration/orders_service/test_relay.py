@@ -178,7 +178,7 @@ class CutOff:
         self._queue = queue
         self._database = database
 
-    def enqueue_many(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def enqueue_many(self, jobs: Sequence[NewJob]) -> Sequence[Enqueued]:
         answers = self._queue.enqueue_many(jobs)
         with self._database.connect() as connection:
             connection.execute(

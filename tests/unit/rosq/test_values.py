@@ -13,6 +13,7 @@ import redis.exceptions
 import rosq
 from rosq import errors, script
 from rosq.events import Event
+from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState
 from rosq.keys import Keys, check_name
 from rosq.retry import RetryPolicy
 from rosq.script import Code
@@ -235,3 +236,22 @@ def test_every_outcome_has_its_script() -> None:
 def test_every_exported_name_exists_and_every_public_class_is_documented() -> None:
     for name in rosq.__all__:
         assert getattr(rosq, name).__doc__, name
+
+
+def test_the_answers_to_many_jobs_are_a_sequence_like_any_other() -> None:
+    ids = ["a", "b", "c"]
+    outcomes = [EnqueueOutcome.CREATED, EnqueueOutcome.CONFLICT, EnqueueOutcome.DUPLICATE]
+    answers = EnqueuedMany(ids, outcomes, [JobState.WAITING, JobState.ACTIVE, JobState.DELAYED])
+    made = [
+        Enqueued(job_id="a", outcome=EnqueueOutcome.CREATED, state=JobState.WAITING),
+        Enqueued(job_id="b", outcome=EnqueueOutcome.CONFLICT, state=JobState.ACTIVE),
+        Enqueued(job_id="c", outcome=EnqueueOutcome.DUPLICATE, state=JobState.DELAYED),
+    ]
+
+    assert [*answers] == made
+    assert (len(answers), answers[-1], answers[1:]) == (3, made[2], made[1:])
+    assert answers == made
+    assert answers != made[:2]
+    assert repr(answers) == repr(made)
+    with pytest.raises(IndexError):
+        answers[3]
