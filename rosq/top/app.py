@@ -174,8 +174,10 @@ class TopApp(App[None]):
             self._trouble = f"{kind}  {told.found} Trying again."
         else:
             self._trouble, self._last = None, told.found
-            # Of several queues none is chosen; of one it is that one.
-            self._wanted = told.found.wanted
+            if told.found.wanted != self._wanted:
+                # Of several queues none is chosen; of one it is that one.
+                self._wanted = told.found.wanted
+                self._poller.look_at(self._wanted)
             listing = told.found.listing
             self._table.show(tuple(listing.columns), list(listing.rows))
         self._draw()

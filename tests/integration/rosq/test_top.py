@@ -135,6 +135,14 @@ def test_of_several_queues_one_is_chosen(own_redis: EmbeddedRedis) -> None:
         terminal.wait_for("orders-0", "orders-1")
 
 
+def test_the_only_queue_is_looked_at_again_and_again(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
+    own_queue.enqueue({}, job_id="one")
+    with open_top(own_redis) as terminal:
+        terminal.wait_for(f"queue {own_queue.name}", "waiting 1")
+        own_queue.enqueue({}, job_id="two")
+        terminal.wait_for("waiting 2")
+
+
 def test_it_says_that_the_server_is_away_and_comes_back(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
     own_queue.enqueue({}, job_id="one")
     with open_top(own_redis, own_queue.name) as terminal:
