@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq import errors
+from rosq.inspect.damage import QueueDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,12 @@ class WrongUse(Failed):
     exit_code = EXIT_USAGE
 
 
+class Damaged(Failed):
+    """The queue can't be looked at."""
+
+    exit_code = EXIT_INCONSISTENT
+
+
 class Unreachable(Failed):
     """The server gives no answer."""
 
@@ -51,6 +58,8 @@ def to_failure(error: errors.RosqError) -> Failed:
         return Unreachable(str(error))
     if isinstance(error, errors.InvalidName | errors.InvalidSettings):
         return WrongUse(str(error))
+    if isinstance(error, QueueDamaged):
+        return Damaged(str(error))
     return Failed(str(error))
 
 

@@ -7,11 +7,16 @@ import click
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Target
 from rosq.commands.output import Output, output_options, show
 from rosq.inspect import draw_views
+from rosq.inspect.bounds import DOCTOR_SCAN
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option(
-    "--scan", type=click.IntRange(1), default=20_000, show_default=True, help="Look at so many keys of a kind at most."
+    "--scan",
+    type=click.IntRange(1),
+    default=DOCTOR_SCAN,
+    show_default=True,
+    help="Look at so many keys of a kind at most.",
 )
 @output_options
 @click.pass_obj

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq.commands.context import EXIT_CODES, EXIT_LIMIT, Target
+from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, EXIT_LIMIT, Target
 from rosq.commands.output import Output, output_options, show
 from rosq.inspect import draw_overview
 
@@ -21,12 +21,18 @@ _MAX_QUEUES = 50
 @output_options
 @click.pass_obj
 def queues(target: Target, output: Output) -> None:
-    """List the queues of this server."""
+    """List the queues of this server.
+
+    One that is damaged (a key of it is of another type than rosq's) is named as such, and exits with 4.
+    """
 
     def look(inspector: Inspector, _: str) -> QueuesView:
         return inspector.look_at_all(limit=_MAX_QUEUES)
 
-    show(target, output, look, draw_overview.draw_queues, needs_queue=False)
+    def exit_code(view: QueuesView) -> int:
+        return EXIT_INCONSISTENT if view.damaged else 0
+
+    show(target, output, look, draw_overview.draw_queues, exit_code, needs_queue=False)
 
 
 @click.command(epilog=EXIT_CODES)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq import errors
 from rosq.fitness import OLDEST_VERSION
 from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
+from rosq.inspect.damage import find_damage, is_wrong_type, tell_of_unnamed
 from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
 from rosq.inspect.server_check import ServerCheck
-from rosq.inspect.view import View
+from rosq.inspect.view import View, at, server_now
 from rosq.inspect.words import duration
 
 if TYPE_CHECKING:
@@ -62,13 +64,41 @@ class Doctor:
             ServerUnfit: A newer rosq has written the queue.
         """
         self._info = self._client.info("everything")
-        overview = overviews.look(self._client, self._keys, self._address)
+        now_s = server_now(self._client)
         self._check_version()
         self._check_eviction()
         self._check_memory()
         self._check_persistence()
         self._check_replication()
         self._check_latency()
+        is_inconsistent = self._examine_queue()
+        levels = {finding.level for finding in self._findings}
+        return Diagnosis(
+            view="doctor",
+            queue=self._keys.queue,
+            seen_at=at(now_s),
+            verdict="ERRORS" if ERROR in levels else "WARNINGS" if WARNING in levels else "OK",
+            findings=self._findings,
+            is_inconsistent=is_inconsistent,
+        )
+
+    def _examine_queue(self) -> bool:
+        """Look at all that is the queue's; True if an invariant is broken."""
+        damage = find_damage(self._client, self._keys)
+        if damage:
+            self._findings += damage
+            self._add(NOTE, "keys", "Nothing else of the queue was looked at, since such a key is in the way.")
+            return True
+        try:
+            return self._check_sound_queue()
+        except (redis_errors.ResponseError, errors.ScriptFailed) as error:
+            if not is_wrong_type(error):
+                raise
+            self._findings.append(tell_of_unnamed(self._keys))
+            return True
+
+    def _check_sound_queue(self) -> bool:
+        overview = overviews.look(self._client, self._keys, self._address)
         self._check_clock(overview.seen_at.timestamp())
         self._findings += ServerCheck(self._client, self._keys, self._info, overview).run()
         if not (overview.enqueued_total or overview.lane_count or overview.worker_count):
@@ -76,16 +106,7 @@ class Doctor:
             self._add(WARNING, "queue", seen, "Check the name: `rosq inspect queues` lists those that are there.")
         self._check_workers(overview)
         self._check_queue(overview)
-        is_broken = self._check_keys()
-        levels = {finding.level for finding in self._findings}
-        return Diagnosis(
-            view="doctor",
-            queue=self._keys.queue,
-            seen_at=overview.seen_at,
-            verdict="ERRORS" if ERROR in levels else "WARNINGS" if WARNING in levels else "OK",
-            findings=self._findings,
-            is_inconsistent=is_broken or bool(overview.inconsistencies),
-        )
+        return self._check_keys() or bool(overview.inconsistencies)
 
     def _add(self, level: str, subject: str, seen: str, advice: str | None = None) -> None:
         self._findings.append(Finding(level=level, subject=subject, seen=seen, advice=advice))

@@ -19,6 +19,9 @@ STATE_STYLES = {
     "cancelled": "dim",
     "forgotten": "dim",
 }
+LEVEL_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
+#: Of a queue that can't be looked at, in the list of all.
+DAMAGED = Text("DAMAGED: run rosq doctor", "bold red")
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[str] = ()) -> Table:

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw import heading, make_table
+from rosq.inspect.draw import DAMAGED, heading, make_table
 from rosq.inspect.words import duration, shown, stamp
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def draw_queues(view: QueuesView) -> RenderableType:
     """Draw all queues of a server, one a line."""
     columns = ["queue", "verdict", "waiting", "active", "delayed", "completed", "failed", "cancelled"]
     columns += ["oldest waiting", "workers"]
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (
             each.queue,
             Text("PAUSED" if each.pause else each.verdict, "green" if each.verdict == "OK" else "red"),
@@ -130,9 +130,14 @@ def draw_queues(view: QueuesView) -> RenderableType:
         )
         for each in view.queues
     ]
+    rows += [(each.queue, DAMAGED, *("–" for _ in columns[2:])) for each in view.damaged]
     if not rows:
         return Text("There is no queue on this Redis yet: it comes into being with its first job.")
-    return Group(heading("Queues", shown(len(rows), view.count)), make_table(columns, rows, right=columns[2:]))
+    return Group(
+        heading("Queues", shown(len(rows), view.count)),
+        make_table(columns, sorted(rows, key=lambda row: str(row[0])), right=columns[2:]),
+        *(Text(problem, "red") for each in view.damaged for problem in each.problems),
+    )
 
 
 def _title(overview: Overview) -> Text:

@@ -12,6 +12,7 @@ from redis import exceptions as redis_errors
 from rosq import errors, fitness, registry
 from rosq.client import make_client
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
+from rosq.inspect.damage import QueueDamaged, is_wrong_type
 from rosq.inspect.view import at, server_now
 from rosq.keys import QUEUES, Keys, check_name
 
@@ -44,6 +45,7 @@ class Inspector:
     Raises:
         ServerUnreachable: From every method: Redis gives no answer, or refuses this client.
         ServerUnfit: From those that read a queue: a newer rosq has written it.
+        QueueDamaged: From those too, but for `examine`: a key of it is of another type than rosq's.
     """
 
     def __init__(self, redis_settings: RedisSettings) -> None:
@@ -102,13 +104,18 @@ class Inspector:
         return self._look_at(queue, lambda client, keys: overview.look(client, keys, self._settings.address))
 
     def look_at_all(self, limit: int) -> QueuesView:
-        """Return how every queue of the server stands."""
-        from rosq.inspect.overview import QueuesView
+        """Return how every queue of the server stands; a damaged one hides no other."""
+        from rosq.inspect.overview import DamagedQueue, QueuesView
 
         names = self.list_queues()
-        views = [self.look(name) for name in names[:limit]]
-        now_s = self._ask(server_now)
-        return QueuesView(view="queues", queue="", seen_at=at(now_s), queues=views, count=len(names))
+        views, damaged = [], []
+        for name in names[:limit]:
+            try:
+                views.append(self.look(name))
+            except QueueDamaged as error:
+                damaged.append(DamagedQueue(queue=name, verdict="DAMAGED", problems=[str(error)]))
+        seen_at = at(self._ask(server_now))
+        return QueuesView(view="queues", queue="", seen_at=seen_at, queues=views, damaged=damaged, count=len(names))
 
     def view_job(
         self,
@@ -230,7 +237,12 @@ class Inspector:
             fitness.check_schema(None if version is None else str(version), keys)
             return look(client, keys)
 
-        return self._ask(ask, keys.meta)
+        try:
+            return self._ask(ask, keys.meta)
+        except errors.ScriptFailed as error:
+            if is_wrong_type(error):
+                raise QueueDamaged(queue) from error
+            raise
 
     def _ask(self, ask: Callable[[redis.Redis], T], key: str = QUEUES) -> T:
         """Ask the server that has a key, and translate what goes wrong."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from redis import exceptions as redis_errors
+
 from rosq import fitness
-from rosq.finder import is_after, last_delivered
+from rosq.finder import is_after, is_missing, last_delivered
+from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
+from rosq.inspect.damage import is_wrong_type
 from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, server_now
@@ -19,9 +23,6 @@ if TYPE_CHECKING:
 
     from rosq.inspect.pause import Pause
 
-#: Lanes and workers that are looked at; the counts say when there are more.
-MAX_LANES = 200
-MAX_WORKERS = 200
 #: Lanes that one transaction looks at: it must not hold up the server.
 _LANES_AT_ONCE = 20
 
@@ -102,10 +103,24 @@ class Overview(View):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedQueue:
+    """A queue that can't be looked at."""
+
+    queue: str
+    #: DAMAGED.
+    verdict: str
+    #: What is wrong and what to do, one sentence each.
+    problems: list[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QueuesView(View):
     """What `rosq inspect queues` shows; its own `queue` is empty."""
 
     queues: list[Overview]
+    #: Those with a key of another type than rosq's: they can't be looked at, and aren't among `queues`.
+    damaged: list[DamagedQueue]
+    #: How many there are, damaged ones too; those shown may be fewer.
     count: int
 
 
@@ -234,8 +249,11 @@ class _Look:
             pipe.xinfo_groups(stream)
             pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
             pipe.xrange(stream, "-", "+", count=1)
-        # A lane without entries may have no key, and one that nobody read yet no group.
         answers = pipe.execute(raise_on_error=False)
+        for answer in answers:
+            # A lane without entries may have no key, and one that nobody read yet no group.
+            if isinstance(answer, redis_errors.ResponseError) and not is_missing(answer):
+                raise answer
         seen = []
         for number, name in enumerate(names):
             length, groups, pending, first = answers[4 * number : 4 * number + 4]
@@ -282,9 +300,17 @@ class _Look:
         names = ["entry_id", "state", "attempts", "started_at_ms", "lease_until_ms", "worker"]
         for _, _, job_id in known:
             pipe.hmget(self._keys.job(job_id), names)
-        for (lane, entry, job_id), values in zip(known, pipe.execute(), strict=True):
-            found = dict(zip(names, values, strict=True))
+        for (lane, entry, job_id), values in zip(known, pipe.execute(raise_on_error=False), strict=True):
             entry_id, consumer = entry["message_id"], entry["consumer"]
+            if isinstance(values, Exception):
+                if not is_wrong_type(values):
+                    raise values
+                self._inconsistencies.append(
+                    f"Entry {entry_id} of lane {lane} names job {job_id}, whose key is of another type than rosq's: "
+                    "something else wrote it. `rosq doctor` says more."
+                )
+                continue
+            found = dict(zip(names, values, strict=True))
             if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
                 self._inconsistencies.append(
                     f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it. "
