@@ -14,6 +14,7 @@ from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.output import Output, leave_pipe, output_options, show
 from rosq.events import Event
 from rosq.inspect import draw_views
+from rosq.inspect.history import STEPS_S
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.tail import EventFilter, Tail
 from rosq.inspect.view import JSON_VERSION, to_plain
@@ -25,19 +26,16 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option(
-    "--step", type=click.Choice(["minute", "hour", "day"]), default="day", show_default=True, help="Count by this."
-)
+@click.option("--step", type=click.Choice(list(STEPS_S)), default="day", show_default=True, help="Count by this.")
 @click.option("--steps", type=click.IntRange(1, 400), default=10, show_default=True, help="How many of them.")
 @output_options
 @click.pass_obj
 def history(target: Target, output: Output, step: str, steps: int) -> None:
     """Count what finished by minute, hour or day (UTC), as far as finished jobs are kept."""
-    step_s = {"minute": 60.0, "hour": 3_600.0, "day": 86_400.0}[step]
     show(
         target,
         output,
-        lambda inspector, queue: inspector.view_history(queue, step_s=step_s, steps=steps),
+        lambda inspector, queue: inspector.view_history(queue, step_s=STEPS_S[step], steps=steps),
         draw_views.draw_history,
     )
 

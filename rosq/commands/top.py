@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def top(target: Target, refresh_s: float, no_color: bool, zone: tzinfo | None) -> None:
-    """See the queue on a screen that stays: queues, jobs by state, workers, lanes, errors, events, one job explained.
+    """See the queue on a screen that stays: queues, jobs by state, workers, lanes, what is pending, errors, events,
+    history by minute, hour and day, the doctor's findings with what to do, one job explained.
 
     It only reads. Arrows or j and k move, Enter opens, Esc goes back, / filters, ? lists all keys, q or Ctrl-C ends. It
-    stands outages of Redis: it says so, and comes back. It needs a terminal.
+    stands outages of Redis: it says so, and comes back. The doctor examines on entering his page and by the key r only.
+    It needs a terminal.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
         raise WrongUse("`rosq top` needs a terminal. Elsewhere use `rosq inspect --watch`, or `--json` for a program.")

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from rosq.inspect.draw import heading, make_table, state_text
+from rosq.inspect.draw import LEVEL_STYLES, heading, make_table, state_text
+from rosq.inspect.finding import LEVELS
 from rosq.inspect.words import duration, in_zone, moment, shown, stamp, zone_name
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rosq.inspect.tail import EventsView
     from rosq.inspect.timeline import EventView
 
-_LEVEL_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
 _VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
 
@@ -222,10 +222,9 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
     style = {"OK": "bold green", "WARNINGS": "bold yellow", "ERRORS": "bold red"}[view.verdict]
     title = Text.assemble((view.verdict, style), "  queue ", (view.queue, "bold"))
     title.append(f"  {stamp(view.seen_at)}", "dim")
-    order = ["error", "warning", "note", "ok"]
     parts: list[RenderableType] = [title]
-    for each in sorted(view.findings, key=lambda finding: order.index(finding.level)):
-        text = Text(f"{each.level:<8}", _LEVEL_STYLES[each.level])
+    for each in sorted(view.findings, key=lambda finding: LEVELS.index(finding.level)):
+        text = Text(f"{each.level:<8}", LEVEL_STYLES[each.level])
         text.append(f"{each.subject:<13}", "default not bold")
         text.append(each.seen, "default not bold")
         parts.append(text)
@@ -236,8 +235,27 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
 
 def draw_history(view: History) -> RenderableType:
     """Draw what finished, step by step."""
+    totals = (
+        f"ever: {view.enqueued_total:,} enqueued, {view.reopened_total:,} reopened, "
+        f"{view.completed_total:,} completed, {view.failed_total:,} failed, {view.cancelled_total:,} cancelled"
+    )
+    parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
+    columns = history_columns()
+    parts.append(make_table(columns, list_history_rows(view), right=columns[1:4]))
+    if not all(step.is_whole for step in view.steps):
+        parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
+    return Group(*parts)
+
+
+def history_columns() -> list[str]:
+    """The columns of `list_history_rows`."""
+    return [f"from ({zone_name()})", "completed", "failed", "cancelled", ""]
+
+
+def list_history_rows(view: History) -> list[tuple[str | Text, ...]]:
+    """A row for each step: when it began, what finished in it, and a bar of all that did."""
     most = max((_finished(step) for step in view.steps), default=0)
-    rows = [
+    return [
         (
             f"{in_zone(step.begins_at):%Y-%m-%d %H:%M}",
             f"{step.completed:,}" + ("" if step.is_whole else "+"),
@@ -247,16 +265,6 @@ def draw_history(view: History) -> RenderableType:
         )
         for step in view.steps
     ]
-    totals = (
-        f"ever: {view.enqueued_total:,} enqueued, {view.reopened_total:,} reopened, "
-        f"{view.completed_total:,} completed, {view.failed_total:,} failed, {view.cancelled_total:,} cancelled"
-    )
-    parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
-    columns = [f"from ({zone_name()})", "completed", "failed", "cancelled", ""]
-    parts.append(make_table(columns, rows, right=columns[1:4]))
-    if not all(step.is_whole for step in view.steps):
-        parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
-    return Group(*parts)
 
 
 def _finished(step: Step) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
+#: What needs doing first comes first.
+LEVELS = (ERROR, WARNING, NOTE, OK)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rosq.inspect.view import View, at, server_now
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from rosq.keys import Keys
+
+#: The steps that can be counted by, in seconds.
+STEPS_S: Mapping[str, float] = {"minute": 60.0, "hour": 3_600.0, "day": 86_400.0}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import dataclasses
 import signal
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding
@@ -15,9 +16,11 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
 from rosq import errors
+from rosq.inspect.damage import QueueDamaged
+from rosq.inspect.history import STEPS_S
 from rosq.inspect.sources import LISTED
 from rosq.inspect.words import duration, stamp
-from rosq.top.glance import Glance, Page, Row, Wanted
+from rosq.top.glance import Glance, Listing, Page, Row, Wanted
 from rosq.top.poller import Poller
 from rosq.top.screens import HelpScreen, JobScreen
 
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 _PACES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: Problems that the head names.
 _MAX_PROBLEMS = 3
+_STEPS = list(STEPS_S)
+#: A folded column isn't narrower than this, even if the right of it is off the screen.
+_MIN_FOLDED = 20
+_SCROLLBAR = 2
+_NOTHING = Listing(columns=(), rows=(), note="")
 
 
 class Told(Message):
@@ -53,37 +61,58 @@ class Table(DataTable["str | Text"]):
         Binding("k", "cursor_up", show=False),
         Binding("g", "scroll_top", show=False),
         Binding("G", "scroll_bottom", show=False),
-        # They belong to the states, not to the columns.
+        # They belong to the states, and to the steps of the history, not to the columns.
         Binding("left,h", "app.turn(-1)", show=False),
         Binding("right,l", "app.turn(1)", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False)
-        self._shown: list[Row] = []
-        self._columns: tuple[str, ...] = ()
+        self._listing = _NOTHING
+        self._columns: list[tuple[str, int | None]] = []
 
     @property
     def current(self) -> Row | None:
         """The row under the cursor."""
-        return self._shown[self.cursor_row] if 0 <= self.cursor_row < len(self._shown) else None
+        rows = self._listing.rows
+        return rows[self.cursor_row] if 0 <= self.cursor_row < len(rows) else None
 
-    def show(self, columns: tuple[str, ...], rows: list[Row]) -> None:
+    def show(self, listing: Listing) -> None:
         """Put other rows in the place of those that are shown."""
-        current, scroll_y = self.current, self.scroll_y
+        current, scroll_y, rows = self.current, self.scroll_y, listing.rows
+        columns = self._measure(listing)
         is_same = columns == self._columns
         self.clear(columns=not is_same)
         if not is_same:
             self._columns = columns
-            self.add_columns(*columns)
+            for name, width in columns:
+                self.add_column(name, width=width)
         for row in rows:
             # An id is data: nothing in it is markup.
-            self.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row.cells))
-        self._shown = rows
+            cells = (cell if isinstance(cell, Text) else Text(cell) for cell in row.cells)
+            self.add_row(*cells, height=None if listing.is_folded else 1)
+        self._listing = listing
         place = next((number for number, row in enumerate(rows) if current and row.key == current.key), 0)
         self.cursor_coordinate = Coordinate(place, 0)
         if is_same:
             self.scroll_to(y=scroll_y, animate=False)
+
+    def on_resize(self) -> None:
+        """Fold to the new width."""
+        if self._listing.is_folded:
+            self.show(self._listing)
+
+    def _measure(self, listing: Listing) -> list[tuple[str, int | None]]:
+        """The columns with their widths; None is as wide as what is in it."""
+        columns: list[tuple[str, int | None]] = [(name, None) for name in listing.columns]
+        if listing.is_folded:
+            wide = [
+                max(cell_len(text) for text in (name, *(str(row.cells[number]) for row in listing.rows)))
+                for number, (name, _) in enumerate(columns[:-1])
+            ]
+            taken = sum(wide) + 2 * self.cell_padding * len(columns) + _SCROLLBAR
+            columns[-1] = (columns[-1][0], max(self.size.width - taken, _MIN_FOLDED))
+        return columns
 
 
 class TopApp(App[None]):
@@ -98,7 +127,7 @@ class TopApp(App[None]):
     CSS = """
     Screen { background: ansi_default; }
     .head { height: auto; }
-    #pages { height: 1; }
+    #pages { height: auto; }
     Table { height: 1fr; background: ansi_default; }
     #filter { height: 1; border: none; padding: 0; }
     #foot { height: 1; text-style: dim; }
@@ -129,6 +158,8 @@ class TopApp(App[None]):
         page = Page.QUEUES if queue is None else Page.JOBS
         self._wanted = Wanted(page=page, queue=queue)
         self._past: list[Wanted] = []
+        #: How many the doctor was asked for.
+        self._examinations = 0
         self._last: Glance | None = None
         self._trouble: str | None = None
         self._poller = Poller(inspector, self._wanted, self._tell, every_s=refresh_s)
@@ -170,16 +201,14 @@ class TopApp(App[None]):
         if told.wanted != self._wanted:
             return
         if isinstance(told.found, errors.RosqError):
-            kind = "UNREACHABLE" if isinstance(told.found, errors.ServerUnreachable) else "FAILED"
-            self._trouble = f"{kind}  {told.found} Trying again."
+            self._trouble = _say_trouble(told.found)
         else:
             self._trouble, self._last = None, told.found
             if told.found.wanted != self._wanted:
                 # Of several queues none is chosen; of one it is that one.
                 self._wanted = told.found.wanted
                 self._poller.look_at(self._wanted)
-            listing = told.found.listing
-            self._table.show(tuple(listing.columns), list(listing.rows))
+            self._table.show(told.found.listing)
         self._draw()
 
     def _draw(self) -> None:
@@ -200,6 +229,10 @@ class TopApp(App[None]):
         if self._last is None:
             return Text(f"rosq top  {self._address}  looking …", "dim")
         overview = self._last.overview
+        if overview is None and self._last.wanted.queue is not None:
+            damaged = Text.assemble(("DAMAGED", "bold red"), "  queue ", (self._last.wanted.queue, "bold"))
+            damaged.append(f"  {self._address}", "dim")
+            return damaged.append("\n  A key of it is of another type than rosq's: page 9, doctor, says which.", "red")
         if overview is None:
             return Text.assemble(("rosq top", "bold"), f"  {self._address}  choose a queue")
         style = "bold green" if overview.verdict == "OK" else "bold red"
@@ -222,16 +255,20 @@ class TopApp(App[None]):
     def _draw_pages(self) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis")
         for number, page in enumerate(Page, start=1):
-            text.append(f" {number} {page} ", "reverse" if page is self._wanted.page else "dim")
-            text.append(" ")
-        if self._wanted.page is Page.JOBS:
-            text.append("  ")
-            for state in LISTED:
-                text.append(f" {state} ", "reverse" if state is self._wanted.state else "dim")
+            text.append(" " if number > 1 else "")
+            text.append(f"{number} {page}", "reverse" if page is self._wanted.page else "dim")
+        choices, chosen = {
+            Page.JOBS: (LISTED, self._wanted.state),
+            Page.HISTORY: (_STEPS, self._wanted.step),
+        }.get(self._wanted.page, ((), None))
+        text.append("\n" if choices else "")
+        for each in choices:
+            text.append(f" {each} ", "reverse" if each == chosen else "dim")
         return text
 
     def _draw_foot(self) -> Text:
-        parts = [self._last.listing.note] if self._last is not None else []
+        is_shown = self._last is not None and _subject_of(self._last.wanted) == _subject_of(self._wanted)
+        parts = [self._last.listing.note] if self._last is not None and is_shown else []
         if self._wanted.filter:
             parts.append(f"filter: {self._wanted.filter}")
         parts.append("standing still" if self._is_still else f"every {self._refresh_s:g} s")
@@ -241,13 +278,18 @@ class TopApp(App[None]):
     # -- what the keys do ----------------------------------------------------------------------------------------------
 
     def _go(self, wanted: Wanted, *, is_back: bool = False) -> None:
+        if wanted.page is Page.DOCTOR:
+            # He examines on entering only.
+            if (self._wanted.page, self._wanted.queue) != (Page.DOCTOR, wanted.queue):
+                self._examinations += 1
+            wanted = dataclasses.replace(wanted, examination=self._examinations)
         if wanted == self._wanted:
             return
         if not is_back:
             self._past.append(self._wanted)
-        if (wanted.page, wanted.queue, wanted.state) != (self._wanted.page, self._wanted.queue, self._wanted.state):
+        if _subject_of(wanted) != _subject_of(self._wanted):
             # Rows of another page mustn't stand under this one's name, however long the look takes.
-            self._table.show((), [])
+            self._table.show(_NOTHING)
         self._wanted = wanted
         self._poller.look_at(wanted)
         self._draw()
@@ -287,10 +329,13 @@ class TopApp(App[None]):
         self.action_page(pages[(pages.index(self._wanted.page) + step) % len(pages)])
 
     def action_turn(self, step: int) -> None:
-        """Of the jobs: go to the state beside this one."""
+        """Of the jobs: go to the state beside this one. Of the history: count by the step beside this one."""
         if self._wanted.page is Page.JOBS:
             number = (LISTED.index(self._wanted.state) + step) % len(LISTED)
             self._go(dataclasses.replace(self._wanted, state=LISTED[number]), is_back=True)
+        elif self._wanted.page is Page.HISTORY:
+            number = (_STEPS.index(self._wanted.step) + step) % len(_STEPS)
+            self._go(dataclasses.replace(self._wanted, step=_STEPS[number]), is_back=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key means an action now: while a filter is typed, `/` is a letter; else Enter opens a row."""
@@ -318,7 +363,10 @@ class TopApp(App[None]):
             self._go(dataclasses.replace(self._wanted, filter=changed.value), is_back=True)
 
     def action_look(self) -> None:
-        """Look again now."""
+        """Look again now; on the doctor's page, let him examine anew."""
+        if self._wanted.page is Page.DOCTOR:
+            self._examinations += 1
+            self._wanted = dataclasses.replace(self._wanted, examination=self._examinations)
         self._poller.look_at(self._wanted)
         self.refresh(repaint=True, layout=True)
 
@@ -339,3 +387,14 @@ class TopApp(App[None]):
         """Say what the keys do."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
+
+
+def _say_trouble(error: errors.RosqError) -> str:
+    if isinstance(error, QueueDamaged):
+        return f"DAMAGED  {error} Here it is page 9."
+    kind = "UNREACHABLE" if isinstance(error, errors.ServerUnreachable) else "FAILED"
+    return f"{kind}  {error} Trying again."
+
+
+def _subject_of(wanted: Wanted) -> tuple[object, ...]:
+    return wanted.page, wanted.queue, wanted.state, wanted.step

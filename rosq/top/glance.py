@@ -28,6 +28,8 @@ class Page(enum.StrEnum):
     PENDING = "pending"
     ERRORS = "errors"
     EVENTS = "events"
+    HISTORY = "history"
+    DOCTOR = "doctor"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,10 @@ class Wanted:
     queue: str | None = None
     #: Of the jobs page.
     state: JobState = JobState.ACTIVE
+    #: Of the history page: what it counts by, a name of `rosq.inspect.history.STEPS_S`.
+    step: str = "minute"
+    #: Of the doctor's page: which examination is meant. Another number is another one.
+    examination: int = 0
     #: Looked for in a row, upper and lower case alike; '' for all.
     filter: str = ""
     #: A job whose details are open.
@@ -64,6 +70,8 @@ class Listing:
     rows: Sequence[Row]
     #: `50 of 1,000,000 shown`.
     note: str
+    #: Whether the last column is folded to the width of the screen, and nothing of it is cut.
+    is_folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,7 @@ class Glance:
     """What one look found."""
 
     wanted: Wanted
-    #: The queue that was looked at; None where none was chosen.
+    #: The queue that was looked at; None where none was chosen, or where it is damaged.
     overview: Overview | None
     listing: Listing
     #: The job whose details are open.

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rosq.inspect.draw import state_text
+from rosq import errors
+from rosq.inspect.damage import QueueDamaged
+from rosq.inspect.draw import DAMAGED, LEVEL_STYLES, state_text
+from rosq.inspect.draw_views import history_columns, list_history_rows
 from rosq.inspect.filters import JobFilter
+from rosq.inspect.finding import LEVELS
+from rosq.inspect.history import STEPS_S
 from rosq.inspect.tail import EventFilter
 from rosq.inspect.words import duration, in_zone, moment, shown
 from rosq.job import JobState
@@ -20,17 +25,22 @@ if TYPE_CHECKING:
 
     from rosq.inspect.inspector import Inspector
     from rosq.inspect.overview import Overview
+    from rosq.top.examiner import Examiner
 
 #: Rows of a page, at most; and jobs that are looked at for those that a filter wants.
 _MAX_ROWS = 200
 _MAX_LOOKED_AT = 2_000
 _MAX_QUEUES = 50
 _MAX_EVENTS = 500
+#: Minutes, hours or days of the history.
+_STEPS = 60
+#: Pages that a queue has whose other pages can't be had, since it is damaged.
+_OF_DAMAGED = (Page.QUEUES, Page.DOCTOR)
 _WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
 _VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
 
-def look(inspector: Inspector, wanted: Wanted) -> Glance:
+def look(inspector: Inspector, examiner: Examiner, wanted: Wanted) -> Glance:
     """Look at what is wanted.
 
     Raises:
@@ -42,14 +52,23 @@ def look(inspector: Inspector, wanted: Wanted) -> Glance:
             wanted = dataclasses.replace(wanted, queue=queues[0])
         else:
             wanted = dataclasses.replace(wanted, page=Page.QUEUES, job_id=None)
-    overview = None if wanted.queue is None else inspector.look(wanted.queue)
+    overview = None
+    if wanted.queue is not None:
+        try:
+            overview = inspector.look(wanted.queue)
+        except QueueDamaged:
+            if wanted.page not in _OF_DAMAGED:
+                raise
     job = None
     if wanted.queue is not None and wanted.job_id is not None:
         job = inspector.view_job(wanted.queue, wanted.job_id)
     pattern = _compile(wanted.filter)
-    if wanted.page is Page.QUEUES or overview is None:
-        listing = _list_queues(inspector, wanted, pattern)
+    if wanted.page is Page.QUEUES:
+        listing = _list_queues(inspector, pattern)
+    elif wanted.page is Page.DOCTOR:
+        listing = _list_findings(examiner, wanted, pattern)
     else:
+        assert overview is not None
         listing = _PAGES[wanted.page](inspector, wanted, overview, pattern)
     return Glance(wanted=wanted, overview=overview, listing=listing, job=job)
 
@@ -69,7 +88,8 @@ def _filtered(columns: list[str], rows: list[Row], pattern: re.Pattern[str] | No
     return Listing(columns=columns, rows=left, note=shown(len(left), count))
 
 
-def _list_queues(inspector: Inspector, wanted: Wanted, pattern: re.Pattern[str] | None) -> Listing:
+def _list_queues(inspector: Inspector, pattern: re.Pattern[str] | None) -> Listing:
+    columns = ["queue", "verdict", "waiting", "active", "delayed", "failed", "completed", "oldest waiting", "workers"]
     view = inspector.look_at_all(limit=_MAX_QUEUES)
     rows = [
         Row(
@@ -89,8 +109,15 @@ def _list_queues(inspector: Inspector, wanted: Wanted, pattern: re.Pattern[str] 
         )
         for each in view.queues
     ]
-    columns = ["queue", "verdict", "waiting", "active", "delayed", "failed", "completed", "oldest waiting", "workers"]
-    return _filtered(columns, rows, pattern, view.count)
+    rows += [
+        Row(
+            key=each.queue,
+            cells=(each.queue, DAMAGED, *("–" for _ in columns[2:])),
+            opens=Wanted(page=Page.DOCTOR, queue=each.queue),
+        )
+        for each in view.damaged
+    ]
+    return _filtered(columns, sorted(rows, key=lambda row: row.key), pattern, view.count)
 
 
 def _list_jobs(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pattern[str] | None) -> Listing:
@@ -231,6 +258,36 @@ def _list_events(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.
     return dataclasses.replace(listing, rows=listing.rows[:_MAX_ROWS])
 
 
+def _list_history(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pattern[str] | None) -> Listing:
+    assert wanted.queue is not None
+    view = inspector.view_history(wanted.queue, step_s=STEPS_S[wanted.step], steps=_STEPS)
+    rows = [
+        Row(key=step.begins_at.isoformat(), cells=cells)
+        for step, cells in zip(view.steps, list_history_rows(view), strict=True)
+    ]
+    listing = _filtered(history_columns(), rows, pattern, len(rows))
+    more = "" if all(step.is_whole for step in view.steps) else "; +: some are forgotten by now"
+    return dataclasses.replace(listing, note=f"{listing.note} {wanted.step}s{more}")
+
+
+def _list_findings(examiner: Examiner, wanted: Wanted, pattern: re.Pattern[str] | None) -> Listing:
+    assert wanted.queue is not None
+    found = examiner.examine(wanted.queue, wanted.examination)
+    columns = ["level", "subject", "seen, and → what to do"]
+    if isinstance(found, errors.RosqError):
+        row = Row(key="broken off", cells=(Text("failed", "bold red"), "doctor", f"{found}\n→ Press r to try again."))
+        return Listing(columns=columns, rows=[row], note="broken off, r: anew", is_folded=True)
+    rows = []
+    for number, each in enumerate(sorted(found.findings, key=lambda finding: LEVELS.index(finding.level))):
+        text = Text(each.seen)
+        if each.advice:
+            text.append(f"\n→ {each.advice}", "dim")
+        rows.append(Row(key=f"{number}", cells=(Text(each.level, LEVEL_STYLES[each.level]), each.subject, text)))
+    listing = _filtered(columns, rows, pattern, len(rows))
+    note = f"{found.verdict}: {listing.note} findings at {in_zone(found.seen_at):%H:%M:%S}, r: anew"
+    return dataclasses.replace(listing, note=note, is_folded=True)
+
+
 _PAGES: dict[Page, Callable[[Inspector, Wanted, Overview, re.Pattern[str] | None], Listing]] = {
     Page.JOBS: _list_jobs,
     Page.WORKERS: _list_workers,
@@ -238,4 +295,5 @@ _PAGES: dict[Page, Callable[[Inspector, Wanted, Overview, re.Pattern[str] | None
     Page.PENDING: _list_pending,
     Page.ERRORS: _list_errors,
     Page.EVENTS: _list_events,
+    Page.HISTORY: _list_history,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rosq import errors
 from rosq.top import pages
+from rosq.top.examiner import Examiner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Poller:
         every_s: float,
     ) -> None:
         self._inspector = inspector
+        self._examiner = Examiner(inspector)
         self._wanted = wanted
         self._tell = tell
         self._every_s = every_s
@@ -71,7 +73,7 @@ class Poller:
             wanted = self._wanted
             found: Glance | errors.RosqError
             try:
-                found = pages.look(self._inspector, wanted)
+                found = pages.look(self._inspector, self._examiner, wanted)
             except errors.RosqError as error:
                 found = error
             if not self._stop.is_set():

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from rosq.inspect.job_view import JobView
 
 _KEYS = (
-    ("1 … 7, Tab", "the pages: queues, jobs, workers, lanes, pending, errors, events"),
+    ("1 … 9, Tab", "the pages: queues, jobs, workers, lanes, pending, errors, events, history, doctor"),
     ("↑ ↓, j k", "up and down; g G first and last, PgUp PgDn a page"),
-    ("← →, h l", "jobs: active, waiting, delayed, failed, completed"),
+    ("← →, h l", "jobs: active, waiting, delayed, failed, completed, cancelled; history: by minute, hour, day"),
     ("Enter", "open: a queue's jobs, a lane's jobs, the jobs of an error, one job with its explanation"),
     ("Esc", "back; on a page with a filter: show all again"),
     ("/", "show only rows with this in them (a regular expression, upper and lower case alike)"),
-    ("r", "look again now"),
+    ("r", "look again now; the doctor examines on entering his page and by this key only"),
     ("+ -", "look more or less often"),
     ("Space", "stand still; again: go on"),
     ("?", "this help"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rosq import NewJob, Queue
+from rosq.inspect.inspector import Inspector
 from rosq.settlement import Outcome, Settlement
+from rosq.top import pages
+from rosq.top.examiner import Examiner
+from rosq.top.glance import Page, Wanted
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.terminal import Terminal
 from tests.integration.rosq.test_cli import command
@@ -143,6 +148,138 @@ def test_the_only_queue_is_looked_at_again_and_again(own_redis: EmbeddedRedis, o
         terminal.wait_for("waiting 2")
 
 
+def test_a_damaged_queue_stops_no_list_and_leads_to_the_doctor(own_redis: EmbeddedRedis) -> None:
+    for name in ("letters", "orders"):
+        with Queue(settings_of(own_redis), name) as queue, own_redis.client() as client:
+            queue.enqueue({}, job_id=f"{name}-1")
+            if name == "letters":
+                client.delete(queue.keys.meta)
+                client.set(queue.keys.meta, "not ours")
+    with open_top(own_redis) as terminal:
+        terminal.wait_for("DAMAGED: run rosq doctor", "orders", "2")
+        terminal.press(ENTER)
+        terminal.wait_for("DAMAGED", "rosq:{letters}:meta", "RENAMENX")
+        # Its other pages say why they are empty, and the list is still there.
+        terminal.press("2")
+        terminal.wait_for("Queue letters is damaged", without="RENAMENX")
+        terminal.wait_for("Here it is page 9", without="findings")
+        terminal.press("1")
+        terminal.wait_for("letters", "orders", "DAMAGED: run rosq doctor", without="is damaged")
+
+
+def test_a_queue_is_damaged_and_put_right_while_it_is_looked_at(redis_server: RedisServer, queue: Queue) -> None:
+    queue.enqueue({}, job_id="one")
+    with open_top(redis_server, queue.name) as terminal, redis_server.client() as client:
+        terminal.wait_for("waiting 1")
+        client.set(queue.keys.delayed, "not ours")
+        terminal.wait_for("DAMAGED", f"Queue {queue.name} is damaged")
+        client.delete(queue.keys.delayed)
+        terminal.wait_for("waiting 1", without="DAMAGED")
+
+
+def test_history_is_counted_by_minute_hour_and_day(redis_server: RedisServer, busy_queue: Queue) -> None:
+    with open_top(redis_server, busy_queue.name) as terminal, redis_server.client() as client:
+        terminal.press("8")
+        terminal.wait_for(" 8 history ", "completed", "cancelled", "60 minutes", "█")
+        # It goes on by itself.
+        seconds, _ = client.time()
+        client.zadd(busy_queue.keys.failed, {"another": seconds * 1000})
+        terminal.wait_for("failed 2")
+        terminal.press("l")
+        terminal.wait_for("60 hours")
+        terminal.press(RIGHT)
+        terminal.wait_for("60 days", " 00:00 ")
+        terminal.press("h", "h")
+        terminal.wait_for("60 minutes")
+
+
+def test_the_doctor_examines_on_entering_the_page_and_by_a_key_only(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
+    own_queue.enqueue({}, job_id="one")
+
+    def calls(command: str) -> int:
+        return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+    def wait_for_looks() -> None:
+        """Each look reads the list of lanes once."""
+        begun = calls("smembers")
+        wait_until(lambda: calls("smembers") >= begun + 4, "further looks")
+
+    with open_top(own_redis, own_queue.name) as terminal, own_redis.client() as facts:
+        client: Any = facts
+        # Of all that is looked at here, the doctor alone asks for the newest event.
+        assert calls("xrevrange") == 0
+        terminal.wait_for("waiting 1")
+        terminal.press("9")
+        terminal.wait_for("ERRORS", "No worker is there; 1 jobs wait.", "→ Start one.", "persistence", "findings at")
+        wait_for_looks()
+        once = calls("xrevrange")
+        assert once > 0
+        # Others look and filter, and the doctor rests.
+        terminal.press("/")
+        terminal.press("No worker")
+        terminal.wait_for("1 of", "filter: No worker", without="persistence")
+        terminal.press(ENTER)
+        own_queue.enqueue({}, job_id="two")
+        terminal.wait_for("waiting 2", "No worker is there; 1 jobs wait.")
+        wait_for_looks()
+        assert calls("xrevrange") == once
+        # By a key it looks again.
+        terminal.press("r")
+        terminal.wait_for("No worker is there; 2 jobs wait.")
+        again = calls("xrevrange")
+        assert again > once
+        # On another page it rests, and coming back is entering.
+        terminal.press("3")
+        terminal.wait_for("last seen", without="findings")
+        own_queue.enqueue({}, job_id="three")
+        wait_for_looks()
+        assert calls("xrevrange") == again
+        terminal.press(ESCAPE)
+        terminal.wait_for("No worker is there; 3 jobs wait.")
+
+
+def test_an_examination_that_breaks_off_is_told_and_not_made_again_by_itself(
+    own_redis: EmbeddedRedis, own_queue: Queue
+) -> None:
+    own_queue.enqueue({}, job_id="one")
+    with own_redis.client() as facts:
+        client: Any = facts
+        # Whoever may run no scripts can't look for half-states, which is what an examination ends with.
+        client.execute_command("ACL", "SETUSER", "ann", "on", ">secret", "~*", "+@all", "-eval", "-evalsha")
+        settings = dataclasses.replace(settings_of(own_redis), username="ann", password="secret")
+        wanted = Wanted(page=Page.DOCTOR, queue=own_queue.name, examination=1)
+        with Inspector(settings) as inspector:
+            examiner = Examiner(inspector)
+            [row] = pages.look(inspector, examiner, wanted).listing.rows
+            assert "refuses this client" in str(row.cells[-1])
+            assert "Press r" in str(row.cells[-1])
+            asked = client.info("commandstats")["cmdstat_xrevrange"]["calls"]
+
+            again = pages.look(inspector, examiner, dataclasses.replace(wanted, filter="refuses"))
+            assert again.listing.rows == [row]
+            assert client.info("commandstats")["cmdstat_xrevrange"]["calls"] == asked
+
+            client.execute_command("ACL", "SETUSER", "ann", "+@all")
+            sound = pages.look(inspector, examiner, dataclasses.replace(wanted, examination=2))
+            assert len(sound.listing.rows) > 5
+
+
+def test_the_doctors_advice_is_folded_to_the_width_of_the_terminal(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
+    own_queue.enqueue({}, job_id="one")
+    with open_top(own_redis, own_queue.name) as terminal:
+        terminal.press("9")
+        terminal.wait_for("The server has no replica", "→ Run one, unless producers put lost jobs back by themselves.")
+        terminal.resize(60, 60)
+        text = terminal.wait_for("by themselves.", without="producers put lost jobs back by themselves")
+        assert "→ Run one, unless" in text
+
+
+def test_all_pages_are_named_on_a_narrow_terminal(redis_server: RedisServer, queue: Queue) -> None:
+    queue.enqueue({}, job_id="one")
+    with open_top(redis_server, queue.name, columns=80) as terminal:
+        terminal.wait_for("1 queues", "8 history", "9 doctor", "cancelled ")
+
+
 def test_it_says_that_the_server_is_away_and_comes_back(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
     own_queue.enqueue({}, job_id="one")
     with open_top(own_redis, own_queue.name) as terminal:
@@ -249,7 +386,9 @@ def test_it_changes_nothing(redis_server: RedisServer, busy_queue: Queue, client
     before = dump()
     with open_top(redis_server, busy_queue.name) as terminal:
         for key, part in zip(
-            "1234567", ("verdict", "lease left", "process", "urgent", "owner", "kind", "facts"), strict=True
+            "123456789",
+            ("verdict", "lease left", "process", "urgent", "owner", "kind", "facts", "from (UTC)", "what to do"),
+            strict=True,
         ):
             terminal.press(key)
             terminal.wait_for(part)
