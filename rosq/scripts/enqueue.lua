@@ -13,7 +13,7 @@
 -- @include _long
 local call = redis.call
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lane_count = tonumber(ARGV[1])
+local lane_count = ARGV[1] + 0
 local before_jobs, before_data = 5 + 2 * lane_count, 1 + lane_count
 local job_count = #KEYS - before_jobs
 local special = before_data + job_count + 1
@@ -28,7 +28,8 @@ local written = nil
 if job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0 then
   written = {}
 end
-local result, created, first, last, first_lane, is_rung, earliest_ms, ids = {}, 0, nil, nil, nil, {}, nil, {}
+local result, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
+local ids = job_count > 1 and job_count <= FEW and {}
 -- The time in the last entry's id: the next one's begins with it nearly always.
 local created_at_ms = nil
 
@@ -93,7 +94,7 @@ for n = 1, job_count do
     if written then
       written[job] = true
     end
-    if job_count <= FEW then
+    if ids then
       ids[created] = job_id
     end
     result[2 * n - 1] = 1
@@ -114,17 +115,21 @@ if created > 0 then
     -- One of these is the earliest now: a sleeper who watches the time sleeps no longer than to that.
     call('RPUSH', timer_bell, '1')
   end
-  if created == 1 then
+  local total = call('HINCRBY', meta, 'enqueued_total', created)
+  if total == created then
+    call('HSETNX', meta, 'schema_version', SCHEMA_VERSION)
+  end
+  if created == 1 and total % 64 > 0 then
+    -- Trimming the stream each time would be three arguments more.
+    call('XADD', events, '*', 'event', 'enqueued', 'job_id', first, 'lane', first_lane)
+  elseif created == 1 then
     call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_id', first, 'lane', first_lane)
-  elseif ids[1] then
+  elseif ids then
     call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'job_ids', table.concat(ids, ' '),
       'lane', first_lane)
   else
     call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'enqueued', 'count', created, 'first', first,
       'last', last, 'lane', first_lane)
-  end
-  if call('HINCRBY', meta, 'enqueued_total', created) == created then
-    call('HSETNX', meta, 'schema_version', SCHEMA_VERSION)
   end
 end
 return result

@@ -191,6 +191,14 @@ def test_events_are_capped_and_lanes_are_not(redis_server: Any, queue_name: str,
     assert client.xlen(queue.keys.lane("main")) == 1000
 
 
+def test_events_of_jobs_that_come_one_by_one_are_capped_too(queue_name: str, queue: Queue, client: Any) -> None:
+    with Queue(queue.redis_settings, queue_name, QueueSettings(max_events=10)) as small:
+        for number in range(500):
+            small.enqueue({}, job_id=str(number))
+
+    assert client.xlen(queue.keys.events) < 250
+
+
 def test_a_queue_of_a_newer_rosq_is_refused(queue: Queue, client: redis.Redis) -> None:
     client.hset(queue.keys.meta, "schema_version", "99")
 
