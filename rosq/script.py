@@ -4,8 +4,8 @@ A line `-- @include _name` is replaced by that file, once a script however often
 an underscore are such shares, all others are scripts: one step a file, whose header says keys, arguments, answer and
 replay.
 
-What is the same for every call of a process, such as the lease or how much is kept, stands on top of the hot scripts as
-a constant: sent with each call, such a number would cost the server more than what is done with it.
+What is the same for every call of a process, such as the lease or how much is kept, stands in the hot scripts as a
+number, in the place of its name: sent with each call, it would cost the server more than what is done with it.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ class Script:
     """One server-side step. `source` is what Redis is given when it doesn't know `sha` yet.
 
     Args:
-        constants: Written on top of the source, so that other constants make another script.
+        constants: Written in the place of their names, so that other constants make another script.
     """
 
     def __init__(self, name: str, constants: Mapping[str, int] | None = None) -> None:
         self.name = name
-        head = "".join(f"local {key} = {value}\n" for key, value in (constants or {}).items())
-        self.source = head + _assemble(name)
+        source = _assemble(name)
+        for key, value in (constants or {}).items():
+            source = re.sub(rf"\b{key}\b", str(value), source)
+        self.source = source
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 

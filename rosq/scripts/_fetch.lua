@@ -1,45 +1,53 @@
 -- Fetch the next job and answer: the end of every script of the read loop. Needs `code` (of the settling; 1 where there
--- was none), `first_lane` (where the lanes begin in KEYS), `told` (the event of the settling, or nil), and `finished`,
--- `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil).
+-- was none), `first_lane` (where the lanes begin in KEYS), `told` (the event of the settling, or nil) with `job_id`,
+-- `fence` and `details` (the event's own fields; nil where there are none, and this time the stream need not be
+-- trimmed), and `finished`, `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil).
 -- Returns { code, -1 } nothing was asked for · { code, -2 } the name isn't held by this process any more · { code, -3,
 -- text } an error · { code, 0, now_ms, next_due_ms or '' } no job is there · { code, position of the lane's key, job id,
 -- data, fence, attempts, crashes, entry id, and with hint d now_ms, next_due_ms or '' } a job
 -- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
 -- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
+-- The functions here are given what they work with, or take it from KEYS and ARGV: a local of the script that a function
+-- refers to costs the server half as much as an argument of a command, and as much again with the next function.
 -- @include _rare
-local job_prefix = string.sub(events, 1, -7) .. 'job:'
-local hints = ARGV[5]
 
 -- Turn an entry that is pending with the caller into a delivery of its own, with a greater fence and a new token.
 -- Returns nil where nothing is to be worked on: the entry isn't its job's any more, or the job has crashed too often, or was
 -- called off.
-local function deliver(index, entry)
+local function deliver(make_rare, index, entry, code, now_us, now_ms)
   local from, id, fields = KEYS[index], entry[1], entry[2]
   if not fields or fields[1] ~= 'job_id' then
-    make_rare().drop(from, id, '')
+    make_rare(now_ms).drop(from, id, '')
     return nil
   end
   local next_id, carried = fields[2], fields[4]
-  local hash = job_prefix .. next_id
-  local found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'token', 'data')
+  local hash = string.sub(KEYS[2], 1, -7) .. 'job:' .. next_id
+  local found
+  if carried then
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes')
+  else
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'data')
+  end
   local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
-  if not is_its_own or not (carried or found[7]) then
-    make_rare().set_aside(hash, next_id, from, id, is_its_own)
+  if not is_its_own or not (carried or found[6]) then
+    make_rare(now_ms).set_aside(hash, next_id, from, id, is_its_own)
     return nil
   end
-  local crashes = tonumber(found[5] or '0')
+  local crashes = (found[5] or 0) + 0
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   -- One whose cancelling was asked for meanwhile isn't handed out again.
   if found[2] == 'active' then
-    if make_rare().cancel_if_asked(hash, next_id, from, id) then
+    local rare = make_rare(now_ms)
+    if rare.cancel_if_asked(hash, next_id, from, id) then
       return nil
     end
-    if string.sub(found[6] or '', 1, #instance) == instance and found[6] ~= ARGV[6] then
-      make_rare().keep_repeated(hash)
+    local instance, token = ARGV[2], redis.call('HGET', hash, 'token') or ''
+    if string.sub(token, 1, #instance) == instance and token ~= ARGV[6] then
+      rare.keep_repeated(hash)
     else
       crashes = crashes + 1
-      if make_rare().count_crash(hash, next_id, from, id, crashes) then
+      if rare.count_crash(hash, next_id, from, id, crashes) then
         return nil
       end
     end
@@ -47,40 +55,40 @@ local function deliver(index, entry)
   local next_fence = found[3] and math.max(tonumber(found[3]) + 1, now_us) or now_us
   if carried then
     -- From here on the data lie in the hash: whatever becomes of the entry, they are there.
-    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
+    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
       'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms, 'data', carried)
   else
-    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', next_token, 'worker', name,
+    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
       'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   end
-  return { code, index, next_id, carried or found[7], next_fence, found[4] or 0, crashes, id }
+  return { code, index, next_id, carried or found[6], next_fence, found[4] or 0, crashes, id }
 end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the
 -- lanes in their order, COUNT 1: nobody holds a job that it isn't working on. A paused queue has none; what the caller
 -- has already is its own to finish.
-local function look_for_job()
+local function look_for_job(make_rare, deliver, code, first_lane, lanes_read, now_us, now_ms)
   local bare = first_lane + 2 * lanes_read
   local own = nil
-  if code ~= 1 then
-    own = make_rare().fetch_own(first_lane, bare, deliver)
-  elseif bare <= #KEYS then
-    own = make_rare().fetch_own(bare, bare, deliver)
+  if code ~= 1 or bare <= #KEYS then
+    own = make_rare(now_ms).fetch_own(code == 1 and bare or first_lane, bare, function(index, entry)
+      return deliver(make_rare, index, entry, code, now_us, now_ms)
+    end)
   end
-  if own or redis.call('HEXISTS', meta, 'paused_at_ms') == 1 then
+  if own or redis.call('HEXISTS', KEYS[3], 'paused_at_ms') == 1 then
     return own
   end
   for i = first_lane, bare - 2, 2 do
     for _ = 1, 10 do
-      local streams = redis.pcall('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[i], '>')
+      local streams = redis.pcall('XREADGROUP', 'GROUP', 'workers', ARGV[1], 'COUNT', 1, 'STREAMS', KEYS[i], '>')
       if not streams then
         -- Nothing is left here: a token that still lies on the bell would only wake someone in vain.
         redis.call('DEL', KEYS[i + 1])
         break
       elseif streams.err then
-        make_rare().ensure_group(KEYS[i], streams)
+        make_rare(now_ms).ensure_group(KEYS[i], streams)
       else
-        local delivery = deliver(i, streams[1][2][1])
+        local delivery = deliver(make_rare, i, streams[1][2][1], code, now_us, now_ms)
         if delivery then
           return delivery
         end
@@ -96,7 +104,7 @@ if lanes_read < 0 then
 elseif redis.call('HGET', worker, 'token') ~= instance then
   result = { code, -2 }
 else
-  local is_done, found = pcall(look_for_job)
+  local is_done, found = pcall(look_for_job, make_rare, deliver, code, first_lane, lanes_read, now_us, now_ms)
   if is_done then
     delivery = found
   else
@@ -104,15 +112,19 @@ else
   end
 end
 
-if delivery and told then
+if delivery and details then
   -- Two changes of one call are one entry of the event stream.
   redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'next', delivery[3], 'next_fence', delivery[5],
-    unpack(told))
+    'event', told, 'job_id', job_id, 'worker', name, 'fence', fence, unpack(details))
+elseif delivery and told then
+  redis.call('XADD', events, '*', 'next', delivery[3], 'next_fence', delivery[5], 'event', told, 'job_id', job_id,
+    'worker', name, 'fence', fence)
 elseif delivery then
   redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'started', 'job_id', delivery[3],
     'worker', name, 'fence', delivery[5])
 elseif told then
-  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(told))
+  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', told, 'job_id', job_id, 'worker', name,
+    'fence', fence, unpack(details or {}))
 end
 if delivery and hints == '' then
   return delivery
@@ -134,11 +146,11 @@ if not result then
       redis.call('RPUSH', KEYS[taken + 1], '1')
     end
     if lanes_read > 1 or not is_read then
-      make_rare().ring_others(first_lane, taken)
+      make_rare(now_ms).ring_others(first_lane, taken)
     end
   end
 end
 if finished and string.find(hints, 't', 1, true) then
-  pcall(make_rare().trim, finished, keep, keep_ms, job_prefix)
+  pcall(make_rare(now_ms).trim, finished, keep, keep_ms)
 end
 return result

@@ -1,21 +1,21 @@
 -- @include _time
 
--- Whether a delivery holds its job: `code`, and the attempts and crashes (text or false) of a held one. Needs job, fence
--- and token. Fence and token decide, never a consumer's name: XCLAIM and XACK ask nobody. A lease that has run out is
--- lost even while nobody took the job yet.
+-- Whether a delivery holds its job: `code`, and the crashes (text or false) of a held one. Needs job, fence and token.
+-- Fence and token decide, never a consumer's name: XCLAIM and XACK ask nobody. A lease that has run out is lost even
+-- while nobody took the job yet.
 -- rosq/script.py has the same list of codes.
 local HELD, ALREADY_SETTLED, LOST, GONE = 1, 0, -1, -2
-local code, attempts, crashes = HELD, nil, nil
+local code, crashes = HELD, nil
 do
-  local found = redis.call('HMGET', job, 'state', 'fence', 'token', 'lease_until_ms', 'attempts', 'crashes')
-  attempts, crashes = found[5], found[6]
+  local found = redis.call('HMGET', job, 'state', 'fence', 'token', 'lease_until_ms', 'crashes')
+  crashes = found[5]
   if not found[1] then
     code = GONE
   elseif found[2] ~= fence or found[3] ~= token then
     code = LOST
   elseif found[1] ~= 'active' then
     code = ALREADY_SETTLED
-  elseif tonumber(found[4]) <= now_ms then
+  elseif found[4] + 0 <= now_ms then
     code = LOST
   end
 end

@@ -28,7 +28,7 @@ local function cancel_if_asked(error, trace, ...)
   end
   finish_cancelled(job, job_id, lane, entry_id, KEYS[12], meta, by, reason, unpack(fields))
   code = CANCELLED
-  told = { 'event', 'cancelled', 'job_id', job_id, 'worker', name, 'fence', fence, 'by', by, 'reason', reason }
+  told, details = 'cancelled', { 'by', by, 'reason', reason }
   return true
 end
 

@@ -1,6 +1,7 @@
 -- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: each
 -- function that a script makes costs the server about as much as half a command.
-local function make_rare()
+local function make_rare(now_ms)
+  local events, meta, failed, name, lanes_read = KEYS[2], KEYS[3], KEYS[6], ARGV[1], ARGV[4] + 0
   -- @include _event
   -- @include _entry
   -- @include _finish
@@ -115,7 +116,7 @@ local function make_rare()
 
   -- Forget the oldest finished jobs that are too many or too old, at most a hundred a call. Their hashes can't be
   -- declared: last, and under pcall.
-  function rare.trim(finished, keep, keep_ms, prefix)
+  function rare.trim(finished, keep, keep_ms)
     local too_many = redis.call('ZCARD', finished) - keep
     local excess = math.min(math.max(too_many, redis.call('ZCOUNT', finished, '-inf', now_ms - keep_ms)), 100)
     if excess <= 0 then
@@ -123,7 +124,7 @@ local function make_rare()
     end
     local ids, hashes = redis.call('ZRANGE', finished, 0, excess - 1), {}
     for i, job_id in ipairs(ids) do
-      hashes[i] = prefix .. job_id
+      hashes[i] = string.sub(events, 1, -7) .. 'job:' .. job_id
     end
     forget_finished(finished, ids, hashes, REMEMBER_MS)
   end

@@ -1,6 +1,6 @@
 -- What every script of the read loop gets first. What is the same for all calls of a process isn't sent with each: it
--- stands on top of the script as a constant (rosq/script.py), here LEASE_MS, MAX_EVENTS, MAX_CRASHES,
--- KEEP_DELIVERIES and REMEMBER_MS (how long a forgotten id counts as a duplicate).
+-- stands in the script as a constant (rosq/script.py), here LEASE_MS, MAX_EVENTS, MAX_CRASHES, KEEP_DELIVERIES and
+-- REMEMBER_MS (how long a forgotten id counts as a duplicate).
 -- KEYS[1] the worker's hold on its name (HASH)   KEYS[2] events (STREAM)   KEYS[3] meta (HASH)
 -- KEYS[4] delayed (ZSET)   KEYS[5] timer bell (LIST)   KEYS[6] failed (ZSET)
 -- ARGV[1] worker's name = consumer   ARGV[2] token of this process's hold
@@ -10,5 +10,7 @@
 -- ARGV[5] letters: s the caller has slept on the bells since its last fetch and so may have taken a token · d say when
 --   the next delayed job is due, even if there is a job · t forget finished jobs beyond what is kept
 -- ARGV[6] token of a delivery of this process that overran its time, or ''
-local worker, events, meta, delayed, timer_bell, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local name, instance, next_token, lanes_read = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- As locals, since looking up a global takes longer than reading from it.
+local keys, args = KEYS, ARGV
+local worker, events, meta, delayed, timer_bell, failed = keys[1], keys[2], keys[3], keys[4], keys[5], keys[6]
+local name, instance, lanes_read, hints = args[1], args[2], args[4] + 0, args[5]

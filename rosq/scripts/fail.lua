@@ -14,11 +14,11 @@
 -- @include _history
 local first_lane = 9
 if code == HELD then
-  local attempt = tonumber(attempts or '0') + 1
+  local attempt = (redis.call('HGET', job, 'attempts') or 0) + 1
   finish(job, job_id, lane, entry_id, failed, 'failed', crashes, 'attempts', attempt, 'last_error', ARGV[11],
     'error_class', ARGV[12], unpack(end_delivery(job, 'f', now_ms, ARGV[13], ARGV[14])))
   redis.call('HINCRBY', meta, 'failed_total', 1)
-  told = { 'event', 'failed', 'job_id', job_id, 'worker', name, 'fence', fence, 'attempt', attempt, 'error', ARGV[11] }
+  told, details = 'failed', { 'attempt', attempt, 'error', ARGV[11] }
   finished, keep, keep_ms = failed, KEEP_FAILED, KEEP_FAILED_MS
 end
 -- @include _fetch

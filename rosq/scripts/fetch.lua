@@ -7,5 +7,6 @@
 -- Events started, crashed, failed, dropped
 -- @include _worker_args
 -- @include _time
-local code, first_lane, told, finished, keep, keep_ms = 1, 7, nil, nil, nil, nil
+local code, first_lane = 1, 7
+local told, details, job_id, fence, finished, keep, keep_ms
 -- @include _fetch

@@ -17,13 +17,13 @@ local first_lane = 10
 if code == HELD then
   local asked = redis.call('HMGET', job, 'cancel_by', 'cancel_reason')
   local by, reason = asked[1] or name, asked[2] or ARGV[11]
-  told = { 'event', 'cancelled', 'job_id', job_id, 'worker', name, 'fence', fence, 'by', by, 'reason', reason }
+  told, details = 'cancelled', { 'by', by, 'reason', reason }
   if ARGV[12] == '' then
     finish_cancelled(job, job_id, lane, entry_id, KEYS[9], meta, by, reason, unpack(end_delivery(job, 'x', now_ms)))
   else
     finish_cancelled(job, job_id, lane, entry_id, KEYS[9], meta, by, reason, 'last_error', ARGV[12], 'error_class',
       ARGV[13], unpack(end_delivery(job, 'x', now_ms, ARGV[14], ARGV[15])))
-    told[#told + 1], told[#told + 2] = 'error', ARGV[12]
+    details[5], details[6] = 'error', ARGV[12]
   end
   finished, keep, keep_ms = KEYS[9], KEEP_CANCELLED, KEEP_CANCELLED_MS
 end

@@ -11,6 +11,6 @@
 local first_lane = 13
 if code == HELD and not cancel_if_asked() then
   put_back(0, unpack(end_delivery(job, 'r', now_ms)))
-  told = { 'event', 'released', 'job_id', job_id, 'worker', name, 'fence', fence, 'lane', ARGV[11] }
+  told, details = 'released', { 'lane', ARGV[11] }
 end
 -- @include _fetch

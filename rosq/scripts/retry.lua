@@ -13,12 +13,11 @@
 -- @include _holder
 local first_lane = 13
 if code == HELD then
-  local attempt = tonumber(attempts or '0') + 1
+  local attempt = (redis.call('HGET', job, 'attempts') or 0) + 1
   if not cancel_if_asked(ARGV[15], ARGV[16], 'attempts', attempt, 'last_error', ARGV[13], 'error_class', ARGV[14]) then
     local due_ms = put_back(tonumber(ARGV[12]), 'attempts', attempt, 'last_error', ARGV[13], 'error_class', ARGV[14],
       unpack(end_delivery(job, 'e', now_ms, ARGV[15], ARGV[16])))
-    told = { 'event', 'retried', 'job_id', job_id, 'worker', name, 'fence', fence, 'attempt', attempt,
-      'due_at_ms', due_ms, 'error', ARGV[13] }
+    told, details = 'retried', { 'attempt', attempt, 'due_at_ms', due_ms, 'error', ARGV[13] }
   end
 end
 -- @include _fetch

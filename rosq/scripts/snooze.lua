@@ -12,6 +12,6 @@
 local first_lane = 13
 if code == HELD and not cancel_if_asked() then
   local due_ms = put_back(tonumber(ARGV[12]), unpack(end_delivery(job, 's', now_ms)))
-  told = { 'event', 'snoozed', 'job_id', job_id, 'worker', name, 'fence', fence, 'lane', ARGV[11], 'due_at_ms', due_ms }
+  told, details = 'snoozed', { 'lane', ARGV[11], 'due_at_ms', due_ms }
 end
 -- @include _fetch
