@@ -8,7 +8,7 @@
 -- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
 -- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
 -- The functions here are given what they work with, or take it from KEYS and ARGV: a local of the script that a function
--- refers to costs the server half as much as an argument of a command, and as much again with the next function.
+-- refers to costs the server half as much as an argument of a command.
 -- @include _rare
 
 -- Turn an entry that is pending with the caller into a delivery of its own, with a greater fence and a new token.

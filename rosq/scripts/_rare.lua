@@ -1,5 +1,5 @@
--- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: each
--- function that a script makes costs the server about as much as half a command.
+-- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: such
+-- functions, and what they refer to, cost the server more than a command each.
 local function make_rare(now_ms)
   local events, meta, failed, name, lanes_read = KEYS[2], KEYS[3], KEYS[6], ARGV[1], ARGV[4] + 0
   -- @include _event
