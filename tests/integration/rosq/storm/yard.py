@@ -175,7 +175,9 @@ class Yard:
 
     def runs(self) -> list[dict[str, Any]]:
         """What the handlers wrote down."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        # A line is written in one go, but where it crosses a page of the file its beginning can be read alone.
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def done(self) -> set[str]:
         """The jobs whose handler came to its end."""
