@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from rosq.stop import StopClock
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+# Not frozen: that makes it three times as slow to make, once a job.
+@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
 class Delivery:
-    """A job in the hands of one worker, for one run of the handler."""
+    """A job in the hands of one worker, for one run of the handler. A value: nobody changes it."""
 
     job_id: str
     data: JobData
