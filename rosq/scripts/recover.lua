@@ -13,7 +13,6 @@
 -- @include _entry
 -- @include _delay
 -- @include _crash
--- @include _cancelled
 local events, meta, delayed, timer_bell, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, lane, bell = KEYS[6], KEYS[7], KEYS[8]
 local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
@@ -41,7 +40,8 @@ local data = found[6] or data_of_entry(lane, entry_id)
 local crashes, pause_ms = tonumber(found[5] or '0'), 0
 if found[2] == 'active' and found[7] then
   local by, reason = found[7], found[8] or ''
-  finish_cancelled(job, job_id, lane, entry_id, KEYS[9], meta, by, reason, unpack(end_delivery(job, 'x', now_ms)))
+  finish(job, job_id, lane, entry_id, KEYS[9], 'cancelled', false, unpack(end_delivery(job, 'x', now_ms)))
+  redis.call('HINCRBY', meta, 'cancelled_total', 1)
   -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
   redis.call('HDEL', job, 'token')
   record(events, max_events, 'cancelled', 'job_id', job_id, 'was', 'active', 'worker', found[4] or '', 'by', by,

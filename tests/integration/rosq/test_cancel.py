@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -377,6 +378,38 @@ def test_the_restart_of_a_dead_holder_that_was_asked_gets_the_next_job_instead(
     assert (job.state, job.cancel_by, job.crashes) == (JobState.CANCELLED, "ann", 0)
     assert client.zrange(queue.keys.cancelled, 0, -1) == ["1"]
     assert settle(old, stale, Outcome.COMPLETE).code is Code.LOST
+
+
+@pytest.mark.parametrize("how", ["sweep", "restart", "cancel"])
+def test_the_crashes_of_a_job_that_was_called_off_stay_for_people_to_see(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], how: str
+) -> None:
+    # Given a job that crashed once, and whose next holder is lost too, after it was asked
+    queue.enqueue({}, job_id="1")
+    first = make_hands("w1", lease_s=0.3)
+    take(first)
+    second = make_hands("w1", lease_s=0.3, is_holding=False)
+    assert second.consumer.hold_name([first.consumer.instance]) is None
+    assert take(second).crashes == 1
+    cancel(queue)
+    expire_lease(client, queue)
+
+    # When somebody finds it
+    if how == "sweep":
+        with contextlib.closing(queue.make_wire("test")) as wire:
+            settings = WorkerSettings(lease_s=0.3)
+            recovery = Recovery(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=settings)
+            wait_until(lambda: recovery.run_once().cancelled, "the sweep")
+    elif how == "restart":
+        third = make_hands("w1", is_holding=False)
+        wait_until(lambda: third.consumer.hold_name() is None, "the name")
+        assert third.fetch().delivery is None
+    else:
+        assert cancel(queue) is CancelOutcome.CANCELLED
+
+    # Then it says how often it had crashed before
+    job = job_of(queue)
+    assert (job.state, job.crashes) == (JobState.CANCELLED, 1)
 
 
 def test_a_delivery_that_was_lost_on_the_way_isnt_made_again_after_the_request(
