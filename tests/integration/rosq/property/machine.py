@@ -25,6 +25,7 @@ DELAYS = st.sampled_from([0.0, 0.0, 50.0, 450.0])
 EXTRAS = st.sampled_from([0, 0, 1, 7_000_000_000])
 SOME_LANE = st.sampled_from(LANES)
 OUTCOMES = st.sampled_from(list(Outcome))
+CANCELLERS = st.sampled_from(["ann", "bob"])
 LOSSES = st.sampled_from(["none", "none", "answer", "doubled"])
 
 
@@ -63,6 +64,14 @@ class QueueMachine(Table):
             answer = self.queue.reopen(job)
             assert (answer.outcome.value, answer.state) == expected
 
+    @rule(job_id=IDS, by=CANCELLERS, is_lost=st.booleans())
+    def cancel(self, job_id: str, by: str, is_lost: bool) -> None:
+        self._count("cancel")
+        for _ in range(1 + is_lost):
+            expected = self.model.cancel(job_id, by)
+            answer = self.queue.cancel(job_id, by=by, reason="a test")
+            assert (answer.outcome.value, answer.state) == expected
+
     # -- workers -------------------------------------------------------------------------------------------------------
 
     def work(self, slot: int, outcome: Outcome, lane: str | None, delay_s: float, loss: str) -> None:
@@ -83,7 +92,7 @@ class QueueMachine(Table):
             self._wake(process, is_lost=loss == "answer")
         is_busy = process.delivery is not None or process.untold is not None
         if not isinstance(end, Outcome) and process.delivery is not None:
-            self._crash_with(process, end)
+            self._trouble(process, end)
         elif is_busy or any(self._is_for(process, job) for job in self.model.jobs.values()):
             self.work(slot, end if isinstance(end, Outcome) else Outcome.RELEASE, lane, delay_s, loss)
         elif free := [each for each in ALL_IDS if each not in self.model.jobs or not self.model.jobs[each].is_live]:
@@ -91,9 +100,11 @@ class QueueMachine(Table):
             put = self.reopen if fresh in self.model.jobs else self.enqueue
             put(fresh, data, process.lanes[-1], 0.0, 0, loss == "answer")
 
-    def _crash_with(self, process: Process, end: str) -> None:
-        """Lose the job in hand in one of the ways that count as a crash."""
-        if end == "dies":
+    def _trouble(self, process: Process, end: str) -> None:
+        """Call off the job in hand, or lose it in one of the ways that count as a crash."""
+        if end == "is called off" and process.delivery is not None:
+            self.cancel(process.delivery.job_id, "ann", False)
+        elif end == "dies":
             self.end_a_process(self.processes.index(process), "proven")
         elif end == "overruns":
             self.abandon_and_fetch(self._busy().index(process), True, "none")
@@ -114,7 +125,7 @@ class QueueMachine(Table):
         self._count("settle only")
         settlement = self._settlement(process.delivery, outcome, lane, delay_s)
         code = process.consumer.settle_over(self.wire, settlement)
-        assert code is self._model_settle(settlement)
+        assert code is self._model_settle(process, settlement)
         if code in (Code.LOST, Code.GONE):
             process.consumer.abandon(process.delivery, is_overrun=False)
         self._let_go(process)
@@ -146,8 +157,8 @@ class QueueMachine(Table):
         elif forgery == "token":
             delivery = dataclasses.replace(delivery, token="forged")
         settlement = self._settlement(delivery, outcome, None, delay_s)
-        consumer = self.processes[0].consumer
-        assert consumer.settle_over(self.wire, settlement) is self._model_settle(settlement)
+        process = self.processes[0]
+        assert process.consumer.settle_over(self.wire, settlement) is self._model_settle(process, settlement)
 
     @precondition(lambda self: self.zombies)
     @rule(number=st.integers(0, 4))
@@ -172,9 +183,11 @@ class QueueMachine(Table):
         args += [str(delivery.fence), delivery.token, delivery.entry_id]
         if self.model.code(delivery.job_id, delivery.fence, delivery.token) is Code.HELD and process.delivery is None:
             return  # Nobody beats for a delivery that another process has in hand.
-        is_held, code = self.wire.run(script.load("heartbeat"), script_keys, args)
+        is_held, code, *request = self.wire.run(script.load("heartbeat"), script_keys, args)
         expected = self.model.beat(process.name, process.instance, delivery.job_id, delivery.fence, delivery.token)
         assert (bool(is_held), Code(code)) == expected
+        cancel_by = self.model.jobs[delivery.job_id].cancel_by if expected[1] is Code.HELD else None
+        assert (request[0] if request else None) == cancel_by, "a holder hears of what was asked for"
 
     @rule(slot=SLOTS, how=st.sampled_from(["proven", "presumed", "leaving"]))
     def end_a_process(self, slot: int, how: str) -> None:
@@ -302,7 +315,7 @@ class QueueMachine(Table):
 
     @rule(
         job_id=IDS,
-        how=st.sampled_from(["restart", "advance", "remove", "look", "move", "move", "drain"]),
+        how=st.sampled_from(["restart", "advance", "remove", "cancel", "look", "move", "move", "drain"]),
         is_fresh=st.sampled_from([True, True, False]),
         lane=SOME_LANE,
         is_lost=st.booleans(),
@@ -330,7 +343,7 @@ class QueueMachine(Table):
 
 # Hypothesis switches rules off for a whole run, which finds what only rare mixtures show; but a queue in which nobody
 # works shows nothing. So this rule is there many times.
-_ENDS = st.sampled_from([*Outcome, *Outcome, "dies", "overruns", "hangs"])
+_ENDS = st.sampled_from([*Outcome, *Outcome, "dies", "overruns", "hangs", "is called off", "is called off"])
 for _number in range(30):
     _rule = rule(
         slot=SLOTS,

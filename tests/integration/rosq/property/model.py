@@ -62,6 +62,8 @@ class ModelJob:
     lease_until_s: float = 0.0
     due_s: float = 0.0
     finished_s: float = 0.0
+    #: Who asked first for its cancelling; None where nobody did.
+    cancel_by: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -148,7 +150,7 @@ class Model:
             self.jobs[job_id].lease_until_s = self.now_s + LEASE_S
         return is_held, code
 
-    def settle(self, delivery: Any, outcome: Outcome, lane: str | None, delay_s: float) -> Code:
+    def settle(self, by: str, delivery: Any, outcome: Outcome, lane: str | None, delay_s: float) -> Code:
         code = self.code(delivery.job_id, delivery.fence, delivery.token)
         if code is not Code.HELD:
             return code
@@ -157,6 +159,11 @@ class Model:
         job.attempts += outcome in (Outcome.FAIL, Outcome.RETRY)
         if outcome in _ENDS:
             self._finish(job, _ENDS[outcome])
+            if outcome is Outcome.CANCEL:
+                job.cancel_by = job.cancel_by or by
+        elif job.cancel_by is not None:
+            self._finish(job, JobState.CANCELLED)
+            return Code.CANCELLED
         else:
             job.lane = lane or delivery.lane
             self._put(job, 0.0 if outcome is Outcome.RELEASE else delay_s)
@@ -165,6 +172,14 @@ class Model:
     def _finish(self, job: ModelJob, state: JobState) -> None:
         job.state, job.finished_s = state, self.now_s
         self.totals[state.value] += 1
+
+    def _call_off(self, job: ModelJob) -> bool:
+        """End a job that its holder lost, if that was asked for; nobody may settle it any more."""
+        if job.cancel_by is None:
+            return False
+        self._finish(job, JobState.CANCELLED)
+        job.token = None
+        return True
 
     def _crash(self, job: ModelJob) -> bool:
         """Count one; True if the job failed of it, after which nobody may settle it any more."""
@@ -181,7 +196,7 @@ class Model:
             job = self.jobs[job_id]
             if job.worker == name:
                 is_crash = job.instance != instance or job.token == overran
-                if not (is_crash and self._crash(job)):
+                if not self._call_off(job) and not (is_crash and self._crash(job)):
                     return self._hand_out(job_id, name, instance, token)
         if self.is_paused:
             return None
@@ -209,7 +224,7 @@ class Model:
     def recover(self) -> None:
         for job_id in self.of(JobState.ACTIVE):
             job = self.jobs[job_id]
-            if job.lease_until_s <= self.now_s and not self._crash(job):
+            if job.lease_until_s <= self.now_s and not self._call_off(job) and not self._crash(job):
                 job.token = None
                 self._put(job, min(SETTINGS.crash_pause_s * 2 ** (job.crashes - 1), 60))
 
@@ -240,10 +255,25 @@ class Model:
 
     # -- steering ------------------------------------------------------------------------------------------------------
 
+    def cancel(self, job_id: str, by: str) -> tuple[str, JobState | None]:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "unknown", None
+        if not job.is_live:
+            return "over", job.state
+        job.cancel_by = job.cancel_by or by
+        if job.state is JobState.ACTIVE and job.lease_until_s > self.now_s:
+            return "asked", job.state
+        if job.state is JobState.ACTIVE:
+            self._call_off(job)
+        else:
+            self._finish(job, JobState.CANCELLED)
+        return "cancelled", job.state
+
     def restart(self, job_id: str) -> None:
         job = self.jobs[job_id]
         job.attempts = job.crashes = 0
-        job.token = None
+        job.token = job.cancel_by = None
         self.totals["reopened"] += 1
         self._put(job, 0)
 

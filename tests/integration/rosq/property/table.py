@@ -110,10 +110,14 @@ class Table(RuleBasedStateMachine):
             is_wanted = job.state is JobState.DELAYED and job.lane == seen.lane
         elif how == "restart":
             is_wanted = is_same and job.state in (JobState.FAILED, JobState.CANCELLED) and job.lane == seen.lane
+        elif how == "cancel":
+            is_wanted = job.is_live and (job.state, job.lane) == (seen.state, seen.lane)
         else:
             is_wanted = is_same and job.state is not JobState.ACTIVE and job.lane == seen.lane
         if not is_wanted:
             return Fate.MOVED_ON
+        if how == "cancel":
+            return Fate.ASKED if self.model.cancel(seen.job_id, "test")[0] == "asked" else Fate.DONE
         if how == "remove":
             del self.model.jobs[seen.job_id]
         else:
@@ -136,8 +140,10 @@ class Table(RuleBasedStateMachine):
             expected_s = self.model.holds[process.name][1] - self.model.now_s
             self._check_close(holder.rest_s * 1000, expected_s * 1000)
 
-    def _model_settle(self, settlement: Settlement) -> Code:
-        return self.model.settle(settlement.delivery, settlement.outcome, settlement.lane, settlement.delay_s)
+    def _model_settle(self, process: Process, settlement: Settlement) -> Code:
+        return self.model.settle(
+            process.name, settlement.delivery, settlement.outcome, settlement.lane, settlement.delay_s
+        )
 
     def _exchange(self, process: Process, settlement: Settlement | None, loss: str) -> None:
         """Settle and fetch as a worker does it, in the model first; then compare."""
@@ -155,7 +161,7 @@ class Table(RuleBasedStateMachine):
         process.is_idle = False
         process.untold = settlement
         for _ in range(2 if loss == "doubled" else 1):
-            code = Code.HELD if settlement is None else self._model_settle(settlement)
+            code = Code.HELD if settlement is None else self._model_settle(process, settlement)
             job_id, is_held = None, self.model.holder(process.name) == process.instance
             if is_held:
                 job_id = self.model.fetch(process.name, process.instance, process.lanes, "?", process.overran)
@@ -248,7 +254,7 @@ class Table(RuleBasedStateMachine):
         assert ("paused_at_ms" in now.meta) is self.model.is_paused
         for job_id, job in self.queue.find_jobs(self.model.jobs).items():
             expected = self.model.jobs[job_id]
-            found = (job.state, job.lane, job.data, job.attempts, job.crashes, job.fence, job.is_live)
+            found = (job.state, job.lane, job.data, job.attempts, job.crashes, job.fence, job.is_live, job.cancel_by)
             assert found == (
                 expected.state,
                 expected.lane,
@@ -257,6 +263,7 @@ class Table(RuleBasedStateMachine):
                 expected.crashes,
                 expected.fence,
                 expected.is_live,
+                expected.cancel_by,
             ), f"job {job_id}"
             if self.clock.can_go_back:
                 # A waiting job's is that of its entry, and a stream's ids go on from the last one: never back.
