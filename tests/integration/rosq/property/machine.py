@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -12,6 +13,7 @@ from rosq.consumer import Fetched, load_step
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome
+from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, Process
 from tests.integration.rosq.property.model import SETTINGS, ModelJob
 from tests.integration.rosq.property.table import LANES, Table
@@ -248,7 +250,7 @@ class QueueMachine(Table):
             self._count("time")
             self.clock.move(step)
             self.model.now_s += step
-            self._see_holds_run_out()
+            self._see_what_runs_out()
         for each in then:
             self._count(each)
             if each == "promote":
@@ -256,9 +258,13 @@ class QueueMachine(Table):
             else:
                 self._recover()
 
-    def _see_holds_run_out(self) -> None:
+    def _see_what_runs_out(self) -> None:
+        """What has run out is gone for good, although the clock may be set back: not only when someone looks."""
+        known = set(self.model.jobs)
+        self.model.see_ids_run_out()
+        for job_id in known:
+            assert bool(self.client.exists(self.keys.job(job_id))) is (job_id in self.model.jobs)
         for process in self.processes:
-            # What has run out is gone for good, although the clock may be set back: not only when someone looks.
             is_held = bool(self.client.exists(self.keys.worker(process.name)))
             assert is_held is (self.model.holder(process.name) is not None)
             if not is_held:
@@ -275,6 +281,7 @@ class QueueMachine(Table):
         self.model.recover()
         self.recovery.run_once()
         self._rung_on(LANES)
+        self._see_what_is_forgotten(snapshot.read(self.client, self.keys))
         for state, keep_s in (
             (JobState.COMPLETED, SETTINGS.keep_completed_s),
             (JobState.FAILED, SETTINGS.keep_failed_s),
@@ -318,9 +325,10 @@ class QueueMachine(Table):
         how=st.sampled_from(["restart", "advance", "remove", "cancel", "look", "move", "move", "drain"]),
         is_fresh=st.sampled_from([True, True, False]),
         lane=SOME_LANE,
+        remember_s=st.sampled_from([0.0, 450.0]),
         is_lost=st.booleans(),
     )
-    def steer(self, job_id: str, how: str, is_fresh: bool, lane: str, is_lost: bool) -> None:
+    def steer(self, job_id: str, how: str, is_fresh: bool, lane: str, remember_s: float, is_lost: bool) -> None:
         """What an operator sees now may be what he acts on much later."""
         if is_fresh:
             self._look(job_id)
@@ -329,16 +337,16 @@ class QueueMachine(Table):
         for _ in range(1 + is_lost):
             if how == "drain":
                 lanes = [] if is_fresh else [lane]
-                expected = self.model.drain(lanes, with_delayed=is_lost)
-                assert self.steering.drain(lanes=lanes, with_delayed=is_lost, remember_s=0) == expected
+                options: dict[str, Any] = {"with_delayed": is_lost, "remember_s": remember_s}
+                assert self.steering.drain(lanes=lanes, **options) == self.model.drain(lanes, **options)
             elif how == "move":
                 from_lane = seen.lane if seen else "main"
                 is_moved = self.model.move(job_id, from_lane, lane)
                 assert self.queue.move(job_id, from_lane=from_lane, to_lane=lane) is is_moved
             elif how != "look" and seen is not None:
-                fate = self._model_steer(how, seen)
-                options = {"remember_s": 0} if how == "remove" else {}
-                assert getattr(self.steering, how)([seen], **options)[0].fate is fate
+                fate = self._model_steer(how, seen, remember_s)
+                remembering = {"remember_s": remember_s} if how == "remove" else {}
+                assert getattr(self.steering, how)([seen], **remembering)[0].fate is fate
 
 
 # Hypothesis switches rules off for a whole run, which finds what only rare mixtures show; but a queue in which nobody

@@ -23,8 +23,7 @@ SETTINGS = QueueSettings(
     max_crashes=3,
     crash_pause_s=50,
     keep_completed=2,
-    # The model forgets a job with its id.
-    remember_s=0,
+    remember_s=1_650,
     keep_completed_s=350,
     keep_failed=3,
     keep_failed_s=1_250,
@@ -62,6 +61,8 @@ class ModelJob:
     lease_until_s: float = 0.0
     due_s: float = 0.0
     finished_s: float = 0.0
+    #: Until when its id counts, once it is forgotten.
+    remembered_until_s: float = 0.0
     #: Who asked first for its cancelling; None where nobody did.
     cancel_by: str | None = None
 
@@ -251,7 +252,25 @@ class Model:
         assert len(young) <= surplus, f"{young} were forgotten too early"
         assert all(self.jobs[job_id].finished_s <= finished[surplus - 1] for job_id in young), "not the oldest first"
         for job_id in gone:
-            del self.jobs[job_id]
+            self._forget(job_id, SETTINGS.remember_s)
+
+    def _forget(self, job_id: str, remember_s: float) -> None:
+        """All that stays, if anything does, is what makes its id a duplicate and its fences grow."""
+        job = self.jobs.pop(job_id)
+        if remember_s > 0:
+            self.jobs[job_id] = ModelJob(
+                lane="main",
+                data=job.data,
+                created_s=job.created_s,
+                fence=job.fence,
+                state=JobState.FORGOTTEN,
+                remembered_until_s=self.now_s + remember_s,
+            )
+
+    def see_ids_run_out(self) -> None:
+        for job_id in self.of(JobState.FORGOTTEN):
+            if self.jobs[job_id].remembered_until_s <= self.now_s:
+                del self.jobs[job_id]
 
     # -- steering ------------------------------------------------------------------------------------------------------
 
@@ -291,7 +310,10 @@ class Model:
             self._put(job, 0)
         return True
 
-    def drain(self, lanes: Sequence[str], *, with_delayed: bool) -> int:
+    def remove(self, job_id: str, remember_s: float) -> None:
+        self._forget(job_id, remember_s)
+
+    def drain(self, lanes: Sequence[str], *, with_delayed: bool, remember_s: float) -> int:
         removed = [
             job_id
             for job_id, job in self.jobs.items()
@@ -302,5 +324,5 @@ class Model:
             )
         ]
         for job_id in removed:
-            del self.jobs[job_id]
+            self._forget(job_id, remember_s)
         return len(removed)

@@ -32,7 +32,7 @@ for _, key in ipairs(found) do
   elseif kind == 'list' then
     content = redis.call('LRANGE', key, 0, -1)
   end
-  out[#out + 1] = { string.sub(key, #ARGV[1] + 1), content, pending }
+  out[#out + 1] = { string.sub(key, #ARGV[1] + 1), content, pending, redis.call('PTTL', key) }
 end
 return out
 """
@@ -53,6 +53,8 @@ class Snapshot:
     #: How many tokens lie on each.
     bells: dict[str, int]
     meta: dict[str, str]
+    #: Of jobs whose key has a time to live: the rest of it, in ms.
+    rests_ms: dict[str, float]
 
     def waiting_in(self, lane: str) -> list[str]:
         """The ids of the jobs in a lane that nobody has, in order."""
@@ -63,11 +65,13 @@ class Snapshot:
 def read(client: Any, keys: Keys) -> Snapshot:
     """Look at everything at one instant."""
     now_us, *found = client.eval(_READ, 0, keys.job_prefix.removesuffix("job:"))
-    snapshot = Snapshot(now_ms=now_us / 1000, jobs={}, entries={}, pending={}, sets={}, bells={}, meta={})
-    for key, content, pending in found:
+    snapshot = Snapshot(now_ms=now_us / 1000, jobs={}, entries={}, pending={}, sets={}, bells={}, meta={}, rests_ms={})
+    for key, content, pending, rest_ms in found:
         kind, _, name = key.partition(":")
         if kind == "job":
             snapshot.jobs[name] = _pairs(content)
+            if rest_ms >= 0:
+                snapshot.rests_ms[name] = rest_ms
         elif kind == "lane":
             snapshot.entries[name] = {entry_id: _pairs(fields) for entry_id, fields in content}
             snapshot.pending[name] = {entry_id: consumer for entry_id, consumer, *_ in pending}
@@ -99,6 +103,11 @@ def check(snapshot: Snapshot) -> None:
     assert all(count == 1 for count in consumers.values()), f"one pending entry a consumer at most: {consumers}"
     for kind in ("delayed", "completed", "failed", "cancelled"):
         assert set(snapshot.sets.get(kind, {})) == states[kind], f"the {kind} set and the jobs' states agree"
+    assert set(snapshot.rests_ms) == states["forgotten"], "nothing runs out but what is remembered of a job"
+    for job_id in states["forgotten"]:
+        assert len(snapshot.jobs[job_id].keys() - {"state", "fence", "data", "digest"}) == 0, (
+            "nothing else is remembered"
+        )
     assert all(count <= 1 for count in snapshot.bells.values()), "one token a bell at most"
 
 

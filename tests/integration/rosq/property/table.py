@@ -88,8 +88,10 @@ class Table(RuleBasedStateMachine):
         self.steps[name] += 1
 
     def _new(self, job_id: str, data: int, lane: str, delay_s: float, extra: int) -> NewJob:
-        # As orders do it: whoever puts a job on the queue gives the greatest fence that was ever seen of it.
-        floor = self.model.greatest.get(job_id, 0) + extra
+        # As orders do it: whoever puts a job on the queue gives the greatest fence that was ever seen of it. Where the
+        # queue knows the id, it needs nobody to say so.
+        is_known = job_id in self.model.jobs and not extra
+        floor = 0 if is_known else self.model.greatest.get(job_id, 0) + extra
         return NewJob(job_id=job_id, data=DATA[data], lane=lane, delay_s=delay_s, fence_floor=floor)
 
     def _look(self, job_id: str) -> None:
@@ -100,7 +102,7 @@ class Table(RuleBasedStateMachine):
             assert (seen.state, seen.lane) == (job.state, job.lane)
             self.seen[job_id] = seen
 
-    def _model_steer(self, how: str, seen: Seen) -> Fate:
+    def _model_steer(self, how: str, seen: Seen, remember_s: float) -> Fate:
         job = self.model.jobs.get(seen.job_id)
         if job is None:
             return Fate.UNKNOWN
@@ -113,13 +115,14 @@ class Table(RuleBasedStateMachine):
         elif how == "cancel":
             is_wanted = job.is_live and (job.state, job.lane) == (seen.state, seen.lane)
         else:
-            is_wanted = is_same and job.state is not JobState.ACTIVE and job.lane == seen.lane
+            is_removable = job.state is not JobState.ACTIVE and not (job.state is JobState.FORGOTTEN and remember_s)
+            is_wanted = is_same and is_removable and job.lane == seen.lane
         if not is_wanted:
             return Fate.MOVED_ON
         if how == "cancel":
             return Fate.ASKED if self.model.cancel(seen.job_id, "test")[0] == "asked" else Fate.DONE
         if how == "remove":
-            del self.model.jobs[seen.job_id]
+            self.model.remove(seen.job_id, remember_s)
         else:
             getattr(self.model, how)(seen.job_id)
         return Fate.DONE
@@ -171,11 +174,11 @@ class Table(RuleBasedStateMachine):
             assert loss == "answer"
             self._note_delivery(job_id, None)
         else:
-            if settlement is not None and (answer.code, code) == (Code.GONE, Code.ALREADY_SETTLED):
+            if settlement is not None and (answer.code, code) == (Code.LOST, Code.ALREADY_SETTLED):
                 # The first of two calls finished the job, and forgot it at once: others of the same instant were kept.
-                self._see_what_is_forgotten(set(snapshot.read(self.client, self.keys).jobs))
-                assert settlement.delivery.job_id not in self.model.jobs
-                code = Code.GONE
+                self._see_what_is_forgotten(snapshot.read(self.client, self.keys))
+                assert self.model.jobs[settlement.delivery.job_id].state is JobState.FORGOTTEN
+                code = Code.LOST
             assert answer.code is code
             process.untold = None
             if settlement is not None and code in (Code.LOST, Code.GONE):
@@ -239,7 +242,8 @@ class Table(RuleBasedStateMachine):
         if rest_s is not None:
             self._check_close(rest_s * 1000, min(due) * 1000)
 
-    def _see_what_is_forgotten(self, known: set[str]) -> None:
+    def _see_what_is_forgotten(self, now: snapshot.Snapshot) -> None:
+        known = {job_id for job_id, fields in now.jobs.items() if fields["state"] != JobState.FORGOTTEN}
         for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
             self.model.forget(state, known)
 
@@ -247,7 +251,7 @@ class Table(RuleBasedStateMachine):
     def redis_agrees_with_itself_and_with_the_model(self) -> None:
         now = snapshot.read(self.client, self.keys)
         snapshot.check(now)
-        self._see_what_is_forgotten(set(now.jobs))
+        self._see_what_is_forgotten(now)
         assert set(now.jobs) == set(self.model.jobs), "no job is lost, none comes from nowhere"
         for name, total in self.model.totals.items():
             assert int(now.meta.get(f"{name}_total", 0)) == total, f"the count of {name}"
@@ -258,14 +262,16 @@ class Table(RuleBasedStateMachine):
             assert found == (
                 expected.state,
                 expected.lane,
-                expected.data,
+                {} if expected.state is JobState.FORGOTTEN else expected.data,
                 expected.attempts,
                 expected.crashes,
                 expected.fence,
                 expected.is_live,
                 expected.cancel_by,
             ), f"job {job_id}"
-            if self.clock.can_go_back:
+            if job.state is JobState.FORGOTTEN:
+                self._check_close(now.rests_ms[job_id], (expected.remembered_until_s - self.model.now_s) * 1000)
+            elif self.clock.can_go_back:
                 # A waiting job's is that of its entry, and a stream's ids go on from the last one: never back.
                 created_s = float(now.jobs[job_id]["created_at_ms"]) / 1000
                 assert created_s >= expected.created_s
