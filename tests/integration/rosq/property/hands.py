@@ -87,6 +87,8 @@ class Process:
     overran: str = ""
     #: Its last fetch brought nothing, and no answer of it is missing: it would sleep now.
     is_idle: bool = False
+    #: When it would promote then, by the model's clock; None: it knows of nothing that is delayed, or doesn't sleep.
+    watches_s: float | None = None
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome
 from tests.integration.rosq.property import snapshot
+from tests.integration.rosq.property.bells import TIMER, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, Process
 from tests.integration.rosq.property.model import SETTINGS, ModelJob
 from tests.integration.rosq.property.table import LANES, Table
@@ -25,6 +26,7 @@ SLOTS = st.integers(0, 2)
 #: Each ends in fifty seconds, each clock step in none: see `model.SETTINGS`.
 DELAYS = st.sampled_from([0.0, 0.0, 50.0, 450.0])
 EXTRAS = st.sampled_from([0, 0, 1, 7_000_000_000])
+BELLS = [*map(bell_of, LANES), TIMER]
 SOME_LANE = st.sampled_from(LANES)
 OUTCOMES = st.sampled_from(list(Outcome))
 CANCELLERS = st.sampled_from(["ann", "bob"])
@@ -88,19 +90,21 @@ class QueueMachine(Table):
     def _go_on(
         self, slot: int, end: Outcome | str, lane: str | None, delay_s: float, loss: str, job_id: str, data: int
     ) -> None:
-        """Something that changes something: work where there is any for this process, or the end of it; else a job."""
+        """Something that changes something: work where there is any for this process, or the end of it; from one that
+        would sleep, a job."""
         process = self.processes[slot]
-        if process.is_idle and self._rung(process.lanes):
+        if process.is_idle and self._rung_for(process):
             self._wake(process, is_lost=loss == "answer")
-        is_busy = process.delivery is not None or process.untold is not None
         if not isinstance(end, Outcome) and process.delivery is not None:
             self._trouble(process, end)
-        elif is_busy or any(self._is_for(process, job) for job in self.model.jobs.values()):
+        elif not process.is_idle or any(self._is_for(process, job) for job in self.model.jobs.values()):
             self.work(slot, end if isinstance(end, Outcome) else Outcome.RELEASE, lane, delay_s, loss)
         elif free := [each for each in ALL_IDS if each not in self.model.jobs or not self.model.jobs[each].is_live]:
             fresh = free[ALL_IDS.index(job_id) % len(free)]
             put = self.reopen if fresh in self.model.jobs else self.enqueue
-            put(fresh, data, process.lanes[-1], 0.0, 0, loss == "answer")
+            put(fresh, data, process.lanes[-1], delay_s, 0, loss == "answer")
+        else:
+            self.let_time_pass(100, ["promote"])
 
     def _trouble(self, process: Process, end: str) -> None:
         """Call off the job in hand, or lose it in one of the ways that count as a crash."""
@@ -201,10 +205,12 @@ class QueueMachine(Table):
             process.consumer.leave(process.lanes)
             if self.model.holder(process.name) == process.instance:
                 del self.model.holds[process.name]
-            self._rung_on(process.lanes)
+            self.bells.ring_on([*map(bell_of, process.lanes), TIMER])
+            self.bells.ring_on_by(process, is_watch_over=True)
+        else:
+            self.bells.lose(process)
         self._let_go(process)
         self.zombies = [*self.zombies[-4:], process]
-        self._lose_tokens_of(process, are_lost=how != "leaving")
         fresh = self.processes[slot] = self._start(slot)
         self._hold(fresh, [process.instance] if how == "proven" else [])
 
@@ -213,31 +219,29 @@ class QueueMachine(Table):
     def wake_by_a_bell(self, number: int, is_lost: bool) -> None:
         idle = [process for process in self.processes if process.is_idle]
         process = idle[number % len(idle)]
-        if self._rung(process.lanes):
+        if self._rung_for(process):
             self._wake(process, is_lost=is_lost)
 
     def _wake(self, process: Process, *, is_lost: bool) -> None:
         """A token ends the sleep, and the fetch behind it runs at once; its answer may be lost with the connection."""
         self._count(f"wake{', lost' if is_lost else ''}")
-        rung = self._rung(process.lanes)
-        self.takers[next(lane for lane in process.lanes if lane in rung)] = process
         # Where the server forgot the script, nothing is fetched: the next round does it.
         is_fetching = self.client.script_exists(FETCH.sha)[0]
         is_held = is_fetching and self.model.holder(process.name) == process.instance
         job_id = self.model.fetch(process.name, process.instance, process.lanes, "?", "") if is_held else None
-        process.is_idle = False
+        self.bells.wake(process, self._rung_for(process)[0])
         self.wire.is_losing_next = is_lost
         answer = process.consumer.sleep(process.lanes, 5, None)
         assert (answer is None) is (is_lost or not is_fetching)
         if answer is None:
-            self._note_delivery(job_id, None)
+            self._miss(process, job_id, is_held=is_held)
         else:
             self._follow(process, answer, job_id, is_held=is_held)
-        if is_held:
-            self._rung_on_by(process)
 
-    def _rung(self, lanes: tuple[str, ...]) -> set[str]:
-        return {lane for lane in lanes if self.client.exists(self.keys.lane_bell(lane))}
+    def _rung_for(self, process: Process) -> list[str]:
+        """The bells that ring for it now, in the order in which it looks at them."""
+        bells = zip([*map(bell_of, process.lanes), TIMER], process.consumer.list_bells(process.lanes), strict=True)
+        return [bell for bell, key in bells if self.client.exists(key)]
 
     # -- time, trouble and operators -----------------------------------------------------------------------------------
 
@@ -276,11 +280,14 @@ class QueueMachine(Table):
         self._count("clock back")
         self.clock.move(-step)
         self.model.now_s -= step
+        for process in self.processes:
+            # Its own clock isn't set back: it wakes when it would have.
+            process.watches_s = process.watches_s and process.watches_s - step
 
     def _recover(self) -> None:
         self.model.recover()
         self.recovery.run_once()
-        self._rung_on(LANES)
+        self.bells.ring_on(BELLS)
         self._see_what_is_forgotten(snapshot.read(self.client, self.keys))
         for state, keep_s in (
             (JobState.COMPLETED, SETTINGS.keep_completed_s),
@@ -297,6 +304,10 @@ class QueueMachine(Table):
         rest_s = promote_due(self.keys, self.wire, SETTINGS.max_events)
         self.model.promote(order)
         self._check_next_due(rest_s)
+        for process in self.processes:
+            if process.watches_s is not None and process.watches_s <= self.model.now_s:
+                # It was its own time that has come: it does the same, and learns the next one.
+                process.watches_s = None if rest_s is None else self.model.now_s + rest_s
 
     @rule(kind=st.sampled_from(["resume", "resume", "pause", "forget scripts", "flushall"]), is_lost=st.booleans())
     def make_trouble(self, kind: str, is_lost: bool) -> None:
@@ -306,7 +317,7 @@ class QueueMachine(Table):
         elif kind == "flushall":
             self.client.flushall()
             self.model.lose_everything()
-            self.is_bell_lost.clear()
+            self.bells.ring_on(BELLS)
         else:
             for _ in range(1 + is_lost):
                 self._pause_or_resume(is_pausing=kind == "pause")
@@ -317,7 +328,7 @@ class QueueMachine(Table):
         else:
             assert self.steering.resume() is self.model.is_paused
             if self.model.is_paused:
-                self._rung_on(LANES)
+                self.bells.ring_on(BELLS)
         self.model.is_paused = is_pausing
 
     @rule(

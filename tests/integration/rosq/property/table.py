@@ -18,6 +18,7 @@ from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
+from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, LossyQueue, Process, start_process
 from tests.integration.rosq.property.model import SETTINGS, Model
 
@@ -59,9 +60,7 @@ class Table(RuleBasedStateMachine):
         self.zombies: list[Process] = []
         self.old: list[Delivery] = []
         self.seen: dict[str, Seen] = {}
-        #: Lanes whose token was taken, by whom; and those whose taker died.
-        self.takers: dict[str, Process] = {}
-        self.is_bell_lost: set[str] = set()
+        self.bells = Bells()
         self.recovery = Recovery(keys=self.keys, wire=self.wire, queue_settings=SETTINGS, settings=WORKER_SETTINGS)
 
     def _busy(self) -> list[Process]:
@@ -133,7 +132,6 @@ class Table(RuleBasedStateMachine):
         if process.delivery is not None:
             self.old = [*self.old[-9:], process.delivery]
         process.delivery = None
-        process.is_idle = False
 
     def _hold(self, process: Process, proofs: list[str]) -> None:
         holder = process.consumer.hold_name(proofs)
@@ -161,7 +159,7 @@ class Table(RuleBasedStateMachine):
         self.wire.is_doubling_next = loss == "doubled"
         if process.delivery is not None:
             self._let_go(process)
-        process.is_idle = False
+        self.bells.wake(process)
         process.untold = settlement
         for _ in range(2 if loss == "doubled" else 1):
             code = Code.HELD if settlement is None else self._model_settle(process, settlement)
@@ -172,7 +170,7 @@ class Table(RuleBasedStateMachine):
             answer = process.consumer.exchange(settlement, process.lanes)
         except ServerUnreachable:
             assert loss == "answer"
-            self._note_delivery(job_id, None)
+            self._miss(process, job_id, is_held=is_held)
         else:
             if settlement is not None and (answer.code, code) == (Code.LOST, Code.ALREADY_SETTLED):
                 # The first of two calls finished the job, and forgot it at once: others of the same instant were kept.
@@ -184,12 +182,12 @@ class Table(RuleBasedStateMachine):
             if settlement is not None and code in (Code.LOST, Code.GONE):
                 process.consumer.abandon(settlement.delivery, is_overrun=False)
             self._follow(process, answer, job_id, is_held=is_held)
-        if is_held:
-            self._rung_on_by(process)
 
-    def _rung_on_by(self, process: Process) -> None:
-        """A fetch rings on for what its process's token stood for."""
-        self.takers = {lane: taker for lane, taker in self.takers.items() if taker is not process}
+    def _miss(self, process: Process, job_id: str | None, *, is_held: bool) -> None:
+        """The answer of a fetch is lost: without a job, nobody has learned when the next one is due."""
+        self._note_delivery(job_id, None)
+        if is_held:
+            self.bells.ring_on_by(process, is_watch_over=job_id is not None)
 
     def _follow(self, process: Process, answer: Any, job_id: str | None, *, is_held: bool) -> None:
         if not is_held:
@@ -197,6 +195,7 @@ class Table(RuleBasedStateMachine):
             process.is_holding = False
             return
         process.overran = ""
+        self.bells.ring_on_by(process, is_watch_over=True)
         if answer.delivery is None or answer.next_due_s is not None:
             # Beside a job, it isn't always looked for.
             self._check_next_due(answer.next_due_s)
@@ -204,6 +203,8 @@ class Table(RuleBasedStateMachine):
         if answer.delivery is None or job_id is None:
             assert answer.fetched is Fetched.NONE
             process.is_idle = True
+            if answer.next_due_s is not None:
+                process.watches_s = self.model.now_s + answer.next_due_s
             return
         self._note_delivery(job_id, answer.delivery)
         job = self.model.jobs[job_id]
@@ -223,18 +224,19 @@ class Table(RuleBasedStateMachine):
         self.model.delivered(job_id, int(fence))
         self.model.jobs[job_id].token = token
 
-    def _lose_tokens_of(self, process: Process, *, are_lost: bool) -> None:
-        if are_lost:
-            self.is_bell_lost |= {lane for lane, taker in self.takers.items() if taker is process}
-        self.takers = {lane: taker for lane, taker in self.takers.items() if taker is not process}
-
-    def _rung_on(self, lanes: tuple[str, ...]) -> None:
-        self.is_bell_lost -= set(lanes)
-
     # -- what must hold after every step -------------------------------------------------------------------------------
 
     def _check_close(self, found_ms: float, expected_ms: float) -> None:
         assert abs(found_ms - expected_ms) <= self.clock.tolerance_ms, f"{found_ms} ms instead of {expected_ms}"
+
+    def _check_watch(self, now: snapshot.Snapshot) -> None:
+        """While some sleep and jobs are delayed: the bell rings, or one who is awake, or who sleeps, knows the time."""
+        due = [self.model.jobs[job_id].due_s for job_id in self.model.of(JobState.DELAYED)]
+        sleepers = [process for process in self.processes if process.is_idle]
+        if due and sleepers and not self.bells.is_told(TIMER, now):
+            watched = [process.watches_s for process in sleepers if process.watches_s is not None]
+            latest_s = min(due) + self.clock.tolerance_ms / 1000
+            assert any(watches_s <= latest_s for watches_s in watched), "somebody watches the time"
 
     def _check_next_due(self, rest_s: float | None) -> None:
         due = [self.model.jobs[job_id].due_s - self.model.now_s for job_id in self.model.of(JobState.DELAYED)]
@@ -283,9 +285,10 @@ class Table(RuleBasedStateMachine):
             elif job.state is JobState.DELAYED:
                 due_ms = now.sets["delayed"][job_id] - now.now_ms
                 self._check_close(due_ms, (expected.due_s - self.model.now_s) * 1000)
+        self._check_watch(now)
         for lane in LANES:
             waiting = [job_id for job_id in self.model.of(JobState.WAITING) if self.model.jobs[job_id].lane == lane]
             waiting.sort(key=lambda each: self.model.jobs[each].place)
             assert now.waiting_in(lane) == waiting, "first come, first served"
-            is_told = now.bells.get(f"lane:{lane}") or lane in self.takers or lane in self.is_bell_lost
+            is_told = self.bells.is_told(bell_of(lane), now)
             assert is_told or not waiting or self.model.is_paused, f"somebody is woken for what waits in {lane}"
