@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: the promises hold, step after step, on a real server.
 
-A short run with every test run. `make test-long`, or ROSQ_PROPERTY_STEPS=100000, makes as many steps as asked for.
+A short run with every test run. `make test-long`, or ROSQ_PROPERTY_STEPS=100000, makes as many steps as asked for,
+other ones each time, and says their seeds; ROSQ_PROPERTY_SEED begins with one of them again.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import random
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from rosq.keys import Keys
@@ -59,10 +61,16 @@ def machine(kind: str) -> Iterator[type[QueueMachine]]:
 def test_the_promises_hold_whatever_happens_in_whatever_order(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     asked = int(os.environ.get("ROSQ_PROPERTY_STEPS", "0"))
     steps = asked // 2 or SHORT
+    first_seed = next_seed = int(os.environ.get("ROSQ_PROPERTY_SEED", "0")) or random.randrange(1, 2**32)
     began_s = time.monotonic()
     with machine(kind) as made:
         while (done := made.steps.total()) < steps:
             examples = max((steps - done) // RUN, 5)
+            if asked:
+                # Shown with a failure.
+                sys.stdout.write(f"ROSQ_PROPERTY_SEED={next_seed}\n")
+                seed(next_seed)(made)
+                next_seed += 1
             run_state_machine_as_test(
                 made,
                 settings=settings(
@@ -82,5 +90,6 @@ def test_the_promises_hold_whatever_happens_in_whatever_order(kind: str, capsys:
     took_s = time.monotonic() - began_s
     with capsys.disabled():
         kinds = ", ".join(f"{count} {name}" for name, count in made.steps.most_common())
-        sys.stdout.write(f"\n{made.steps.total()} steps in {took_s:.0f} s, {kind} clock: {kinds}\n")
+        seeds = f", seeds {first_seed} to {next_seed - 1}" if asked else ""
+        sys.stdout.write(f"\n{made.steps.total()} steps in {took_s:.0f} s, {kind} clock{seeds}: {kinds}\n")
     assert made.steps.total() > steps / 3
