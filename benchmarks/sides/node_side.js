@@ -111,23 +111,28 @@ function makeCrowd({ warm_up: warmUp, count, workers }) {
   };
 }
 
-async function startWorker(handle, leaseS) {
+// Connects; what it returns begins to work.
+async function makeWorker(handle, leaseS) {
   if (library === 'bull') {
     const queue = makeQueue(leaseS);
     await queue.isReady();
-    queue.process('run', 1, handle);
-  } else {
-    const times = leaseS ? { lockDuration: leaseS * 1000, stalledInterval: leaseS * 1000 } : {};
-    await new (require('bullmq').Worker)(NAME, handle, { connection, concurrency: 1, ...times }).waitUntilReady();
+    return () => queue.process('run', 1, handle);
   }
+  const times = leaseS ? { lockDuration: leaseS * 1000, stalledInterval: leaseS * 1000 } : {};
+  const worker = new (require('bullmq').Worker)(NAME, handle, { connection, concurrency: 1, autorun: false, ...times });
+  await worker.waitUntilReady();
+  return () => worker.run();
 }
 
 async function work() {
   const order = await next();
   const make = order.is_telling ? makeTelling : order.workers ? makeCrowd : makeCounting;
   const handle = make(order);
-  for (let i = 0; i < (order.workers || 1); i += 1) await startWorker(handle, order.lease_s);
+  const begin = [];
+  for (let i = 0; i < (order.workers || 1); i += 1) begin.push(await makeWorker(handle, order.lease_s));
+  // Before the first job: that is told too.
   say({ is_ready: true });
+  for (const each of begin) each();
 }
 
 (role === 'produce' ? produce() : work()).catch((error) => { console.error(error); process.exit(1); });
