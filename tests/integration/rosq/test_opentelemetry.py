@@ -295,8 +295,8 @@ def test_a_lost_lease_is_an_error_of_the_run(traced: Queue, spans: Spans, start_
         delivery.lease.lose("a test took it")
         running.worker.request_stop()
 
-    traced.enqueue({}, job_id="a")
     running = start_worker(traced, handler)
+    traced.enqueue({}, job_id="a")
     running.join()
 
     [run] = spans.named(f"process {traced.name}")
