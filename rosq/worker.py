@@ -220,12 +220,12 @@ class Worker:
         if settlement is not None:
             self._settlement = None
             self._tell_fate(settlement, answer.code)
-        self._take(answer, lanes)
+        self._take(answer)
         if answer.fetched is Fetched.NONE:
             self._rest(answer, lanes)
 
-    def _take(self, answer: Answer, lanes: list[str]) -> None:
-        """Work on what was fetched, if anything was."""
+    def _take(self, answer: Answer, *, is_wanted: bool = True) -> None:
+        """Work on what was fetched, if anything was and it is still wanted."""
         if answer.fetched is Fetched.ERROR:
             # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
             raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
@@ -237,7 +237,7 @@ class Worker:
             self._is_holding = False
         elif answer.delivery is None:
             self._last_lane = None
-        elif self._stop.is_requested or self._has_left(answer.delivery.lane, lanes):
+        elif self._stop.is_requested or not is_wanted:
             # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
             self._settlement = Settlement(delivery=answer.delivery, outcome=Outcome.RELEASE)
         else:
@@ -258,11 +258,10 @@ class Worker:
 
         woken = sleep() if self._hook_calls is None else self._hook_calls.around_sleep(sleep)
         if woken is not None:
-            self._take(woken, lanes)
-
-    def _has_left(self, lane: str, lanes: list[str]) -> bool:
-        """Whether a lane that was read is read no longer: what it brought was fetched behind a sleep, long ago."""
-        return callable(self._lanes) and lane in lanes and lane not in self._list_lanes()
+            # It was asked for before the sleep, and that is long ago. What was left pending here is one's own, whatever
+            # its lane.
+            given_up = set(lanes).difference(self._list_lanes())
+            self._take(woken, is_wanted=woken.delivery is None or woken.delivery.lane not in given_up)
 
     def _promote_beside(self, delivery: Delivery) -> None:
         """Promote due jobs before working: others may be idle. The job in hand comes first, so an error only postpones
