@@ -17,7 +17,7 @@ from rosq import errors
 from rosq.keys import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from rosq.job import JobData, NewJob
 
@@ -57,14 +57,11 @@ def to_json(data: JobData) -> str:
     return _encode(data)
 
 
-def pack(job: NewJob, max_bytes: int) -> str:
-    """Return the text that stands for what a new job carries.
-
-    Args:
-        max_bytes: Longer ones are refused.
+def pack(job: NewJob) -> str:
+    """Return the text that stands for what a new job carries; `check_sizes` says whether it can be stored.
 
     Raises:
-        InvalidData: The data aren't JSON, the options aren't what they should be, or both together are too long.
+        InvalidData: The data aren't JSON, or the options aren't what they should be.
         InvalidName: The job's name breaks the rule.
     """
     try:
@@ -72,17 +69,28 @@ def pack(job: NewJob, max_bytes: int) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
     if job.name or job.headers or job.run_timeout_s is not None:
-        text = f"{_encode(_options_of(job))}\n{text}"
-    try:
-        size = len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError as error:
-        raise errors.InvalidData(f"Job {job.job_id}: no UTF-8 can be made of what it carries: {error}.") from error
-    if size > max_bytes:
-        raise errors.InvalidData(
-            f"Job {job.job_id}: its data take {size} bytes, {max_bytes} are allowed. "
-            "Store them elsewhere and put a pointer into the job."
-        )
+        return f"{_encode(_options_of(job))}\n{text}"
     return text
+
+
+def check_sizes(job_ids: Sequence[str], texts: Sequence[str], max_bytes: int) -> None:
+    """Return if none of the jobs' texts takes more bytes than that.
+
+    Raises:
+        InvalidData: One does, or no UTF-8 can be made of it.
+    """
+    for job_id, text in zip(job_ids, texts, strict=True):
+        if text.isascii() and len(text) <= max_bytes:
+            continue
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise errors.InvalidData(f"Job {job_id}: no UTF-8 can be made of what it carries: {error}.") from error
+        if size > max_bytes:
+            raise errors.InvalidData(
+                f"Job {job_id}: its data take {size} bytes, {max_bytes} are allowed. "
+                "Store them elsewhere and put a pointer into the job."
+            )
 
 
 def unpack(text: str) -> Body:

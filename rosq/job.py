@@ -97,12 +97,12 @@ class EnqueuedMany(Sequence[Enqueued]):
     look through all of its memory for what can be given back. Equal to any sequence of the same answers.
     """
 
-    __slots__ = ("_job_ids", "_outcomes", "_states")
+    __slots__ = ("_job_ids", "_others")
 
-    def __init__(self, job_ids: list[str], outcomes: list[EnqueueOutcome], states: list[JobState]) -> None:
+    def __init__(self, job_ids: Sequence[str], others: Mapping[int, tuple[EnqueueOutcome, JobState]]) -> None:
+        """Take the jobs' ids, and by its place what became of each that wasn't created and put into its lane."""
         self._job_ids = job_ids
-        self._outcomes = outcomes
-        self._states = states
+        self._others = others
 
     def __len__(self) -> int:
         return len(self._job_ids)
@@ -111,12 +111,14 @@ class EnqueuedMany(Sequence[Enqueued]):
     def __getitem__(self, index: int) -> Enqueued: ...
 
     @overload
-    def __getitem__(self, index: slice) -> EnqueuedMany: ...
+    def __getitem__(self, index: slice) -> Sequence[Enqueued]: ...
 
-    def __getitem__(self, index: int | slice) -> Enqueued | EnqueuedMany:
+    def __getitem__(self, index: int | slice) -> Enqueued | Sequence[Enqueued]:
         if isinstance(index, slice):
-            return EnqueuedMany(self._job_ids[index], self._outcomes[index], self._states[index])
-        return Enqueued(job_id=self._job_ids[index], outcome=self._outcomes[index], state=self._states[index])
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        outcome, state = self._others.get(at, (EnqueueOutcome.CREATED, JobState.WAITING))
+        return Enqueued(job_id=self._job_ids[at], outcome=outcome, state=state)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and [*self] == [*other]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
@@ -20,18 +20,20 @@ from rosq.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
+from rosq.new_jobs import NewJobs
 from rosq.repeating import repeat
 from rosq.settings import QueueSettings, RedisSettings
 from rosq.wire import Wire
 from rosq.wire_pool import WirePool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import redis
 
     from rosq.alarm import Alarm
+    from rosq.body import Body
     from rosq.cancel import Cancelled
     from rosq.handlers import Dispatcher
     from rosq.hooks import Hook
@@ -41,18 +43,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Jobs that one script puts on the queue: it blocks the server for a millisecond or two.
-_ENQUEUE_BATCH = 128
-_FENCE_LIMIT = 2**53
 #: The code with which `enqueue.lua` leaves it to a second look whether a job is another one.
 _LOOK_AGAIN = -2
-_OUTCOMES = {
-    1: EnqueueOutcome.CREATED,
-    0: EnqueueOutcome.DUPLICATE,
-    -1: EnqueueOutcome.CONFLICT,
-    # Until that has been done.
-    _LOOK_AGAIN: EnqueueOutcome.CONFLICT,
-}
+_OUTCOMES = {1: EnqueueOutcome.CREATED, 0: EnqueueOutcome.DUPLICATE, -1: EnqueueOutcome.CONFLICT}
 #: `JobState(...)` takes seven times as long as a look in here.
 _STATES = {state.value: state for state in JobState}
 
@@ -140,10 +133,12 @@ class Queue:
         )
         if self._hook_calls is not None:
             return self.enqueue_many([job])[0]
-        text = self._encode(job)
-        code, state = self._run_step(self._enqueue_step, *self._make_enqueue_call([job], [text]))
-        outcome = self._look_again(job) if code == _LOOK_AGAIN else _OUTCOMES[code]
-        return Enqueued(job_id=job_id, outcome=outcome, state=_STATES[state])
+        given = NewJobs((job,), self.settings.max_data_bytes)
+        ((_, script_keys, args),) = given.list_calls(self.keys, 0)
+        outcome, state = EnqueueOutcome.CREATED, JobState.WAITING
+        for told in self._run_step(self._enqueue_step, script_keys, args):
+            outcome, state = self._read_answer(given, 0, told)
+        return Enqueued(job_id=job_id, outcome=outcome, state=state)
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         """Put jobs on the queue, each at most once whatever happens in between (`enqueue.lua`).
@@ -165,29 +160,31 @@ class Queue:
         return self._put(jobs)
 
     def _put(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
-        asked = list(jobs)
-        texts = [self._encode(job) for job in asked]
-        codes: list[int] = []
-        states: list[str] = []
+        given = NewJobs(jobs, self.settings.max_data_bytes)
+        told: dict[int, list[Any]] = {}
+        done = 0
 
         def ask_for_the_rest() -> None:
+            nonlocal done
+            stops: deque[int] = deque()
+
             # Made when they are sent: meanwhile the server has others to do.
-            calls = (
-                self._make_enqueue_call(asked[start : start + _ENQUEUE_BATCH], texts[start : start + _ENQUEUE_BATCH])
-                for start in range(len(codes), len(asked), _ENQUEUE_BATCH)
-            )
-            with self._borrow_wire() as wire, contextlib.closing(wire.run_each(self._enqueue_step, calls)) as replies:
+            def make_calls() -> Iterator[tuple[list[str], list[str | int]]]:
+                for stop, script_keys, args in given.list_calls(self.keys, done):
+                    stops.append(stop)
+                    yield script_keys, args
+
+            with (
+                self._borrow_wire() as wire,
+                contextlib.closing(wire.run_each(self._enqueue_step, make_calls())) as replies,
+            ):
                 for reply in replies:
-                    codes.extend(reply[::2])
-                    states.extend(reply[1::2])
+                    for each in reply:
+                        told[done + each[0] - 1] = each
+                    done = stops.popleft()
 
         repeat(ask_for_the_rest)
-        outcomes = [_OUTCOMES[code] for code in codes]
-        if _LOOK_AGAIN in codes:
-            for number, code in enumerate(codes):
-                if code == _LOOK_AGAIN:
-                    outcomes[number] = self._look_again(asked[number])
-        return EnqueuedMany([job.job_id for job in asked], outcomes, [_STATES[state] for state in states])
+        return EnqueuedMany(given.ids, {at: self._read_answer(given, at, each) for at, each in told.items()})
 
     def reopen(self, job: NewJob) -> Reopened:
         """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
@@ -206,7 +203,7 @@ class Queue:
 
     def _start_again(self, jobs: Sequence[NewJob]) -> list[Reopened]:
         (job,) = jobs
-        data = self._encode(job)
+        given = NewJobs(jobs, self.settings.max_data_bytes)
         keys, step = self.keys, script.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
         seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or job.lane
         while True:
@@ -221,8 +218,8 @@ class Queue:
             ]
             script_keys += [keys.job(job.job_id), keys.lane(seen_lane), keys.lane(job.lane), keys.lane_bell(job.lane)]
             script_keys.append(keys.cancelled)
-            args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane, data]
-            args += [_when(job), job.fence_floor]
+            args: list[str | int] = [self.settings.max_events, SCHEMA_VERSION, job.job_id, seen_lane, job.lane]
+            args += [given.texts[0], *given.get_extras(0)]
             code, state = self._run_step(step, script_keys, args)
             if code >= 0:
                 outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
@@ -319,49 +316,30 @@ class Queue:
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 
-    def _make_enqueue_call(self, jobs: Sequence[NewJob], texts: Sequence[str]) -> tuple[list[str], list[str | int]]:
-        keys = self.keys
-        lanes = list({job.lane: None for job in jobs})
-        script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
-        for lane in lanes:
-            script_keys += (keys.lane(lane), keys.lane_bell(lane))
-        prefix = keys.job_prefix
-        script_keys += [prefix + job.job_id for job in jobs]
-        args: list[str | int] = [len(lanes), *lanes, *texts]
-        for number, job in enumerate(jobs, start=1):
-            if job.delay_s or job.fence_floor or job.due_at or job.lane != lanes[0]:
-                args += (number, lanes.index(job.lane) + 1, _when(job), job.fence_floor)
-        return script_keys, args
+    def _read_answer(self, given: NewJobs, at: int, told: Sequence[Any]) -> tuple[EnqueueOutcome, JobState]:
+        """What `enqueue.lua` says of a job that wasn't simply put into its lane."""
+        _, code, state = told
+        outcome = self._look_again(given.ids[at], given.texts[at]) if code == _LOOK_AGAIN else _OUTCOMES[code]
+        return outcome, _STATES[state]
 
-    def _look_again(self, job: NewJob) -> EnqueueOutcome:
+    def _look_again(self, job_id: str, text: str) -> EnqueueOutcome:
         # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest is
         # left: a second look compares what counts. A job that has vanished by then was the same as far as anyone can
         # tell.
-        return EnqueueOutcome.DUPLICATE if self._is_same(job) else EnqueueOutcome.CONFLICT
+        is_same = self._is_same(job_id, body.unpack(text))
+        return EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT
 
-    def _is_same(self, job: NewJob) -> bool:
-        existing = self.find_job(job.job_id)
+    def _is_same(self, job_id: str, given: Body) -> bool:
+        existing = self.find_job(job_id)
         if existing is None:
             return True
         if existing.state is not JobState.FORGOTTEN:
-            return existing.name == job.name and body.to_json(existing.data) == body.to_json(job.data)
-        key = self.keys.job(job.job_id)
+            return existing.name == given.name and body.to_json(existing.data) == body.to_json(given.data)
+        key = self.keys.job(job_id)
         digest, data = self._call(lambda client: _command(client, "HMGET", key, "digest", "data"))
         if digest is not None:
-            return bool(digest == body.digest(job.name, job.data))
-        return data is None or (not job.name and data == body.to_json(job.data))
-
-    def _encode(self, job: NewJob) -> str:
-        check_name("job", job.job_id)
-        if job.lane != MAIN_LANE:
-            check_name("lane", job.lane)
-        if job.fence_floor and not 0 <= job.fence_floor < _FENCE_LIMIT:
-            raise errors.InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
-        if job.delay_s and not 0 <= job.delay_s * 1000 < float("inf"):
-            raise errors.InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
-        if job.due_at is not None and (job.delay_s or job.due_at.tzinfo is None):
-            raise errors.InvalidData(f"Job {job.job_id}: give due_at with a time zone, and no delay_s beside it.")
-        return body.pack(job, self.settings.max_data_bytes)
+            return bool(digest == body.digest(given.name, given.data))
+        return data is None or (not given.name and data == body.to_json(given.data))
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         return self._run_step(script.load(name), keys, args)
@@ -392,7 +370,7 @@ class Queue:
             raise errors.translate(error, self.redis_settings.address) from error
 
     def _introduce(self, client: redis.Redis) -> None:
-        """Once: refuse a queue of a newer rosq, and note the queue's name for tools that look for it."""
+        """Once: refuse a queue of a newer rosq, take over one of an older, note its name for tools that look for it."""
         fitness.check_schema(_command(client, "HGET", self.keys.meta, "schema_version"), self.keys)
         registry.note_queue(self.name, self.redis_settings, functools.partial(_command, client))
         self._is_known = True
@@ -408,15 +386,3 @@ def _command(client: redis.Redis, *command: str | int) -> Any:
     """Send a command as it is: redis-py's own methods promise bytes or text, whichever was asked for."""
     execute: Callable[..., Any] = client.execute_command
     return execute(*command)
-
-
-def _when(job: NewJob) -> int | str:
-    """The delay in ms, or `@` and the due time in ms, as the scripts read it."""
-    if job.due_at is not None:
-        return f"@{math.ceil(job.due_at.timestamp() * 1000)}"
-    return _to_ms(job.delay_s)
-
-
-def _to_ms(seconds: float) -> int:
-    # Rounded up: a delay of a tenth of a millisecond is a delay.
-    return math.ceil(seconds * 1000)

@@ -16,13 +16,13 @@ class Rosq(side.Side):
         self.queue.enqueue(data, job_id=str(number))
 
     def enqueue_many(self, numbers, data):
-        self.queue.enqueue_many([rosq.NewJob(job_id=str(number), data=data) for number in numbers])
+        self.queue.enqueue_many(rosq.NewJob(job_id=str(number), data=data) for number in numbers)
 
     def enqueue_delayed(self, number, data, delay_s):
         self.queue.enqueue(data, job_id=str(number), delay_s=delay_s)
 
     def enqueue_many_delayed(self, numbers, data, delay_s):
-        self.queue.enqueue_many([rosq.NewJob(job_id=str(number), data=data, delay_s=delay_s) for number in numbers])
+        self.queue.enqueue_many(rosq.NewJob(job_id=str(number), data=data, delay_s=delay_s) for number in numbers)
 
     def work(self):
         settings = rosq.WorkerSettings(lease_s=self.lease_s) if self.lease_s else None

@@ -5,9 +5,11 @@
 --   simply put into the first lane: its number, its lane's number, delay (integer ms; or @ and
 --   the due time), fence floor; numbers from 1
 -- Constants MAX_EVENTS, SCHEMA_VERSION
--- Returns for each job a code and the job's state: 1 created · 0 exists with the same data · -1 exists with other data
--- · -2 exists, and only a second look can compare: its data lie elsewhere, or one of the two has options
--- Replay: answers 0 where it answered 1.
+-- No job stands twice in KEYS: all are looked for before the first is written.
+-- Returns of each job that wasn't simply put into its lane: its number, a code and its state: 1 created (delayed) · 0
+-- exists with the same data · -1 exists with other data · -2 exists, and only a second look can compare: its data lie
+-- elsewhere, or one of the two has options
+-- Replay: answers 0 where it created before.
 -- Events enqueued: one a call, which names the jobs of a small one
 -- No function is made here, nor shared: each would cost a twentieth of the whole call. And `call` is looked up once.
 -- @include _long
@@ -22,13 +24,9 @@ local next_special = ARGV[special] and tonumber(ARGV[special])
 local FEW = 20
 -- A job's key is that of the events with "job:" and the id in place of "events".
 local id_starts = #events - 1
--- Mostly none of many jobs exists, and one look says so. Then only what this call has written itself can, where it names
--- a job twice.
-local written = nil
-if job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0 then
-  written = {}
-end
-local result, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
+-- Mostly none of many jobs exists, and one look says so.
+local are_all_new = job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0
+local told, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
 local ids = job_count > 1 and job_count <= FEW and {}
 -- The time in the last entry's id: the next one's begins with it nearly always.
 local created_at_ms = nil
@@ -46,27 +44,23 @@ for n = 1, job_count do
     special = special + 4
     next_special = ARGV[special] and tonumber(ARGV[special])
   end
-  local state = nil
-  if not written or written[job] then
-    state = call('HGET', job, 'state')
-  end
+  local state = not are_all_new and call('HGET', job, 'state')
   if state then
     local existing = call('HGET', job, 'data')
     local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))
-    result[2 * n - 1] = is_told and (existing == data and 0 or -1) or -2
+    told[#told + 1] = { n, is_told and (existing == data and 0 or -1) or -2, state }
   else
     local lane_name = ARGV[1 + lane_number]
     if delay_ms > 0 then
       local time = call('TIME')
       local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-      state = 'delayed'
+      told[#told + 1] = { n, 1, 'delayed' }
       call('SADD', lanes, lane_name)
       call('HSET', job, 'state', 'delayed', 'lane', lane_name, 'created_at_ms', now_ms, 'data', data)
       call('ZADD', delayed, now_ms + delay_ms, job_id)
       earliest_ms = math.min(earliest_ms or now_ms + delay_ms, now_ms + delay_ms)
     else
       local lane, entry_id = KEYS[4 + 2 * lane_number], nil
-      state = 'waiting'
       local is_long = #data > LONG
       if is_long then
         entry_id = call('XADD', lane, '*', 'job_id', job_id, 'data', data)
@@ -91,15 +85,10 @@ for n = 1, job_count do
       first, first_lane = job_id, lane_name
     end
     last, created = job_id, created + 1
-    if written then
-      written[job] = true
-    end
     if ids then
       ids[created] = job_id
     end
-    result[2 * n - 1] = 1
   end
-  result[2 * n] = state
 end
 if created > 0 then
   for lane_number in pairs(is_rung) do
@@ -132,4 +121,4 @@ if created > 0 then
       'last', last, 'lane', first_lane)
   end
 end
-return result
+return told

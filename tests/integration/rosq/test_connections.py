@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import EnqueueOutcome, NewJob, Queue, RedisSettings, ServerUnreachable
+from rosq.new_jobs import NewJobs
 from tests.integration.rosq.proxy import swallowing_proxy
 
 if TYPE_CHECKING:
@@ -140,10 +141,15 @@ def test_scripts_that_the_server_forgot_between_two_calls_are_told_again(
     assert [answer.outcome for answer in answers[250:]] == [EnqueueOutcome.CREATED] * 200
 
 
+def make_call(queue: Queue, job: NewJob) -> tuple[list[str], list[str | int]]:
+    ((_, keys, args),) = NewJobs([job], 1000).list_calls(queue.keys, 0)
+    return keys, args
+
+
 def test_a_wire_whose_many_answers_were_left_unread_starts_anew(queue: Queue) -> None:
     queue.enqueue({}, job_id="1")
     wire = queue.make_wire("test")
-    calls = [queue._make_enqueue_call([job], ["{}"]) for job in many(5)]
+    calls = [make_call(queue, job) for job in many(5)]
     answers = wire.run_each(queue._enqueue_step, calls)
     next(answers)
     next(answers)
@@ -162,11 +168,11 @@ def test_an_answer_that_came_is_told_although_the_next_call_cant_be_sent(queue: 
             if number == 3:
                 assert wire._line is not None
                 wire._line._socket.shutdown(socket.SHUT_WR)
-            yield queue._make_enqueue_call([job], ["{}"])
+            yield make_call(queue, job)
 
     answers = wire.run_each(queue._enqueue_step, make_calls())
 
-    assert [next(answers), next(answers)] == [[1, "waiting"], [0, "waiting"]]
+    assert [next(answers), next(answers)] == [[], [[1, -1, "waiting"]]]
     with pytest.raises(ServerUnreachable):
         next(answers)
     assert wire.call("PING") == "PONG"

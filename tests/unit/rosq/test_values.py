@@ -246,9 +246,8 @@ def test_every_exported_name_exists_and_every_public_class_is_documented() -> No
 
 
 def test_the_answers_to_many_jobs_are_a_sequence_like_any_other() -> None:
-    ids = ["a", "b", "c"]
-    outcomes = [EnqueueOutcome.CREATED, EnqueueOutcome.CONFLICT, EnqueueOutcome.DUPLICATE]
-    answers = EnqueuedMany(ids, outcomes, [JobState.WAITING, JobState.ACTIVE, JobState.DELAYED])
+    others = {1: (EnqueueOutcome.CONFLICT, JobState.ACTIVE), 2: (EnqueueOutcome.DUPLICATE, JobState.DELAYED)}
+    answers = EnqueuedMany(["a", "b", "c"], others)
     made = [
         Enqueued(job_id="a", outcome=EnqueueOutcome.CREATED, state=JobState.WAITING),
         Enqueued(job_id="b", outcome=EnqueueOutcome.CONFLICT, state=JobState.ACTIVE),

@@ -53,6 +53,9 @@ def code_of(name: str, answer: Any) -> Any:
         return None
     if name == "heartbeat":
         return answer[1]
+    if name == "enqueue":
+        # Of the one job: what was simply put into its lane isn't spoken of.
+        return answer[0][1] if answer else 1
     return int(answer[0]) if isinstance(answer, list) else int(answer)
 
 

@@ -1,0 +1,103 @@
+"""New jobs on their way to Redis: checked and packed first, then put together as calls of `enqueue.lua`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rosq import body
+from rosq.errors import InvalidData
+from rosq.keys import check_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rosq.job import NewJob
+    from rosq.keys import Keys
+
+#: Jobs that one call puts on the queue: it blocks the server for half a millisecond or so.
+_BATCH = 128
+_FENCE_LIMIT = 2**53
+
+
+class NewJobs:
+    """New jobs, each of which can be stored. What is needed of them is kept, the `NewJob`s aren't.
+
+    So jobs that are made one by one, by a generator, are thrown away one by one: thousands of them at a time would make
+    Python look through all of its memory for what can be given back, which takes longer than the rest of the call.
+
+    Args:
+        max_data_bytes: Data that are longer are refused.
+
+    Raises:
+        InvalidName: An id, lane or name breaks the rule.
+        InvalidData: Data aren't JSON or too long, or an option isn't what it should be.
+    """
+
+    def __init__(self, jobs: Iterable[NewJob], max_data_bytes: int) -> None:
+        self.ids: list[str] = []
+        #: What each carries, as `rosq.body` packs it.
+        self.texts: list[str] = []
+        self._lanes: list[str] = []
+        #: When they are due, and their fence floors, by their place; of those that have one.
+        self._extras: dict[int, tuple[int | str, int]] = {}
+        for job in jobs:
+            if job.delay_s or job.fence_floor or job.due_at is not None:
+                self._extras[len(self.ids)] = _read_extras(job)
+            self.texts.append(body.pack(job))
+            self.ids.append(job.job_id)
+            self._lanes.append(job.lane)
+        check_names("job", self.ids)
+        check_names("lane", self._lanes)
+        body.check_sizes(self.ids, self.texts, max_data_bytes)
+
+    def get_extras(self, at: int) -> tuple[int | str, int]:
+        """When the job at that place is due, as the scripts read it (a delay in ms, or `@` and the time in ms), and its
+        fence floor."""
+        return self._extras.get(at, (0, 0))
+
+    def list_calls(self, keys: Keys, start: int) -> Iterator[tuple[int, list[str], list[str | int]]]:
+        """Put the jobs from that place on together as calls of `enqueue.lua`, each made when it is asked for.
+
+        Returns:
+            Of each call how many of all jobs are on the queue after it, its keys and its arguments.
+        """
+        while start < len(self.ids):
+            stop = min(start + _BATCH, len(self.ids))
+            ids = self.ids[start:stop]
+            if len(set(ids)) < len(ids):
+                # The script looks for all of a call's jobs at once, before it writes the first: the second of two of
+                # an id comes with the next call.
+                ids = ids[: next(at for at, job_id in enumerate(ids) if job_id in ids[:at])]
+                stop = start + len(ids)
+            yield stop, *self._make_call(keys, ids, start, stop)
+            start = stop
+
+    def _make_call(self, keys: Keys, ids: list[str], start: int, stop: int) -> tuple[list[str], list[str | int]]:
+        lanes = list(dict.fromkeys(self._lanes[start:stop]))
+        prefix = keys.job_prefix
+        script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
+        for lane in lanes:
+            script_keys += (keys.lane(lane), keys.lane_bell(lane))
+        script_keys += [prefix + job_id for job_id in ids]
+        args: list[str | int] = [len(lanes), *lanes, *self.texts[start:stop]]
+        if self._extras or len(lanes) > 1:
+            for at in range(start, stop):
+                when, floor = self.get_extras(at)
+                number = lanes.index(self._lanes[at]) + 1
+                if when or floor or number > 1:
+                    args += (at - start + 1, number, when, floor)
+        return script_keys, args
+
+
+def _read_extras(job: NewJob) -> tuple[int | str, int]:
+    if job.fence_floor and not 0 <= job.fence_floor < _FENCE_LIMIT:
+        raise InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
+    if job.delay_s and not 0 <= job.delay_s * 1000 < float("inf"):
+        raise InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
+    if job.due_at is not None and (job.delay_s or job.due_at.tzinfo is None):
+        raise InvalidData(f"Job {job.job_id}: give due_at with a time zone, and no delay_s beside it.")
+    if job.due_at is not None:
+        return f"@{math.ceil(job.due_at.timestamp() * 1000)}", job.fence_floor
+    # Rounded up: a delay of a tenth of a millisecond is a delay.
+    return math.ceil(job.delay_s * 1000), job.fence_floor
