@@ -13,7 +13,7 @@ from rosq.job import Job, JobState, LogLine
 from rosq.keys import GROUP, MAIN_LANE, Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import redis
 
@@ -34,6 +34,13 @@ def find_jobs(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[s
 def to_datetime(at_ms: str | float | None) -> datetime | None:
     """Read a time of Redis' fields; None stays None."""
     return None if at_ms is None else datetime.fromtimestamp(float(at_ms) / 1000, UTC)
+
+
+def read_created(fields: Mapping[str, str | None]) -> datetime | None:
+    """When a job was put on the queue, from its hash: a job that never lost its first entry has the time in that
+    entry's id alone."""
+    first_ms = (fields.get("entry_id") or "").partition("-")[0]
+    return to_datetime(fields.get("created_at_ms") or (first_ms if first_ms.isdecimal() else None))
 
 
 def is_after(entry_id: str, other: str) -> bool:
@@ -153,7 +160,7 @@ def _read_job(
         crashes=int(fields.get("crashes") or 0),
         fence=int(fields.get("fence") or 0),
         last_error=fields.get("last_error"),
-        created_at=to_datetime(fields.get("created_at_ms")),
+        created_at=read_created(fields),
         due_at=to_datetime(due_ms),
         started_at=to_datetime(fields.get("started_at_ms")),
         worker=fields.get("worker"),

@@ -15,7 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, script
-from rosq.keys import GROUP, MAIN_LANE
+from rosq.keys import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,6 @@ class HalfState(enum.StrEnum):
     NO_ENTRY = "no_entry"
     #: It says that it is delayed, but has no due time.
     NO_DUE_TIME = "no_due_time"
-    #: It is delayed, but doesn't say in which lane it is to wait then.
-    NO_LANE = "no_lane"
     #: An entry in a lane, or handed out, whose job isn't there.
     ENTRY_WITHOUT_JOB = "entry_without_job"
     #: An entry whose job is there and doesn't know of it.
@@ -80,7 +78,7 @@ class Finding:
     kind: HalfState
     #: '' where no job is known: a vanished entry, or a lane by itself.
     job_id: str
-    #: The job's lane as its hash spells it; of an entry, the entry's.
+    #: The job's lane; of an entry, the entry's.
     lane: str
     entry_id: str = ""
     #: Stays the same as long as nobody renews the job's lease; '' where it doesn't matter.
@@ -285,7 +283,7 @@ class Walk:
         return self._examine_jobs([finding.job_id]) if finding.job_id else self._examine_lanes([finding.lane])
 
     def locate(self, job_ids: Sequence[str]) -> list[tuple[str, str]]:
-        """Say of each job in which lane it lies and which worker has it, '' where its hash has none.
+        """Say of each job in which lane it lies and which worker has it, '' where none has.
 
         Under a key that is no hash, both are 'not a hash'.
         """
@@ -299,7 +297,7 @@ class Walk:
     def list_job_keys(self, job_id: str, place: tuple[str, str]) -> list[str]:
         """The keys of a job, its lane and the hold of its worker, as scripts want them."""
         lane, worker = place
-        return [self._keys.job(job_id), self._keys.lane(lane or MAIN_LANE), self._keys.worker(worker)]
+        return [self._keys.job(job_id), self._keys.lane(lane), self._keys.worker(worker)]
 
     def _examine_jobs(self, job_ids: Sequence[str], *, is_quick: bool = False) -> list[Finding]:
         findings: list[Finding] = []

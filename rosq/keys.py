@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The layout of these keys. A queue that was written by a newer layout is refused.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: The consumer group that all workers of a queue share.
 GROUP = "workers"
 #: The consumer under which abandoned entries lie while they are put back; no worker may have this name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import script
+from rosq.keys import MAIN_LANE
 
 if TYPE_CHECKING:
     from rosq.keys import Keys
@@ -32,8 +33,8 @@ def promote_due(keys: Keys, wire: Wire, max_events: int) -> float | None:
     args: list[str | int] = [max_events]
     lanes = wire.call_many([("HGET", keys.job(job_id), "lane") for job_id in job_ids])
     for job_id, found in zip(job_ids, lanes, strict=True):
-        # A job without a hash gets any lane: the script takes it out.
-        lane = found or ""
+        # A job without a hash gets this one too: the script takes it out.
+        lane = found or MAIN_LANE
         script_keys += [keys.job(job_id), keys.lane(lane), keys.lane_bell(lane)]
         args += [job_id, lane]
     now_ms, next_due_ms = wire.run(script.load("promote"), script_keys, args)

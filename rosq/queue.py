@@ -205,7 +205,7 @@ class Queue:
         (job,) = jobs
         given = NewJobs(jobs, self.settings.max_data_bytes)
         keys, step = self.keys, script.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
-        seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or job.lane
+        seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or MAIN_LANE
         while True:
             script_keys = [
                 keys.events,
@@ -371,7 +371,10 @@ class Queue:
 
     def _introduce(self, client: redis.Redis) -> None:
         """Once: refuse a queue of a newer rosq, take over one of an older, note its name for tools that look for it."""
-        fitness.check_schema(_command(client, "HGET", self.keys.meta, "schema_version"), self.keys)
+        found = _command(client, "HGET", self.keys.meta, "schema_version")
+        fitness.check_schema(found, self.keys)
+        if found is not None and int(found) < SCHEMA_VERSION:
+            _command(client, "EVAL", script.load("take_over").source, 1, self.keys.meta, SCHEMA_VERSION)
         registry.note_queue(self.name, self.redis_settings, functools.partial(_command, client))
         self._is_known = True
 

@@ -41,7 +41,6 @@ _RESTING = "resting"
 _SCRIPTS: Mapping[HalfState, str] = {
     HalfState.NO_ENTRY: "mend_job",
     HalfState.NO_DUE_TIME: "mend_job",
-    HalfState.NO_LANE: "mend_job",
     HalfState.LEASE_WITHOUT_WORKER: "mend_job",
     HalfState.ENTRY_WITHOUT_JOB: "mend_entry",
     HalfState.STRAY_ENTRY: "mend_entry",

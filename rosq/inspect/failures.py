@@ -10,6 +10,7 @@ from rosq.inspect.jobs import iterate_found
 from rosq.inspect.sources import list_sources
 from rosq.inspect.view import View, at, at_ms, server_now
 from rosq.job import JobState
+from rosq.keys import MAIN_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,7 @@ def _read(client: Any, keys: Keys, found: Sequence[Found]) -> list[_Failure]:
     for each in found:
         pipe.hmget(keys.job(each.job_id), "state", "last_error", "error_class", "lane", "finished_at_ms")
     return [
-        _Failure(each.job_id, each.state, lane or "", error or "", error_class or "", float(finished or 0))
+        _Failure(each.job_id, each.state, lane or MAIN_LANE, error or "", error_class or "", float(finished or 0))
         for each, (state, error, error_class, lane, finished) in zip(found, pipe.execute(), strict=True)
         if state == each.state.value
     ]

@@ -25,7 +25,6 @@ _REPAIR = "`rosq repair --why …` mends it, a worker's sweep does so by and by.
 TOLD: Mapping[HalfState, tuple[str, str]] = {
     HalfState.NO_ENTRY: ("jobs say that they wait or run, but nothing will ever start them", _REPAIR),
     HalfState.NO_DUE_TIME: ("jobs say that they are delayed, but have no due time", _REPAIR),
-    HalfState.NO_LANE: ("delayed jobs have no lane to go to", _REPAIR),
     HalfState.ENTRY_WITHOUT_JOB: ("entries of lanes have no job", _REPAIR),
     HalfState.STRAY_ENTRY: ("entries of lanes have a job that doesn't know of them", _REPAIR),
     HalfState.VANISHED_ENTRY: ("entries are pending with somebody, but were deleted", _REPAIR),

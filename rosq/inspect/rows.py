@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from rosq.finder import read_created
 from rosq.inspect.view import at, at_ms
 from rosq.job import JobState
+from rosq.keys import MAIN_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +75,7 @@ def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> 
 
 def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
     started, finished = at_ms(fields["started_at_ms"]), at_ms(fields["finished_at_ms"])
-    created = at_ms(fields["created_at_ms"])
+    created = read_created(fields)
     since: datetime | None = created
     lease_left_s = due_in_s = None
     if found.state is JobState.WAITING and found.entry_id:
@@ -88,7 +90,7 @@ def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
     return JobRow(
         job_id=found.job_id,
         state=found.state,
-        lane=fields["lane"] or "",
+        lane=fields["lane"] or MAIN_LANE,
         attempts=int(fields["attempts"] or 0),
         crashes=int(fields["crashes"] or 0),
         worker=fields["worker"],

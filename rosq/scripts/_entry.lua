@@ -1,5 +1,6 @@
 -- @include _ring
 -- @include _long
+-- @include _lane
 
 -- Add a job's entry to a lane and ring its bell. Returns the entry's id.
 local function add_entry(lane, bell, job_id, data)
@@ -26,6 +27,15 @@ local function data_of_entry(lane, entry_id)
   end
   local _, data = job_and_data(found[1][2])
   return data
+end
+
+-- Note when a job was put on the queue, before it loses the entry whose id says so: the first one. A job that never
+-- lost one names no such time.
+local function keep_created(job, entry_id)
+  local created_at_ms = string.match(entry_id or '', '^%d+')
+  if created_at_ms then
+    redis.call('HSETNX', job, 'created_at_ms', created_at_ms)
+  end
 end
 
 -- Take an entry out of its lane for good. XACK alone never gives the memory back.

@@ -47,13 +47,13 @@ local function is_pending(lane, entry_id)
 end
 
 -- How a job stands; nil where it isn't in the lane, or with the worker, that the caller saw: it has moved.
--- lane, hold: the keys that go with lane_name and worker_name, whose spelling is the hash's, '' where it has none
+-- lane, hold: the keys that go with lane_name and worker_name, as locate_jobs tells them
 -- is_quick: look into a sorted set only where the state says that the job is there. Whoever walks through the sets too
 -- finds the other cases there.
 local function look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_name, is_quick)
   local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'data', 'lease_until_ms', 'token', 'worker',
     'finished_at_ms', 'crashes')
-  if (found[2] or '') ~= lane_name or (found[7] or '') ~= worker_name then
+  if (found[2] or MAIN_LANE) ~= lane_name or (found[7] or '') ~= worker_name then
     return nil
   end
   local seen = { key = job, id = job_id, state = found[1], lane = lane, lane_name = lane_name, entry_id = found[3],
@@ -119,18 +119,14 @@ local function judge_job(seen, finished, lanes)
     kinds.lease_without_worker = true
   elseif seen.is_dead then
     kinds[state == 'delayed' and 'no_due_time' or 'no_entry'] = true
-  elseif state == 'delayed' and seen.lane_name == '' then
-    kinds.no_lane = true
   end
   if seen.due_ms and state ~= 'delayed' and not seen.is_dead then
     kinds.stray_due_time = true
   end
-  if seen.lane_name ~= '' then
-    if is_listed[seen.lane_name] == nil then
-      is_listed[seen.lane_name] = redis.call('SISMEMBER', lanes, seen.lane_name) == 1
-    end
-    kinds.lane_not_listed = not is_listed[seen.lane_name] or nil
+  if is_listed[seen.lane_name] == nil then
+    is_listed[seen.lane_name] = redis.call('SISMEMBER', lanes, seen.lane_name) == 1
   end
+  kinds.lane_not_listed = not is_listed[seen.lane_name] or nil
   return kinds
 end
 

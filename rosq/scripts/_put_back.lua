@@ -37,6 +37,7 @@ end
 local function put_back(delay_ms, ...)
   local target_name, due_ms = ARGV[11], now_ms + delay_ms
   redis.call('SADD', KEYS[11], target_name)
+  keep_created(job, entry_id)
   redis.call('HDEL', job, 'lease_until_ms', 'crashes', 'entry_id')
   retire_entry(lane, entry_id)
   if delay_ms > 0 then

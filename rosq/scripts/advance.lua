@@ -18,7 +18,7 @@ end
 if found[1] ~= 'delayed' or not due_ms then
   return { 0, found[1] }
 end
-if (found[2] or '') ~= ARGV[3] then
+if (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
 local added = add_entry(lane, bell, job_id, found[3])

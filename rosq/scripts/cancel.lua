@@ -17,7 +17,7 @@ local state, entry_id, data = found[1], found[3], found[7]
 if not state then
   return { -2 }
 end
-if found[2] and found[2] ~= ARGV[3] then
+if (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
 if (state ~= 'waiting' and state ~= 'delayed' and state ~= 'active') or (ARGV[4] ~= '' and ARGV[4] ~= state) then

@@ -15,7 +15,7 @@ for i = 4, #KEYS do
   local at = 8 + (i - 4) * 2
   local job_id, entry_id = ARGV[at], ARGV[at + 1]
   local found = redis.call('HMGET', KEYS[i], 'state', 'entry_id', 'created_at_ms', 'fence', 'data')
-  if found[1] == state and (found[2] or '') == entry_id and tonumber(found[3] or '0') <= until_ms then
+  if found[1] == state and (found[2] or '') == entry_id and tonumber(found[3] or string.match(entry_id, '^%d+') or '0') <= until_ms then
     local data = found[5]
     if remember_ms > 0 and state == 'waiting' then
       data = data or data_of_entry(lane, entry_id)

@@ -13,6 +13,7 @@
 -- Events enqueued: one a call, which names the jobs of a small one
 -- No function is made here, nor shared: each would cost a twentieth of the whole call. And `call` is looked up once.
 -- @include _long
+-- @include _lane
 local call = redis.call
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lane_count = ARGV[1] + 0
@@ -28,8 +29,6 @@ local id_starts = #events - 1
 local are_all_new = job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0
 local told, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
 local ids = job_count > 1 and job_count <= FEW and {}
--- The time in the last entry's id: the next one's begins with it nearly always.
-local created_at_ms = nil
 
 for n = 1, job_count do
   local job, data = KEYS[before_jobs + n], ARGV[before_data + n]
@@ -67,14 +66,15 @@ for n = 1, job_count do
       else
         entry_id = call('XADD', lane, '*', 'job_id', job_id)
       end
-      if not created_at_ms or string.find(entry_id, created_at_ms, 1, true) ~= 1 then
-        created_at_ms = string.match(entry_id, '^%d+')
-      end
-      if is_long then
-        call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', created_at_ms, 'entry_id', entry_id)
+      -- When it was created the entry's id says.
+      if lane_name == MAIN_LANE and is_long then
+        call('HSET', job, 'state', 'waiting', 'entry_id', entry_id)
+      elseif lane_name == MAIN_LANE then
+        call('HSET', job, 'state', 'waiting', 'entry_id', entry_id, 'data', data)
+      elseif is_long then
+        call('HSET', job, 'state', 'waiting', 'entry_id', entry_id, 'lane', lane_name)
       else
-        call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'created_at_ms', created_at_ms,
-          'entry_id', entry_id, 'data', data)
+        call('HSET', job, 'state', 'waiting', 'entry_id', entry_id, 'data', data, 'lane', lane_name)
       end
       is_rung[lane_number] = true
     end

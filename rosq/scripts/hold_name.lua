@@ -17,7 +17,10 @@ if not is_free then
   local who = redis.call('HMGET', KEYS[1], 'host', 'pid')
   return { 0, redis.call('PTTL', KEYS[1]), who[1] or '', who[2] or '' }
 end
-redis.call('HSETNX', KEYS[4], 'schema_version', ARGV[7])
+local version = redis.call('HGET', KEYS[4], 'schema_version')
+if not version or version + 0 < ARGV[7] + 0 then
+  redis.call('HSET', KEYS[4], 'schema_version', ARGV[7])
+end
 -- Over the last holder's fields, which are the same: a key that is deleted can't be made anew while its slot moves to
 -- another node.
 redis.call('HSET', KEYS[1], 'token', ARGV[2], 'host', ARGV[4], 'pid', ARGV[5], 'lease_ms', ARGV[3],

@@ -49,10 +49,10 @@ else
     redis.call('HDEL', job, 'data')
   end
 end
+keep_created(job, is_missing and entry_id or seen.entry_id)
 redis.call('HDEL', job, 'lease_until_ms', 'token')
 redis.call('HSET', job, 'state', 'waiting', 'lane', from_name, 'entry_id', added)
 if is_missing then
-  redis.call('HSET', job, 'created_at_ms', string.match(entry_id, '^%d+'))
   redis.call('ZREM', delayed, job_id)
 end
 tell(is_missing and 'rebuilt' or 'put back', 'lane', from_name, 'entry_id', added, 'was', seen.state or 'missing')

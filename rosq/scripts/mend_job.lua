@@ -14,15 +14,9 @@ local seen = see_again()
 if not seen or (kind == 'lease_without_worker' and seen.mark ~= ARGV[8]) then
   return 0
 end
--- The key is the main lane's where the hash names none.
-local target = lane_name == '' and 'main' or lane_name
 
-redis.call('SADD', lanes, target)
-if kind == 'no_lane' then
-  redis.call('HSET', job, 'lane', target)
-  tell('named a lane', 'lane', target)
-  return 1
-end
+redis.call('SADD', lanes, lane_name)
+keep_created(job, seen.entry_id)
 redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
 if seen.has_entry then
   -- A dead entry that is still there must not be taken for the new one's.
@@ -35,9 +29,9 @@ if seen.state == 'active' then
   redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
 if kind == 'no_entry' and seen.due_ms then
-  redis.call('HSET', job, 'data', seen.data, 'state', 'delayed', 'lane', target)
+  redis.call('HSET', job, 'data', seen.data, 'state', 'delayed', 'lane', lane_name)
   add_delayed(delayed, timer_bell, job_id, tonumber(seen.due_ms))
-  tell('delayed', 'lane', target, 'was', seen.state, 'crashes', crashes, 'due_at_ms', seen.due_ms)
+  tell('delayed', 'lane', lane_name, 'was', seen.state, 'crashes', crashes, 'due_at_ms', seen.due_ms)
   return 1
 end
 if seen.due_ms then
@@ -47,6 +41,6 @@ local added = add_entry(lane, bell, job_id, seen.data)
 if #seen.data > LONG then
   redis.call('HDEL', job, 'data')
 end
-redis.call('HSET', job, 'state', 'waiting', 'lane', target, 'entry_id', added)
-tell('put back', 'lane', target, 'was', seen.state, 'crashes', crashes)
+redis.call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'entry_id', added)
+tell('put back', 'lane', lane_name, 'was', seen.state, 'crashes', crashes)
 return 1

@@ -13,7 +13,7 @@ local events, lanes, job, lane = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local job_id, from_name, to_name = ARGV[2], ARGV[3], ARGV[4]
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'data')
 local state, entry_id = found[1], found[3]
-if found[2] ~= from_name or from_name == to_name then
+if (found[2] or MAIN_LANE) ~= from_name or from_name == to_name then
   return 0
 end
 if state ~= 'delayed' and state ~= 'waiting' then
@@ -28,6 +28,7 @@ if state == 'delayed' then
   redis.call('HSET', job, 'lane', to_name)
 else
   local data = data_of_entry(lane, entry_id) or found[4]
+  keep_created(job, entry_id)
   retire_entry(lane, entry_id)
   redis.call('HSET', job, 'lane', to_name, 'entry_id', add_entry(KEYS[5], KEYS[6], job_id, data))
 end

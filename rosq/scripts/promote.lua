@@ -16,10 +16,10 @@ for i = 3, #KEYS, 3 do
   local due_ms = redis.call('ZSCORE', delayed, job_id)
   if due_ms and tonumber(due_ms) <= now_ms then
     local found = redis.call('HMGET', job, 'state', 'lane', 'data')
-    if found[1] ~= 'delayed' or not found[2] then
+    if found[1] ~= 'delayed' then
       redis.call('ZREM', delayed, job_id)
       record(events, max_events, 'dropped', 'job_id', job_id, 'due_at_ms', due_ms)
-    elseif found[2] == lane_name then
+    elseif (found[2] or MAIN_LANE) == lane_name then
       local entry_id = add_entry(lane, bell, job_id, found[3])
       redis.call('HSET', job, 'state', 'waiting', 'entry_id', entry_id)
       if found[3] and #found[3] > LONG then

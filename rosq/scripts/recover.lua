@@ -19,7 +19,7 @@ local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
 local MAX_PAUSE_MS = 60000
 
 local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'cancel_by',
-  'cancel_reason')
+  'cancel_reason', 'lane')
 -- A finished job keeps the id of its last entry: its holder may have settled it since the caller claimed that entry.
 if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
   local there = redis.call('XRANGE', lane, entry_id, entry_id)[1]
@@ -57,10 +57,11 @@ if found[2] == 'active' then
   pause_ms = math.min(tonumber(ARGV[5]) * 2 ^ (crashes - 1), MAX_PAUSE_MS)
   redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
+keep_created(job, entry_id)
 redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
 retire_entry(lane, entry_id)
 if pause_ms > 0 then
-  redis.call('HSET', job, 'state', 'delayed', 'data', data or '')
+  redis.call('HSET', job, 'state', 'delayed', 'lane', found[9] or MAIN_LANE, 'data', data or '')
   add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
 else
   local added = add_entry(lane, bell, job_id, data)

@@ -22,7 +22,7 @@ end
 if state == 'forgotten' and remember_ms > 0 then
   return { 0, state }
 end
-if state ~= 'forgotten' and (found[2] or '') ~= ARGV[3] then
+if state ~= 'forgotten' and (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
 local is_running = state == 'active' and (tonumber(found[5] or '0') > now_ms or is_entry_live(lane, entry_id))

@@ -25,8 +25,8 @@ local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'fence', 'le
   'history')
 local state, entry_id = found[1], found[3]
 
-if state and found[2] and found[2] ~= ARGV[4] then
-  return { -1, found[2] }
+if state and (found[2] or MAIN_LANE) ~= ARGV[4] then
+  return { -1, found[2] or MAIN_LANE }
 end
 if redis.call('ZSCORE', delayed, job_id) then
   return { 0, state or 'delayed' }

@@ -24,7 +24,7 @@ end
 if state == 'forgotten' then
   return { 0, state }
 end
-if (found[2] or '') ~= ARGV[3] then
+if (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
 local is_startable = state ~= 'completed'
@@ -50,6 +50,7 @@ local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
 redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
   'cancel_reason', 'cancel_asked_at_ms', 'progress', 'progress_at_ms')
+keep_created(job, entry_id)
 local added = add_entry(lane, bell, job_id, data)
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
 if #data > LONG then

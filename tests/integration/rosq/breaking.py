@@ -118,11 +118,6 @@ def lose_due_time(bench: Bench) -> None:
     bench.client.zrem(bench.queue.keys.delayed, "1")
 
 
-def lose_lane(bench: Bench) -> None:
-    bench.enqueue(delay_s=0.001)
-    bench.client.hdel(bench.queue.keys.job("1"), "lane")
-
-
 def add_due_time_to_waiting(bench: Bench) -> None:
     bench.enqueue()
     bench.client.zadd(bench.queue.keys.delayed, {"1": 9e12})
@@ -176,7 +171,6 @@ _EITHER: list[tuple[Callable[[Bench], None], set[str], str]] = [
     (name_another_jobs_entry, {"no_entry"}, "put back"),
     (wait_with_due_time_only, {"no_entry"}, "delayed"),
     (lose_due_time, {"no_due_time"}, "put back"),
-    (lose_lane, {"no_lane"}, "named a lane"),
     (add_due_time_to_waiting, {"stray_due_time"}, "due time removed"),
     (list_waiting_as_completed, {"stray_member"}, "taken off the list"),
     (list_delayed_as_failed, {"stray_member"}, "taken off the list"),

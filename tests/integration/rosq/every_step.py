@@ -88,6 +88,8 @@ def run_every_step(
         # What only a person does
         queue.enqueue_many([NewJob(job_id=f"hand-{number}", data={"pad": _LONG}) for number in range(4)])
         queue.enqueue({}, job_id="later", delay_s=3600)
+        admin.hset(queue.keys.meta, "schema_version", 1)
+        queue.ping()
         assert queue.move("hand-0", from_lane="main", to_lane="urgent")
         assert hand.pause() is None
         assert hand.resume()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ from rosq import (
     ReopenOutcome,
     ServerUnfit,
 )
+from rosq.keys import SCHEMA_VERSION
 from rosq.promoter import promote_due
 from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import redis
 
@@ -206,6 +208,54 @@ def test_a_queue_of_a_newer_rosq_is_refused(queue: Queue, client: redis.Redis) -
         queue.enqueue({}, job_id="1")
     with pytest.raises(ServerUnfit, match="newer rosq"):
         queue.ping()
+
+
+def test_a_queue_of_an_older_rosq_is_taken_over_and_its_jobs_run(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    # Given a job as the first key schema had it: every job named its lane and its time
+    lane = queue.keys.lane("main")
+    entry_id = client.xadd(lane, {"job_id": "old"})
+    client.hset(queue.keys.meta, mapping={"schema_version": 1, "enqueued_total": 1})
+    fields = {"state": "waiting", "lane": "main", "created_at_ms": "1764167142123", "entry_id": entry_id, "data": "{}"}
+    client.hset(queue.keys.job("old"), mapping=fields)  # type: ignore[arg-type]
+
+    # When a producer of today comes
+    queue.enqueue({}, job_id="new")
+
+    # Then older ones refuse the queue from now on, and both jobs run
+    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
+    hands = make_hands()
+    delivery = hands.fetch().delivery
+    assert delivery is not None
+    following = hands.consumer.exchange(Settlement(delivery=delivery, outcome=Outcome.COMPLETE), ["main"]).delivery
+    assert following is not None
+    assert (delivery.job_id, following.job_id) == ("old", "new")
+
+
+def test_a_worker_takes_a_queue_of_an_older_rosq_over_too(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    client.hset(queue.keys.meta, "schema_version", 1)
+
+    make_hands()
+
+    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
+
+
+def test_jobs_that_a_generator_makes_are_not_kept(queue: Queue) -> None:
+    def make_jobs() -> Iterator[NewJob]:
+        for number in range(20):
+            yield new(str(number))
+            alive.append(sum(isinstance(each, NewJob) for each in gc.get_objects()))
+
+    alive: list[int] = []
+    before = sum(isinstance(each, NewJob) for each in gc.get_objects())
+
+    answers = queue.enqueue_many(make_jobs())
+
+    assert len(answers) == 20
+    assert max(alive) <= before + 1
 
 
 # -- reopen ------------------------------------------------------------------

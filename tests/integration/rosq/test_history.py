@@ -314,8 +314,6 @@ def test_a_job_that_waits_for_its_first_run_takes_no_byte_more_than_before_there
     twin = f"{key[:-1]}7"
     fields = {
         "state": "waiting",
-        "lane": "main",
-        "created_at_ms": "1764167142123",
         "entry_id": "1764167142123-0",
         "data": '{"order_id":123456}',
     }

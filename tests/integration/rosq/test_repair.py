@@ -11,6 +11,7 @@ from rosq import JobState, NewJob, script
 from rosq.cli import main
 from rosq.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
 from rosq.inspect.key_check import TOLD
+from rosq.keys import MAIN_LANE
 from rosq.repair import _SCRIPTS, Repair
 from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.breaking import (
@@ -278,7 +279,7 @@ def test_no_mend_touches_a_sound_job_whatever_it_was_taken_for(
     bench: Bench, make_hands: Callable[..., Hands], mender: Repair
 ) -> None:
     job_ids = make_sound_jobs(bench, make_hands)
-    places = {job_id: (bench.field("lane", job_id), bench.field("entry_id", job_id)) for job_id in job_ids}
+    places = {job_id: (bench.field("lane", job_id) or MAIN_LANE, bench.field("entry_id", job_id)) for job_id in job_ids}
     before = dump(bench.client, bench.queue)
 
     for kind in HalfState:

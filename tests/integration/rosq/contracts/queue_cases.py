@@ -49,6 +49,24 @@ def _an_id_whose_long_data_lie_in_its_entry(stage: Stage) -> Iterator[None]:
     stage.put("1", data=LONG)
 
 
+@case("take_over", 1, again=0)
+def _a_queue_of_an_older_rosq(stage: Stage) -> Iterator[None]:
+    stage.put("1")
+    stage.client.hset(stage.keys.meta, "schema_version", 1)
+    yield
+    stage.queue.ping()
+
+
+@refused("take_over", 0)
+def _a_queue_that_a_newer_rosq_took_over_meanwhile(stage: Stage) -> Iterator[None]:
+    stage.put("1")
+    stage.client.hset(stage.keys.meta, "schema_version", 1)
+    stage.queue.ping()
+    stage.client.hset(stage.keys.meta, "schema_version", 99)
+    yield
+    stage.resend("take_over")
+
+
 @case("reopen", 1, again=0)
 def _starts_a_finished_job(stage: Stage) -> Iterator[None]:
     stage.put("1")

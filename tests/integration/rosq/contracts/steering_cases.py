@@ -239,6 +239,15 @@ def _leaves_what_came_later(stage: Stage) -> Iterator[None]:
 
 
 @refused("drain", 0)
+def _leaves_what_came_later_by_its_entry(stage: Stage) -> Iterator[None]:
+    lane = stage.keys.lane("main")
+    stage.client.xdel(lane, stage.client.xadd(lane, {"job_id": "nobody"}, id=f"{2**45}-0"))
+    stage.put("1")
+    yield
+    assert stage.steering.drain() == 0
+
+
+@refused("drain", 0)
 def _leaves_what_was_taken_since(stage: Stage) -> Iterator[None]:
     stage.put("1", "2")
     stage.steering.drain(remember_s=0)

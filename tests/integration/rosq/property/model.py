@@ -47,6 +47,8 @@ class ModelJob:
     lane: str
     data: Any
     created_s: float
+    #: Whether that is what the queue said once.
+    is_created_seen: bool = False
     #: Its last fence, or the floor that it was given.
     fence: int
     state: JobState = JobState.WAITING

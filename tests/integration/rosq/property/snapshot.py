@@ -6,6 +6,8 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from rosq.keys import MAIN_LANE
+
 if TYPE_CHECKING:
     from rosq.keys import Keys
 
@@ -94,7 +96,9 @@ def check(snapshot: Snapshot) -> None:
     for lane, entries in snapshot.entries.items():
         for entry_id, fields in entries.items():
             job = snapshot.jobs[fields["job_id"]]
-            assert (job["lane"], job["entry_id"]) == (lane, entry_id), f"the entry of job {fields['job_id']} is its own"
+            assert (job.get("lane", MAIN_LANE), job["entry_id"]) == (lane, entry_id), (
+                f"the entry of job {fields['job_id']} is its own"
+            )
             consumer = snapshot.pending[lane].get(entry_id)
             assert (consumer is not None) == (job["state"] == "active"), "pending is who is active, and nobody else"
             assert consumer in (None, job.get("worker")), "pending with its holder"

@@ -20,10 +20,10 @@ from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, LossyQueue, Process, start_process
-from tests.integration.rosq.property.model import SETTINGS, Model
+from tests.integration.rosq.property.model import SETTINGS, Model, ModelJob
 
 if TYPE_CHECKING:
-    from rosq import Delivery
+    from rosq import Delivery, Job
     from rosq.alarm import Alarm
     from tests.integration.rosq.property.clock import Clock
     from tests.servers import EmbeddedRedis
@@ -229,6 +229,17 @@ class Table(RuleBasedStateMachine):
     def _check_close(self, found_ms: float, expected_ms: float) -> None:
         assert abs(found_ms - expected_ms) <= self.clock.tolerance_ms, f"{found_ms} ms instead of {expected_ms}"
 
+    def _check_created(self, job: Job, expected: ModelJob) -> None:
+        """When a job was put on the queue stays, whatever becomes of it afterwards."""
+        assert job.created_at is not None
+        created_s = job.created_at.timestamp()
+        if expected.is_created_seen:
+            assert created_s == expected.created_s, f"job {job.job_id}"
+        elif self.clock.can_go_back:
+            # It may be that of the entry, and a stream's ids go on from the last one: never back.
+            assert created_s >= expected.created_s
+        expected.created_s, expected.is_created_seen = created_s, True
+
     def _check_watch(self, now: snapshot.Snapshot) -> None:
         """While some sleep and jobs are delayed: the bell rings, or one who is awake, or who sleeps, knows the time."""
         due = [self.model.jobs[job_id].due_s for job_id in self.model.of(JobState.DELAYED)]
@@ -273,11 +284,8 @@ class Table(RuleBasedStateMachine):
             ), f"job {job_id}"
             if job.state is JobState.FORGOTTEN:
                 self._check_close(now.rests_ms[job_id], (expected.remembered_until_s - self.model.now_s) * 1000)
-            elif self.clock.can_go_back:
-                # A waiting job's is that of its entry, and a stream's ids go on from the last one: never back.
-                created_s = float(now.jobs[job_id]["created_at_ms"]) / 1000
-                assert created_s >= expected.created_s
-                expected.created_s = created_s
+            else:
+                self._check_created(job, expected)
             if job.state is JobState.ACTIVE:
                 assert job.worker == expected.worker
                 lease_ms = float(now.jobs[job_id]["lease_until_ms"]) - now.now_ms
