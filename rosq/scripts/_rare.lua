@@ -122,11 +122,16 @@ local function make_rare(now_ms)
     if excess <= 0 then
       return
     end
-    local ids, hashes = redis.call('ZRANGE', finished, 0, excess - 1), {}
+    local ids, hashes, prefix = redis.call('ZRANGE', finished, 0, excess - 1), {}, string.sub(events, 1, -7) .. 'job:'
     for i, job_id in ipairs(ids) do
-      hashes[i] = string.sub(events, 1, -7) .. 'job:' .. job_id
+      hashes[i] = prefix .. job_id
     end
-    forget_finished(finished, ids, hashes, REMEMBER_MS)
+    if REMEMBER_MS == 0 then
+      redis.call('DEL', unpack(hashes))
+      redis.call('ZREMRANGEBYRANK', finished, 0, excess - 1)
+    else
+      forget_finished(finished, ids, hashes, REMEMBER_MS)
+    end
   end
 
   return rare
