@@ -41,7 +41,7 @@ class Lease:
         """Why it is lost; None while it is held."""
         if self._reason is not None:
             return self._reason
-        return None if self.is_held() else "no heartbeat got through in time"
+        return None if self._until_s > self._clock() else "no heartbeat got through in time"
 
     def check(self) -> None:
         """Return if the job is still held.

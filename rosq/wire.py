@@ -80,6 +80,9 @@ class Wire:
             ServerUnreachable: No usable answer. The command may have run or not.
             ScriptFailed: The server refused it for good.
         """
+        return self._exchange(command)
+
+    def _exchange(self, command: tuple[str | bytes | float, ...]) -> Any:
         try:
             line = self._line or self._connect()
             line.send(pack(command))
@@ -127,11 +130,11 @@ class Wire:
             ScriptFailed: The script failed.
         """
         try:
-            return self.call("EVALSHA", script.sha, len(keys), *keys, *args)
+            return self._exchange(("EVALSHA", script.sha, len(keys), *keys, *args))
         except errors.ScriptFailed as error:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
-        return self.call("EVAL", script.source, len(keys), *keys, *args)
+        return self._exchange(("EVAL", script.source, len(keys), *keys, *args))
 
     def run_each(self, script: Script, calls: Iterable[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
         """Run a script once for each pair of keys and arguments, in order; give the answers as they come.

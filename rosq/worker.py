@@ -192,7 +192,7 @@ class Worker:
 
     def _work_until_stopped(self) -> None:
         while self._settlement is not None or not self._stop.is_requested:
-            if self._stop.settle_left_s() <= 0:
+            if self._stop.is_requested and self._stop.settle_left_s() <= 0:
                 log.warning(
                     "The deadline has passed before Redis answered; the job comes back when its lease runs out",
                     extra={"event": "settle_given_up", **self._facts},
