@@ -17,7 +17,7 @@ from rosq.settlement import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rosq.consumer import Answer
+    from rosq.answer import Answer
     from rosq.delivery import Delivery, Handler
     from rosq.errors import ServerUnreachable
     from rosq.job import Enqueued, NewJob, Reopened

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts
 from rosq.alarm import Alarm
+from rosq.answer import Fetched
 from rosq.clock import boot_time_s
-from rosq.consumer import Fetched
 from rosq.handlers import Dispatcher
 from rosq.heartbeat import Heartbeat
 from rosq.hook_calls import HookCalls
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from rosq.consumer import Answer
+    from rosq.answer import Answer
     from rosq.delivery import Delivery
     from rosq.handlers import Handlers, Policies
     from rosq.hooks import Hook

@@ -7,8 +7,9 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
-from rosq.consumer import Answer, Consumer, Fetched
+from rosq.consumer import Consumer
 from rosq.delivery import Delivery
 from rosq.lease import EternalLease
 from rosq.queue import Queue

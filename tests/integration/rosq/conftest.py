@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.consumer import Answer, Consumer
+    from rosq.answer import Answer
+    from rosq.consumer import Consumer
     from rosq.repair import Repair
     from rosq.wire import Wire
     from tests.servers import EmbeddedRedis, RedisServer

@@ -21,7 +21,7 @@ from rosq import (
     WorkerSettings,
     script,
 )
-from rosq.consumer import load_step
+from rosq.fetching import load_step
 from rosq.inspect import Inspector, tail
 from rosq.inspect.filters import JobFilter
 from rosq.keys import SCHEMA_VERSION, Keys

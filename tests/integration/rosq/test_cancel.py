@@ -24,7 +24,7 @@ from rosq import (
     Snooze,
     WorkerSettings,
 )
-from rosq.consumer import Fetched
+from rosq.answer import Fetched
 from rosq.recovery import Recovery
 from rosq.script import Code, load
 from rosq.settlement import Outcome, Settlement

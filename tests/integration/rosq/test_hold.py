@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings, script
+from rosq.answer import Fetched
 from rosq.clock import boot_time_s
 from rosq.connecting import Connector
-from rosq.consumer import Fetched
 from rosq.keys import QUEUES
 from rosq.recovery import Recovery
 from rosq.script import Code

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Delivery, JobState, Queue, QueueSettings
+from rosq.answer import Fetched
 from rosq.clock import boot_time_s
-from rosq.consumer import Fetched
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement

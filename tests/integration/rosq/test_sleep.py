@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Queue, RedisSettings, WorkerSettings
-from rosq.consumer import Fetched
+from rosq.answer import Fetched
 from rosq.lease import Lease
 from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of

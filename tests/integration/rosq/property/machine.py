@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from rosq import JobState, script
-from rosq.consumer import Fetched, load_step
+from rosq.answer import Fetched
+from rosq.fetching import load_step
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome

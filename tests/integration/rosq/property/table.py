@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from rosq import JobState, NewJob, ServerUnreachable
-from rosq.consumer import Fetched
+from rosq.answer import Fetched
 from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement

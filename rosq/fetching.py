@@ -1,0 +1,298 @@
+"""What a worker's read loop asks the scripts of the queue, and what their answers mean. Nothing is sent from here.
+
+The memory of it is here too: in which lanes a job may be pending with this consumer of which its process doesn't know,
+since an answer was lost, a sleep broken off, or a delivery given up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rosq import body, script
+from rosq.answer import Answer, Fetched
+from rosq.clock import boot_time_s
+from rosq.delivery import Delivery
+from rosq.lease import Lease
+from rosq.script import Code
+from rosq.settlement import ERROR_MAX_LENGTH, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rosq.alarm import Alarm
+    from rosq.handlers import Dispatcher
+    from rosq.keys import Keys
+    from rosq.notes import Notes
+    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settlement import Settlement
+    from rosq.stop import StopClock
+
+#: Seconds for which a busy worker goes by the due time that it knows: a later one costs nobody more than that.
+_DUE_SEEN_FOR_S = 0.002
+#: Completions of one worker after which those beyond what is kept are forgotten, many in one go.
+_TRIM_EACH = 50
+#: Seconds beyond the end of a sleep after which the fetch behind it has run on any server that lives.
+_UNHEARD_MARGIN_S = 2.0
+
+#: `Code(…)` takes seven times as long as a look in here.
+_CODES = {code.value: code for code in Code}
+#: What `scripts/_fetch.lua` answers in place of a lane's position.
+_FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
+
+
+class Question(NamedTuple):
+    """A fetch, with a settling or without, and what is needed to read its answer."""
+
+    step: script.Script
+    keys: list[str]
+    args: list[str | int]
+    asked_s: float
+    #: Of the delivery that it may bring.
+    token: str
+    own_lanes: list[str]
+    #: How many keys stand before those of the lanes.
+    first: int
+
+
+def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> script.Script:
+    """Return a script of the read loop, with a worker's settings as its constants."""
+    return script.load(
+        name,
+        LEASE_MS=settings.lease_ms,
+        MAX_EVENTS=kept.max_events,
+        MAX_CRASHES=kept.max_crashes,
+        KEEP_COMPLETED=kept.keep_completed,
+        KEEP_COMPLETED_MS=int(kept.keep_completed_s * 1000),
+        KEEP_FAILED=kept.keep_failed,
+        KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
+        KEEP_DELIVERIES=kept.keep_deliveries,
+        REMEMBER_MS=kept.remember_ms,
+        KEEP_CANCELLED=kept.keep_cancelled,
+        KEEP_CANCELLED_MS=int(kept.keep_cancelled_s * 1000),
+    )
+
+
+def _rest_s(now_ms: int, due_ms: str) -> float | None:
+    """Seconds from now until then; None if nothing is due."""
+    return (float(due_ms) - now_ms) / 1000 if due_ms else None
+
+
+class Fetching:
+    """The read loop's questions for one consumer, and its answers; for one thread.
+
+    Args:
+        name: The worker's, which is its consumer's too.
+        instance: Random; tells this process's hold on the name from any other's.
+        dispatcher: Whose policies say which attempt is a job's last.
+        notes: Of the deliveries that come.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Keys,
+        name: str,
+        instance: str,
+        queue_settings: QueueSettings,
+        settings: WorkerSettings,
+        dispatcher: Dispatcher,
+        stop: StopClock,
+        alarm: Alarm,
+        notes: Notes,
+    ) -> None:
+        self._keys = keys
+        self._name = name
+        self._instance = instance
+        self._queue_settings = queue_settings
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._stop = stop
+        self._alarm = alarm
+        self._notes = notes
+        #: Looked through by the next fetch besides its own.
+        self._doubtful_lanes: set[str] = set()
+        #: Lanes of fetches that nobody hears of any more, and until when the server may still run them.
+        self._unheard_lanes: set[str] = set()
+        self._unheard_until_s = 0.0
+        #: The delivery of the last answer.
+        self._in_hand: Delivery | None = None
+        self._overran = ""
+        #: Whether a token of a bell may have been taken since the last fetch.
+        self._has_slept = False
+        self._loop_keys = (keys.worker(name), keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed)
+        self._steps: dict[str, script.Script] = {}
+        #: The lanes of the last fetch, and their keys.
+        self._lanes: list[str] = []
+        self._lane_keys: list[str] = []
+        #: Makes each delivery's token another one.
+        self._hand_outs = 0
+        #: When a reply last said when the next delayed job is due; completions since old ones were forgotten.
+        self._due_seen_s = 0.0
+        self._untrimmed = 0
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a job may be pending with this consumer of which its process doesn't know."""
+        return bool(self._doubtful_lanes)
+
+    def note_doubt(self, lanes: Iterable[str]) -> None:
+        """A job may be pending with this consumer in these lanes."""
+        self._doubtful_lanes.update(lanes)
+
+    def note_overrun(self, delivery: Delivery) -> None:
+        """It ran longer than it may; if its job comes back, that counts as a crash."""
+        self._overran = delivery.token
+
+    def note_sleep(self) -> None:
+        """A sleep on the bells begins, which may take a token of them."""
+        self._has_slept = True
+
+    def note_unheard(self, lanes: Iterable[str], until_s: float) -> None:
+        """A sleep was broken off: a server that doesn't hear of it runs the fetch behind it all the same, at its end.
+
+        Args:
+            until_s: When that is, by `boot_time_s`.
+        """
+        self._unheard_lanes.update(lanes)
+        self._unheard_until_s = max(self._unheard_until_s, until_s + _UNHEARD_MARGIN_S)
+
+    def settle(self, settlement: Settlement | None) -> tuple[script.Script, list[str], list[str | int]]:
+        """Put together what settles and fetches nothing; touches nothing here, so that any thread may ask for it."""
+        return self._command(settlement, "", -1, "")
+
+    def ask(self, settlement: Settlement | None, lanes: Sequence[str], *, is_new_connection: bool) -> Question:
+        """Put together what settles and fetches.
+
+        Args:
+            settlement: How the last delivery ended, if one did.
+            lanes: The lanes to read, in this order.
+            is_new_connection: It may lead to another server than the last one.
+        """
+        asked_s, token = boot_time_s(), self._make_token()
+        if is_new_connection:
+            # A new connection may lead to another server, which took over without having heard of the last settle.
+            self._doubtful_lanes.update(lanes)
+        hints = self._give_hints(settlement, asked_s)
+        step, keys, args = self._command(settlement, token, len(lanes), hints)
+        if lanes != self._lanes:
+            self._lanes = list(lanes)
+            self._lane_keys = [key for lane in lanes for key in (self._keys.lane(lane), self._keys.lane_bell(lane))]
+        first = len(keys)
+        if self._in_hand is not None and settlement is None:
+            # It was never settled: it is still pending here.
+            self._doubtful_lanes.add(self._in_hand.lane)
+        own_lanes = sorted(self._doubtful_lanes)
+        keys += self._lane_keys
+        keys += [self._keys.lane(lane) for lane in own_lanes]
+        # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
+        self._doubtful_lanes.update(lanes)
+        return Question(step, keys, args, asked_s, token, own_lanes, first)
+
+    def read(self, question: Question, reply: list[Any], started_s: float) -> Answer:
+        """Read what the script answered.
+
+        Args:
+            started_s: From when on the delivery's run time counts, by `boot_time_s`.
+        """
+        asked_s, own_lanes = question.asked_s, question.own_lanes
+        code, position = _CODES[reply[0]], reply[1]
+        if position < 0:
+            fetched = _FETCHED[position]
+            return Answer(code=code, fetched=fetched, error=reply[2] if fetched is Fetched.ERROR else "")
+        # All doubtful lanes were looked through: from here on only the job of this answer can be pending.
+        self._doubtful_lanes.clear()
+        if self._unheard_lanes:
+            self._look_out_for_unheard(asked_s)
+        self._in_hand = None
+        self._overran = ""
+        self._has_slept = False
+        if not position:
+            return Answer(code=code, fetched=Fetched.NONE, next_due_s=_rest_s(*reply[2:4]))
+        job_id, data, fence, attempts, crashes, entry_id = reply[2:8]
+        next_due_s = _rest_s(*reply[8:10]) if len(reply) > 8 else None
+        attempt = int(attempts) + 1
+        index, read = position - 1 - question.first, 2 * len(self._lanes)
+        lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
+        carried = body.unpack(data)
+        delivery = Delivery(
+            job_id=job_id,
+            data=carried.data,
+            lane=lane,
+            fence=fence,
+            token=question.token,
+            attempt=attempt,
+            is_last_attempt=self._dispatcher.policy_of(carried.name).is_last(attempt),
+            crashes=crashes,
+            lease=Lease(job_id, asked_s + self._settings.lease_s),
+            entry_id=entry_id,
+            started_s=started_s,
+            stop=self._stop,
+            alarm=self._alarm,
+            name=carried.name,
+            headers=carried.headers,
+            run_timeout_s=carried.run_timeout_s,
+            notes=self._notes,
+        )
+        self._in_hand = delivery
+        return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)
+
+    def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
+        """What the script is to look at besides; see ARGV[5] of `scripts/_worker_args.lua`."""
+        hints = ""
+        if self._has_slept or settlement is None:
+            hints += "s"
+        if settlement is None or self._has_slept or asked_s - self._due_seen_s > _DUE_SEEN_FOR_S:
+            hints += "d"
+            self._due_seen_s = asked_s
+        if settlement is not None and settlement.outcome in (Outcome.FAIL, Outcome.CANCEL):
+            hints += "t"
+        elif settlement is not None and settlement.outcome is Outcome.COMPLETE:
+            self._untrimmed += 1
+            if self._untrimmed >= min(_TRIM_EACH, self._queue_settings.keep_completed // 10 + 1):
+                hints += "t"
+                self._untrimmed = 0
+        return hints
+
+    def _command(
+        self, settlement: Settlement | None, token: str, lane_count: int, hints: str
+    ) -> tuple[script.Script, list[str], list[str | int]]:
+        """The script of an exchange, and its keys and arguments but for the lanes (`scripts/_worker_args.lua`)."""
+        args: list[str | int] = [self._name, self._instance, token, lane_count, hints, self._overran]
+        if settlement is None:
+            return self._load_step("fetch"), [*self._loop_keys], args
+        outcome, delivery = settlement.outcome, settlement.delivery
+        keys = [*self._loop_keys, self._keys.job_prefix + delivery.job_id, self._keys.lane(delivery.lane)]
+        args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
+        if outcome is Outcome.COMPLETE:
+            keys.append(self._keys.completed)
+        elif outcome is Outcome.FAIL:
+            args += settlement.tell_error()
+        elif outcome is Outcome.CANCEL:
+            keys.append(self._keys.cancelled)
+            args += (settlement.reason[:ERROR_MAX_LENGTH], *settlement.tell_error())
+            return self._load_step("obey_cancel"), keys, args
+        else:
+            target = settlement.lane or delivery.lane
+            keys += (self._keys.lane(target), self._keys.lane_bell(target), self._keys.lanes, self._keys.cancelled)
+            args.append(target)
+            if outcome is not Outcome.RELEASE:
+                args.append(int(settlement.delay_s * 1000))
+            if outcome is Outcome.RETRY:
+                args += settlement.tell_error()
+        return self._load_step(outcome.value), keys, args
+
+    def _load_step(self, name: str) -> script.Script:
+        step = self._steps.get(name)
+        if step is None:
+            step = self._steps[name] = load_step(name, self._queue_settings, self._settings)
+        return step
+
+    def _make_token(self) -> str:
+        self._hand_outs += 1
+        return f"{self._instance}:{self._hand_outs}"
+
+    def _look_out_for_unheard(self, asked_s: float) -> None:
+        if asked_s < self._unheard_until_s:
+            self._doubtful_lanes.update(self._unheard_lanes)
+        else:
+            self._unheard_lanes.clear()
