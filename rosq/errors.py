@@ -144,8 +144,6 @@ _TRANSIENT_MARKS = (
     "TRYAGAIN",
     "NOREPLICAS",
     "MISCONF",
-    # What a script meets in a slot that is moving away: one of its keys has gone ahead.
-    "access a non local key",
     "access a slot not served",
     "the cluster is down",
 )
@@ -160,6 +158,8 @@ _REFUSED_STARTS = (
     "ERR invalid password",
 )
 _REFUSED_MARKS = ("invalid DB index", "DB index is out of range")
+#: What a script meets in a slot that is moving away: one of its keys has gone ahead, or can't be made here any more.
+_GONE_AHEAD_MARK = "access a non local key"
 _UNTRUSTED_MARK = "CERTIFICATE_VERIFY_FAILED"
 
 _AWAY = (
@@ -187,7 +187,7 @@ def translate(error: Exception, address: str) -> RosqError:
         return ServerFull(address, text)
     if isinstance(error, redis_errors.MovedError):
         return SlotMoved(address, f"the queue's slot is on another now ({text})")
-    if isinstance(error, redis_errors.AskError | redis_errors.TryAgainError):
+    if isinstance(error, redis_errors.AskError | redis_errors.TryAgainError) or _GONE_AHEAD_MARK in text:
         return SlotMoved(address, f"the queue's slot is moving to another ({text})")
     if _UNTRUSTED_MARK in text:
         return ServerUntrusted(address, text)

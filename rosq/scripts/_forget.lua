@@ -6,6 +6,14 @@ local DIGEST_BYTES = 40
 -- Bytes of data that one call digests at most, about: a few ms.
 local MAX_DIGESTED = 1048576
 
+-- The error with which the server refuses to make a key anew, or nil. In a slot that is moving to another node a script
+-- that deleted a job's hash would end there, with nothing remembered: so it is asked for before anything is written.
+-- No job's key ends with a blank, so this one never exists.
+local function refuse_to_remake(hash)
+  local found = redis.pcall('EXISTS', hash .. ' ')
+  return type(found) == 'table' and found or nil
+end
+
 -- Leave the small hash in the place of a job's, which must be gone by now. remember_ms above 0
 -- body: data and options, as rosq/body.py packs them; nil where they are lost. What counts as content is the name and
 -- the data: `digest` in rosq/body.py makes the same of them.
@@ -30,12 +38,17 @@ end
 
 -- Forget finished jobs that are on a list of such. Where ids are remembered each is looked at: a live one that stands
 -- there by some damage only leaves the list.
--- hashes: of the ids, in their order. Returns how many were dealt with, from the first one on.
+-- hashes: of the ids, in their order. Returns how many were dealt with, from the first one on; or an error, and nothing
+-- was.
 local function forget_finished(finished, ids, hashes, remember_ms)
   if remember_ms == 0 then
     redis.call('DEL', unpack(hashes))
     redis.call('ZREM', finished, unpack(ids))
     return #ids
+  end
+  local refusal = refuse_to_remake(hashes[1])
+  if refusal then
+    return refusal
   end
   local digested, done, over, found = 0, {}, {}, {}
   for i, hash in ipairs(hashes) do

@@ -11,6 +11,10 @@
 -- @include _forget
 local events, delayed, lane, state, until_ms = KEYS[1], KEYS[2], KEYS[3], ARGV[2], tonumber(ARGV[6])
 local remember_ms, removed = tonumber(ARGV[7]), 0
+local refusal = remember_ms > 0 and KEYS[4] and refuse_to_remake(KEYS[4])
+if refusal then
+  return refusal
+end
 for i = 4, #KEYS do
   local at = 8 + (i - 4) * 2
   local job_id, entry_id = ARGV[at], ARGV[at + 1]

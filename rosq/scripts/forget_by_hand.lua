@@ -18,6 +18,9 @@ for i = 3, #KEYS do
   end
 end
 local forgotten = ids[1] and forget_finished(finished, ids, hashes, tonumber(ARGV[6])) or 0
+if type(forgotten) == 'table' then
+  return forgotten
+end
 if forgotten > 0 then
   record(events, ARGV[1], 'forgotten', 'state', ARGV[2], 'count', forgotten, 'by', ARGV[4], 'reason', ARGV[5])
 end

@@ -29,6 +29,10 @@ local is_running = state == 'active' and (tonumber(found[5] or '0') > now_ms or 
 if state ~= ARGV[4] or (found[4] or '') ~= ARGV[5] or is_running then
   return { 0, state }
 end
+local refusal = remember_ms > 0 and refuse_to_remake(job)
+if refusal then
+  return refusal
+end
 local data = found[7]
 if remember_ms > 0 and not data and entry_id and redis.call('EXISTS', lane) == 1 then
   data = data_of_entry(lane, entry_id)

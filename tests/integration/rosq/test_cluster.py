@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from typing import TYPE_CHECKING, Any, cast
@@ -274,6 +275,59 @@ def test_while_a_slot_stands_half_moved_calls_are_refused_and_nothing_is_half_wr
     assert {job_id: ledger.count(job_id) for job_id in expected} == expected
 
 
+@pytest.mark.parametrize("what", ["remove", "drain", "forget"])
+def test_no_id_is_forgotten_at_once_where_it_cant_be_remembered_while_its_slot_is_about_to_move(
+    cluster: Cluster, queue: Queue, what: str
+) -> None:
+    # Given jobs to be remembered, and every key that a script declares still here
+    for job_id in ("over", "waits"):
+        queue.enqueue({"pad": "x" * 90}, job_id=job_id)
+    queue.enqueue({}, job_id="later", delay_s=3600)
+    queue.cancel("over", by="ann", reason="a mistake")
+    home = cluster.owner(queue.keys.meta)
+    target = next(node for node in cluster.nodes if node is not home)
+    with (
+        Steering(queue.redis_settings, queue.name, by="ann", reason="a test") as hand,
+        home.client() as giver,
+        target.client() as taker,
+    ):
+        for key in (queue.keys.completed, queue.keys.failed):
+            giver.zadd(key, {"another": 1})
+        seen = list(hand.see(["waits"]).values())
+        steps: dict[str, Callable[[], object]] = {
+            "remove": lambda: hand.remove(seen),
+            "drain": hand.drain,
+            "forget": lambda: hand.forget(JobState.CANCELLED, 1),
+        }
+
+        # When one is asked for while a key that is deleted can't be made anew
+        with _about_to_move(queue, giver, taker), pytest.raises(SlotMoved):
+            steps[what]()
+
+        # Then nothing was done, and the same is done later
+        again = [queue.enqueue({"pad": "x" * 90}, job_id=job_id).outcome for job_id in ("over", "waits")]
+        assert again == [EnqueueOutcome.DUPLICATE] * 2
+        assert giver.zcard(queue.keys.cancelled) == 1
+        assert giver.xlen(queue.keys.lane("main")) == 1
+        steps[what]()
+        states = [job.state for job in queue.find_jobs(["over", "waits"]).values()]
+        assert states.count(JobState.FORGOTTEN) == 1
+
+
+@contextlib.contextmanager
+def _about_to_move(queue: Queue, giver: Any, taker: Any) -> Iterator[None]:
+    """The queue's slot is on its way to another node, and no key has gone yet."""
+    slot = key_slot(queue.keys.meta.encode())
+    ids = {node: client.execute_command("CLUSTER", "MYID") for node, client in (("from", giver), ("to", taker))}
+    taker.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids["from"])
+    giver.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids["to"])
+    try:
+        yield
+    finally:
+        for client in (giver, taker):
+            client.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")
+
+
 @pytest.mark.parametrize("what", ["reopen", "hold"])
 def test_a_script_that_starts_in_a_slot_about_to_move_isnt_cut_off_in_its_middle(
     cluster: Cluster, queue: Queue, what: str
@@ -296,21 +350,13 @@ def test_a_script_that_starts_in_a_slot_about_to_move_isnt_cut_off_in_its_middle
     queue.enqueue({}, job_id="later", delay_s=3600)
     home = cluster.owner(queue.keys.meta)
     target = next(node for node in cluster.nodes if node is not home)
-    with home.client() as giver, target.client() as taker:
-        slot = key_slot(queue.keys.meta.encode())
-        ids = {node: client.execute_command("CLUSTER", "MYID") for node, client in (("from", giver), ("to", taker))}
-        taker.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids["from"])
-        giver.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids["to"])
-        try:
-            if what == "reopen":
-                reopened = queue.reopen(NewJob(job_id="fails", data={"again": True}, fence_floor=7))
-                assert reopened.outcome is ReopenOutcome.REOPENED
-            else:
-                assert hands.consumer.hold_name() is None
-                assert giver.hget(queue.keys.worker("w1"), "token") == hands.consumer.instance
-        finally:
-            for client in (giver, taker):
-                client.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")
+    with home.client() as giver, target.client() as taker, _about_to_move(queue, giver, taker):
+        if what == "reopen":
+            reopened = queue.reopen(NewJob(job_id="fails", data={"again": True}, fence_floor=7))
+            assert reopened.outcome is ReopenOutcome.REOPENED
+        else:
+            assert hands.consumer.hold_name() is None
+            assert giver.hget(queue.keys.worker("w1"), "token") == hands.consumer.instance
     if what == "reopen":
         job = queue.find_job("fails")
         assert job is not None

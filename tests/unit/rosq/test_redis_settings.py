@@ -155,11 +155,11 @@ def test_a_slot_that_no_node_has_is_told() -> None:
         (redis_errors.ClusterDownError("Hash slot not served"), errors.ServerUnreachable),
         (
             redis_errors.ResponseError("Script attempted to access a non local key in a cluster node script: abc"),
-            errors.ServerUnreachable,
+            errors.SlotMoved,
         ),
         (
             redis_errors.ResponseError("Error running script: Lua script attempted to access a non local key in a …"),
-            errors.ServerUnreachable,
+            errors.SlotMoved,
         ),
         (
             redis_errors.ConnectionError("Error 1 connecting to h:1. [SSL: CERTIFICATE_VERIFY_FAILED] …"),
