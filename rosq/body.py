@@ -114,9 +114,15 @@ def _decode(text: str) -> Any:
     return data
 
 
-def digest(name: str, data: JobData) -> str:
+def split(text: str) -> tuple[str, str]:
+    """Split what `pack` made into the job's name and the JSON of its data, which are what counts as its content."""
+    head, newline, data = text.partition("\n")
+    return (_decode(head).get("name", ""), data) if newline else ("", head)
+
+
+def digest(name: str, data_json: str) -> str:
     """What is remembered of a forgotten job's content (`scripts/_forget.lua`)."""
-    return hashlib.sha1(f"{name}\n{to_json(data)}".encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(f"{name}\n{data_json}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _options_of(job: NewJob) -> dict[str, Any]:

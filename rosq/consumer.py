@@ -11,7 +11,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING
 
-from rosq import errors, fitness, registry, script
+from rosq import errors, fitness, registry, script, takeover
 from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
 from rosq.fetching import Fetching
@@ -93,9 +93,11 @@ class Consumer:
             proofs: Tokens of processes that are provably dead: if one of them holds the name, it is taken over at once.
 
         Raises:
+            ServerUnfit: See `check_server`; or a worker of an older rosq still serves the queue.
             ServerUnreachable: No answer; the name may be held now or not. Ask again.
         """
         self.check_server()
+        takeover.take_over(self.wire.call, self.keys)
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.events, self.keys.meta]
         args: list[str | int] = [self.name, self.instance, self.settings.lease_ms, socket.gethostname(), os.getpid()]
         args += [self.queue_settings.max_events, SCHEMA_VERSION, *proofs]

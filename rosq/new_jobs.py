@@ -10,7 +10,7 @@ from rosq.errors import InvalidData
 from rosq.keys import check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rosq.job import NewJob
     from rosq.keys import Keys
@@ -50,43 +50,60 @@ class NewJobs:
         check_names("job", self.ids)
         check_names("lane", self._lanes)
         body.check_sizes(self.ids, self.texts, max_data_bytes)
+        #: Places of the jobs that are sent: each id once.
+        self._sent: Sequence[int] = range(len(self.ids))
+        #: Of each other one the place of the first of its id, which it is compared with.
+        self.repeats: dict[int, int] = {}
+        if len(set(self.ids)) < len(self.ids):
+            self._set_repeats_aside()
 
     def get_extras(self, at: int) -> tuple[int | str, int]:
         """When the job at that place is due, as the scripts read it (a delay in ms, or `@` and the time in ms), and its
         fence floor."""
         return self._extras.get(at, (0, 0))
 
-    def list_calls(self, keys: Keys, start: int) -> Iterator[tuple[int, list[str], list[str | int]]]:
-        """Put the jobs from that place on together as calls of `enqueue.lua`, each made when it is asked for.
+    def are_same(self, at: int, other: int) -> bool:
+        """Whether the jobs at two places have the same content: name and data."""
+        return body.split(self.texts[at]) == body.split(self.texts[other])
+
+    def list_calls(self, keys: Keys, sent: int) -> Iterator[tuple[Sequence[int], list[str], list[str | int]]]:
+        """Put the jobs together as calls of `enqueue.lua`, each made when it is asked for.
+
+        Args:
+            sent: So many were put on the queue before.
 
         Returns:
-            Of each call how many of all jobs are on the queue after it, its keys and its arguments.
+            Of each call the places of its jobs, its keys and its arguments.
         """
-        while start < len(self.ids):
-            stop = min(start + _BATCH, len(self.ids))
-            ids = self.ids[start:stop]
-            if len(set(ids)) < len(ids):
-                # The script looks for all of a call's jobs at once, before it writes the first: the second of two of
-                # an id comes with the next call.
-                ids = ids[: next(at for at, job_id in enumerate(ids) if job_id in ids[:at])]
-                stop = start + len(ids)
-            yield stop, *self._make_call(keys, ids, start, stop)
-            start = stop
+        for start in range(sent, len(self._sent), _BATCH):
+            places = self._sent[start : start + _BATCH]
+            yield places, *self._make_call(keys, places)
 
-    def _make_call(self, keys: Keys, ids: list[str], start: int, stop: int) -> tuple[list[str], list[str | int]]:
-        lanes = list(dict.fromkeys(self._lanes[start:stop]))
+    def _set_repeats_aside(self) -> None:
+        first: dict[str, int] = {}
+        for at, job_id in enumerate(self.ids):
+            if first.setdefault(job_id, at) != at:
+                self.repeats[at] = first[job_id]
+        self._sent = list(first.values())
+
+    def _make_call(self, keys: Keys, places: Sequence[int]) -> tuple[list[str], list[str | int]]:
+        if isinstance(places, range):
+            chosen = slice(places.start, places.stop)
+            ids, texts, lanes_of = self.ids[chosen], self.texts[chosen], self._lanes[chosen]
+        else:
+            ids, texts, lanes_of = ([each[at] for at in places] for each in (self.ids, self.texts, self._lanes))
+        lanes = list(dict.fromkeys(lanes_of))
         prefix = keys.job_prefix
         script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.lanes]
         for lane in lanes:
             script_keys += (keys.lane(lane), keys.lane_bell(lane))
         script_keys += [prefix + job_id for job_id in ids]
-        args: list[str | int] = [len(lanes), *lanes, *self.texts[start:stop]]
+        args: list[str | int] = [len(lanes), *lanes, *texts]
         if self._extras or len(lanes) > 1:
-            for at in range(start, stop):
+            for number, (at, lane) in enumerate(zip(places, lanes_of, strict=True), start=1):
                 when, floor = self.get_extras(at)
-                number = lanes.index(self._lanes[at]) + 1
-                if when or floor or number > 1:
-                    args += (at - start + 1, number, when, floor)
+                if when or floor or lane != lanes[0]:
+                    args += (number, lanes.index(lane) + 1, when, floor)
         return script_keys, args
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import body, errors, fitness, registry, script
+from rosq import body, errors, registry, script, takeover
 from rosq.cancel import make_request, read_answer
 from rosq.client import make_client
 from rosq.connecting import Connector
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.alarm import Alarm
-    from rosq.body import Body
     from rosq.cancel import Cancelled
     from rosq.handlers import Dispatcher
     from rosq.hooks import Hook
@@ -81,6 +80,8 @@ class Queue:
         self._client: redis.Redis | None = None
         self._lock = threading.Lock()
         self._is_known = False
+        #: Whether another server may have taken over since, without what was noted there.
+        self._is_in_doubt = False
 
     def __enter__(self) -> Queue:
         return self
@@ -162,16 +163,16 @@ class Queue:
     def _put(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         given = NewJobs(jobs, self.settings.max_data_bytes)
         told: dict[int, list[Any]] = {}
-        done = 0
+        sent = 0
 
         def ask_for_the_rest() -> None:
-            nonlocal done
-            stops: deque[int] = deque()
+            nonlocal sent
+            under_way: deque[Sequence[int]] = deque()
 
             # Made when they are sent: meanwhile the server has others to do.
             def make_calls() -> Iterator[tuple[list[str], list[str | int]]]:
-                for stop, script_keys, args in given.list_calls(self.keys, done):
-                    stops.append(stop)
+                for places, script_keys, args in given.list_calls(self.keys, sent):
+                    under_way.append(places)
                     yield script_keys, args
 
             with (
@@ -179,12 +180,20 @@ class Queue:
                 contextlib.closing(wire.run_each(self._enqueue_step, make_calls())) as replies,
             ):
                 for reply in replies:
-                    for each in reply:
-                        told[done + each[0] - 1] = each
-                    done = stops.popleft()
+                    places = under_way.popleft()
+                    told.update((places[each[0] - 1], each) for each in reply)
+                    sent += len(places)
 
-        repeat(ask_for_the_rest)
-        return EnqueuedMany(given.ids, {at: self._read_answer(given, at, each) for at, each in told.items()})
+        self._repeat(ask_for_the_rest)
+        others = {at: self._read_answer(given, at, each) for at, each in told.items()}
+        for at, first in given.repeats.items():
+            outcome, state = others.get(first, (EnqueueOutcome.CREATED, JobState.WAITING))
+            if outcome is EnqueueOutcome.CREATED:
+                is_same = given.are_same(at, first)
+            else:
+                is_same = self._is_same(given.ids[at], given.texts[at])
+            others[at] = EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT, state
+        return EnqueuedMany(given.ids, others)
 
     def reopen(self, job: NewJob) -> Reopened:
         """Start a job that is finished, forgotten or dead, as if it were new; do nothing to a live one (`reopen.lua`).
@@ -319,27 +328,28 @@ class Queue:
     def _read_answer(self, given: NewJobs, at: int, told: Sequence[Any]) -> tuple[EnqueueOutcome, JobState]:
         """What `enqueue.lua` says of a job that wasn't simply put into its lane."""
         _, code, state = told
-        outcome = self._look_again(given.ids[at], given.texts[at]) if code == _LOOK_AGAIN else _OUTCOMES[code]
-        return outcome, _STATES[state]
+        if code == _LOOK_AGAIN:
+            # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest
+            # is left: a second look compares what counts. A job that has vanished by then was the same as far as anyone
+            # can tell.
+            is_same = self._is_same(given.ids[at], given.texts[at])
+            return EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT, _STATES[state]
+        return _OUTCOMES[code], _STATES[state]
 
-    def _look_again(self, job_id: str, text: str) -> EnqueueOutcome:
-        # Long data lie in an entry that the script can't know, headers don't count, and of a forgotten job a digest is
-        # left: a second look compares what counts. A job that has vanished by then was the same as far as anyone can
-        # tell.
-        is_same = self._is_same(job_id, body.unpack(text))
-        return EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT
-
-    def _is_same(self, job_id: str, given: Body) -> bool:
+    def _is_same(self, job_id: str, text: str) -> bool:
         existing = self.find_job(job_id)
         if existing is None:
             return True
+        name, data_json = body.split(text)
         if existing.state is not JobState.FORGOTTEN:
-            return existing.name == given.name and body.to_json(existing.data) == body.to_json(given.data)
+            # Read and spelt again, both: keys that were numbers stand in another order then.
+            given = body.unpack(text)
+            return existing.name == name and body.to_json(existing.data) == body.to_json(given.data)
         key = self.keys.job(job_id)
         digest, data = self._call(lambda client: _command(client, "HMGET", key, "digest", "data"))
         if digest is not None:
-            return bool(digest == body.digest(given.name, given.data))
-        return data is None or (not given.name and data == body.to_json(given.data))
+            return bool(digest == body.digest(name, data_json))
+        return data is None or (not name and data == data_json)
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         return self._run_step(script.load(name), keys, args)
@@ -349,16 +359,31 @@ class Queue:
             with self._borrow_wire() as wire:
                 return wire.run(step, keys, args)
 
-        return repeat(run)
+        return self._repeat(run)
+
+    def _repeat(self, ask: Callable[[], T]) -> T:
+        """Ask, again after a lost answer."""
+
+        def ask_once() -> T:
+            try:
+                return ask()
+            except errors.ServerUnreachable:
+                # The one that answers next may be another server, or the same with older data.
+                self._is_in_doubt = True
+                raise
+
+        return repeat(ask_once)
 
     def _borrow_wire(self) -> contextlib.AbstractContextManager[Wire]:
         if not self._is_known:
             self._ask_client(lambda client: None)
+        elif self._is_in_doubt:
+            self._ask_client(self._take_over)
         return self._wires.borrow()
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
         """Ask Redis, again after a lost answer, and translate what goes wrong."""
-        return repeat(lambda: self._ask_client(ask))
+        return self._repeat(lambda: self._ask_client(ask))
 
     def _ask_client(self, ask: Callable[[redis.Redis], T]) -> T:
         try:
@@ -371,12 +396,13 @@ class Queue:
 
     def _introduce(self, client: redis.Redis) -> None:
         """Once: refuse a queue of a newer rosq, take over one of an older, note its name for tools that look for it."""
-        found = _command(client, "HGET", self.keys.meta, "schema_version")
-        fitness.check_schema(found, self.keys)
-        if found is not None and int(found) < SCHEMA_VERSION:
-            _command(client, "EVAL", script.load("take_over").source, 1, self.keys.meta, SCHEMA_VERSION)
+        self._take_over(client)
         registry.note_queue(self.name, self.redis_settings, functools.partial(_command, client))
         self._is_known = True
+
+    def _take_over(self, client: redis.Redis) -> None:
+        takeover.take_over(functools.partial(_command, client), self.keys)
+        self._is_in_doubt = False
 
     def _connected(self) -> redis.Redis:
         with self._lock:

@@ -5,7 +5,7 @@
 --   simply put into the first lane: its number, its lane's number, delay (integer ms; or @ and
 --   the due time), fence floor; numbers from 1
 -- Constants MAX_EVENTS, SCHEMA_VERSION
--- No job stands twice in KEYS: all are looked for before the first is written.
+-- No job stands twice in KEYS.
 -- Returns of each job that wasn't simply put into its lane: its number, a code and its state: 1 created (delayed) · 0
 -- exists with the same data · -1 exists with other data · -2 exists, and only a second look can compare: its data lie
 -- elsewhere, or one of the two has options
@@ -27,6 +27,11 @@ local FEW = 20
 local id_starts = #events - 1
 -- Mostly none of many jobs exists, and one look says so.
 local are_all_new = job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0
+-- Otherwise all are looked at before the first is written: a key of another type ends the script here, or not at all.
+local states = {}
+for n = 1, are_all_new and 0 or job_count do
+  states[n] = call('HGET', KEYS[before_jobs + n], 'state')
+end
 local told, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
 local ids = job_count > 1 and job_count <= FEW and {}
 
@@ -43,7 +48,7 @@ for n = 1, job_count do
     special = special + 4
     next_special = ARGV[special] and tonumber(ARGV[special])
   end
-  local state = not are_all_new and call('HGET', job, 'state')
+  local state = states[n]
   if state then
     local existing = call('HGET', job, 'data')
     local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))

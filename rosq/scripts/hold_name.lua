@@ -17,14 +17,11 @@ if not is_free then
   local who = redis.call('HMGET', KEYS[1], 'host', 'pid')
   return { 0, redis.call('PTTL', KEYS[1]), who[1] or '', who[2] or '' }
 end
-local version = redis.call('HGET', KEYS[4], 'schema_version')
-if not version or version + 0 < ARGV[7] + 0 then
-  redis.call('HSET', KEYS[4], 'schema_version', ARGV[7])
-end
+redis.call('HSETNX', KEYS[4], 'schema_version', ARGV[7])
 -- Over the last holder's fields, which are the same: a key that is deleted can't be made anew while its slot moves to
 -- another node.
 redis.call('HSET', KEYS[1], 'token', ARGV[2], 'host', ARGV[4], 'pid', ARGV[5], 'lease_ms', ARGV[3],
-  'held_since_ms', string.format('%.0f', now_ms))
+  'held_since_ms', string.format('%.0f', now_ms), 'schema_version', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now_ms), ARGV[1])
 if token ~= ARGV[2] then

@@ -18,11 +18,13 @@ from rosq import (
     Queue,
     QueueSettings,
     ReopenOutcome,
+    ScriptFailed,
     ServerUnfit,
 )
 from rosq.keys import SCHEMA_VERSION
 from rosq.promoter import promote_due
 from rosq.settlement import Outcome, Settlement
+from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.waiting import wait_until
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import redis
+
+    from tests.servers import EmbeddedRedis
 
 LONG = {"text": "x" * 300}
 _HOLDS_ITSELF: dict[str, Any] = {}
@@ -241,6 +245,88 @@ def test_a_worker_takes_a_queue_of_an_older_rosq_over_too(
     make_hands()
 
     assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
+
+
+def test_of_an_id_given_twice_the_first_counts_whatever_the_job_is_by_then(
+    queue: Queue, make_hands: Callable[..., Hands]
+) -> None:
+    # Given a job that is in hand already
+    queue.enqueue({"v": 1}, job_id="there")
+    make_hands().fetch()
+
+    # When a call names it, and a new one, with this and that content
+    jobs = [new("there", {"v": 2}), new("new", {"v": 1}), new("there", {"v": 1}), new("new", {"v": 2})]
+    jobs += [new("new", {"v": 1}, headers={"trace": "other headers are no other content"})]
+    answers = queue.enqueue_many(jobs)
+
+    # Then each is told what the job is that counts
+    created, duplicate, conflict = EnqueueOutcome.CREATED, EnqueueOutcome.DUPLICATE, EnqueueOutcome.CONFLICT
+    assert [answer.outcome for answer in answers] == [conflict, created, duplicate, conflict, duplicate]
+    assert [answer.state for answer in answers] == [
+        JobState.ACTIVE if job.job_id == "there" else JobState.WAITING for job in jobs
+    ]
+    found = queue.find_job("new")
+    assert found is not None
+    assert found.data == {"v": 1}
+
+
+def test_a_key_of_another_type_among_many_leaves_nothing_half_written(queue: Queue, client: redis.Redis) -> None:
+    client.set(queue.keys.job("odd"), "something else wrote it")
+
+    with pytest.raises(ScriptFailed):
+        queue.enqueue_many([new("1"), new("odd"), new("2")])
+
+    assert queue.find_job("1") is None
+    assert client.xlen(queue.keys.lane("main")) == 0
+    assert client.hget(queue.keys.meta, "enqueued_total") is None
+
+
+def test_numbers_as_keys_of_the_data_make_no_conflict_of_a_job_that_was_forgotten(queue: Queue) -> None:
+    data: Any = {2: "a" * 40, 10: "b"}
+    with Steering(queue.redis_settings, queue.name, by="ann", reason="a test") as hand:
+        queue.enqueue(data, job_id="1")
+        queue.enqueue({2: "a", 10: "b"}, job_id="2", headers={"some": "headers"})  # type: ignore[dict-item]
+        hand.remove(list(hand.see(["1", "2"]).values()))
+
+    again = [queue.enqueue(data, job_id="1"), queue.enqueue({2: "a", 10: "b"}, job_id="2")]  # type: ignore[dict-item]
+    assert [each.outcome for each in again] == [EnqueueOutcome.DUPLICATE] * 2
+
+
+def test_a_queue_that_older_workers_serve_is_not_taken_over(
+    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+) -> None:
+    # Given a living worker of the first key schema, which knows nothing of jobs that name no lane
+    make_hands("old")
+    client.hdel(queue.keys.worker("old"), "schema_version")
+    client.hset(queue.keys.meta, "schema_version", 1)
+
+    # Then nobody of today begins to write such jobs
+    with (
+        Queue(queue.redis_settings, queue.name) as later,
+        pytest.raises(ServerUnfit, match="worker old of an older rosq"),
+    ):
+        later.enqueue({}, job_id="1")
+    with pytest.raises(ServerUnfit, match="worker old of an older rosq"):
+        make_hands("new")
+    assert client.hget(queue.keys.meta, "schema_version") == "1"
+
+    # Until it has gone
+    client.delete(queue.keys.worker("old"))
+    make_hands("newer")
+    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
+
+
+def test_a_queue_that_lost_the_note_of_its_schema_in_a_failover_is_taken_over_again(
+    own_redis: EmbeddedRedis, own_queue: Queue
+) -> None:
+    own_queue.enqueue({}, job_id="1")
+    with own_redis.client() as client:
+        client.hset(own_queue.keys.meta, "schema_version", 1)
+        client.client_kill_filter(_type="normal", skipme=True)
+
+        own_queue.enqueue({}, job_id="2")
+
+        assert client.hget(own_queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
 
 
 def test_jobs_that_a_generator_makes_are_not_kept(queue: Queue) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq import NewJob
+import pytest
+
+from rosq import NewJob, ServerUnfit
 from rosq.promoter import promote_due
 from rosq.settlement import Outcome
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
@@ -49,12 +51,22 @@ def _an_id_whose_long_data_lie_in_its_entry(stage: Stage) -> Iterator[None]:
     stage.put("1", data=LONG)
 
 
-@case("take_over", 1, again=0)
+@case("take_over", 0, again=0)
 def _a_queue_of_an_older_rosq(stage: Stage) -> Iterator[None]:
     stage.put("1")
     stage.client.hset(stage.keys.meta, "schema_version", 1)
     yield
     stage.queue.ping()
+
+
+@refused("take_over", 1)
+def _a_queue_that_a_worker_of_an_older_rosq_serves(stage: Stage) -> Iterator[None]:
+    stage.hands()
+    stage.client.hdel(stage.keys.worker("w1"), "schema_version")
+    stage.client.hset(stage.keys.meta, "schema_version", 1)
+    yield
+    with pytest.raises(ServerUnfit):
+        stage.queue.ping()
 
 
 @refused("take_over", 0)
