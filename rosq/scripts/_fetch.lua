@@ -24,21 +24,16 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
   local hash = string.sub(KEYS[2], 1, -7) .. 'job:' .. next_id
   local found
   if carried then
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence')
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes')
   else
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'data')
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'data')
   end
   local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
-  if not is_its_own or not (carried or found[4]) then
+  if not is_its_own or not (carried or found[6]) then
     make_rare(now_ms).set_aside(hash, next_id, from, id, is_its_own)
     return nil
   end
-  local attempts, crashes = 0, 0
-  if found[3] then
-    -- Without a fence it was never handed out, and has neither.
-    local counts = redis.call('HMGET', hash, 'attempts', 'crashes')
-    attempts, crashes = counts[1] or 0, (counts[2] or 0) + 0
-  end
+  local crashes = (found[5] or 0) + 0
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   -- One whose cancelling was asked for meanwhile isn't handed out again.
@@ -66,7 +61,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
       'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   end
-  return { code, index, next_id, carried or found[4], next_fence, attempts, crashes, id }
+  return { code, index, next_id, carried or found[6], next_fence, found[4] or 0, crashes, id }
 end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the
