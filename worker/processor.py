@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orders_service.v1 import orders_pb2
-from rosq import Fail, JobSignal, LeaseLost, Release, Snooze
+from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
 from worker import trouble
 from worker.collect import collect
 from worker.errors import (
@@ -113,7 +113,12 @@ class Processor:
         try:
             outcome = self._visit(delivery, journal)
             self._put_down(journal, outcome)
+        except Cancel as cancelled:
+            said = f": {cancelled.reason}" if cancelled.reason else ""
+            self._release_on_the_way_out(journal, f"the job was cancelled{said}")
+            raise
         except JobSignal:
+            # What is left: a stop whose grace is over.
             self._release_on_the_way_out(journal, "the worker stops")
             raise Release(_lane_of(journal)) from None
         except LeaseLost:

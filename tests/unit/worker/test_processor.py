@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service.v1 import orders_pb2
-from rosq import Fail, LeaseLost, Release, Snooze
+from rosq import Cancel, Fail, LeaseLost, Release, Snooze
+from rosq.cancel import CancelRequest
 from rosq.stop import StopClock
 from tests.unit.worker.doubles import delivery, failure, refusal
 from worker.portal.errors import (
@@ -231,6 +232,24 @@ def test_a_stop_whose_grace_is_over_puts_the_order_down_first(bench: Bench) -> N
     assert signal.lane == "main"
     assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED
     assert not [step for step in bench.log if step.startswith("portal")]
+    assert bench.service.reasons() == ["the worker stops"]
+
+
+def test_a_cancelled_job_puts_its_order_down_first_and_says_that_it_was_cancelled(bench: Bench) -> None:
+    hand_out = delivery()
+
+    def cancel() -> None:
+        hand_out.cancel_notice.request = CancelRequest(by="ann", reason="ordered twice")
+
+    bench.at_point[Point.AFTER_CLAIM] = cancel
+
+    signal = bench.run(hand_out)
+
+    assert isinstance(signal, Cancel)
+    assert signal.reason == "ordered twice"
+    assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED
+    assert not [step for step in bench.log if step.startswith("portal")]
+    assert bench.service.reasons() == ["the job was cancelled: ordered twice"]
 
 
 def test_a_stop_within_its_grace_lets_the_order_come_to_its_number(bench: Bench) -> None:
