@@ -10,8 +10,7 @@ import click
 
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
-from rosq.commands.lazy import LazyGroup
-from rosq.commands.server_options import server_options
+from rosq.commands.server_options import ServerGroup, server_options
 from rosq.keys import check_queue_name
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=ServerGroup,
     members={
         "inspect": "rosq.commands.inspect:inspect",
         "top": "rosq.commands.top:top",

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from rosq import errors
 from rosq.commands.context import to_failure
+from rosq.commands.lazy import LazyGroup
 from rosq.redis_settings import WAYS, RedisSettings
 
 if TYPE_CHECKING:
@@ -37,6 +38,30 @@ _OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("REDIS_TLS_KEY_FILE", "Its key."),
     ("REDIS_TLS_CHECK_NAME", "0 accepts a certificate that is made out to another name. Default: 1."),
 )
+_FLAGS = {name: "--" + name.lower().replace("_", "-") for name, _ in _OPTIONS}
+#: What people type for some of them, as other tools call them so.
+_MEANT = {"--url": "--redis-url", "--host": "--redis-host", "--port": "--redis-port"}
+
+
+class ServerGroup(LazyGroup):
+    """The group that has the server's options: who types one after a subcommand is told where it stands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand. The group's own options are read by now: an unknown one is a subcommand's."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            flag = _MEANT.get(error.option_name, error.option_name)
+            if error.ctx is None or flag not in _FLAGS.values():
+                raise
+            program = ctx.command_path
+            rest = error.ctx.command_path.removeprefix(program)
+            # The value isn't repeated: a URL may have a password in it.
+            raise click.UsageError(
+                f"No such option {error.option_name!r} here: the server's options stand before the subcommand, as in"
+                f" `{program} {flag} ...{rest}`.",
+                error.ctx,
+            ) from error
 
 
 def server_options(command: F) -> F:
@@ -54,8 +79,7 @@ def server_options(command: F) -> F:
 
     decorated: Any = wrapped
     for name, text in reversed(_OPTIONS):
-        flag = "--" + name.lower().replace("_", "-")
-        decorated = click.option(flag, name.lower(), envvar=name, show_envvar=True, help=text)(decorated)
+        decorated = click.option(_FLAGS[name], name.lower(), envvar=name, show_envvar=True, help=text)(decorated)
     return decorated  # type: ignore[no-any-return]
 
 

@@ -116,6 +116,38 @@ def test_what_goes_wrong_is_one_sentence_with_its_exit_code(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["inspect", "job", "1", "--url", "redis://:secret@h"], "--redis-url ... inspect job"),
+        (["inspect", "job", "1", "--redis-url=redis://:secret@h"], "--redis-url ... inspect job"),
+        (["inspect", "--host", "h"], "--redis-host ... inspect"),
+        (["pause", "--port", "6379"], "--redis-port ... pause"),
+        (["top", "--redis-sentinel-master", "m"], "--redis-sentinel-master ... top"),
+    ],
+)
+def test_a_servers_option_after_the_subcommand_is_told_its_place(
+    own_redis: EmbeddedRedis, arguments: list[str], right: str
+) -> None:
+    result = run(own_redis, *arguments)
+
+    assert result.returncode == 2
+    assert "the server's options stand before the subcommand" in result.stderr
+    assert right in result.stderr
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["inspect", "--nonsense"], ["pause", "--redis-ur", "x"], ["--url", "x", "inspect"]]
+)
+def test_any_other_unknown_option_is_told_as_ever(own_redis: EmbeddedRedis, arguments: list[str]) -> None:
+    result = run(own_redis, *arguments)
+
+    assert result.returncode == 2
+    assert "No such option" in result.stderr
+    assert "stand before" not in result.stderr
+
+
 def test_the_help_teaches_options_environment_and_exit_codes(own_redis: EmbeddedRedis) -> None:
     text = run(own_redis, "--help").stdout + run(own_redis, "inspect", "--help").stdout
 
