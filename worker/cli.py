@@ -17,7 +17,7 @@ from orders_service.crypto import CryptoError, Secretbox
 from rosq import Queue, RedisSettings, RetryPolicy, RosqError, ServerUnreachable, Worker, WorkerSettings, logs
 from worker.account import Account, StandbyWatcher
 from worker.alive import AliveFile
-from worker.errors import ServiceUnreachable, SettingsInvalid, WorkerError
+from worker.errors import AccountUnknown, ServiceUnreachable, SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
 from worker.processor import Processor
@@ -242,8 +242,15 @@ def cli(
         )
         settings.portal.make_ssl_context()
         ensure_lock_dir(settings.lock_dir)
+    except (SettingsInvalid, PortalSettingsInvalid, RosqError) as exc:
+        _end(exc, EXIT_USAGE)
+    try:
         secretbox = Secretbox.from_env(os.environ)
-    except (SettingsInvalid, PortalSettingsInvalid, CryptoError, RosqError) as exc:
+    except CryptoError as exc:
+        # The secret is for an account's password: nobody should look for that of an account which doesn't exist.
+        unknown = _find_unknown(settings)
+        if unknown is not None:
+            _end(unknown, EXIT_FAILED)
         _end(exc, EXIT_USAGE)
     wiring = context.obj if isinstance(context.obj, Wiring) else Wiring()
     try:
@@ -333,6 +340,23 @@ def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue
         account.close()
     if why_ended:
         raise WorkerError(why_ended[0])
+
+
+def _find_unknown(settings: Settings) -> AccountUnknown | None:
+    """What the orders service says if it doesn't know the account; None if it does, or can't be asked now.
+
+    Changes nothing: no worker has the epoch 0, so an account that was ever opened is refused as another's, and exists.
+    """
+    reporter = Reporter.from_settings(settings)
+    try:
+        reporter.read_account(settings.username, 0)
+    except AccountUnknown as exc:
+        return exc
+    except WorkerError:
+        return None
+    finally:
+        reporter.close()
+    return None
 
 
 def _end(error: Exception, code: int) -> NoReturn:

@@ -84,6 +84,24 @@ def test_a_worker_of_an_unknown_account_says_which_and_how_to_add_it(system: Sys
     assert_one_sentence(answer, 1, "nobody", "accounts add")
 
 
+def test_a_worker_of_an_unknown_account_says_so_before_it_asks_for_the_secret(system: System) -> None:
+    env = system.env()
+    del env["ROSREESTR_CRYPTO_SECRET"]
+
+    answer = run("worker.cli", "--account", "nobody", env=env)
+
+    assert_one_sentence(answer, 1, "nobody", "accounts add")
+
+
+def test_a_worker_without_secret_and_service_asks_for_the_secret(system: System) -> None:
+    env = {**system.env(), "ORDERS_SERVICE_PORT": str(free_port())}
+    del env["ROSREESTR_CRYPTO_SECRET"]
+
+    answer = run("worker.cli", "--account", "a1", env=env)
+
+    assert_one_sentence(answer, 2, "ROSREESTR_CRYPTO_SECRET")
+
+
 def test_a_worker_of_an_inactive_account_with_nothing_to_collect_says_how_to_activate_it(system: System) -> None:
     system.users.DeactivateRosreestrUser(rosreestr_users_pb2.DeactivateRosreestrUserRequest(username="a1"), timeout=5)
 
