@@ -1,7 +1,8 @@
 -- Fetch the next job and answer: the end of every script of the read loop. Needs `code` (of the settling; 1 where there
 -- was none), `first_lane` (where the lanes begin in KEYS), `told` (the event of the settling, or nil) with `job_id`,
 -- `fence` and `details` (the event's own fields; nil where there are none, and this time the stream need not be
--- trimmed), and `finished`, `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil).
+-- trimmed), and `finished`, `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil; that with
+-- `job_id` stays).
 -- Returns { code, -1 } nothing was asked for · { code, -2 } the name isn't held by this process any more · { code, -3,
 -- text } an error · { code, 0, now_ms, next_due_ms or '' } no job is there · { code, position of the lane's key, job id,
 -- data, fence, attempts, crashes, entry id, and with hint d now_ms, next_due_ms or '' } a job
@@ -151,6 +152,6 @@ if not result then
   end
 end
 if finished and string.find(hints, 't', 1, true) then
-  pcall(make_rare(now_ms).trim, finished, keep, keep_ms)
+  pcall(make_rare(now_ms).trim, finished, keep, keep_ms, job_id)
 end
 return result

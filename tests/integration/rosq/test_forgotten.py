@@ -39,12 +39,20 @@ def steering(redis_server: RedisServer, queue: Queue) -> Iterator[Steering]:
 
 
 def complete(queue: Queue, hands: Hands, job_id: str = "1", data: Any = None, **options: Any) -> Delivery:
-    """Run a job to its end; with FORGETFUL hands it is forgotten by the same script."""
+    """Run a job to its end; with FORGETFUL hands it is forgotten by the sweep after it."""
     queue.enqueue(data or {"order_id": 1}, job_id=job_id, **options)
     delivery = hands.fetch().delivery
     assert delivery is not None
     assert end(hands, delivery) is Code.HELD
+    sweep(hands)
     return delivery
+
+
+def sweep(hands: Hands) -> None:
+    consumer = hands.consumer
+    Recovery(
+        keys=consumer.keys, wire=consumer.wire, queue_settings=consumer.queue_settings, settings=WorkerSettings()
+    ).run_once()
 
 
 def end(hands: Hands, delivery: Delivery) -> Code:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MakeHands = "Callable[..., Hands]"
 LONG = {"text": "x" * 300}
 OUTCOMES = list(Outcome)
+#: A lane that has nothing: a repeated settle fetches, too, and mustn't take the next job.
+NO_LANES = ("empty",)
 
 
 def settle(hands: Hands, delivery: Delivery, outcome: Outcome, *lanes: str, **options: Any) -> Any:
@@ -258,16 +260,53 @@ def test_finished_jobs_are_kept_by_age(queue: Queue, make_hands: Callable[..., H
     assert _kept(queue, "1", "2") == ["2"]
 
 
-def test_with_nothing_kept_a_completed_job_leaves_nothing_behind(
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.COMPLETE, JobState.COMPLETED),
+        (Outcome.FAIL, JobState.FAILED),
+        (Outcome.CANCEL, JobState.CANCELLED),
+    ],
+)
+@pytest.mark.parametrize("remember_s", [0, 3600])
+def test_a_settle_forgets_others_but_never_its_own_job(
+    queue: Queue,
+    client: redis.Redis,
+    make_hands: Callable[..., Hands],
+    outcome: Outcome,
+    state: JobState,
+    remember_s: float,
+) -> None:
+    hands = make_hands(settings=QueueSettings(keep_completed=0, keep_failed=0, keep_cancelled=0, remember_s=remember_s))
+    queue.enqueue_many([_new("1"), _new("2")])
+
+    first = take(hands)
+    second = settle(hands, first, outcome).delivery
+    after_first = [settle(hands, first, outcome, *NO_LANES).code, job_of(queue, "1").state]
+    settle(hands, second, outcome)
+
+    assert after_first == [Code.ALREADY_SETTLED, state]
+    assert _kept(queue, "1", "2") == ["2"]
+    assert client.zrange(getattr(queue.keys, state.value), 0, -1) == ["2"]
+
+
+def test_a_settle_after_the_clock_was_set_back_keeps_its_own_job(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
-    hands = make_hands(settings=QueueSettings(keep_completed=0, remember_s=0))
-    queue.enqueue({"order_id": 1}, job_id="1")
+    # Given a job that was completed while the clock was far ahead
+    hands = make_hands(settings=QueueSettings(keep_completed=1))
+    queue.enqueue_many([_new("1"), _new("2"), _new("3")])
+    second = settle(hands, take(hands), Outcome.COMPLETE).delivery
+    client.zadd(queue.keys.completed, {"1": 2**45})
 
-    settle(hands, take(hands), Outcome.COMPLETE)
+    # When others are completed, which are the oldest by their time
+    third = settle(hands, second, Outcome.COMPLETE).delivery
+    assert settle(hands, second, Outcome.COMPLETE, *NO_LANES).code is Code.ALREADY_SETTLED
+    settle(hands, third, Outcome.COMPLETE)
 
-    assert client.exists(queue.keys.job("1")) == 0
-    assert client.zcard(queue.keys.completed) == client.xlen(queue.keys.lane("main")) == 0
+    # Then each trim leaves its own, and takes the one before
+    assert settle(hands, third, Outcome.COMPLETE, *NO_LANES).code is Code.ALREADY_SETTLED
+    assert _kept(queue, "1", "2", "3") == ["1", "3"]
 
 
 # -- fetch -----------------------------------------------------------------------------------
@@ -464,7 +503,7 @@ def test_an_error_at_an_old_jobs_hash_doesnt_undo_the_settling(
     queue.enqueue({"order_id": 1}, job_id="1")
 
     assert settle(hands, take(hands), Outcome.COMPLETE).code is Code.HELD
-    assert client.zcard(queue.keys.completed) == 0
+    assert client.zrange(queue.keys.completed, 0, -1) == ["1"]
 
 
 def test_the_answer_says_when_the_next_delayed_job_is_due(queue: Queue, make_hands: Callable[..., Hands]) -> None:

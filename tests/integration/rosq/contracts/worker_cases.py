@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosq import NewJob
 from rosq.settlement import Outcome
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIGNS_OF_LIFE = ("workers",)
+NONE_KEPT: dict[str, Any] = {"keep_completed": 0, "keep_failed": 0, "keep_cancelled": 0}
+#: The count lets the first completion of a process trim, too.
+NONE_KEPT_LONG: dict[str, Any] = {"keep_completed": 9, "keep_completed_s": 0, "keep_failed_s": 0, "keep_cancelled_s": 0}
 
 
 # -- fetch -------------------------------------------------------------------------------------------------------------
@@ -93,6 +96,19 @@ def _enter_settle(outcome: Outcome) -> None:
         delivery = stage.take(hands)
         yield
         stage.settle(hands, delivery, outcome, is_fetching=True)
+
+    for how, kept in {"by_count": NONE_KEPT, "by_age": NONE_KEPT_LONG}.items():
+
+        def _settles_where_nothing_is_kept(stage: Stage, kept: dict[str, Any] = kept) -> Iterator[None]:
+            stage.put("1")
+            hands = stage.hands(**kept)
+            delivery = stage.take(hands)
+            yield
+            # Only a call that fetches trims.
+            stage.settle(hands, delivery, outcome, is_fetching=True)
+
+        _settles_where_nothing_is_kept.__name__ += f"_{how}"
+        case(name, 1, again=0)(_settles_where_nothing_is_kept)
 
     @refused(name, 0)
     def _this_delivery_settled_it_already(stage: Stage) -> Iterator[None]:

@@ -172,11 +172,6 @@ class Table(RuleBasedStateMachine):
             assert loss == "answer"
             self._miss(process, job_id, is_held=is_held)
         else:
-            if settlement is not None and (answer.code, code) == (Code.LOST, Code.ALREADY_SETTLED):
-                # The first of two calls finished the job, and forgot it at once: others of the same instant were kept.
-                self._see_what_is_forgotten(snapshot.read(self.client, self.keys))
-                assert self.model.jobs[settlement.delivery.job_id].state is JobState.FORGOTTEN
-                code = Code.LOST
             assert answer.code is code
             process.untold = None
             if settlement is not None and code in (Code.LOST, Code.GONE):
