@@ -119,6 +119,7 @@ def run_every_step(
             wait_until(lambda: (job := queue.find_job("fail")) and job.state == "failed", "the failed job")
             assert [each.fate for each in hand.restart(list(hand.see(["fail"]).values()))] == ["done"]
             _look_at_everything(reader or settings, name)
+            _examine_what_is_wrong(reader or settings, queue.keys, admin)
             queue.reopen(NewJob(job_id="reopened", data={"pad": _LONG}))
             wait_until(lambda: not list(admin.scan_iter(match=f"{queue.keys.job_prefix}*")), "all to be forgotten", 15)
             wait_until(lambda: _list_missing(admin) <= {"leave"}, "each script to have run", 15)
@@ -176,6 +177,15 @@ def _start(queue: Queue, handle: Handler, name: str) -> Running:
     running = Running(worker)
     running.thread.start()
     return running
+
+
+def _examine_what_is_wrong(settings: RedisSettings, keys: Keys, admin: redis.Redis) -> None:
+    """The doctor asks more where a finished job is on no list. A sweep may have listed it by then."""
+    unlisted = keys.job("unlisted")
+    admin.hset(unlisted, mapping={"state": "completed", "finished_at_ms": 1, "data": "{}"})
+    with Inspector(settings) as inspector:
+        inspector.examine(keys.queue, scan=1000)
+    admin.delete(unlisted)
 
 
 def _look_at_everything(settings: RedisSettings, name: str) -> None:
