@@ -162,6 +162,14 @@ _REFUSED_MARKS = ("invalid DB index", "DB index is out of range")
 _GONE_AHEAD_MARK = "access a non local key"
 _UNTRUSTED_MARK = "CERTIFICATE_VERIFY_FAILED"
 
+
+class Unlocated(redis_errors.ConnectionError):
+    """None of several servers said where the queue is, and not all of them refused us.
+
+    Its text repeats what each says. None of that is true of all: what the others say later may help.
+    """
+
+
 _AWAY = (
     redis_errors.ConnectionError,
     redis_errors.TimeoutError,
@@ -178,6 +186,11 @@ _REFUSED = (
 )
 
 
+def is_untrusted(error: Exception) -> bool:
+    """Whether the other side couldn't prove by TLS who it is; redis-py says so in its text only."""
+    return _UNTRUSTED_MARK in str(error)
+
+
 def translate(error: Exception, address: str) -> RosqError:
     """Say in our words what a client library's error means; each of redis-py's maps to exactly one of ours."""
     if isinstance(error, RosqError):
@@ -189,7 +202,9 @@ def translate(error: Exception, address: str) -> RosqError:
         return SlotMoved(address, f"the queue's slot is on another now ({text})")
     if isinstance(error, redis_errors.AskError | redis_errors.TryAgainError) or _GONE_AHEAD_MARK in text:
         return SlotMoved(address, f"the queue's slot is moving to another ({text})")
-    if _UNTRUSTED_MARK in text:
+    if isinstance(error, Unlocated):
+        return ServerUnreachable(address, text)
+    if is_untrusted(error):
         return ServerUntrusted(address, text)
     if isinstance(error, _REFUSED) or text.startswith(_REFUSED_STARTS) or any(mark in text for mark in _REFUSED_MARKS):
         return ServerRefused(address, text)

@@ -125,6 +125,21 @@ def test_a_refusal_by_all_sentinels_is_told_as_one() -> None:
         SentinelGuide((A, B), "m", Asked({A: refused, B: None})).locate()
 
 
+def test_one_that_cant_prove_who_it_is_counts_for_all_only_where_all_refused_us() -> None:
+    untrusted = redis_errors.ConnectionError("Error 1 connecting to a:1. [SSL: CERTIFICATE_VERIFY_FAILED] …")
+    refused, away = redis_errors.AuthenticationError("wrong password"), redis_errors.ConnectionError("gone")
+
+    for other, expected in (
+        (untrusted, errors.ServerUntrusted),
+        (refused, errors.ServerUntrusted),
+        (away, errors.ServerUnreachable),
+        (None, errors.ServerUnreachable),
+    ):
+        with pytest.raises(redis_errors.RedisError) as caught:
+            SentinelGuide((A, B), "m", Asked({A: untrusted, B: other})).locate()
+        assert type(errors.translate(caught.value, "a:1")) is expected
+
+
 def test_the_node_that_had_the_queue_last_is_asked_first_and_the_seeds_may_be_gone() -> None:
     # A slot of `rosq:{q}:meta` lies in the second range
     ranges = [[0, 100, ["a", 1, "id"]], [101, 16383, ["c", 3, "id"], ["replica", 9, "id"]]]
