@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,6 +13,44 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class TlsFiles:
+    """What one end of TLS needs: a certificate of its own, its key, and the authorities that it trusts."""
+
+    cert_file: Path
+    key_file: Path
+    ca_file: Path
+
+    def server_config(self) -> dict[str, str]:
+        """The settings of redis.conf; a server speaks TLS with others too then, and asks everyone for a certificate."""
+        return {
+            "tls-cert-file": str(self.cert_file),
+            "tls-key-file": str(self.key_file),
+            "tls-ca-cert-file": str(self.ca_file),
+            "tls-replication": "yes",
+            "tls-cluster": "yes",
+        }
+
+    def client_options(self) -> dict[str, Any]:
+        """The options of redis-py for a test's own questions: these don't care by which name a server is addressed."""
+        return {
+            "ssl": True,
+            "ssl_certfile": str(self.cert_file),
+            "ssl_keyfile": str(self.key_file),
+            "ssl_ca_certs": str(self.ca_file),
+            "ssl_check_hostname": False,
+        }
+
+    def env(self) -> dict[str, str]:
+        """The variables by which a process of ours speaks TLS."""
+        return {
+            "REDIS_TLS": "1",
+            "REDIS_TLS_CA_FILE": str(self.ca_file),
+            "REDIS_TLS_CERT_FILE": str(self.cert_file),
+            "REDIS_TLS_KEY_FILE": str(self.key_file),
+        }
 
 
 class Authority:
@@ -48,6 +87,14 @@ class Authority:
             )
         )
         return cert_file, key_file
+
+    def equip(self, name: str, trusted: Path | None = None) -> TlsFiles:
+        """Sign a certificate for a name, and give all that its owner needs.
+
+        Args:
+            trusted: The file of authorities that it trusts; None means this one alone.
+        """
+        return TlsFiles(*self.sign(name), trusted or self.ca_file)
 
     def _start(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)

@@ -20,13 +20,15 @@ import time
 import urllib.parse
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.certificates import TlsFiles
 
 START_TIMEOUT_S = 15.0
 PR_SET_PDEATHSIG = 1
@@ -60,34 +62,72 @@ def server_version() -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _find_tls_binary() -> str | None:
+    """A server here that was built with TLS."""
+    for binary in (_server_binary(), shutil.which("valkey-server"), shutil.which("redis-server")):
+        if binary is None:
+            continue
+        # Without a certificate one that speaks TLS says so, and any other that it doesn't know TLS.
+        command = [binary, "--port", "0", "--tls-port", "7"]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        if "tls-cert-file" in told:
+            return binary
+    return None
+
+
+@contextlib.contextmanager
+def starting_tls_servers() -> Iterator[None]:
+    """Let embedded servers be of a binary that was built with TLS; skip the test where none is here."""
+    binary = _find_tls_binary()
+    if binary is None:
+        pytest.skip("no server here was built with TLS")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEST_REDIS_BINARY", binary)
+        server_version.cache_clear()
+        try:
+            yield
+        finally:
+            server_version.cache_clear()
+
+
 class RedisServer:
     """One server that tests talk to; `env()` is what a process of ours needs to find it."""
 
     def __init__(
-        self, host: str, port: int, db: int = 0, password: str | None = None, username: str | None = None
+        self,
+        host: str,
+        port: int,
+        db: int = 0,
+        password: str | None = None,
+        username: str | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.db = db
         self.password = password
         self.username = username
+        self.tls = tls
 
     @property
     def url(self) -> str:
         auth = ""
         if self.password is not None:
             auth = f"{self.username or ''}:{urllib.parse.quote(self.password, safe='')}@"
-        return f"redis://{auth}{self.host}:{self.port}/{self.db}"
+        return f"redis{'s' if self.tls else ''}://{auth}{self.host}:{self.port}/{self.db}"
 
     def env(self) -> dict[str, str]:
         """The `REDIS_*` variables that point a process at this server."""
         env = {"REDIS_HOST": self.host, "REDIS_PORT": str(self.port), "REDIS_DB": str(self.db)}
         if self.password is not None:
             env["REDIS_PASSWORD"] = self.password
+        if self.tls is not None:
+            env |= self.tls.env()
         return env
 
     def client(self) -> redis.Redis:
         """A new plain client with text answers; the caller closes it."""
+        tls: Any = {} if self.tls is None else self.tls.client_options()
         return redis.Redis(
             host=self.host,
             port=self.port,
@@ -95,6 +135,7 @@ class RedisServer:
             username=self.username,
             password=self.password,
             decode_responses=True,
+            **tls,
         )
 
     def flushall(self) -> None:
@@ -104,13 +145,17 @@ class RedisServer:
 
 
 class EmbeddedRedis(RedisServer):
-    """A Valkey of the test's own, with AOF: `start` after `stop` or `kill` brings back the same port and data."""
+    """A Valkey of the test's own, with AOF: `start` after `stop` or `kill` brings back the same port and data.
 
-    def __init__(self, port: int | None = None, **config: str) -> None:
-        super().__init__("127.0.0.1", port or free_port(), password=config.get("requirepass"))
+    With `tls` it speaks TLS and nothing else; that needs `starting_tls_servers`.
+    """
+
+    def __init__(self, port: int | None = None, tls: TlsFiles | None = None, **config: str) -> None:
+        super().__init__("127.0.0.1", port or free_port(), password=config.get("requirepass"), tls=tls)
         self._folder = Path(tempfile.mkdtemp(prefix="rosq-test-redis-"))
         self._config = {
             "maxmemory-policy": "noeviction",
+            **({} if tls is None else tls.server_config()),
             **{key.replace("_", "-"): value for key, value in config.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -132,7 +177,8 @@ class EmbeddedRedis(RedisServer):
     def start(self, *, is_waiting: bool = True) -> None:
         """Start it and return when it answers and has read its data, unless told not to wait for that."""
         assert self._process is None, "the server runs already"
-        command = [_server_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command = [_server_binary(), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command += ["--port", str(self.port)] if self.tls is None else ["--port", "0", "--tls-port", str(self.port)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
         if server_version() >= (7, 0):
             # Before 7.0 DEBUG was always allowed, and the option unknown.
@@ -201,9 +247,9 @@ class EmbeddedRedis(RedisServer):
 
 
 @contextlib.contextmanager
-def embedded_redis(**config: str) -> Iterator[EmbeddedRedis]:
+def embedded_redis(tls: TlsFiles | None = None, **config: str) -> Iterator[EmbeddedRedis]:
     """Run an embedded server, with extra settings of redis.conf (`maxmemory_policy="allkeys-lru"`), then end it."""
-    server = EmbeddedRedis(None, **config)
+    server = EmbeddedRedis(None, tls, **config)
     try:
         server.start()
         yield server

@@ -1,5 +1,8 @@
 """More than one server: a Cluster, and a master with a replica and sentinels. All real, on loopback, ended with the
-test."""
+test.
+
+With an authority they speak TLS and nothing else, among each other too, and ask every client for a certificate.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,19 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.certificates import Authority, TlsFiles
+
 SLOTS = 16384
 #: The password of every server here.
 PASSWORD = "for-tests-only"
 MASTER = "orders-master"
+#: What servers call themselves unless they are told a name.
+_LOOPBACK = "127.0.0.1"
+
+
+def _bind_to(name: str) -> str:
+    """What to listen on, so that whoever is told a name by servers reaches them; it may mean either loopback."""
+    return _LOOPBACK if name == _LOOPBACK else f"{_LOOPBACK} -::1"
 
 
 def _cluster_port() -> int:
@@ -38,21 +50,32 @@ def _cluster_port() -> int:
 
 
 class Cluster:
-    """Three masters, a third of the slots each; the password is asked for everywhere."""
+    """Three masters, a third of the slots each; the password is asked for everywhere.
 
-    def __init__(self) -> None:
+    Args:
+        authority: Signs what they need for TLS; None means that they speak none.
+        name: What their certificates are made out to, and what they call themselves.
+    """
+
+    def __init__(self, authority: Authority | None = None, name: str = _LOOPBACK) -> None:
+        self._tls = None if authority is None else authority.equip(name)
+        self._client_tls = None if authority is None else authority.equip("client")
+        self._name = name
         self.nodes = [self._make_node() for _ in range(3)]
 
-    @staticmethod
-    def _make_node() -> EmbeddedRedis:
+    def _make_node(self) -> EmbeddedRedis:
+        named = {"cluster_announce_hostname": self._name, "cluster_preferred_endpoint_type": "hostname"}
         return EmbeddedRedis(
             port=_cluster_port(),
+            tls=self._tls,
+            bind=_bind_to(self._name),
             cluster_enabled="yes",
             cluster_node_timeout="2000",
             cluster_require_full_coverage="no",
             repl_diskless_sync_delay="0",
             requirepass=PASSWORD,
             masterauth=PASSWORD,
+            **({} if self._name == _LOOPBACK else named),
         )
 
     def start(self) -> None:
@@ -74,7 +97,8 @@ class Cluster:
 
     def env(self) -> dict[str, str]:
         """The variables that point a process at it; the first node is enough to find the others."""
-        return {"REDIS_CLUSTER_NODES": f"127.0.0.1:{self.nodes[0].port}", "REDIS_PASSWORD": PASSWORD}
+        tls = {} if self._client_tls is None else self._client_tls.env()
+        return {"REDIS_CLUSTER_NODES": f"{self._name}:{self.nodes[0].port}", "REDIS_PASSWORD": PASSWORD, **tls}
 
     def owner(self, key: str) -> EmbeddedRedis:
         """The node that has a key's slot, as that node says itself."""
@@ -153,9 +177,9 @@ def _raw_client(server: RedisServer) -> redis.Redis:
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(authority: Authority | None = None, name: str = _LOOPBACK) -> Iterator[Cluster]:
     """Run a cluster of three nodes, then end it."""
-    cluster = Cluster()
+    cluster = Cluster(authority, name)
     try:
         cluster.start()
         yield cluster
@@ -164,16 +188,31 @@ def running_cluster() -> Iterator[Cluster]:
 
 
 class Sentinel:
-    """One sentinel, which takes a server for dead after half a second."""
+    """One sentinel, which takes a server for dead after half a second.
 
-    def __init__(self, master: EmbeddedRedis, quorum: int) -> None:
+    Args:
+        tls: What it needs to speak TLS; None means that it speaks none.
+        name: The host of the master; a name that isn't an address is passed on as it is.
+    """
+
+    def __init__(
+        self, master: EmbeddedRedis, quorum: int, *, tls: TlsFiles | None = None, name: str = _LOOPBACK
+    ) -> None:
         self.port = free_port()
+        self._server = RedisServer(_LOOPBACK, self.port, password=PASSWORD, tls=tls)
+        listening = f"port {self.port}\n"
+        if tls is not None:
+            listening = f"port 0\ntls-port {self.port}\n"
+            listening += "".join(f"{key} {value}\n" for key, value in tls.server_config().items())
+        if name != _LOOPBACK:
+            # Before the line that has the name in it
+            listening += "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
         self._folder = Path(tempfile.mkdtemp(prefix="rosq-test-sentinel-"))
         config = self._folder / "sentinel.conf"
         config.write_text(
-            f"port {self.port}\nbind 127.0.0.1\ndir {self._folder}\nrequirepass {PASSWORD}\n"
+            f"{listening}bind {_bind_to(name)}\ndir {self._folder}\nrequirepass {PASSWORD}\n"
             f"sentinel sentinel-pass {PASSWORD}\n"
-            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} {quorum}\nsentinel auth-pass {MASTER} {PASSWORD}\n"
+            f"sentinel monitor {MASTER} {name} {master.port} {quorum}\nsentinel auth-pass {MASTER} {PASSWORD}\n"
             f"sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 3000\n"
         )
         with (self._folder / "log").open("ab") as log:
@@ -192,7 +231,7 @@ class Sentinel:
     def master_port(self) -> int:
         """The port of the master as this sentinel sees it; 0 while it doesn't answer."""
         try:
-            with redis.Redis(port=self.port, password=PASSWORD) as client:
+            with self._server.client() as client:
                 found: Any = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
         except redis.ConnectionError:
             return 0
@@ -200,7 +239,7 @@ class Sentinel:
 
     def knows(self, replicas: int, sentinels: int) -> bool:
         """Whether it has found the others."""
-        with _raw_client(RedisServer("127.0.0.1", self.port, password=PASSWORD)) as client:
+        with _raw_client(self._server) as client:
             facts: Any = client.execute_command("SENTINEL", "MASTER", MASTER)
         return int(facts["num-slaves"]) == replicas and int(facts["num-other-sentinels"]) == sentinels
 
@@ -214,7 +253,7 @@ class Sentinel:
 
     def fail_over(self) -> None:
         """Make the replica the master although nothing is wrong."""
-        with redis.Redis(port=self.port, password=PASSWORD) as client:
+        with self._server.client() as client:
             client.execute_command("SENTINEL", "FAILOVER", MASTER)
 
     def close(self) -> None:
@@ -224,10 +263,21 @@ class Sentinel:
 
 
 class Watched:
-    """A master with one replica, watched by three sentinels of which two must agree."""
+    """A master with one replica, watched by three sentinels of which two must agree.
 
-    def __init__(self) -> None:
+    Args:
+        authority: Signs what they need for TLS; None means that they speak none.
+        name: What their certificates are made out to, and what they call themselves.
+    """
+
+    def __init__(self, authority: Authority | None = None, name: str = _LOOPBACK) -> None:
+        self._tls = None if authority is None else authority.equip(name)
+        self._client_tls = None if authority is None else authority.equip("client")
+        self._name = name
         options: Any = {"requirepass": PASSWORD, "masterauth": PASSWORD, "repl_diskless_sync_delay": "0"}
+        options |= {"tls": self._tls, "bind": _bind_to(name)}
+        if name != _LOOPBACK:
+            options["replica_announce_ip"] = name
         self.servers = [EmbeddedRedis(**options), EmbeddedRedis(**options)]
         self.sentinels: list[Sentinel] = []
 
@@ -243,8 +293,8 @@ class Watched:
         for server in self.servers:
             server.start()
         with self.replica.client() as client:
-            client.replicaof("127.0.0.1", str(self.master.port))
-        self.sentinels = [Sentinel(self.master, 2) for _ in range(3)]
+            client.replicaof(self._name, str(self.master.port))
+        self.sentinels = [Sentinel(self.master, 2, tls=self._tls, name=self._name) for _ in range(3)]
         wait_until(lambda: all(each.master_port() for each in self.sentinels), "the sentinels")
         wait_until(lambda: all(each.knows(1, 2) for each in self.sentinels), "the sentinels to meet", 15)
         wait_until(self._is_in_step, "the replica")
@@ -264,10 +314,11 @@ class Watched:
     def env(self) -> dict[str, str]:
         """The variables that point a process at the master, by its sentinels."""
         return {
-            "REDIS_SENTINELS": ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels),
+            "REDIS_SENTINELS": ",".join(f"{self._name}:{each.port}" for each in self.sentinels),
             "REDIS_SENTINEL_MASTER": MASTER,
             "REDIS_SENTINEL_PASSWORD": PASSWORD,
             "REDIS_PASSWORD": PASSWORD,
+            **({} if self._client_tls is None else self._client_tls.env()),
         }
 
     def close(self) -> None:
@@ -278,9 +329,9 @@ class Watched:
 
 
 @contextlib.contextmanager
-def running_watched() -> Iterator[Watched]:
+def running_watched(authority: Authority | None = None, name: str = _LOOPBACK) -> Iterator[Watched]:
     """Run a master, a replica and three sentinels, then end them."""
-    watched = Watched()
+    watched = Watched(authority, name)
     try:
         watched.start()
         yield watched

@@ -7,9 +7,7 @@ is there (`TEST_REDIS_BINARY`, or a `redis-server` of the system), the same test
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import ssl
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,19 +37,6 @@ if TYPE_CHECKING:
     from tests.servers import EmbeddedRedis
 
 
-def _find_tls_binary() -> str | None:
-    """A server here that was built with TLS."""
-    for binary in (servers._server_binary(), shutil.which("valkey-server"), shutil.which("redis-server")):
-        if binary is None:
-            continue
-        # Without a certificate one that speaks TLS says so, and any other that it doesn't know TLS.
-        command = [binary, "--port", "0", "--tls-port", "7"]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
-        if "tls-cert-file" in told:
-            return binary
-    return None
-
-
 @dataclasses.dataclass(frozen=True)
 class TlsServer:
     """A server behind TLS that asks every client for a certificate."""
@@ -72,7 +57,7 @@ class TlsServer:
 
 
 @pytest.fixture(params=["proxy", "server"])
-def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsServer]:
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsServer]:
     authority = Authority(tmp_path)
     cert_file, key_file = authority.sign("127.0.0.1")
     client_files = authority.sign("worker")
@@ -84,16 +69,11 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         with servers.embedded_redis() as server, running_tls_proxy(server.port, context) as proxy:
             yield TlsServer(proxy.port, server, authority, client_files)
         return
-    binary = _find_tls_binary()
-    if binary is None:
-        pytest.skip("no server here was built with TLS")
-    monkeypatch.setenv("TEST_REDIS_BINARY", binary)
-    servers.server_version.cache_clear()
     port = servers.free_port()
-    files = {"tls_cert_file": str(cert_file), "tls_key_file": str(key_file), "tls_ca_cert_file": str(authority.ca_file)}
-    with servers.embedded_redis(tls_port=str(port), **files) as server:
+    files: Any = {"tls_cert_file": str(cert_file), "tls_key_file": str(key_file)}
+    files |= {"tls_port": str(port), "tls_ca_cert_file": str(authority.ca_file)}
+    with servers.starting_tls_servers(), servers.embedded_redis(**files) as server:
         yield TlsServer(port, server, authority, client_files)
-    servers.server_version.cache_clear()
 
 
 def test_every_script_and_view_works_over_tls(tls: TlsServer, queue_name: str) -> None:
