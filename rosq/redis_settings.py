@@ -53,7 +53,8 @@ class RedisSettings:
     #: PEM files of the client's own certificate and key, where the server asks for one.
     tls_cert_file: str | None = None
     tls_key_file: str | None = None
-    #: Whether the certificate must be made out to the name by which the server is addressed.
+    #: Whether the certificate must be made out to the name by which the server is addressed: that is, for a master or a
+    #: node, what sentinels or other nodes tell.
     is_tls_name_checked: bool = True
     #: Seconds until an attempt to connect counts as failed.
     connect_timeout_s: float = 5.0
