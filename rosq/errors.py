@@ -13,6 +13,7 @@ RosqError
 │   ├── ServerFull         out of memory: nothing was written
 │   └── SlotMoved          a Cluster has given the queue to another node, or is about to
 ├── ServerUnfit            the server, or what lies on it, mustn't be used as it is
+│   └── QueueNewer         a newer rosq has written the queue
 └── ScriptFailed           an error of a script or command: a defect, never to be retried
 """
 
@@ -127,6 +128,19 @@ class ServerFull(ServerUnreachable):
 
 class ServerUnfit(RosqError):
     """The server works, but jobs would not be safe on it."""
+
+
+class QueueNewer(ServerUnfit):
+    """A newer rosq has written the queue: upgrade rosq here. Other queues of the server aren't concerned."""
+
+    def __init__(self, queue: str, schema_version: int, known: int) -> None:
+        self.queue = queue
+        self.schema_version = schema_version
+        self.known = known
+        super().__init__(
+            f"Queue {queue} was written by a newer rosq (key schema {schema_version}, this one knows {known}). "
+            "Upgrade rosq here."
+        )
 
 
 class ScriptFailed(RosqError):

@@ -22,7 +22,8 @@ def check_server(wire: Wire, keys: Keys) -> None:
     what goes first under the volatile policies is the hold on a worker's name.
 
     Raises:
-        ServerUnfit: It evicts keys, is older than 6.2, or the queue was written by a newer rosq.
+        ServerUnfit: It evicts keys, or is older than 6.2.
+        QueueNewer: A newer rosq has written the queue.
     """
     info = parse_info(wire.call("INFO"))
     version = info.get("redis_version", "0")
@@ -41,13 +42,10 @@ def check_schema(found: str | None, keys: Keys) -> None:
     """Refuse a queue whose keys a newer rosq has written.
 
     Raises:
-        ServerUnfit: Its key-schema version is above ours.
+        QueueNewer: Its key-schema version is above ours.
     """
     if found is not None and int(found) > SCHEMA_VERSION:
-        raise errors.ServerUnfit(
-            f"Queue {keys.queue} was written by a newer rosq (key schema {found}, this one knows {SCHEMA_VERSION}). "
-            "Upgrade rosq here."
-        )
+        raise errors.QueueNewer(keys.queue, int(found), SCHEMA_VERSION)
 
 
 def parse_info(text: str) -> dict[str, str]:

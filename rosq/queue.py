@@ -102,7 +102,7 @@ class Queue:
 
         Raises:
             ServerUnreachable: It doesn't answer, or refuses this client.
-            ServerUnfit: A newer rosq has written the queue.
+            ServerUnfit: A newer rosq has written the queue (QueueNewer), or a worker of an older one still serves it.
         """
         self._is_known = False
         self._call(lambda client: client.ping())

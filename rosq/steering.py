@@ -90,7 +90,7 @@ class Steering:
     Raises:
         InvalidData: Who or why is missing.
         ServerUnreachable: From every method; what was under way may have happened or not.
-        ServerUnfit: From every method: a newer rosq has written the queue.
+        QueueNewer: From every method: a newer rosq has written the queue.
     """
 
     def __init__(self, redis_settings: RedisSettings, queue: str, *, by: str, reason: str) -> None:

@@ -61,7 +61,7 @@ class Doctor:
         """Look at everything.
 
         Raises:
-            ServerUnfit: A newer rosq has written the queue.
+            QueueNewer: A newer rosq has written the queue.
         """
         self._info = self._client.info("everything")
         now_s = server_now(self._client)

@@ -44,7 +44,7 @@ class Inspector:
 
     Raises:
         ServerUnreachable: From every method: Redis gives no answer, or refuses this client.
-        ServerUnfit: From those that read a queue: a newer rosq has written it.
+        QueueNewer: From those that read a queue: a newer rosq has written it.
         QueueDamaged: From those too, but for `examine`: a key of it is of another type than rosq's.
     """
 

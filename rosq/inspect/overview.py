@@ -128,7 +128,7 @@ def look(client: redis.Redis, keys: Keys, address: str) -> Overview:
     """Return how the queue stands.
 
     Raises:
-        ServerUnfit: A newer rosq has written it.
+        QueueNewer: A newer rosq has written it.
     """
     return _Look(client, keys, address).overview()
 
