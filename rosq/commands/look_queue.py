@@ -30,7 +30,7 @@ def queues(target: Target, output: Output) -> None:
         return inspector.look_at_all(limit=_MAX_QUEUES)
 
     def exit_code(view: QueuesView) -> int:
-        return EXIT_INCONSISTENT if view.damaged else 0
+        return EXIT_INCONSISTENT if view.unreadable else 0
 
     show(target, output, look, draw_overview.draw_queues, exit_code, needs_queue=False)
 

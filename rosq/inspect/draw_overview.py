@@ -130,13 +130,13 @@ def draw_queues(view: QueuesView) -> RenderableType:
         )
         for each in view.queues
     ]
-    rows += [(each.queue, DAMAGED, *("–" for _ in columns[2:])) for each in view.damaged]
+    rows += [(each.queue, DAMAGED, *("–" for _ in columns[2:])) for each in view.unreadable]
     if not rows:
         return Text("There is no queue on this Redis yet: it comes into being with its first job.")
     return Group(
         heading("Queues", shown(len(rows), view.count)),
         make_table(columns, sorted(rows, key=lambda row: str(row[0])), right=columns[2:]),
-        *(Text(problem, "red") for each in view.damaged for problem in each.problems),
+        *(Text(problem, "red") for each in view.unreadable for problem in each.problems),
     )
 
 

@@ -105,17 +105,19 @@ class Inspector:
 
     def look_at_all(self, limit: int) -> QueuesView:
         """Return how every queue of the server stands; a damaged one hides no other."""
-        from rosq.inspect.overview import DamagedQueue, QueuesView
+        from rosq.inspect.overview import QueuesView, UnreadableQueue
 
         names = self.list_queues()
-        views, damaged = [], []
+        views, unreadable = [], []
         for name in names[:limit]:
             try:
                 views.append(self.look(name))
             except QueueDamaged as error:
-                damaged.append(DamagedQueue(queue=name, verdict="DAMAGED", problems=[str(error)]))
+                unreadable.append(UnreadableQueue(queue=name, verdict="DAMAGED", problems=[str(error)]))
         seen_at = at(self._ask(server_now))
-        return QueuesView(view="queues", queue="", seen_at=seen_at, queues=views, damaged=damaged, count=len(names))
+        return QueuesView(
+            view="queues", queue="", seen_at=seen_at, queues=views, unreadable=unreadable, count=len(names)
+        )
 
     def view_job(
         self,

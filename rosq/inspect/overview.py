@@ -103,7 +103,7 @@ class Overview(View):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedQueue:
+class UnreadableQueue:
     """A queue that can't be looked at."""
 
     queue: str
@@ -118,9 +118,9 @@ class QueuesView(View):
     """What `rosq inspect queues` shows; its own `queue` is empty."""
 
     queues: list[Overview]
-    #: Those with a key of another type than rosq's: they can't be looked at, and aren't among `queues`.
-    damaged: list[DamagedQueue]
-    #: How many there are, damaged ones too; those shown may be fewer.
+    #: Those that can't be looked at: they aren't among `queues`.
+    unreadable: list[UnreadableQueue]
+    #: How many there are, unreadable ones too; those shown may be fewer.
     count: int
 
 

@@ -115,7 +115,7 @@ def _list_queues(inspector: Inspector, pattern: re.Pattern[str] | None) -> Listi
             cells=(each.queue, DAMAGED, *("–" for _ in columns[2:])),
             opens=Wanted(page=Page.DOCTOR, queue=each.queue),
         )
-        for each in view.damaged
+        for each in view.unreadable
     ]
     return _filtered(columns, sorted(rows, key=lambda row: row.key), pattern, view.count)
 

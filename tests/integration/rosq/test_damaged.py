@@ -88,7 +88,7 @@ def test_a_damaged_queue_is_listed_in_json_too(own_redis: EmbeddedRedis, letters
     told = json.loads(result.stdout)
     check("queues", told)
     assert [(each["queue"], each["waiting"]) for each in told["queues"]] == [("zebra", 1)]
-    [damaged] = told["damaged"]
+    [damaged] = told["unreadable"]
     assert (damaged["queue"], damaged["verdict"], told["count"]) == ("letters", "DAMAGED", 2)
     assert "`rosq --queue letters doctor`" in damaged["problems"][0]
     assert result.exit_code == 4
@@ -97,7 +97,7 @@ def test_a_damaged_queue_is_listed_in_json_too(own_redis: EmbeddedRedis, letters
 def test_queues_that_are_sound_are_no_inconsistency(own_redis: EmbeddedRedis, letters: Queue) -> None:
     result = run(own_redis, None, "inspect queues --json")
 
-    assert (json.loads(result.stdout)["damaged"], result.exit_code) == ([], 0)
+    assert (json.loads(result.stdout)["unreadable"], result.exit_code) == ([], 0)
 
 
 @pytest.mark.parametrize("name", READ)
