@@ -23,7 +23,8 @@ _MAX_QUEUES = 50
 def queues(target: Target, output: Output) -> None:
     """List the queues of this server.
 
-    One that is damaged (a key of it is of another type than rosq's) is named as such, and exits with 4.
+    One that can't be looked at, since it is damaged (a key of it is of another type than rosq's) or newer (a newer
+    rosq has written it), is named as such, and exits with 4.
     """
 
     def look(inspector: Inspector, _: str) -> QueuesView:

@@ -20,8 +20,11 @@ STATE_STYLES = {
     "forgotten": "dim",
 }
 LEVEL_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
-#: Of a queue that can't be looked at, in the list of all.
-DAMAGED = Text("DAMAGED: run rosq doctor", "bold red")
+#: Of queues that can't be looked at, in the list of all, by their verdict.
+UNREADABLE = {
+    "DAMAGED": Text("DAMAGED: run rosq doctor", "bold red"),
+    "NEWER": Text("NEWER: upgrade rosq here", "bold red"),
+}
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[str] = ()) -> Table:

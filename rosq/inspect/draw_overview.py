@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw import DAMAGED, heading, make_table
+from rosq.inspect.draw import UNREADABLE, heading, make_table
 from rosq.inspect.words import duration, shown, stamp
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def draw_queues(view: QueuesView) -> RenderableType:
         )
         for each in view.queues
     ]
-    rows += [(each.queue, DAMAGED, *("–" for _ in columns[2:])) for each in view.unreadable]
+    rows += [(each.queue, UNREADABLE[each.verdict], *("–" for _ in columns[2:])) for each in view.unreadable]
     if not rows:
         return Text("There is no queue on this Redis yet: it comes into being with its first job.")
     return Group(

@@ -104,7 +104,7 @@ class Inspector:
         return self._look_at(queue, lambda client, keys: overview.look(client, keys, self._settings.address))
 
     def look_at_all(self, limit: int) -> QueuesView:
-        """Return how every queue of the server stands; a damaged one hides no other."""
+        """Return how every queue of the server stands; one that is damaged or newer hides no other."""
         from rosq.inspect.overview import QueuesView, UnreadableQueue
 
         names = self.list_queues()
@@ -114,6 +114,8 @@ class Inspector:
                 views.append(self.look(name))
             except QueueDamaged as error:
                 unreadable.append(UnreadableQueue(queue=name, verdict="DAMAGED", problems=[str(error)]))
+            except errors.QueueNewer as error:
+                unreadable.append(UnreadableQueue(queue=name, verdict="NEWER", problems=[str(error)]))
         seen_at = at(self._ask(server_now))
         return QueuesView(
             view="queues", queue="", seen_at=seen_at, queues=views, unreadable=unreadable, count=len(names)

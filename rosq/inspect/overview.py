@@ -107,7 +107,7 @@ class UnreadableQueue:
     """A queue that can't be looked at."""
 
     queue: str
-    #: DAMAGED.
+    #: DAMAGED: a key of it is of another type than rosq's. NEWER: a newer rosq has written it.
     verdict: str
     #: What is wrong and what to do, one sentence each.
     problems: list[str]

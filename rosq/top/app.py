@@ -229,10 +229,13 @@ class TopApp(App[None]):
         if self._last is None:
             return Text(f"rosq top  {self._address}  looking …", "dim")
         overview = self._last.overview
-        if overview is None and self._last.wanted.queue is not None:
-            damaged = Text.assemble(("DAMAGED", "bold red"), "  queue ", (self._last.wanted.queue, "bold"))
-            damaged.append(f"  {self._address}", "dim")
-            return damaged.append("\n  A key of it is of another type than rosq's: page 9, doctor, says which.", "red")
+        if self._last.error is not None:
+            verdict, sentence = "DAMAGED", "A key of it is of another type than rosq's: page 9, doctor, says which."
+            if isinstance(self._last.error, errors.QueueNewer):
+                verdict, sentence = "NEWER", str(self._last.error)
+            text = Text.assemble((verdict, "bold red"), "  queue ", (self._last.wanted.queue or "", "bold"))
+            text.append(f"  {self._address}", "dim")
+            return text.append(f"\n  {sentence}", "red")
         if overview is None:
             return Text.assemble(("rosq top", "bold"), f"  {self._address}  choose a queue")
         style = "bold green" if overview.verdict == "OK" else "bold red"
@@ -392,6 +395,8 @@ class TopApp(App[None]):
 def _say_trouble(error: errors.RosqError) -> str:
     if isinstance(error, QueueDamaged):
         return f"DAMAGED  {error} Here it is page 9."
+    if isinstance(error, errors.QueueNewer):
+        return f"NEWER  {error}"
     kind = "UNREACHABLE" if isinstance(error, errors.ServerUnreachable) else "FAILED"
     return f"{kind}  {error} Trying again."
 

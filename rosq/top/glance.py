@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from rosq.errors import RosqError
     from rosq.inspect.job_view import JobView
     from rosq.inspect.overview import Overview
 
@@ -79,9 +80,11 @@ class Glance:
     """What one look found."""
 
     wanted: Wanted
-    #: The queue that was looked at; None where none was chosen, or where it is damaged.
+    #: The queue that was looked at; None where none was chosen, or where it can't be looked at.
     overview: Overview | None
     listing: Listing
+    #: Why the queue that was chosen can't be looked at.
+    error: RosqError | None = None
     #: The job whose details are open.
     job: JobView | None = None
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rosq import errors
 from rosq.inspect.damage import QueueDamaged
-from rosq.inspect.draw import DAMAGED, LEVEL_STYLES, state_text
+from rosq.inspect.draw import LEVEL_STYLES, UNREADABLE, state_text
 from rosq.inspect.draw_views import history_columns, list_history_rows
 from rosq.inspect.filters import JobFilter
 from rosq.inspect.finding import LEVELS
@@ -34,8 +34,8 @@ _MAX_QUEUES = 50
 _MAX_EVENTS = 500
 #: Minutes, hours or days of the history.
 _STEPS = 60
-#: Pages that a queue has whose other pages can't be had, since it is damaged.
-_OF_DAMAGED = (Page.QUEUES, Page.DOCTOR)
+#: Pages that there are all the same where a queue can't be looked at, by the reason.
+_PAGES_LEFT = {QueueDamaged: (Page.QUEUES, Page.DOCTOR), errors.QueueNewer: (Page.QUEUES,)}
 _WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
 _VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
@@ -52,13 +52,14 @@ def look(inspector: Inspector, examiner: Examiner, wanted: Wanted) -> Glance:
             wanted = dataclasses.replace(wanted, queue=queues[0])
         else:
             wanted = dataclasses.replace(wanted, page=Page.QUEUES, job_id=None)
-    overview = None
+    overview = unreadable = None
     if wanted.queue is not None:
         try:
             overview = inspector.look(wanted.queue)
-        except QueueDamaged:
-            if wanted.page not in _OF_DAMAGED:
+        except (QueueDamaged, errors.QueueNewer) as error:
+            if wanted.page not in _PAGES_LEFT[type(error)]:
                 raise
+            unreadable = error
     job = None
     if wanted.queue is not None and wanted.job_id is not None:
         job = inspector.view_job(wanted.queue, wanted.job_id)
@@ -70,7 +71,7 @@ def look(inspector: Inspector, examiner: Examiner, wanted: Wanted) -> Glance:
     else:
         assert overview is not None
         listing = _PAGES[wanted.page](inspector, wanted, overview, pattern)
-    return Glance(wanted=wanted, overview=overview, listing=listing, job=job)
+    return Glance(wanted=wanted, overview=overview, listing=listing, error=unreadable, job=job)
 
 
 def _compile(text: str) -> re.Pattern[str] | None:
@@ -112,8 +113,9 @@ def _list_queues(inspector: Inspector, pattern: re.Pattern[str] | None) -> Listi
     rows += [
         Row(
             key=each.queue,
-            cells=(each.queue, DAMAGED, *("–" for _ in columns[2:])),
-            opens=Wanted(page=Page.DOCTOR, queue=each.queue),
+            cells=(each.queue, UNREADABLE[each.verdict], *("–" for _ in columns[2:])),
+            # The doctor names what is damaged. Of a newer queue no page can be had, and the head says why.
+            opens=Wanted(page=Page.DOCTOR if each.verdict == "DAMAGED" else Page.JOBS, queue=each.queue),
         )
         for each in view.unreadable
     ]

@@ -167,6 +167,37 @@ def test_a_damaged_queue_stops_no_list_and_leads_to_the_doctor(own_redis: Embedd
         terminal.wait_for("letters", "orders", "DAMAGED: run rosq doctor", without="is damaged")
 
 
+def test_a_newer_queue_stops_no_list_and_says_what_to_do(own_redis: EmbeddedRedis) -> None:
+    for name in ("letters", "orders"):
+        with Queue(settings_of(own_redis), name) as queue, own_redis.client() as client:
+            queue.enqueue({}, job_id=f"{name}-1")
+            if name == "letters":
+                client.hset(queue.keys.meta, "schema_version", 99)
+    with open_top(own_redis) as terminal:
+        terminal.wait_for("NEWER: upgrade rosq here", "orders", "2")
+        terminal.press(ENTER)
+        terminal.wait_for("NEWER  Queue letters was written by a newer rosq", "Upgrade rosq here.", without="orders")
+        # No page of it can be had, the doctor's neither.
+        terminal.press("9")
+        terminal.wait_for("NEWER  Queue letters", without="findings")
+        # The list is still there, and what hides the queue with it.
+        terminal.press("1")
+        terminal.wait_for("NEWER  queue letters", "Upgrade rosq here.", "orders", "NEWER: upgrade rosq here")
+        terminal.press(DOWN, ENTER)
+        terminal.wait_for("DEGRADED  queue orders", without="NEWER")
+
+
+def test_a_newer_queue_that_is_the_only_one_is_told_too(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
+    own_queue.enqueue({}, job_id="one")
+    with own_redis.client() as client:
+        client.hset(own_queue.keys.meta, "schema_version", 99)
+
+    with open_top(own_redis) as terminal:
+        terminal.wait_for(f"NEWER  queue {own_queue.name}", "NEWER: upgrade rosq here")
+    with open_top(own_redis, own_queue.name) as terminal:
+        terminal.wait_for(f"NEWER  Queue {own_queue.name} was written by a newer rosq")
+
+
 def test_a_queue_is_damaged_and_put_right_while_it_is_looked_at(redis_server: RedisServer, queue: Queue) -> None:
     queue.enqueue({}, job_id="one")
     with open_top(redis_server, queue.name) as terminal, redis_server.client() as client:
