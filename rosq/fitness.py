@@ -43,7 +43,13 @@ def check_schema(found: str | None, keys: Keys) -> None:
 
     Raises:
         QueueNewer: Its key-schema version is above ours.
+        ServerUnfit: It is no number.
     """
+    if found is not None and not found.isdecimal():
+        raise errors.ServerUnfit(
+            f"Queue {keys.queue} has the key schema {found!r}, which no rosq writes: look who did, then "
+            f"HSET '{keys.meta}' schema_version {SCHEMA_VERSION}."
+        )
     if found is not None and int(found) > SCHEMA_VERSION:
         raise errors.QueueNewer(keys.queue, int(found), SCHEMA_VERSION)
 

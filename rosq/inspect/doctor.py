@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import errors
-from rosq.fitness import OLDEST_VERSION
+from rosq.fitness import OLDEST_VERSION, check_schema
 from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
 from rosq.inspect.damage import find_damage, is_wrong_type, tell_of_unnamed
@@ -84,6 +84,7 @@ class Doctor:
 
     def _examine_queue(self) -> bool:
         """Look at all that is the queue's; True if an invariant is broken."""
+        self._refuse_newer()
         damage = find_damage(self._client, self._keys)
         if damage:
             self._findings += damage
@@ -96,6 +97,16 @@ class Doctor:
                 raise
             self._findings.append(tell_of_unnamed(self._keys))
             return True
+
+    def _refuse_newer(self) -> None:
+        # First: of which type its keys are is a newer rosq's own business.
+        try:
+            found = self._client.hget(self._keys.meta, "schema_version")
+        except redis_errors.ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+        else:
+            check_schema(found, self._keys)
 
     def _check_sound_queue(self) -> bool:
         overview = overviews.look(self._client, self._keys, self._address)

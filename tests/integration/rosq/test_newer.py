@@ -68,6 +68,27 @@ def test_a_newer_and_a_damaged_queue_are_told_apart(own_redis: EmbeddedRedis, ne
     assert [each["queue"] for each in told["queues"]] == ["zebra"]
 
 
+def test_the_doctor_takes_nothing_of_a_newer_queue_for_damage(own_redis: EmbeddedRedis, newer: Queue) -> None:
+    with own_redis.client() as client:
+        overwrite(client, newer.keys.delayed)
+
+    result = run(own_redis, "letters", "doctor")
+
+    assert "Queue letters was written by a newer rosq" in result.stderr
+    assert "RENAMENX" not in result.output
+    assert result.exit_code == 1
+
+
+def test_a_version_that_is_no_number_is_told_in_one_sentence(own_redis: EmbeddedRedis, newer: Queue) -> None:
+    with own_redis.client() as client:
+        client.hset(newer.keys.meta, "schema_version", "abc")
+
+    result = run(own_redis, "letters", "inspect")
+
+    assert "Queue letters has the key schema 'abc'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_who_looks_by_code_gets_an_error_of_its_own(own_redis: EmbeddedRedis, newer: Queue) -> None:
     with Inspector(settings_of(own_redis)) as inspector, pytest.raises(QueueNewer) as caught:
         inspector.look("letters")
