@@ -11,42 +11,43 @@
 -- elsewhere, or one of the two has options
 -- Replay: answers 0 where it created before.
 -- Events enqueued: one a call, which names the jobs of a small one
--- No function is made here, nor shared: each would cost a twentieth of the whole call. And `call` is looked up once.
+-- No function is made here, nor shared: each would cost a twentieth of the whole call. And what stands outside of the
+-- script's locals is looked up once.
 -- @include _long
 -- @include _lane
-local call = redis.call
-local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lane_count = ARGV[1] + 0
+local call, sub, keys, args = redis.call, string.sub, KEYS, ARGV
+local events, meta, delayed, timer_bell, lanes = keys[1], keys[2], keys[3], keys[4], keys[5]
+local lane_count = args[1] + 0
 local before_jobs, before_data = 5 + 2 * lane_count, 1 + lane_count
-local job_count = #KEYS - before_jobs
+local job_count = #keys - before_jobs
 local special = before_data + job_count + 1
-local next_special = ARGV[special] and tonumber(ARGV[special])
+local next_special = args[special] and tonumber(args[special])
 -- A call with so few new jobs names them all in its event.
 local FEW = 20
 -- A job's key is that of the events with "job:" and the id in place of "events".
 local id_starts = #events - 1
 -- Mostly none of many jobs exists, and one look says so.
-local are_all_new = job_count > 1 and call('EXISTS', unpack(KEYS, before_jobs + 1)) == 0
+local are_all_new = job_count > 1 and call('EXISTS', unpack(keys, before_jobs + 1)) == 0
 -- Otherwise all are looked at before the first is written: a key of another type ends the script here, or not at all.
 local states = {}
 for n = 1, are_all_new and 0 or job_count do
-  states[n] = call('HGET', KEYS[before_jobs + n], 'state')
+  states[n] = call('HGET', keys[before_jobs + n], 'state')
 end
 local told, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
 local ids = job_count > 1 and job_count <= FEW and {}
 
 for n = 1, job_count do
-  local job, data = KEYS[before_jobs + n], ARGV[before_data + n]
-  local job_id, lane_number, delay_ms, floor = string.sub(job, id_starts), 1, 0, '0'
+  local job, data = keys[before_jobs + n], args[before_data + n]
+  local job_id, lane_number, delay_ms, floor = sub(job, id_starts), 1, 0, '0'
   if n == next_special then
-    lane_number, delay_ms, floor = tonumber(ARGV[special + 1]), tonumber(ARGV[special + 2]), ARGV[special + 3]
+    lane_number, delay_ms, floor = tonumber(args[special + 1]), tonumber(args[special + 2]), args[special + 3]
     if not delay_ms then
       local time = call('TIME')
       local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-      delay_ms = tonumber(string.sub(ARGV[special + 2], 2)) - now_ms
+      delay_ms = tonumber(sub(args[special + 2], 2)) - now_ms
     end
     special = special + 4
-    next_special = ARGV[special] and tonumber(ARGV[special])
+    next_special = args[special] and tonumber(args[special])
   end
   local state = states[n]
   if state then
@@ -54,7 +55,7 @@ for n = 1, job_count do
     local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))
     told[#told + 1] = { n, is_told and (existing == data and 0 or -1) or -2, state }
   else
-    local lane_name = ARGV[1 + lane_number]
+    local lane_name = args[1 + lane_number]
     if delay_ms > 0 then
       local time = call('TIME')
       local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -64,7 +65,7 @@ for n = 1, job_count do
       call('ZADD', delayed, now_ms + delay_ms, job_id)
       earliest_ms = math.min(earliest_ms or now_ms + delay_ms, now_ms + delay_ms)
     else
-      local lane, entry_id = KEYS[4 + 2 * lane_number], nil
+      local lane, entry_id = keys[4 + 2 * lane_number], nil
       local is_long = #data > LONG
       if is_long then
         entry_id = call('XADD', lane, '*', 'job_id', job_id, 'data', data)
@@ -97,10 +98,10 @@ for n = 1, job_count do
 end
 if created > 0 then
   for lane_number in pairs(is_rung) do
-    local bell = KEYS[5 + 2 * lane_number]
+    local bell = keys[5 + 2 * lane_number]
     -- Whoever rings a bell makes its lane known: where it rings already, the lane is.
     if call('EXISTS', bell) == 0 then
-      call('SADD', lanes, ARGV[1 + lane_number])
+      call('SADD', lanes, args[1 + lane_number])
       call('RPUSH', bell, '1')
     end
   end
