@@ -31,7 +31,7 @@ pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_c
 #: library no poll would see.
 _CHUNK_BYTES = 16_384
 #: Seconds for which an answer is watched for before the thread sleeps.
-_WATCH_S = 0.0002
+WATCH_S = 0.0002
 #: Answers that are slept for at once after one that took longer: the server is far away, or has much to do.
 _UNWATCHED = 32
 #: Alone on its processor, a thread that watches keeps everyone else from working.
@@ -86,8 +86,11 @@ class Line:
         except BlockingIOError as error:
             raise TimeoutError("it took no command in time") from error
 
-    def read(self) -> Any:
+    def read(self, watch_s: float = WATCH_S) -> Any:
         """Return the next answer; text comes decoded.
+
+        Args:
+            watch_s: Seconds for which it is watched for, where answers aren't slept for at once.
 
         Raises:
             redis.ResponseError: It is an error.
@@ -99,7 +102,7 @@ class Line:
         self._unwatched -= 1
         while answer is False:
             try:
-                received = self._watch() if self._unwatched < 0 else None
+                received = self._watch(watch_s) if self._unwatched < 0 else None
                 if received is None:
                     received = self._socket.recv(_CHUNK_BYTES)
             except BlockingIOError as error:
@@ -112,9 +115,9 @@ class Line:
             raise answer
         return answer
 
-    def _watch(self) -> bytes | None:
+    def _watch(self, watch_s: float) -> bytes | None:
         """Return what comes before the thread should sleep for it, or None."""
-        until_s = time.monotonic() + _WATCH_S
+        until_s = time.monotonic() + watch_s
         while time.monotonic() < until_s:
             try:
                 return self._socket.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)

@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.alarm import Woken
 from rosq.clock import boot_time_s
-from rosq.line import Line, is_readable, pack
+from rosq.line import WATCH_S, Line, is_readable, pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from rosq.line import Connection
     from rosq.script import Script
 
+#: Seconds for which the answer to one of many calls is watched for: it takes half a millisecond, and a server that has
+#: to wake the caller between two of them does the next one later.
+_EACH_WATCH_S = 0.001
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0
 
@@ -82,11 +85,11 @@ class Wire:
         """
         return self._exchange(command)
 
-    def _exchange(self, command: tuple[str | bytes | float, ...]) -> Any:
+    def _exchange(self, command: tuple[str | bytes | float, ...], watch_s: float = WATCH_S) -> Any:
         try:
             line = self._line or self._connect()
             line.send(pack(command))
-            return line.read()
+            return line.read(watch_s)
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         except BaseException:
@@ -122,19 +125,22 @@ class Wire:
             raise self._doubt(refused) from refused
         return answers
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, watch_s: float = WATCH_S) -> Any:
         """Run a script; a server that doesn't know it (restarted, failed over) is given its source.
+
+        Args:
+            watch_s: See `Line.read`.
 
         Raises:
             ServerUnreachable: No usable answer. The script may have run or not.
             ScriptFailed: The script failed.
         """
         try:
-            return self._exchange(("EVALSHA", script.sha, len(keys), *keys, *args))
+            return self._exchange(("EVALSHA", script.sha, len(keys), *keys, *args), watch_s)
         except errors.ScriptFailed as error:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
-        return self._exchange(("EVAL", script.source, len(keys), *keys, *args))
+        return self._exchange(("EVAL", script.source, len(keys), *keys, *args), watch_s)
 
     def run_each(self, script: Script, calls: Iterable[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
         """Run a script once for each pair of keys and arguments, in order; give the answers as they come.
@@ -152,7 +158,7 @@ class Wire:
         if first is None:
             return
         # It makes sure that the server knows the script.
-        answer = self.run(script, *first)
+        answer = self.run(script, *first, watch_s=_EACH_WATCH_S)
         under_way = 0
         try:
             line = self._line or self._connect()
@@ -168,7 +174,7 @@ class Wire:
                 yield answer
                 if not under_way:
                     return
-                answer = line.read()
+                answer = line.read(_EACH_WATCH_S)
                 under_way -= 1
         except redis_errors.NoScriptError as error:
             raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error

@@ -12,7 +12,7 @@ from rosq.clock import boot_time_s
 from rosq.connecting import Connector
 from rosq.keys import QUEUES
 from rosq.recovery import Recovery
-from rosq.script import Code
+from rosq.script import Code, Script
 from rosq.settlement import Outcome, Settlement
 from rosq.wire import Wire
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
@@ -314,10 +314,10 @@ class InterruptedWire(Wire):
         super().__init__(Connector(settings, QUEUES))
         self._interrupt = interrupt
 
-    def run(self, step: script.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        if step.name == "recover":
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: float) -> Any:
+        if script.name == "recover":
             self._interrupt()
-        return super().run(step, keys, args)
+        return super().run(script, keys, args, **options)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.FAIL])

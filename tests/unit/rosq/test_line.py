@@ -74,14 +74,13 @@ def test_an_answer_that_comes_while_it_is_watched_for_is_read(
     ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, servers = ends
-    monkeypatch.setattr(line, "_WATCH_S", 60.0)
     reading = Line(Connection(ours))  # type: ignore[arg-type]
     has_looked = threading.Event()
     monkeypatch.setattr("rosq.line.os.sched_yield", has_looked.set)
 
     thread = answer_when(servers, has_looked.wait)
 
-    assert reading.read() == "late"
+    assert reading.read(watch_s=60.0) == "late"
     thread.join()
 
 
@@ -93,8 +92,8 @@ def test_after_an_answer_that_was_watched_for_in_vain_some_are_slept_for_at_once
     is_watched_in_vain = threading.Event()
     watch = reading._watch
 
-    def watch_and_tell() -> bytes | None:
-        found = watch()
+    def watch_and_tell(watch_s: float) -> bytes | None:
+        found = watch(watch_s)
         is_watched_in_vain.set()
         return found
 

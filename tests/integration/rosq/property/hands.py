@@ -34,12 +34,12 @@ class LossyWire(Wire):
         self.is_losing_next = False
         self.is_doubling_next = False
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: float) -> Any:
         is_losing, self.is_losing_next = self.is_losing_next, False
         is_doubling, self.is_doubling_next = self.is_doubling_next, False
-        answer = super().run(script, keys, args)
+        answer = super().run(script, keys, args, **options)
         if is_doubling:
-            answer = super().run(script, keys, args)
+            answer = super().run(script, keys, args, **options)
         if is_losing:
             raise ServerUnreachable(self.address, "the answer was lost")
         return answer
