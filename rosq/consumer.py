@@ -93,10 +93,11 @@ class Consumer:
             proofs: Tokens of processes that are provably dead: if one of them holds the name, it is taken over at once.
 
         Raises:
-            ServerUnfit: See `check_server`; or a worker of an older rosq still serves the queue.
+            ServerUnfit: It evicts keys, is too old, or a newer rosq has written the queue; or a worker of an older rosq
+                still serves it.
             ServerUnreachable: No answer; the name may be held now or not. Ask again.
         """
-        self.check_server()
+        fitness.check_server(self.wire)
         takeover.take_over(self.wire.call, self.keys)
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.events, self.keys.meta]
         args: list[str | int] = [self.name, self.instance, self.settings.lease_ms, socket.gethostname(), os.getpid()]
@@ -107,14 +108,6 @@ class Consumer:
         registry.note_queue(self.keys.queue, self.wire.redis_settings, self.wire.call)
         self._find_own_pending()
         return None
-
-    def check_server(self) -> None:
-        """Refuse a server on which jobs wouldn't be safe.
-
-        Raises:
-            ServerUnfit: It evicts keys, is too old, or the queue was written by a newer rosq.
-        """
-        fitness.check_server(self.wire, self.keys)
 
     def exchange(self, settlement: Settlement | None, lanes: Sequence[str], *, is_fetching: bool = True) -> Answer:
         """Tell how the last delivery ended, if one did, and get the next job: one round trip.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OLDEST_VERSION = (6, 2)
 
 
-def check_server(wire: Wire, keys: Keys) -> None:
+def check_server(wire: Wire) -> None:
     """Refuse a server on which a queue's jobs wouldn't be safe.
 
     A policy that evicts is refused without a memory limit too: the limit can be set at any time while workers run, and
@@ -23,7 +23,6 @@ def check_server(wire: Wire, keys: Keys) -> None:
 
     Raises:
         ServerUnfit: It evicts keys, or is older than 6.2.
-        QueueNewer: A newer rosq has written the queue.
     """
     info = parse_info(wire.call("INFO"))
     version = info.get("redis_version", "0")
@@ -35,7 +34,6 @@ def check_server(wire: Wire, keys: Keys) -> None:
             f"Redis at {wire.address} may evict keys (maxmemory-policy is {policy}), and jobs would vanish. "
             "Set maxmemory-policy to noeviction."
         )
-    check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
 
 
 def check_schema(found: str | None, keys: Keys) -> None:
