@@ -51,6 +51,7 @@ from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.settlement import Outcome
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
+from rosq.stop_signals import StopSignals
 from rosq.worker import Worker
 
 __all__ = [  # noqa: RUF022 - grouped by topic
@@ -78,6 +79,7 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "Handler",
     "Lease",
     "RetryPolicy",
+    "StopSignals",
     "Worker",
     "WorkerSettings",
     # What a handler may say

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -25,8 +26,10 @@ from rosq.script import Code
 from rosq.settings import WorkerSettings
 from rosq.settlement import Outcome, Settlement
 from rosq.stop import ExitWatch, StopClock
+from rosq.stop_signals import StopSignals
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
@@ -151,8 +154,12 @@ class Worker:
         self._settlement: Settlement | None = None
         self._round_ended_s = boot_time_s()
 
-    def run(self) -> None:
+    def run(self, *, stop_on: Iterable[signal.Signals] = ()) -> None:
         """Work until a stop is requested. Returns when the job in hand is settled or given back and the name given up.
+
+        Args:
+            stop_on: Signals that each count as a `request_stop`, whatever the handler is doing; see
+                `rosq.StopSignals`. Only in the main thread.
 
         Raises:
             ServerUnfit: The server evicts keys, is too old, or holds a newer key schema.
@@ -164,12 +171,13 @@ class Worker:
             raise RuntimeError("This worker has run already; make a new one.")
         self._is_used = True
         self._is_main_thread = threading.current_thread() is threading.main_thread()
-        try:
-            self._heartbeat.start()
-            self._exit_watch.start()
-            self._work_until_stopped()
-        finally:
-            self._come_to_an_end()
+        with StopSignals(stop_on, lambda _: self.request_stop()) if stop_on else contextlib.nullcontext():
+            try:
+                self._heartbeat.start()
+                self._exit_watch.start()
+                self._work_until_stopped()
+            finally:
+                self._come_to_an_end()
 
     def request_stop(self) -> None:
         """Ask the worker to stop: it finishes the job in hand, or releases it when the grace is over. Asked again, it

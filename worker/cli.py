@@ -14,7 +14,17 @@ import click
 from tenacity import wait_exponential, wait_random
 
 from orders_service.crypto import CryptoError, Secretbox
-from rosq import Queue, RedisSettings, RetryPolicy, RosqError, ServerUnreachable, Worker, WorkerSettings, logs
+from rosq import (
+    Queue,
+    RedisSettings,
+    RetryPolicy,
+    RosqError,
+    ServerUnreachable,
+    StopSignals,
+    Worker,
+    WorkerSettings,
+    logs,
+)
 from worker.account import Account, StandbyWatcher
 from worker.alive import AliveFile
 from worker.errors import AccountUnknown, ServiceUnreachable, SettingsInvalid, WorkerError
@@ -306,7 +316,7 @@ def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue
         on_hold=lambda: account.open(stop),
     )
 
-    def on_signal(number: int, _frame: object) -> None:
+    def on_signal(_number: int) -> None:
         stop.request()
         worker.request_stop()
 
@@ -321,19 +331,17 @@ def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue
         alive = AliveFile(
             settings.alive_file, lambda: processor.is_at_work or worker.last_round_age_s() < WELL_WITHIN_S
         )
-    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        watcher.start()
-        if alive is not None:
-            alive.start()
-        worker.run()
+        with StopSignals((signal.SIGTERM, signal.SIGINT), on_signal):
+            watcher.start()
+            if alive is not None:
+                alive.start()
+            worker.run()
     except ServiceUnreachable:
         # Asked to stop while it waited to open its account: that is a stop, not a failure.
         if not stop.is_set:
             raise
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         watcher.stop()
         if alive is not None:
             alive.stop()

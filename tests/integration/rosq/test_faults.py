@@ -239,6 +239,34 @@ def test_a_deaf_handler_doesnt_keep_the_process_beyond_its_deadline(
     assert (job.attempts, job.crashes) == (0, 0)
 
 
+def test_a_stop_is_heard_while_the_main_thread_is_in_c_code_that_doesnt_return(
+    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess]
+) -> None:
+    process = start_process(own_redis, own_queue, "w1", grace_s=0.3, exit_s=1.0, lease_s=5)
+    own_queue.enqueue({"compute": 2**31 - 1}, job_id="1")
+    log.wait("started")
+
+    process.signal(signal.SIGTERM)
+
+    assert process.wait(10) == 1
+    job = wait_for_state(own_queue, "1", JobState.WAITING)
+    assert (job.attempts, job.crashes) == (0, 0)
+
+
+def test_a_child_that_a_handler_forks_can_be_terminated_and_the_worker_goes_on(
+    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess]
+) -> None:
+    process = start_process(own_redis, own_queue, "w1")
+    own_queue.enqueue({"fork": True}, job_id="1")
+
+    assert log.wait("child_ended")[0]["exit_code"] == -signal.SIGTERM
+    wait_for_state(own_queue, "1", JobState.COMPLETED)
+    own_queue.enqueue({}, job_id="2")
+    wait_for_state(own_queue, "2", JobState.COMPLETED)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_a_stop_ends_by_its_deadline_with_redis_away_or_hung(
     own_redis: EmbeddedRedis,

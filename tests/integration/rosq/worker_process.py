@@ -3,8 +3,10 @@ list."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -19,7 +21,8 @@ from rosq.testing import TwiceDeliveringQueue
 
 
 class Handler:
-    """Does what the data say: `sleep` (interruptible), `hang` (deaf to everything), `die`, `snooze`; then ends."""
+    """Does what the data say: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code: no handler of
+    a signal can run), `fork` (a child that is terminated at once), `die`, `snooze`; then ends."""
 
     def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
         self._log_key = config["log"]
@@ -41,6 +44,14 @@ class Handler:
         if data.get("hang"):
             # Deaf: no look at the lease, no look at the stop.
             time.sleep(float(data["hang"]))
+        if data.get("compute"):
+            hashlib.pbkdf2_hmac("sha256", b"", b"", int(data["compute"]))
+        if data.get("fork"):
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            child.start()
+            child.terminate()
+            child.join()
+            self.note("child_ended", exit_code=child.exitcode)
         if data.get("sleep"):
             try:
                 delivery.sleep(float(data["sleep"]))
@@ -85,9 +96,7 @@ def main() -> None:
         on_hold=lambda: handler.note("held"),
         is_waiting_for_name=config.get("is_waiting_for_name", True),
     )
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sig, lambda *_: worker.request_stop())
-    worker.run()
+    worker.run(stop_on=(signal.SIGTERM, signal.SIGINT))
 
 
 if __name__ == "__main__":

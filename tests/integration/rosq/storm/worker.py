@@ -53,8 +53,7 @@ def main() -> None:
         settings=WorkerSettings(lease_s=config["lease_s"], grace_s=5, exit_s=5, round_s=1, max_backoff_s=0.2),
         lock_file=Path(config["lock_file"]) if config["lock_file"] else None,
     )
-    signal.signal(signal.SIGTERM, lambda *_: worker.request_stop())
-    worker.run()
+    worker.run(stop_on=[signal.SIGTERM])
 
 
 if __name__ == "__main__":
