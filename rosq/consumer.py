@@ -127,9 +127,8 @@ class Consumer:
             reply = self.wire.run(*self._fetching.settle(settlement))
             return Answer(code=Code(reply[0]), fetched=Fetched.SKIPPED)
         question = self._ask(settlement, lanes)
-        return self._fetching.read(
-            question, self.wire.run(question.step, question.keys, question.args), question.asked_s
-        )
+        reply = self.wire.run(question.step, question.keys, question.args, packed=question.packed)
+        return self._fetching.read(question, reply, question.asked_s)
 
     @property
     def is_in_doubt(self) -> bool:

@@ -13,6 +13,7 @@ from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.lease import Lease
+from rosq.line import Stem
 from rosq.script import Code
 from rosq.settlement import ERROR_MAX_LENGTH, Outcome
 
@@ -46,6 +47,8 @@ class Question(NamedTuple):
     step: script.Script
     keys: list[str]
     args: list[str | int]
+    #: The EVALSHA of these three, where it was packed already.
+    packed: bytes | None
     asked_s: float
     #: Of the delivery that it may bring.
     token: str
@@ -124,6 +127,8 @@ class Fetching:
         #: The lanes of the last fetch, and their keys.
         self._lanes: list[str] = []
         self._lane_keys: list[str] = []
+        #: What a completion of a job of this lane, with the fetch of these lanes, begins with.
+        self._stems: dict[str, Stem] = {}
         #: Makes each delivery's token another one.
         self._hand_outs = 0
         #: When a reply last said when the next delayed job is due; completions since old ones were forgotten.
@@ -158,7 +163,10 @@ class Fetching:
 
     def settle(self, settlement: Settlement | None) -> tuple[script.Script, list[str], list[str | int]]:
         """Put together what settles and fetches nothing; touches nothing here, so that any thread may ask for it."""
-        return self._command(settlement, "", -1, "")
+        step, keys, args = self._command(settlement, "", "n")
+        if settlement is not None:
+            keys.append(self._keys.job_prefix + settlement.delivery.job_id)
+        return step, keys, args
 
     def ask(self, settlement: Settlement | None, lanes: Sequence[str], *, is_new_connection: bool) -> Question:
         """Put together what settles and fetches.
@@ -168,25 +176,39 @@ class Fetching:
             lanes: The lanes to read, in this order.
             is_new_connection: It may lead to another server than the last one.
         """
-        asked_s, token = boot_time_s(), self._make_token()
+        asked_s, token, doubtful = boot_time_s(), self._make_token(), self._doubtful_lanes
         if is_new_connection:
             # A new connection may lead to another server, which took over without having heard of the last settle.
-            self._doubtful_lanes.update(lanes)
-        hints = self._give_hints(settlement, asked_s)
-        step, keys, args = self._command(settlement, token, len(lanes), hints)
+            doubtful.update(lanes)
+        if settlement is None and self._in_hand is not None:
+            # It was never settled: it is still pending here.
+            doubtful.add(self._in_hand.lane)
         if lanes != self._lanes:
             self._lanes = list(lanes)
             self._lane_keys = [key for lane in lanes for key in (self._keys.lane(lane), self._keys.lane_bell(lane))]
+            self._stems.clear()
+        own_lanes = sorted(doubtful)
+        hints = self._give_hints(settlement, asked_s)
+        if own_lanes:
+            hints += str(len(own_lanes))
+        if self._overran:
+            hints += f":{self._overran}"
+        step, keys, args = self._command(settlement, token, hints)
         first = len(keys)
-        if self._in_hand is not None and settlement is None:
-            # It was never settled: it is still pending here.
-            self._doubtful_lanes.add(self._in_hand.lane)
-        own_lanes = sorted(self._doubtful_lanes)
         keys += self._lane_keys
         keys += [self._keys.lane(lane) for lane in own_lanes]
+        packed = None
+        if settlement is not None:
+            delivery = settlement.delivery
+            keys.append(self._keys.job_prefix + delivery.job_id)
+            if settlement.outcome is Outcome.COMPLETE and not own_lanes:
+                stem = self._stems.get(delivery.lane)
+                if stem is None:
+                    stem = self._stems[delivery.lane] = Stem(("EVALSHA", step.sha, len(keys), *keys[:-1]))
+                packed = stem.grow((keys[-1], *args))
         # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
-        self._doubtful_lanes.update(lanes)
-        return Question(step, keys, args, asked_s, token, own_lanes, first)
+        doubtful.update(lanes)
+        return Question(step, keys, args, packed, asked_s, token, own_lanes, first)
 
     def read(self, question: Question, reply: list[Any], started_s: float) -> Answer:
         """Read what the script answered.
@@ -237,7 +259,7 @@ class Fetching:
         return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)
 
     def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
-        """What the script is to look at besides; see ARGV[5] of `scripts/_worker_args.lua`."""
+        """What the script is to look at besides; see ARGV[4] of `scripts/_worker_args.lua`."""
         hints = ""
         if self._has_slept or settlement is None:
             hints += "s"
@@ -254,17 +276,20 @@ class Fetching:
         return hints
 
     def _command(
-        self, settlement: Settlement | None, token: str, lane_count: int, hints: str
+        self, settlement: Settlement | None, token: str, hints: str
     ) -> tuple[script.Script, list[str], list[str | int]]:
-        """The script of an exchange, and its keys and arguments but for the lanes (`scripts/_worker_args.lua`)."""
-        args: list[str | int] = [self._name, self._instance, token, lane_count, hints, self._overran]
+        """The script of an exchange, its arguments, and its keys but for the lanes and the job behind them
+        (`scripts/_worker_args.lua`)."""
+        args: list[str | int] = [self._name, self._instance, token, hints]
         if settlement is None:
             return self._load_step("fetch"), [*self._loop_keys], args
         outcome, delivery = settlement.outcome, settlement.delivery
-        keys = [*self._loop_keys, self._keys.job_prefix + delivery.job_id, self._keys.lane(delivery.lane)]
+        keys = [*self._loop_keys, self._keys.lane(delivery.lane)]
         args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
         if outcome is Outcome.COMPLETE:
             keys.append(self._keys.completed)
+            if delivery.crashes:
+                args.append(1)
         elif outcome is Outcome.FAIL:
             args += settlement.tell_error()
         elif outcome is Outcome.CANCEL:

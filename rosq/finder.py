@@ -162,7 +162,7 @@ def _read_job(
         last_error=fields.get("last_error"),
         created_at=read_created(fields),
         due_at=to_datetime(due_ms),
-        started_at=to_datetime(fields.get("started_at_ms")),
+        started_at=to_datetime(history.read_started_ms(fields)),
         worker=fields.get("worker"),
         finished_at=to_datetime(fields.get("finished_at_ms")),
         # A job that is over may keep what its last holder had.

@@ -101,9 +101,20 @@ def read(fields: Mapping[str, str]) -> History:
             dropped = int(line)
     outcome = _BY_STATE.get(fields["state"])
     is_kept = bool(found) and str(found[-1].fence) == fields.get("fence")
-    if outcome is not None and not is_kept and "fence" in fields and "started_at_ms" in fields:
-        found.append(_read_fields(fields, outcome))
+    started_ms = read_started_ms(fields)
+    if outcome is not None and not is_kept and started_ms is not None:
+        found.append(_read_fields(fields, outcome, _at(started_ms)))
     return History(deliveries=tuple(found), dropped=dropped)
+
+
+def read_started_ms(fields: Mapping[str, str | None]) -> float | None:
+    """When a job's last delivery began, from its hash: the first one's fence is that time, in µs, and names no other.
+    None where there never was one."""
+    started_ms, fence = fields.get("started_at_ms"), fields.get("fence")
+    if started_ms is not None:
+        return float(started_ms)
+    # Without a worker it is a floor for the first fence.
+    return int(fence) // 1000 if fence and fields.get("worker") is not None else None
 
 
 def _read_record(array: list[Any]) -> DeliveryRecord:
@@ -122,9 +133,8 @@ def _read_record(array: list[Any]) -> DeliveryRecord:
     )
 
 
-def _read_fields(fields: Mapping[str, str], outcome: DeliveryOutcome) -> DeliveryRecord:
+def _read_fields(fields: Mapping[str, str], outcome: DeliveryOutcome, started_at: datetime) -> DeliveryRecord:
     finished_ms = fields.get("finished_at_ms")
-    started_at = _at(float(fields["started_at_ms"]))
     is_failed = outcome is DeliveryOutcome.FAILED
     return DeliveryRecord(
         outcome=outcome,

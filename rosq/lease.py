@@ -19,10 +19,10 @@ class Lease:
     machine that slept finds it gone at once, before any other thread has run. Once lost it stays lost.
     """
 
-    def __init__(self, job_id: str, until_s: float, clock: Callable[[], float] = boot_time_s) -> None:
+    def __init__(self, job_id: str, until_s: float, clock: Callable[[], float] | None = None) -> None:
         self.job_id = job_id
         self._until_s = until_s
-        self._clock = clock
+        self._clock = clock or boot_time_s
         self._reason: str | None = None
         self._lock = threading.Lock()
 

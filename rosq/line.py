@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Packs a command as Redis reads it; whole and real numbers, text and bytes.
 pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
+
 #: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
 #: library no poll would see.
 _CHUNK_BYTES = 16_384
@@ -50,6 +51,22 @@ class Connection(Protocol):
 
     def connect(self) -> None: ...
     def disconnect(self) -> None: ...
+
+
+class Stem:
+    """What many commands begin with, packed once.
+
+    Args:
+        parts: Whatever `pack` takes.
+    """
+
+    def __init__(self, parts: tuple[str | bytes | float, ...]) -> None:
+        self._count = len(parts)
+        self._packed = pack(parts).partition(b"\r\n")[2]
+
+    def grow(self, parts: tuple[str | bytes | float, ...]) -> bytes:
+        """Return what `pack` would make of the beginning and these parts."""
+        return b"*%d\r\n%b%b" % (self._count + len(parts), self._packed, pack(parts).partition(b"\r\n")[2])
 
 
 class Line:

@@ -83,12 +83,12 @@ class Wire:
             ServerUnreachable: No usable answer. The command may have run or not.
             ScriptFailed: The server refused it for good.
         """
-        return self._exchange(command)
+        return self._exchange(pack(command))
 
-    def _exchange(self, command: tuple[str | bytes | float, ...], watch_s: float = WATCH_S) -> Any:
+    def _exchange(self, packed: bytes, watch_s: float = WATCH_S) -> Any:
         try:
             line = self._line or self._connect()
-            line.send(pack(command))
+            line.send(packed)
             return line.read(watch_s)
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
@@ -125,10 +125,19 @@ class Wire:
             raise self._doubt(refused) from refused
         return answers
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, watch_s: float = WATCH_S) -> Any:
+    def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        *,
+        packed: bytes | None = None,
+        watch_s: float = WATCH_S,
+    ) -> Any:
         """Run a script; a server that doesn't know it (restarted, failed over) is given its source.
 
         Args:
+            packed: Its EVALSHA with these keys and arguments, where the caller has packed it.
             watch_s: See `Line.read`.
 
         Raises:
@@ -136,11 +145,11 @@ class Wire:
             ScriptFailed: The script failed.
         """
         try:
-            return self._exchange(("EVALSHA", script.sha, len(keys), *keys, *args), watch_s)
+            return self._exchange(packed or pack(("EVALSHA", script.sha, len(keys), *keys, *args)), watch_s)
         except errors.ScriptFailed as error:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
-        return self._exchange(("EVAL", script.source, len(keys), *keys, *args), watch_s)
+        return self._exchange(pack(("EVAL", script.source, len(keys), *keys, *args)), watch_s)
 
     def run_each(self, script: Script, calls: Iterable[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
         """Run a script once for each pair of keys and arguments, in order; give the answers as they come.

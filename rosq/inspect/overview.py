@@ -9,6 +9,7 @@ from redis import exceptions as redis_errors
 
 from rosq import fitness
 from rosq.finder import is_after, is_missing, last_delivered
+from rosq.history import read_started_ms
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.damage import is_wrong_type
 from rosq.inspect.pause import read_pause
@@ -297,7 +298,7 @@ class _Look:
             for (lane, entry), entries in zip(handed_out, pipe.execute(), strict=True)
             if entries
         ]
-        names = ["entry_id", "state", "attempts", "started_at_ms", "lease_until_ms", "worker"]
+        names = ["entry_id", "state", "attempts", "started_at_ms", "fence", "lease_until_ms", "worker"]
         for _, _, job_id in known:
             pipe.hmget(self._keys.job(job_id), names)
         for (lane, entry, job_id), values in zip(known, pipe.execute(raise_on_error=False), strict=True):
@@ -349,7 +350,7 @@ class _Look:
         )
         if job is None:
             return view
-        started_s = float(job["started_at_ms"] or 0) / 1000
+        started_s = (read_started_ms(job) or 0) / 1000
         lease_until_s = float(job["lease_until_ms"] or 0) / 1000
         return dataclasses.replace(
             view,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq.finder import read_created
+from rosq.finder import read_created, to_datetime
+from rosq.history import read_started_ms
 from rosq.inspect.view import at, at_ms
 from rosq.job import JobState
 from rosq.keys import MAIN_LANE
@@ -23,6 +24,7 @@ _FIELDS = (
     "attempts",
     "crashes",
     "worker",
+    "fence",
     "last_error",
     "error_class",
     "created_at_ms",
@@ -74,7 +76,7 @@ def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> 
 
 
 def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
-    started, finished = at_ms(fields["started_at_ms"]), at_ms(fields["finished_at_ms"])
+    started, finished = to_datetime(read_started_ms(fields)), at_ms(fields["finished_at_ms"])
     created = read_created(fields)
     since: datetime | None = created
     lease_left_s = due_in_s = None

@@ -1,6 +1,6 @@
 -- Fetch the next job and answer: the end of every script of the read loop. Needs `code` (of the settling; 1 where there
--- was none), `first_lane` (where the lanes begin in KEYS), `told` (the event of the settling, or nil) with `job_id`,
--- `fence` and `details` (the event's own fields; nil where there are none, and this time the stream need not be
+-- was none), `first_lane` (where the lanes begin in KEYS), `job` (the settled one, the last of KEYS, or nil), `told` (the
+-- event of the settling, or nil) with `job_id`, `fence` and `details` (the event's own fields; nil where there are none, and this time the stream need not be
 -- trimmed), and `finished`, `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil; that with
 -- `job_id` stays).
 -- Returns { code, -1 } nothing was asked for · { code, -2 } the name isn't held by this process any more · { code, -3,
@@ -25,16 +25,31 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
   local hash = string.sub(KEYS[2], 1, -7) .. 'job:' .. next_id
   local found
   if carried then
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes')
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence')
   else
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'attempts', 'crashes', 'data')
+    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'data')
   end
   local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
-  if not is_its_own or not (carried or found[6]) then
+  if not is_its_own or not (carried or found[4]) then
     make_rare(now_ms).set_aside(hash, next_id, from, id, is_its_own)
     return nil
   end
-  local crashes = (found[5] or 0) + 0
+  local last_fence = found[3]
+  if not last_fence then
+    -- It was never handed out, so it has no attempts, no crashes and no last delivery to be told from; and when this one
+    -- begins, its fence says.
+    if carried then
+      -- From here on the data lie in the hash: whatever becomes of the entry, they are there.
+      redis.call('HSET', hash, 'state', 'active', 'fence', now_us, 'token', ARGV[3], 'worker', ARGV[1],
+        'lease_until_ms', now_ms + LEASE_MS, 'data', carried)
+    else
+      redis.call('HSET', hash, 'state', 'active', 'fence', now_us, 'token', ARGV[3], 'worker', ARGV[1],
+        'lease_until_ms', now_ms + LEASE_MS)
+    end
+    return { code, index, next_id, carried or found[4], now_us, 0, 0, id }
+  end
+  local counts = redis.call('HMGET', hash, 'attempts', 'crashes')
+  local crashes = (counts[2] or 0) + 0
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   -- One whose cancelling was asked for meanwhile isn't handed out again.
@@ -44,7 +59,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
       return nil
     end
     local instance, token = ARGV[2], redis.call('HGET', hash, 'token') or ''
-    if string.sub(token, 1, #instance) == instance and token ~= ARGV[6] then
+    if string.sub(token, 1, #instance) == instance and token ~= rare.overran then
       rare.keep_repeated(hash)
     else
       crashes = crashes + 1
@@ -53,26 +68,22 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
       end
     end
   end
-  local next_fence = found[3] and math.max(tonumber(found[3]) + 1, now_us) or now_us
+  local next_fence = math.max(tonumber(last_fence) + 1, now_us)
+  redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
+    'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   if carried then
-    -- From here on the data lie in the hash: whatever becomes of the entry, they are there.
-    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
-      'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms, 'data', carried)
-  else
-    redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
-      'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
+    redis.call('HSET', hash, 'data', carried)
   end
-  return { code, index, next_id, carried or found[6], next_fence, found[4] or 0, crashes, id }
+  return { code, index, next_id, carried or found[4], next_fence, counts[1] or 0, crashes, id }
 end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the
 -- lanes in their order, COUNT 1: nobody holds a job that it isn't working on. A paused queue has none; what the caller
 -- has already is its own to finish.
-local function look_for_job(make_rare, deliver, code, first_lane, lanes_read, now_us, now_ms)
-  local bare = first_lane + 2 * lanes_read
+local function look_for_job(make_rare, deliver, code, first_lane, bare, last_lane, now_us, now_ms)
   local own = nil
-  if code ~= 1 or bare <= #KEYS then
-    own = make_rare(now_ms).fetch_own(code == 1 and bare or first_lane, bare, function(index, entry)
+  if code ~= 1 or bare <= last_lane then
+    own = make_rare(now_ms).fetch_own(code == 1 and bare or first_lane, bare, last_lane, function(index, entry)
       return deliver(make_rare, index, entry, code, now_us, now_ms)
     end)
   end
@@ -100,12 +111,18 @@ local function look_for_job(make_rare, deliver, code, first_lane, lanes_read, no
 end
 
 local result, delivery
-if lanes_read < 0 then
+-- The last lane of KEYS, and the first of those without a bell, which are mostly none.
+local last_lane = job and #keys - 1 or #keys
+local bare = last_lane + 1
+if hints ~= '' then
+  bare = bare - (tonumber(string.match(hints, '^%a*(%d+)')) or 0)
+end
+if hints ~= '' and string.find(hints, '^%a*n') then
   result = { code, -1 }
 elseif redis.call('HGET', worker, 'token') ~= instance then
   result = { code, -2 }
 else
-  local is_done, found = pcall(look_for_job, make_rare, deliver, code, first_lane, lanes_read, now_us, now_ms)
+  local is_done, found = pcall(look_for_job, make_rare, deliver, code, first_lane, bare, last_lane, now_us, now_ms)
   if is_done then
     delivery = found
   else
@@ -139,19 +156,19 @@ if not result then
     -- Whoever starts working no longer watches the time for the others.
     redis.call('RPUSH', timer_bell, '1')
   end
-  if delivery and string.find(hints, 's', 1, true) then
+  if delivery and string.find(hints, '^%a*s') then
     -- The token that woke the caller is gone: wake another sleeper where there is more.
-    local taken, is_read = delivery[2], delivery[2] < first_lane + 2 * lanes_read
+    local taken, is_read = delivery[2], delivery[2] < bare
     if is_read and redis.call('XRANGE', KEYS[taken], '(' .. delivery[8], '+', 'COUNT', 1)[1]
         and redis.call('EXISTS', KEYS[taken + 1]) == 0 then
       redis.call('RPUSH', KEYS[taken + 1], '1')
     end
-    if lanes_read > 1 or not is_read then
-      make_rare(now_ms).ring_others(first_lane, taken)
+    if bare - first_lane > 2 or not is_read then
+      make_rare(now_ms).ring_others(first_lane, bare, taken)
     end
   end
 end
-if finished and string.find(hints, 't', 1, true) then
+if finished and string.find(hints, '^%a*t') then
   pcall(make_rare(now_ms).trim, finished, keep, keep_ms, job_id)
 end
 return result

@@ -7,9 +7,9 @@
 -- @include _cancelled
 -- @include _history
 -- Put-back scripts get besides:
--- KEYS[9] lane that the job goes to (STREAM)   KEYS[10] its bell (LIST)   KEYS[11] names of lanes (SET)
--- KEYS[12] cancelled (ZSET)
--- ARGV[11] that lane's name
+-- KEYS[8] lane that the job goes to (STREAM)   KEYS[9] its bell (LIST)   KEYS[10] names of lanes (SET)
+-- KEYS[11] cancelled (ZSET)
+-- ARGV[9] that lane's name
 
 -- What a settling answers that ended otherwise than it was meant; rosq/script.py has it too.
 local CANCELLED = 2
@@ -26,7 +26,7 @@ local function cancel_if_asked(error, trace, ...)
   for _, value in ipairs(end_delivery(job, 'x', now_ms, error, trace)) do
     fields[#fields + 1] = value
   end
-  finish_cancelled(job, job_id, lane, entry_id, KEYS[12], meta, by, reason, unpack(fields))
+  finish_cancelled(job, job_id, lane, entry_id, KEYS[11], meta, by, reason, unpack(fields))
   code = CANCELLED
   told, details = 'cancelled', { 'by', by, 'reason', reason }
   return true
@@ -35,8 +35,8 @@ end
 -- Put the held job back: into the target lane, or, with a delay, among the delayed ones. `crashes` goes back to 0.
 -- ... further fields of the hash. Returns when it is due, in ms, as text.
 local function put_back(delay_ms, ...)
-  local target_name, due_ms = ARGV[11], now_ms + delay_ms
-  redis.call('SADD', KEYS[11], target_name)
+  local target_name, due_ms = ARGV[9], now_ms + delay_ms
+  redis.call('SADD', KEYS[10], target_name)
   keep_created(job, entry_id)
   redis.call('HDEL', job, 'lease_until_ms', 'crashes', 'entry_id')
   retire_entry(lane, entry_id)
@@ -45,7 +45,7 @@ local function put_back(delay_ms, ...)
     add_delayed(delayed, timer_bell, job_id, due_ms)
   else
     local data = redis.call('HGET', job, 'data')
-    local added = add_entry(KEYS[9], KEYS[10], job_id, data)
+    local added = add_entry(KEYS[8], KEYS[9], job_id, data)
     if data and #data > LONG then
       redis.call('HDEL', job, 'data')
     end

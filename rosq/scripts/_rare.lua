@@ -1,7 +1,7 @@
 -- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: such
 -- functions, and what they refer to, cost the server more than a command each.
 local function make_rare(now_ms)
-  local events, meta, failed, name, lanes_read = KEYS[2], KEYS[3], KEYS[6], ARGV[1], ARGV[4] + 0
+  local events, meta, failed, name = KEYS[2], KEYS[3], KEYS[6], ARGV[1]
   -- @include _event
   -- @include _entry
   -- @include _finish
@@ -9,7 +9,7 @@ local function make_rare(now_ms)
   -- @include _crash
   -- @include _liveness
   -- @include _forget
-  local rare = {}
+  local rare = { overran = string.match(ARGV[4], ':(.*)$') }
 
   -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
   function rare.drop(from, id, next_id)
@@ -76,13 +76,13 @@ local function make_rare(now_ms)
   end
 
   -- The caller's own pending job: its predecessor's, or one whose reply was lost. Lanes with bells stand at KEYS[first]
-  -- and every second one after it, those without from KEYS[bare] on.
-  function rare.fetch_own(first, bare, deliver)
+  -- and every second one after it, those without from KEYS[bare] to KEYS[last].
+  function rare.fetch_own(first, bare, last, deliver)
     local indexes = {}
     for i = first, bare - 1, 2 do
       indexes[#indexes + 1] = i
     end
-    for i = bare, #KEYS do
+    for i = bare, last do
       indexes[#indexes + 1] = i
     end
     for _, index in ipairs(indexes) do
@@ -106,8 +106,8 @@ local function make_rare(now_ms)
   end
 
   -- Wake another sleeper where another lane has more: the token that woke the caller may have been for that one.
-  function rare.ring_others(first, taken)
-    for i = first, first + 2 * lanes_read - 2, 2 do
+  function rare.ring_others(first, bare, taken)
+    for i = first, bare - 2, 2 do
       if i ~= taken and has_undelivered(KEYS[i]) then
         ring(KEYS[i + 1])
       end

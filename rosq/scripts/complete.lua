@@ -1,6 +1,7 @@
 -- The job is done. Settle it and fetch the next.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9] completed (ZSET);
--- KEYS[10..] lanes
+-- KEYS[1..6], ARGV[1..4] see _worker_args; KEYS[7], ARGV[5..8] see _settle_args; KEYS[8] completed (ZSET);
+-- KEYS[9..] lanes, job
+-- ARGV[9] anything where the delivery came with crashes, which are forgotten now; else absent
 -- Constants, besides those of _worker_args: KEEP_COMPLETED, KEEP_COMPLETED_MS
 -- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
 --   _fetch says
@@ -9,16 +10,16 @@
 -- @include _worker_args
 -- @include _settle_args
 -- @include _holder
-local first_lane = 10
+local first_lane = 9
 if code == HELD then
   redis.call('HSET', job, 'state', 'completed', 'finished_at_ms', now_ms)
-  if crashes then
+  if args[9] then
     redis.call('HDEL', job, 'crashes')
   end
   redis.call('XACK', lane, 'workers', entry_id)
   redis.call('XDEL', lane, entry_id)
-  redis.call('ZADD', keys[9], now_ms, job_id)
-  told, finished, keep, keep_ms = 'completed', keys[9], KEEP_COMPLETED, KEEP_COMPLETED_MS
+  redis.call('ZADD', keys[8], now_ms, job_id)
+  told, finished, keep, keep_ms = 'completed', keys[8], KEEP_COMPLETED, KEEP_COMPLETED_MS
   if redis.call('HINCRBY', meta, 'completed_total', 1) % 64 == 0 then
     -- Not each time: the arguments that trim the stream cost a hundredth of the whole.
     details = {}

@@ -1,7 +1,7 @@
 -- The job failed for good. Settle it and fetch the next.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..] lanes
--- ARGV[11] the error, one sentence   ARGV[12] its class, or ''
--- ARGV[13], ARGV[14] for the history: class and text of the error, two JSON strings; the trace, a JSON string or ''
+-- KEYS[1..6], ARGV[1..4] see _worker_args; KEYS[7], ARGV[5..8] see _settle_args; KEYS[8..] lanes, job
+-- ARGV[9] the error, one sentence   ARGV[10] its class, or ''
+-- ARGV[11], ARGV[12] for the history: class and text of the error, two JSON strings; the trace, a JSON string or ''
 -- Constants, besides those of _worker_args: KEEP_FAILED, KEEP_FAILED_MS, KEEP_DELIVERIES
 -- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
 --   _fetch says
@@ -12,13 +12,13 @@
 -- @include _holder
 -- @include _finish
 -- @include _history
-local first_lane = 9
+local first_lane = 8
 if code == HELD then
   local attempt = (redis.call('HGET', job, 'attempts') or 0) + 1
-  finish(job, job_id, lane, entry_id, failed, 'failed', crashes, 'attempts', attempt, 'last_error', ARGV[11],
-    'error_class', ARGV[12], unpack(end_delivery(job, 'f', now_ms, ARGV[13], ARGV[14])))
+  finish(job, job_id, lane, entry_id, failed, 'failed', true, 'attempts', attempt, 'last_error', ARGV[9],
+    'error_class', ARGV[10], unpack(end_delivery(job, 'f', now_ms, ARGV[11], ARGV[12])))
   redis.call('HINCRBY', meta, 'failed_total', 1)
-  told, details = 'failed', { 'attempt', attempt, 'error', ARGV[11] }
+  told, details = 'failed', { 'attempt', attempt, 'error', ARGV[9] }
   finished, keep, keep_ms = failed, KEEP_FAILED, KEEP_FAILED_MS
 end
 -- @include _fetch

@@ -1,5 +1,5 @@
 -- Give the caller its next job: its own pending one if there is one, else the next of its lanes.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..] lanes
+-- KEYS[1..6], ARGV[1..4] see _worker_args; KEYS[7..] lanes
 -- Returns 1 and what _fetch says.
 -- Replay: whoever lost a reply names the lanes of that call among those that may hold its own pending job; then the job
 --   of the lost reply comes again as a new delivery, never a second one. (Sent again letter by letter, it would hand out
@@ -8,5 +8,5 @@
 -- @include _worker_args
 -- @include _time
 local code, first_lane = 1, 7
-local told, details, job_id, fence, finished, keep, keep_ms
+local told, details, job, job_id, fence, finished, keep, keep_ms
 -- @include _fetch

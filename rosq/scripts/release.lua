@@ -1,6 +1,6 @@
 -- Someone else, or another lane, should take the job: back into the lane at once, no attempt spent. Fetch the next.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..12], ARGV[11] see
--- _put_back; KEYS[13..] lanes
+-- KEYS[1..6], ARGV[1..4] see _worker_args; KEYS[7], ARGV[5..8] see _settle_args; KEYS[8..11], ARGV[9] see
+-- _put_back; KEYS[12..] lanes, job
 -- Constants, besides those of _worker_args: KEEP_DELIVERIES
 -- Returns 1 settled · 2 settled as cancelled, since that was asked for while it ran · 0 this delivery settled it already
 --   · -1 lease lost, -2 no such job: nothing written; and what _fetch says
@@ -8,9 +8,9 @@
 -- Events released, cancelled, and those of fetch
 -- @include _put_back
 -- @include _holder
-local first_lane = 13
+local first_lane = 12
 if code == HELD and not cancel_if_asked() then
   put_back(0, unpack(end_delivery(job, 'r', now_ms)))
-  told, details = 'released', { 'lane', ARGV[11] }
+  told, details = 'released', { 'lane', ARGV[9] }
 end
 -- @include _fetch

@@ -1,7 +1,7 @@
 -- What the job waits for isn't ready: it comes back later, no attempt spent. Settle it and fetch the next.
--- KEYS[1..6], ARGV[1..6] see _worker_args; KEYS[7..8], ARGV[7..10] see _settle_args; KEYS[9..12], ARGV[11] see
--- _put_back; KEYS[13..] lanes
--- ARGV[12] delay, integer ms
+-- KEYS[1..6], ARGV[1..4] see _worker_args; KEYS[7], ARGV[5..8] see _settle_args; KEYS[8..11], ARGV[9] see
+-- _put_back; KEYS[12..] lanes, job
+-- ARGV[10] delay, integer ms
 -- Constants, besides those of _worker_args: KEEP_DELIVERIES
 -- Returns 1 settled · 2 settled as cancelled, since that was asked for while it ran · 0 this delivery settled it already
 --   · -1 lease lost, -2 no such job: nothing written; and what _fetch says
@@ -9,9 +9,9 @@
 -- Events snoozed, cancelled, and those of fetch
 -- @include _put_back
 -- @include _holder
-local first_lane = 13
+local first_lane = 12
 if code == HELD and not cancel_if_asked() then
-  local due_ms = put_back(tonumber(ARGV[12]), unpack(end_delivery(job, 's', now_ms)))
-  told, details = 'snoozed', { 'lane', ARGV[11], 'due_at_ms', due_ms }
+  local due_ms = put_back(tonumber(ARGV[10]), unpack(end_delivery(job, 's', now_ms)))
+  told, details = 'snoozed', { 'lane', ARGV[9], 'due_at_ms', due_ms }
 end
 -- @include _fetch

@@ -314,7 +314,7 @@ class InterruptedWire(Wire):
         super().__init__(Connector(settings, QUEUES))
         self._interrupt = interrupt
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: float) -> Any:
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: Any) -> Any:
         if script.name == "recover":
             self._interrupt()
         return super().run(script, keys, args, **options)

@@ -10,7 +10,7 @@ import pytest
 from redis import exceptions as redis_errors
 
 from rosq import line
-from rosq.line import Line
+from rosq.line import Line, Stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,3 +136,10 @@ def test_alone_on_its_processor_nobody_watches(ends: Any, looks: list[int], monk
     servers.sendall(b":1\r\n")
 
     assert reading.read() == 1
+
+
+def test_a_stem_grows_into_what_packing_the_whole_command_gives() -> None:
+    first, second = ("EVALSHA", "a" * 40, 2, "rosq:{q}:ключ"), ("rosq:{q}:job:1", "имя", 17, b"x", 0.5, "")
+
+    assert Stem(first).grow(second) == line.pack((*first, *second))
+    assert Stem(first).grow(()) == line.pack(first)

@@ -204,7 +204,7 @@ def test_a_script_has_each_share_once_and_no_include_left(name: str) -> None:
 def test_constants_stand_in_the_place_of_their_names_and_nowhere_else() -> None:
     source = script.load("complete", KEEP_COMPLETED=7, KEEP_COMPLETED_MS=8).source
 
-    assert "told, finished, keep, keep_ms = 'completed', keys[9], 7, 8" in source
+    assert "told, finished, keep, keep_ms = 'completed', keys[8], 7, 8" in source
     assert "KEEP_DELIVERIES" in source
 
 
