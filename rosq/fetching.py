@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from rosq.settlement import Settlement
     from rosq.stop import StopClock
 
-#: Seconds for which a busy worker goes by the due time that it knows: a later one costs nobody more than that.
-_DUE_SEEN_FOR_S = 0.002
+#: Seconds for which a busy worker goes by what it saw last: when the next delayed job is due, and that the queue isn't
+#: paused. Looked for with each job, both would cost more than that delay does.
+SEEN_FOR_S = 0.002
 #: Completions of one worker after which those beyond what is kept are forgotten, many in one go.
 _TRIM_EACH = 50
 #: Seconds beyond the end of a sleep after which the fetch behind it has run on any server that lives.
@@ -131,8 +132,9 @@ class Fetching:
         self._stems: dict[str, Stem] = {}
         #: Makes each delivery's token another one.
         self._hand_outs = 0
-        #: When a reply last said when the next delayed job is due; completions since old ones were forgotten.
-        self._due_seen_s = 0.0
+        #: When that question was asked whose answer last said when the next delayed job is due; completions since old
+        #: ones were forgotten.
+        self._seen_s = 0.0
         self._untrimmed = 0
 
     @property
@@ -231,7 +233,10 @@ class Fetching:
         if not position:
             return Answer(code=code, fetched=Fetched.NONE, next_due_s=_rest_s(*reply[2:4]))
         job_id, data, fence, attempts, crashes, entry_id = reply[2:8]
-        next_due_s = _rest_s(*reply[8:10]) if len(reply) > 8 else None
+        next_due_s = None
+        if len(reply) > 8:
+            next_due_s = _rest_s(*reply[8:10])
+            self._seen_s = asked_s
         attempt = int(attempts) + 1
         index, read = position - 1 - question.first, 2 * len(self._lanes)
         lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
@@ -263,9 +268,8 @@ class Fetching:
         hints = ""
         if self._has_slept or settlement is None:
             hints += "s"
-        if settlement is None or self._has_slept or asked_s - self._due_seen_s > _DUE_SEEN_FOR_S:
+        if settlement is None or self._has_slept or asked_s - self._seen_s > SEEN_FOR_S:
             hints += "d"
-            self._due_seen_s = asked_s
         if settlement is not None and settlement.outcome in (Outcome.FAIL, Outcome.CANCEL):
             hints += "t"
         elif settlement is not None and settlement.outcome is Outcome.COMPLETE:

@@ -79,7 +79,8 @@ end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the
 -- lanes in their order, COUNT 1: nobody holds a job that it isn't working on. A paused queue has none; what the caller
--- has already is its own to finish.
+-- has already is its own to finish. Who looked a moment ago, and has just settled the job that it had, is spared that
+-- look: once nothing is active after a pause, nothing becomes active.
 local function look_for_job(make_rare, deliver, code, first_lane, bare, last_lane, now_us, now_ms)
   local own = nil
   if code ~= 1 or bare <= last_lane then
@@ -87,7 +88,7 @@ local function look_for_job(make_rare, deliver, code, first_lane, bare, last_lan
       return deliver(make_rare, index, entry, code, now_us, now_ms)
     end)
   end
-  if own or redis.call('HEXISTS', KEYS[3], 'paused_at_ms') == 1 then
+  if own or (code ~= 1 or ARGV[4] ~= '') and redis.call('HEXISTS', KEYS[3], 'paused_at_ms') == 1 then
     return own
   end
   for i = first_lane, bare - 2, 2 do

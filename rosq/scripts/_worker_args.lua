@@ -11,7 +11,7 @@
 -- ARGV[4] mostly '': what isn't as usual, in this order. Letters: s the caller has slept on the bells since its last fetch
 --   and so may have taken a token · d say when the next delayed job is due, even if there is a job · t forget finished
 --   jobs beyond what is kept · n fetch nothing, no lane is named. Digits: how many lanes have no bell. A colon and the
---   token of a delivery of this process that overran its time
+--   token of a delivery of this process that overran its time. With any of these it is looked whether the queue is paused
 -- As locals, since looking up a global takes longer than reading from it.
 local keys, args = KEYS, ARGV
 local worker, events, meta, delayed, timer_bell, failed = keys[1], keys[2], keys[3], keys[4], keys[5], keys[6]

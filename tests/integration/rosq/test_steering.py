@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rosq import Delivery, Fail, JobState, NewJob, Queue, errors
+from rosq import Delivery, Fail, JobState, NewJob, Queue, errors, fetching
 from rosq.cli import main
+from rosq.clock import boot_time_s
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
@@ -105,10 +106,57 @@ def test_a_settle_on_a_paused_queue_fetches_nothing(
     delivery = hands.fetch().delivery
     assert delivery is not None
     steering.pause()
+    let_the_look_grow_old()
 
     answer = hands.consumer.exchange(Settlement(delivery=delivery, outcome=Outcome.COMPLETE), ("main",))
 
     assert (answer.code, answer.delivery) == (1, None)
+
+
+def test_who_looked_a_moment_ago_may_take_another_job_and_then_none(
+    queue: Queue, steering: Steering, make_hands: Callable[..., Hands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.enqueue_many(NewJob(job_id=str(number), data={}) for number in range(4))
+    hands = make_hands()
+    taken = [hands.fetch().delivery]
+    monkeypatch.setattr(fetching, "SEEN_FOR_S", 60.0)
+    steering.pause()
+
+    taken.append(complete(hands, taken[-1]))
+    monkeypatch.undo()
+    let_the_look_grow_old()
+    taken.append(complete(hands, taken[-1]))
+
+    assert [delivery.job_id if delivery else None for delivery in taken] == ["0", "1", None]
+
+
+def test_once_nothing_is_active_after_a_pause_nothing_becomes_active_however_lately_was_looked(
+    queue: Queue, steering: Steering, make_hands: Callable[..., Hands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.enqueue_many(NewJob(job_id=str(number), data={}) for number in range(3))
+    hands = make_hands()
+    first = hands.fetch().delivery
+    assert first is not None
+    hands.consumer.exchange(Settlement(delivery=first, outcome=Outcome.COMPLETE), (), is_fetching=False)
+    monkeypatch.setattr(fetching, "SEEN_FOR_S", 60.0)
+    steering.pause()
+
+    # Whose answer was lost, which was that nothing is there, asks so again.
+    again = complete(hands, first)
+    afterwards = hands.fetch().delivery
+
+    assert (again, afterwards) == (None, None)
+
+
+def complete(hands: Hands, delivery: Delivery | None) -> Delivery | None:
+    assert delivery is not None
+    settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
+    return hands.consumer.exchange(settlement, ("main",)).delivery
+
+
+def let_the_look_grow_old() -> None:
+    seen_s = boot_time_s()
+    wait_until(lambda: boot_time_s() - seen_s > fetching.SEEN_FOR_S, "the look to be too old", every_s=0.001)
 
 
 def test_who_had_a_job_when_the_queue_was_paused_still_gets_it_again(
