@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
+import random
 import re
 import shutil
 import signal
@@ -34,11 +36,31 @@ START_TIMEOUT_S = 15.0
 PR_SET_PDEATHSIG = 1
 
 
+#: Below those that the system gives to outgoing connections (from 32,768 on), as are the ports ten thousand above, on
+#: which nodes of a cluster talk: so none is taken between its choice and its use.
+_PORTS = range(10_240, 20_240)
+
+
+@functools.cache
+def _my_ports() -> Iterator[int]:
+    """Those of this process, again and again: a thousand for each of pytest-xdist's."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
+    mine = _PORTS[number * 1000 : (number + 1) * 1000]
+    first = random.randrange(len(mine))
+    return itertools.cycle([*mine[first:], *mine[:first]])
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody listens on at this moment, nor on the one ten thousand above it."""
+    for port in _my_ports():
+        with socket.socket() as probe, socket.socket() as above:
+            try:
+                probe.bind(("127.0.0.1", port))
+                above.bind(("127.0.0.1", port + 10_000))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("itertools.cycle never ends")
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -39,16 +38,6 @@ def _bind_to(name: str) -> str:
     return _LOOPBACK if name == _LOOPBACK else f"{_LOOPBACK} -::1"
 
 
-def _cluster_port() -> int:
-    """A free port whose bus port, ten thousand above, is free too."""
-    while True:
-        port = free_port()
-        if port < 55_000:
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port + 10_000))
-                return port
-
-
 class Cluster:
     """Three masters, a third of the slots each; the password is asked for everywhere.
 
@@ -66,7 +55,7 @@ class Cluster:
     def _make_node(self) -> EmbeddedRedis:
         named = {"cluster_announce_hostname": self._name, "cluster_preferred_endpoint_type": "hostname"}
         return EmbeddedRedis(
-            port=_cluster_port(),
+            port=free_port(),
             tls=self._tls,
             bind=_bind_to(self._name),
             cluster_enabled="yes",
