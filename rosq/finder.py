@@ -11,6 +11,7 @@ from redis import exceptions as redis_errors
 from rosq import body, history
 from rosq.job import Job, JobState, LogLine
 from rosq.keys import GROUP, MAIN_LANE, Keys
+from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,19 +95,21 @@ def _look_at(
     if not places:
         return {}, {}
     lanes = sorted({lane for lane, _ in places.values()})
-    # All keys have one hash tag, so a transaction works on a cluster too.
-    pipe = client.pipeline(transaction=True)
-    pipe.time()
-    for lane in lanes:
-        pipe.xinfo_groups(keys.lane(lane))
-    for job_id, (lane, entry_id) in places.items():
-        pipe.hgetall(keys.job(job_id))
-        pipe.zscore(keys.delayed, job_id)
-        # An id that no entry has, where there is none.
-        pipe.xrange(keys.lane(lane), entry_id or "0-1", entry_id or "0-1")
-        pipe.xpending_range(keys.lane(lane), GROUP, entry_id or "0-1", entry_id or "0-1", 1)
-    # A lane or group that doesn't exist is an answer here, not a failure.
-    answers = pipe.execute(raise_on_error=False)
+
+    def ask(pipe: Any) -> None:
+        pipe.time()
+        for lane in lanes:
+            pipe.xinfo_groups(keys.lane(lane))
+        for job_id, (lane, entry_id) in places.items():
+            pipe.hgetall(keys.job(job_id))
+            pipe.zscore(keys.delayed, job_id)
+            # An id that no entry has, where there is none.
+            pipe.xrange(keys.lane(lane), entry_id or "0-1", entry_id or "0-1")
+            pipe.xpending_range(keys.lane(lane), GROUP, entry_id or "0-1", entry_id or "0-1", 1)
+
+    # All keys have one hash tag, so a transaction works on a cluster too. A lane or group that doesn't exist is an
+    # answer here, not a failure.
+    answers = read_at_once(client, ask, is_raising=False)
     for answer in answers:
         is_harmless = isinstance(answer, redis_errors.ResponseError) and is_missing(answer)
         if isinstance(answer, Exception) and not is_harmless:

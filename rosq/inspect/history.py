@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq.inspect.view import View, at, server_now
+from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +54,15 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
     meta = client.hgetall(keys.meta)
     first = (int(now_s // step_s) - steps + 1) * step_s
     begins = [first + number * step_s for number in range(steps)]
-    pipe = client.pipeline(transaction=True)
-    for key in (keys.completed, keys.failed, keys.cancelled):
-        pipe.zrange(key, 0, 0, withscores=True)
-        pipe.zcard(key)
-        for begin in begins:
-            pipe.zcount(key, begin * 1000, f"({(begin + step_s) * 1000}")
-    answers = pipe.execute()
+
+    def count(pipe: Any) -> None:
+        for key in (keys.completed, keys.failed, keys.cancelled):
+            pipe.zrange(key, 0, 0, withscores=True)
+            pipe.zcard(key)
+            for begin in begins:
+                pipe.zcount(key, begin * 1000, f"({(begin + step_s) * 1000}")
+
+    answers = read_at_once(client, count)
     part = len(answers) // 3
     since, counts, is_all = [], [], []
     for number, total in enumerate(("completed_total", "failed_total", "cancelled_total")):

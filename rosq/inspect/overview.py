@@ -16,6 +16,7 @@ from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, server_now
 from rosq.keys import GROUP, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
+from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -243,14 +244,15 @@ class _Look:
         return views
 
     def _read_lanes(self, names: list[str]) -> list[_LaneSeen]:
-        pipe = self._client.pipeline(transaction=True)
-        for name in names:
-            stream = self._keys.lane(name)
-            pipe.xlen(stream)
-            pipe.xinfo_groups(stream)
-            pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
-            pipe.xrange(stream, "-", "+", count=1)
-        answers = pipe.execute(raise_on_error=False)
+        def ask(pipe: Any) -> None:
+            for name in names:
+                stream = self._keys.lane(name)
+                pipe.xlen(stream)
+                pipe.xinfo_groups(stream)
+                pipe.xpending_range(stream, GROUP, "-", "+", MAX_WORKERS)
+                pipe.xrange(stream, "-", "+", count=1)
+
+        answers = read_at_once(self._client, ask, is_raising=False)
         for answer in answers:
             # A lane without entries may have no key, and one that nobody read yet no group.
             if isinstance(answer, redis_errors.ResponseError) and not is_missing(answer):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosq.inspect.timeline import MAX_EVENTS, EventView, iterate_back, read_entry
 from rosq.inspect.view import View, at, server_now
+from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,10 +92,12 @@ class Tail:
     def catch(self, client: Any, block_ms: int) -> Caught:
         """Wait for events, and return them: none where none came in time."""
         client.xread({self._keys.events: self._last}, count=1, block=block_ms)
-        pipe = client.pipeline(transaction=True)
-        pipe.xrange(self._keys.events, f"({self._last}", "+", count=_PAGE)
-        pipe.xinfo_stream(self._keys.events)
-        entries, info = pipe.execute(raise_on_error=False)
+
+        def ask(pipe: Any) -> None:
+            pipe.xrange(self._keys.events, f"({self._last}", "+", count=_PAGE)
+            pipe.xinfo_stream(self._keys.events)
+
+        entries, info = read_at_once(client, ask, is_raising=False)
         if isinstance(info, Exception):
             # The stream is gone, with all data or before the first event.
             self._added, self._received, self._last = None, 0, "0-0"

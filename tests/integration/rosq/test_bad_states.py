@@ -92,13 +92,42 @@ def test_a_full_server_degrades_the_verdict_and_says_what_makes_room(
 ) -> None:
     own_queue.enqueue({}, job_id="1")
     with own_redis.client() as client:
-        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory", "100kb")
         result = run(own_redis, own_queue.name, "inspect")
         client.config_set("maxmemory", 0)
 
     assert "memory is full: it refuses new jobs" in result.stdout
     assert "rosq forget" in result.stdout
     assert "memory is full" not in run(own_redis, own_queue.name, "inspect").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("inspect job 1", "waiting"),
+        ("inspect explain 1", "waits"),
+        ("inspect jobs", "waiting"),
+        ("inspect queues", "1"),
+        ("inspect lanes", "main"),
+        ("inspect pending", ""),
+        ("inspect history", ""),
+        ("inspect workers", ""),
+        ("inspect events", "enqueued"),
+        ("doctor", "memory"),
+    ],
+)
+def test_every_view_answers_on_a_full_server(own_redis: EmbeddedRedis, own_queue: Queue, line: str, told: str) -> None:
+    own_queue.enqueue({}, job_id="1")
+    with own_redis.client() as client:
+        client.config_set("maxmemory", "100kb")
+        result = run(own_redis, own_queue.name, line)
+        found = own_queue.find_job("1")
+        client.config_set("maxmemory", 0)
+
+    assert result.exit_code != 3, result.stderr
+    assert result.stdout
+    assert told in result.stdout
+    assert found is not None
 
 
 def test_an_inconsistency_says_what_to_do(
