@@ -9,7 +9,7 @@ import dataclasses
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosq import errors, fitness, registry, script, takeover
 from rosq.answer import Answer, Fetched
@@ -19,6 +19,7 @@ from rosq.keys import GROUP, SCHEMA_VERSION, Keys, check_name
 from rosq.notes import Notes
 from rosq.promoter import promote_due
 from rosq.script import Code
+from rosq.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rosq.handlers import Dispatcher
     from rosq.settings import QueueSettings, WorkerSettings
     from rosq.settlement import Settlement
+    from rosq.steps import Command
     from rosq.stop import StopClock
     from rosq.wire import Wire
 
@@ -75,8 +77,7 @@ class Consumer:
         #: What handlers say of their work.
         self._notes = Notes(keys, wire, queue_settings)
         self._fetching = Fetching(
-            keys=keys,
-            name=name,
+            steps=Steps(keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings),
             instance=self.instance,
             queue_settings=queue_settings,
             settings=settings,
@@ -124,11 +125,10 @@ class Consumer:
             ServerUnreachable: No answer; it may have happened or not.
         """
         if not is_fetching:
-            reply = self.wire.run(*self._fetching.settle(settlement))
+            reply = _run(self.wire, self._fetching.settle(settlement))
             return Answer(code=Code(reply[0]), fetched=Fetched.SKIPPED)
         question = self._ask(settlement, lanes)
-        reply = self.wire.run(question.step, question.keys, question.args, packed=question.packed)
-        return self._fetching.read(question, reply, question.asked_s)
+        return self._fetching.read(question, _run(self.wire, question.command), question.asked_s)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -141,7 +141,7 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        return Code(int(wire.run(*self._fetching.settle(settlement))[0]))
+        return Code(int(_run(wire, self._fetching.settle(settlement))[0]))
 
     def abandon(self, delivery: Delivery, *, is_overrun: bool) -> None:
         """Leave a delivery unsettled: its lease is lost. Where nobody else takes the job, it comes with the next fetch.
@@ -183,7 +183,7 @@ class Consumer:
         due_s = None if next_due_s is None else question.asked_s + next_due_s
         popping = None
         try:
-            with self.wire.popping(bells, timeout_s, (question.step, question.keys, question.args)) as popping:
+            with self.wire.popping(bells, timeout_s, question.command.packed) as popping:
                 while due_s is not None and due_s < end_s and popping.wait(self.alarm, due_s):
                     rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
                     due_s = None if rest_s is None else boot_time_s() + rest_s
@@ -237,3 +237,7 @@ class Consumer:
 
     def _ask(self, settlement: Settlement | None, lanes: Sequence[str]) -> Question:
         return self._fetching.ask(settlement, lanes, is_new_connection=self.wire.connected_since_s is None)
+
+
+def _run(wire: Wire, command: Command) -> Any:
+    return wire.run(command.step, command.keys, command.args, packed=command.packed)

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosq import body, script
+from rosq import body
 from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.lease import Lease
-from rosq.line import Stem
 from rosq.script import Code
-from rosq.settlement import ERROR_MAX_LENGTH, Outcome
+from rosq.settlement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rosq.alarm import Alarm
     from rosq.handlers import Dispatcher
-    from rosq.keys import Keys
     from rosq.notes import Notes
     from rosq.settings import QueueSettings, WorkerSettings
     from rosq.settlement import Settlement
+    from rosq.steps import Command, Steps
     from rosq.stop import StopClock
 
 #: Seconds for which a busy worker goes by what it saw last: when the next delayed job is due, and that the queue isn't
@@ -45,35 +44,12 @@ _FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
 class Question(NamedTuple):
     """A fetch, with a settling or without, and what is needed to read its answer."""
 
-    step: script.Script
-    keys: list[str]
-    args: list[str | int]
-    #: The EVALSHA of these three, where it was packed already.
-    packed: bytes | None
+    command: Command
     asked_s: float
     #: Of the delivery that it may bring.
     token: str
+    lanes: Sequence[str]
     own_lanes: list[str]
-    #: How many keys stand before those of the lanes.
-    first: int
-
-
-def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> script.Script:
-    """Return a script of the read loop, with a worker's settings as its constants."""
-    return script.load(
-        name,
-        LEASE_MS=settings.lease_ms,
-        MAX_EVENTS=kept.max_events,
-        MAX_CRASHES=kept.max_crashes,
-        KEEP_COMPLETED=kept.keep_completed,
-        KEEP_COMPLETED_MS=int(kept.keep_completed_s * 1000),
-        KEEP_FAILED=kept.keep_failed,
-        KEEP_FAILED_MS=int(kept.keep_failed_s * 1000),
-        KEEP_DELIVERIES=kept.keep_deliveries,
-        REMEMBER_MS=kept.remember_ms,
-        KEEP_CANCELLED=kept.keep_cancelled,
-        KEEP_CANCELLED_MS=int(kept.keep_cancelled_s * 1000),
-    )
 
 
 def _rest_s(now_ms: int, due_ms: str) -> float | None:
@@ -85,7 +61,7 @@ class Fetching:
     """The read loop's questions for one consumer, and its answers; for one thread.
 
     Args:
-        name: The worker's, which is its consumer's too.
+        steps: Puts the commands together.
         instance: Random; tells this process's hold on the name from any other's.
         dispatcher: Whose policies say which attempt is a job's last.
         notes: Of the deliveries that come.
@@ -94,8 +70,7 @@ class Fetching:
     def __init__(
         self,
         *,
-        keys: Keys,
-        name: str,
+        steps: Steps,
         instance: str,
         queue_settings: QueueSettings,
         settings: WorkerSettings,
@@ -104,11 +79,9 @@ class Fetching:
         alarm: Alarm,
         notes: Notes,
     ) -> None:
-        self._keys = keys
-        self._name = name
+        self._steps = steps
         self._instance = instance
-        self._queue_settings = queue_settings
-        self._settings = settings
+        self._lease_s = settings.lease_s
         self._dispatcher = dispatcher
         self._stop = stop
         self._alarm = alarm
@@ -123,19 +96,13 @@ class Fetching:
         self._overran = ""
         #: Whether a token of a bell may have been taken since the last fetch.
         self._has_slept = False
-        self._loop_keys = (keys.worker(name), keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed)
-        self._steps: dict[str, script.Script] = {}
-        #: The lanes of the last fetch, and their keys.
-        self._lanes: list[str] = []
-        self._lane_keys: list[str] = []
-        #: What a completion of a job of this lane, with the fetch of these lanes, begins with.
-        self._stems: dict[str, Stem] = {}
         #: Makes each delivery's token another one.
         self._hand_outs = 0
         #: When that question was asked whose answer last said when the next delayed job is due; completions since old
         #: ones were forgotten.
         self._seen_s = 0.0
         self._untrimmed = 0
+        self._trim_each = min(_TRIM_EACH, queue_settings.keep_completed // 10 + 1)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -163,12 +130,9 @@ class Fetching:
         self._unheard_lanes.update(lanes)
         self._unheard_until_s = max(self._unheard_until_s, until_s + _UNHEARD_MARGIN_S)
 
-    def settle(self, settlement: Settlement | None) -> tuple[script.Script, list[str], list[str | int]]:
-        """Put together what settles and fetches nothing; touches nothing here, so that any thread may ask for it."""
-        step, keys, args = self._command(settlement, "", "n")
-        if settlement is not None:
-            keys.append(self._keys.job_prefix + settlement.delivery.job_id)
-        return step, keys, args
+    def settle(self, settlement: Settlement | None) -> Command:
+        """What settles and fetches nothing; touches nothing here, so that any thread may ask for it."""
+        return self._steps.settle(settlement)
 
     def ask(self, settlement: Settlement | None, lanes: Sequence[str], *, is_new_connection: bool) -> Question:
         """Put together what settles and fetches.
@@ -185,32 +149,16 @@ class Fetching:
         if settlement is None and self._in_hand is not None:
             # It was never settled: it is still pending here.
             doubtful.add(self._in_hand.lane)
-        if lanes != self._lanes:
-            self._lanes = list(lanes)
-            self._lane_keys = [key for lane in lanes for key in (self._keys.lane(lane), self._keys.lane_bell(lane))]
-            self._stems.clear()
-        own_lanes = sorted(doubtful)
-        hints = self._give_hints(settlement, asked_s)
-        if own_lanes:
+        own_lanes, hints = [], self._give_hints(settlement, asked_s)
+        if doubtful:
+            own_lanes = sorted(doubtful)
             hints += str(len(own_lanes))
         if self._overran:
             hints += f":{self._overran}"
-        step, keys, args = self._command(settlement, token, hints)
-        first = len(keys)
-        keys += self._lane_keys
-        keys += [self._keys.lane(lane) for lane in own_lanes]
-        packed = None
-        if settlement is not None:
-            delivery = settlement.delivery
-            keys.append(self._keys.job_prefix + delivery.job_id)
-            if settlement.outcome is Outcome.COMPLETE and not own_lanes:
-                stem = self._stems.get(delivery.lane)
-                if stem is None:
-                    stem = self._stems[delivery.lane] = Stem(("EVALSHA", step.sha, len(keys), *keys[:-1]))
-                packed = stem.grow((keys[-1], *args))
+        command = self._steps.fetch(settlement, lanes, own_lanes, token, hints)
         # Until the answer is here, a job of each of these lanes may be pending without this process knowing.
         doubtful.update(lanes)
-        return Question(step, keys, args, packed, asked_s, token, own_lanes, first)
+        return Question(command, asked_s, token, lanes, own_lanes)
 
     def read(self, question: Question, reply: list[Any], started_s: float) -> Answer:
         """Read what the script answered.
@@ -238,8 +186,8 @@ class Fetching:
             next_due_s = _rest_s(*reply[8:10])
             self._seen_s = asked_s
         attempt = int(attempts) + 1
-        index, read = position - 1 - question.first, 2 * len(self._lanes)
-        lane = self._lanes[index // 2] if index < read else own_lanes[index - read]
+        index, read = position - 1 - question.command.first, 2 * len(question.lanes)
+        lane = question.lanes[index // 2] if index < read else own_lanes[index - read]
         carried = body.unpack(data)
         delivery = Delivery(
             job_id=job_id,
@@ -250,7 +198,7 @@ class Fetching:
             attempt=attempt,
             is_last_attempt=self._dispatcher.policy_of(carried.name).is_last(attempt),
             crashes=crashes,
-            lease=Lease(job_id, asked_s + self._settings.lease_s),
+            lease=Lease(job_id, asked_s + self._lease_s),
             entry_id=entry_id,
             started_s=started_s,
             stop=self._stop,
@@ -265,56 +213,22 @@ class Fetching:
 
     def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
         """What the script is to look at besides; see ARGV[4] of `scripts/_worker_args.lua`."""
+        if settlement is None:
+            return "sd"
         hints = ""
-        if self._has_slept or settlement is None:
-            hints += "s"
-        if settlement is None or self._has_slept or asked_s - self._seen_s > SEEN_FOR_S:
-            hints += "d"
-        if settlement is not None and settlement.outcome in (Outcome.FAIL, Outcome.CANCEL):
-            hints += "t"
-        elif settlement is not None and settlement.outcome is Outcome.COMPLETE:
+        if self._has_slept:
+            hints = "sd"
+        elif asked_s - self._seen_s > SEEN_FOR_S:
+            hints = "d"
+        outcome = settlement.outcome
+        if outcome is Outcome.COMPLETE:
             self._untrimmed += 1
-            if self._untrimmed >= min(_TRIM_EACH, self._queue_settings.keep_completed // 10 + 1):
+            if self._untrimmed >= self._trim_each:
                 hints += "t"
                 self._untrimmed = 0
+        elif outcome is Outcome.FAIL or outcome is Outcome.CANCEL:
+            hints += "t"
         return hints
-
-    def _command(
-        self, settlement: Settlement | None, token: str, hints: str
-    ) -> tuple[script.Script, list[str], list[str | int]]:
-        """The script of an exchange, its arguments, and its keys but for the lanes and the job behind them
-        (`scripts/_worker_args.lua`)."""
-        args: list[str | int] = [self._name, self._instance, token, hints]
-        if settlement is None:
-            return self._load_step("fetch"), [*self._loop_keys], args
-        outcome, delivery = settlement.outcome, settlement.delivery
-        keys = [*self._loop_keys, self._keys.lane(delivery.lane)]
-        args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
-        if outcome is Outcome.COMPLETE:
-            keys.append(self._keys.completed)
-            if delivery.crashes:
-                args.append(1)
-        elif outcome is Outcome.FAIL:
-            args += settlement.tell_error()
-        elif outcome is Outcome.CANCEL:
-            keys.append(self._keys.cancelled)
-            args += (settlement.reason[:ERROR_MAX_LENGTH], *settlement.tell_error())
-            return self._load_step("obey_cancel"), keys, args
-        else:
-            target = settlement.lane or delivery.lane
-            keys += (self._keys.lane(target), self._keys.lane_bell(target), self._keys.lanes, self._keys.cancelled)
-            args.append(target)
-            if outcome is not Outcome.RELEASE:
-                args.append(int(settlement.delay_s * 1000))
-            if outcome is Outcome.RETRY:
-                args += settlement.tell_error()
-        return self._load_step(outcome.value), keys, args
-
-    def _load_step(self, name: str) -> script.Script:
-        step = self._steps.get(name)
-        if step is None:
-            step = self._steps[name] = load_step(name, self._queue_settings, self._settings)
-        return step
 
     def _make_token(self) -> str:
         self._hand_outs += 1

@@ -61,6 +61,7 @@ class Heartbeat:
         self._wire = wire
         self._recovery = recovery
         self._settings = settings
+        self._run_timeout_s, self._beat_s = settings.run_timeout_s, settings.beat_s
         self._stop = stop
         self._wake_loop = wake_loop
         self._release = release
@@ -98,7 +99,7 @@ class Heartbeat:
     def hold_job(self, delivery: Delivery) -> None:
         """A job is in hand: keep its lease."""
         self._delivery = delivery
-        if self._limit_s(delivery) < self._settings.beat_s:
+        if (delivery.run_timeout_s or self._run_timeout_s) < self._beat_s:
             # The next look at the clock would come too late for it.
             self._alarm.ring()
 
@@ -112,7 +113,7 @@ class Heartbeat:
 
     def _limit_s(self, delivery: Delivery) -> float:
         """Seconds that a delivery may take: its job's own limit, else the worker's."""
-        return delivery.run_timeout_s or self._settings.run_timeout_s
+        return delivery.run_timeout_s or self._run_timeout_s
 
     def _run(self) -> None:
         next_beat_s = boot_time_s()

@@ -199,7 +199,7 @@ class Wire:
         self,
         keys: Sequence[str],
         timeout_s: float,
-        then: tuple[Script, Sequence[str], Sequence[str | int]] | None = None,
+        then: bytes | None = None,
     ) -> Iterator[Popping]:
         """Block in one BLPOP on these lists, in a way that can be waited for together with other things.
 
@@ -209,7 +209,7 @@ class Wire:
 
         Args:
             timeout_s: Seconds after which Redis answers with nothing, up to a tenth later.
-            then: A script, its keys and arguments, that the server runs the moment the BLPOP ends.
+            then: A script's EVALSHA, packed, that the server runs the moment the BLPOP ends.
 
         Raises:
             ServerUnreachable: The connection broke.
@@ -222,8 +222,7 @@ class Wire:
             # Whole milliseconds, rounded up; Redis reads a timeout of 0 as for ever.
             packed = pack(("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000))
             if then is not None:
-                step, its_keys, args = then
-                packed += pack(("EVALSHA", step.sha, len(its_keys), *its_keys, *args))
+                packed += then
             line.send(packed)
             popping = Popping(line.fileno(), boot_time_s() + timeout_s + _BLOCK_MARGIN_S)
             yield popping

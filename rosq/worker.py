@@ -326,11 +326,11 @@ class Worker:
         return (settlement.lane or settlement.delivery.lane) in lanes
 
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
-        delivery = settlement.delivery
+        delivery, is_refused = settlement.delivery, code is Code.LOST or code is Code.GONE
         settlement = _as_it_came(settlement, code)
         if self._hook_calls is not None:
-            self._hook_calls.after_settle(settlement, is_refused=code in (Code.LOST, Code.GONE))
-        if code in (Code.LOST, Code.GONE):
+            self._hook_calls.after_settle(settlement, is_refused=is_refused)
+        if is_refused:
             log.warning(
                 "The job was settled too late: it isn't ours any more",
                 extra={"event": "settle_refused", **self._facts, **facts.of_delivery(delivery)},

@@ -49,7 +49,7 @@ class LossyWire(Wire):
         self,
         keys: Sequence[str],
         timeout_s: float,
-        then: tuple[Script, Sequence[str], Sequence[str | int]] | None = None,
+        then: bytes | None = None,
     ) -> Iterator[Popping]:
         is_losing, self.is_losing_next = self.is_losing_next, False
         with super().popping(keys, timeout_s, then) as popping:

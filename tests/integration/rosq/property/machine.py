@@ -11,10 +11,10 @@ from hypothesis.stateful import precondition, rule
 from rosq import JobState, fetching, script
 from rosq.answer import Fetched
 from rosq.clock import boot_time_s
-from rosq.fetching import load_step
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome
+from rosq.steps import load_step
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, Process
