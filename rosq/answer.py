@@ -25,8 +25,8 @@ class Fetched(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-# Not frozen: that makes it three times as slow to make, once a job.
-@dataclasses.dataclass(slots=True, kw_only=True)
+# Not frozen, and made by position: see `rosq.settlement`.
+@dataclasses.dataclass(slots=True)
 class Answer:
     """What one exchange with Redis brought: the fate of the settlement, and the next job."""
 

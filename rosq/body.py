@@ -41,8 +41,8 @@ _encode = _make_encoder()
 _decoder = json.JSONDecoder()
 
 
-# Not frozen: that makes it three times as slow to make, once a job.
-@dataclasses.dataclass(slots=True, kw_only=True)
+# Not frozen, and made by position: see `rosq.settlement`.
+@dataclasses.dataclass(slots=True)
 class Body:
     """A job's data and options, read."""
 
@@ -97,7 +97,7 @@ def unpack(text: str) -> Body:
     """Read what `pack` made."""
     head, newline, data = text.partition("\n")
     if not newline:
-        return Body(data=_decode(head), headers=NO_HEADERS)
+        return Body(_decode(head), "", NO_HEADERS)
     options = _decode(head)
     return Body(
         data=_decode(data),

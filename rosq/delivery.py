@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rosq.stop import StopClock
 
 
-# Not frozen: that makes it three times as slow to make, once a job.
-@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
+# Not frozen, and made by position: see `rosq.settlement`.
+@dataclasses.dataclass(slots=True, eq=False)
 class Delivery:
     """A job in the hands of one worker, for one run of the handler. A value: nobody changes it."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosq import body
 from rosq.answer import Answer, Fetched
+from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
 from rosq.delivery import Delivery
 from rosq.lease import Lease
@@ -37,6 +38,8 @@ _UNHEARD_MARGIN_S = 2.0
 
 #: `Code(…)` takes seven times as long as a look in here.
 _CODES = {code.value: code for code in Code}
+#: Asked for once a job: to look a member up in its Enum takes as long as a call.
+_COMPLETED, _JOB = Outcome.COMPLETE, Fetched.JOB
 #: What `scripts/_fetch.lua` answers in place of a lane's position.
 _FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
 
@@ -189,27 +192,31 @@ class Fetching:
         index, read = position - 1 - question.command.first, 2 * len(question.lanes)
         lane = question.lanes[index // 2] if index < read else own_lanes[index - read]
         carried = body.unpack(data)
+        is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(attempt)
+        lease = Lease(job_id, asked_s + self._lease_s)
         delivery = Delivery(
-            job_id=job_id,
-            data=carried.data,
-            lane=lane,
-            fence=fence,
-            token=question.token,
-            attempt=attempt,
-            is_last_attempt=self._dispatcher.policy_of(carried.name).is_last(attempt),
-            crashes=crashes,
-            lease=Lease(job_id, asked_s + self._lease_s),
-            entry_id=entry_id,
-            started_s=started_s,
-            stop=self._stop,
-            alarm=self._alarm,
-            name=carried.name,
-            headers=carried.headers,
-            run_timeout_s=carried.run_timeout_s,
-            notes=self._notes,
+            job_id,
+            carried.data,
+            lane,
+            fence,
+            question.token,
+            attempt,
+            is_last_attempt,
+            crashes,
+            lease,
+            entry_id,
+            started_s,
+            self._stop,
+            self._alarm,
+            carried.name,
+            carried.headers,
+            carried.run_timeout_s,
+            True,  # is_real
+            CancelNotice(),
+            self._notes,
         )
         self._in_hand = delivery
-        return Answer(code=code, fetched=Fetched.JOB, delivery=delivery, next_due_s=next_due_s)
+        return Answer(code, _JOB, delivery, next_due_s)
 
     def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
         """What the script is to look at besides; see ARGV[4] of `scripts/_worker_args.lua`."""
@@ -221,7 +228,7 @@ class Fetching:
         elif asked_s - self._seen_s > SEEN_FOR_S:
             hints = "d"
         outcome = settlement.outcome
-        if outcome is Outcome.COMPLETE:
+        if outcome is _COMPLETED:
             self._untrimmed += 1
             if self._untrimmed >= self._trim_each:
                 hints += "t"

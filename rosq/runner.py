@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rosq.delivery import Delivery, Handler
     from rosq.retry import RetryPolicy
 
+#: Asked for once a job: to look a member up in its Enum takes as long as a call.
+_COMPLETED = Outcome.COMPLETE
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +33,7 @@ def run_handler(
     Returns:
         None where the lease is lost: nothing may be settled then, whatever the handler did.
     """
-    settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
+    settlement = Settlement(delivery, _COMPLETED)
     try:
         handler(delivery)
     except JobSignal as signal:

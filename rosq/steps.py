@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rosq.settlement import Settlement
 
 
+#: Asked for once a job: to look a member up in its Enum takes as long as a call.
+_COMPLETED = Outcome.COMPLETE
+
+
 class Command(NamedTuple):
     """A script's call."""
 
@@ -97,7 +101,7 @@ class Steps:
             token: Of the delivery that it may bring.
             hints: See ARGV[4] of `scripts/_worker_args.lua`.
         """
-        if settlement is None or settlement.outcome is not Outcome.COMPLETE or own_lanes:
+        if settlement is None or settlement.outcome is not _COMPLETED or own_lanes:
             return self._fill(self._make_frame(settlement, lanes, own_lanes), settlement, token, hints)
         if lanes != self._lanes:
             self._lanes = list(lanes)
@@ -136,7 +140,7 @@ class Steps:
             return Command(frame.step, frame.keys, args, frame.stem.grow(tuple(args)), frame.first)
         delivery, outcome = settlement.delivery, settlement.outcome
         args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
-        if outcome is Outcome.COMPLETE:
+        if outcome is _COMPLETED:
             if delivery.crashes:
                 args.append(1)
         elif outcome is Outcome.FAIL:

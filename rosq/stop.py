@@ -20,6 +20,8 @@ class StopClock:
         self._grace_s = grace_s
         self._exit_s = exit_s
         self._release_at_s: float | None = None
+        #: Whether the worker is to stop.
+        self.is_requested = False
 
     def request(self) -> None:
         """First time: the job in hand may go on for the grace period. Any further time: the grace is over now."""
@@ -28,11 +30,8 @@ class StopClock:
             self._release_at_s = now_s + self._grace_s
         else:
             self._release_at_s = min(self._release_at_s, now_s)
-
-    @property
-    def is_requested(self) -> bool:
-        """Whether the worker is to stop."""
-        return self._release_at_s is not None
+        # After the time: who sees this asks for that.
+        self.is_requested = True
 
     def grace_left_s(self) -> float:
         """Seconds until the job in hand must be released; infinite while no stop is asked for."""

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: After releasing a job into a lane that it reads itself, a worker waits this long, so that someone else is first.
 _AFTER_YOU_S = 0.2
+#: Asked for once a job: to look a member up in its Enum takes as long as a call.
+_HELD, _FAILED, _RELEASED = Code.HELD, Outcome.FAIL, Outcome.RELEASE
 #: The log line's event for each end of a delivery.
 _TOLD = {
     Outcome.COMPLETE: "job_completed",
@@ -229,31 +231,37 @@ class Worker:
             self._settlement = None
             self._tell_fate(settlement, answer.code)
         self._take(answer)
-        if answer.fetched is Fetched.NONE:
+        if answer.delivery is None and answer.fetched is Fetched.NONE:
             self._rest(answer, lanes)
 
     def _take(self, answer: Answer, *, is_wanted: bool = True) -> None:
         """Work on what was fetched, if anything was and it is still wanted."""
+        delivery = answer.delivery
+        if delivery is None:
+            self._take_nothing(answer)
+            return
+        self._outage.note_answer()
+        if self._stop.is_requested or not is_wanted:
+            # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
+            self._settlement = Settlement(delivery, _RELEASED)
+            return
+        self._last_lane = delivery.lane
+        self._heartbeat.hold_job(delivery)
+        if _is_due(answer):
+            self._promote_beside(delivery)
+        self._settlement = self._work_on(delivery)
+
+    def _take_nothing(self, answer: Answer) -> None:
         if answer.fetched is Fetched.ERROR:
             # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
             raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
         self._outage.note_answer()
-        if answer.fetched is Fetched.SKIPPED:
-            if not self._stop.is_requested:
-                self._alarm.wait(_AFTER_YOU_S)
-        elif answer.fetched is Fetched.UNHELD:
+        if answer.fetched is Fetched.UNHELD:
             self._is_holding = False
-        elif answer.delivery is None:
+        elif answer.fetched is Fetched.NONE:
             self._last_lane = None
-        elif self._stop.is_requested or not is_wanted:
-            # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
-            self._settlement = Settlement(delivery=answer.delivery, outcome=Outcome.RELEASE)
-        else:
-            self._last_lane = answer.delivery.lane
-            self._heartbeat.hold_job(answer.delivery)
-            if _is_due(answer):
-                self._promote_beside(answer.delivery)
-            self._settlement = self._work_on(answer.delivery)
+        elif not self._stop.is_requested:
+            self._alarm.wait(_AFTER_YOU_S)
 
     def _rest(self, answer: Answer, lanes: list[str]) -> None:
         """Nothing is there: promote what is due, or sleep, and work on what ends the sleep."""
@@ -321,13 +329,14 @@ class Worker:
     @staticmethod
     def _is_stepping_back(settlement: Settlement | None, lanes: list[str]) -> bool:
         """Whether the settlement gives a job to someone else who should be faster than this worker."""
-        if settlement is None or settlement.outcome is not Outcome.RELEASE:
+        if settlement is None or settlement.outcome is not _RELEASED:
             return False
         return (settlement.lane or settlement.delivery.lane) in lanes
 
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
-        delivery, is_refused = settlement.delivery, code is Code.LOST or code is Code.GONE
-        settlement = _as_it_came(settlement, code)
+        delivery, is_refused = settlement.delivery, False
+        if code is not _HELD:
+            settlement, is_refused = _as_it_came(settlement, code), code in (Code.LOST, Code.GONE)
         if self._hook_calls is not None:
             self._hook_calls.after_settle(settlement, is_refused=is_refused)
         if is_refused:
@@ -337,7 +346,7 @@ class Worker:
             )
             self._consumer.abandon(delivery, is_overrun=False)
         else:
-            level = logging.ERROR if settlement.outcome is Outcome.FAIL else logging.INFO
+            level = logging.ERROR if settlement.outcome is _FAILED else logging.INFO
             if not log.isEnabledFor(level):
                 return
             told = {
