@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.alarm import Woken
 from rosq.clock import boot_time_s
-from rosq.line import WATCH_S, Line, is_readable, pack
+from rosq.line import WATCH_S, Line, pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -244,7 +244,7 @@ class Wire:
 
     def close_if_stale(self) -> None:
         """Drop a connection that has something to say although nothing was asked: the server has closed it."""
-        if self._line is not None and is_readable(self._line.fileno()):
+        if self._line is not None and self._line.is_readable():
             self.close()
 
     def close(self) -> None:
