@@ -6,6 +6,7 @@ import contextlib
 import enum
 import os
 import select
+import threading
 
 from rosq.clock import boot_time_s
 
@@ -29,6 +30,9 @@ class Alarm:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         #: Whether the pipe may have something; spares the look at one that hasn't.
         self._may_ring = False
+        #: Between ringing and closing: what is written must not reach whoever has the descriptor next. Reentrant, since
+        #: a signal handler may ring in a thread that is doing either.
+        self._lock = threading.RLock()
 
     def ring(self) -> None:
         """Wake the waiter, now or as soon as it waits. Safe in signal handlers; ringing twice is ringing once."""
@@ -36,7 +40,7 @@ class Alarm:
         # too seldom.
         self._may_ring = True
         # A full pipe means that it rings already; a closed one, that nobody waits any more.
-        with contextlib.suppress(BlockingIOError, OSError):
+        with self._lock, contextlib.suppress(OSError):
             os.write(self._write_fd, b"!")
 
     def clear(self) -> None:
@@ -84,9 +88,10 @@ class Alarm:
 
     def close(self) -> None:
         """Free the pipe. Nobody may wait any more; ringing stays harmless. Safe twice."""
-        # First forgotten, then closed: a late ring() must not hit a descriptor that is something else by then.
-        read_fd, write_fd = self._read_fd, self._write_fd
-        self._read_fd = self._write_fd = -1
-        for fd in (write_fd, read_fd):
-            if fd >= 0:
-                os.close(fd)
+        with self._lock:
+            # First forgotten, then closed, for whoever rings in the midst of it.
+            read_fd, write_fd = self._read_fd, self._write_fd
+            self._read_fd = self._write_fd = -1
+            for fd in (write_fd, read_fd):
+                if fd >= 0:
+                    os.close(fd)

@@ -150,6 +150,7 @@ class Worker:
         self._is_holding = False
         self._is_main_thread = False
         self._is_used = False
+        self._process_id = 0
         self._last_lane: str | None = None
         self._lanes_read: list[str] = []
         #: The end of the last delivery, until Redis has confirmed it.
@@ -171,9 +172,11 @@ class Worker:
         """
         if self._is_used:
             raise RuntimeError("This worker has run already; make a new one.")
-        self._is_used = True
-        self._is_main_thread = threading.current_thread() is threading.main_thread()
-        with StopSignals(stop_on, lambda _: self.request_stop()) if stop_on else contextlib.nullcontext():
+        numbers = frozenset(stop_on)
+        with StopSignals(numbers, lambda _: self.request_stop()) if numbers else contextlib.nullcontext():
+            self._is_used = True
+            self._process_id = os.getpid()
+            self._is_main_thread = threading.current_thread() is threading.main_thread()
             try:
                 self._heartbeat.start()
                 self._exit_watch.start()
@@ -406,6 +409,9 @@ class Worker:
             self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code in (Code.LOST, Code.GONE))
 
     def _come_to_an_end(self) -> None:
+        if os.getpid() != self._process_id:
+            # A child that the handler forked, ending by an exception: job, name and connections are its parent's.
+            return
         self._heartbeat.close()
         try:
             if self._stop.settle_left_s() > 0:

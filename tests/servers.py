@@ -52,7 +52,7 @@ def _my_ports() -> Iterator[int]:
 
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on at this moment, nor on the one ten thousand above it."""
-    for port in _my_ports():
+    for port in itertools.islice(_my_ports(), 1000):
         with socket.socket() as probe, socket.socket() as above:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -60,7 +60,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise AssertionError("itertools.cycle never ends")
+    raise AssertionError("all ports of this process's thousand are taken")
 
 
 def _die_with_parent() -> None:

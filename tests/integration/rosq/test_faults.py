@@ -267,6 +267,34 @@ def test_a_child_that_a_handler_forks_can_be_terminated_and_the_worker_goes_on(
     assert process.wait() == 0
 
 
+def test_a_stop_is_heard_after_a_handler_has_run_a_loop_with_signals_of_its_own(
+    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess]
+) -> None:
+    process = start_process(own_redis, own_queue, "w1")
+    own_queue.enqueue({"loop": True}, job_id="1")
+    wait_for_state(own_queue, "1", JobState.COMPLETED)
+
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 0
+
+
+def test_a_child_that_ends_by_an_exception_leaves_job_and_connection_to_its_parent(
+    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess]
+) -> None:
+    process = start_process(own_redis, own_queue, "w1")
+    own_queue.enqueue({"leave": True, "sleep": 0.5}, job_id="1")
+
+    assert log.wait("child_ended")[0]["exit_code"] == 0
+    wait_for_state(own_queue, "1", JobState.COMPLETED)
+    job = own_queue.find_job("1")
+    assert job is not None
+    assert [record.outcome.value for record in job.history] == ["completed"]
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert "WARNING" not in process.stderr
+
+
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_a_stop_ends_by_its_deadline_with_redis_away_or_hung(
     own_redis: EmbeddedRedis,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -470,6 +471,26 @@ def test_a_stop_before_the_start_ends_the_run_at_once(queue: Queue, start_worker
 
     with pytest.raises(RuntimeError, match="make a new one"):
         worker.run()
+
+
+def test_signals_asked_for_off_the_main_thread_are_refused_and_the_worker_can_still_run(queue: Queue) -> None:
+    from rosq import Worker
+
+    worker, raised = Worker(queue, Script(), name="w1"), []
+
+    def run() -> None:
+        try:
+            worker.run(stop_on=[signal.SIGTERM])
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(5)
+    worker.request_stop()
+    worker.run()
+
+    assert ["main thread" in text for text in raised] == [True]
 
 
 def test_an_idle_worker_stops_at_once_and_again_is_harmless(

@@ -3,6 +3,7 @@ list."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -21,8 +22,9 @@ from rosq.testing import TwiceDeliveringQueue
 
 
 class Handler:
-    """Does what the data say: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code: no handler of
-    a signal can run), `fork` (a child that is terminated at once), `die`, `snooze`; then ends."""
+    """Does what the data say, then ends: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code,
+    where no handler of a signal can run), `fork` (a child that is terminated at once), `leave` (a child that ends by an
+    exception), `loop` (asyncio with a signal of its own), `die`, `snooze`."""
 
     def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
         self._log_key = config["log"]
@@ -46,6 +48,13 @@ class Handler:
             time.sleep(float(data["hang"]))
         if data.get("compute"):
             hashlib.pbkdf2_hmac("sha256", b"", b"", int(data["compute"]))
+        if data.get("loop"):
+            asyncio.run(use_a_signal())
+        if data.get("leave"):
+            # A child that ends by an exception, through all that its parent has open.
+            if os.fork() == 0:
+                sys.exit(0)
+            self.note("child_ended", exit_code=os.waitstatus_to_exitcode(os.wait()[1]))
         if data.get("fork"):
             child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
             child.start()
@@ -61,6 +70,10 @@ class Handler:
         if data.get("snooze"):
             raise Snooze(float(data["snooze"]))
         self.note("ended", **facts)
+
+
+async def use_a_signal() -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: None)
 
 
 class Formatter(logging.Formatter):

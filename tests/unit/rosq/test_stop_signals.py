@@ -56,3 +56,53 @@ def test_another_thread_than_the_main_one_is_told_what_to_do_instead() -> None:
     thread.join(5)
 
     assert "request_stop" in str(raised[0])
+
+
+def test_signals_of_others_go_where_they_went_before() -> None:
+    outer: queue.Queue[int] = queue.Queue()
+    with StopSignals([signal.SIGUSR2], outer.put), StopSignals([signal.SIGUSR1], lambda _: None):
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+        assert outer.get(timeout=5) == signal.SIGUSR2
+
+
+def test_where_its_pipe_was_taken_away_it_hears_by_the_handler() -> None:
+    heard: queue.Queue[int] = queue.Queue()
+    with StopSignals([signal.SIGUSR1], heard.put):
+        signal.set_wakeup_fd(-1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+        assert heard.get(timeout=5) == signal.SIGUSR1
+    assert heard.empty()
+
+
+def test_a_signal_that_nobody_can_have_changes_nothing() -> None:
+    before, threads = signal.getsignal(signal.SIGUSR1), threading.active_count()
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        StopSignals([signal.SIGUSR1, signal.SIGKILL], lambda _: None).__enter__()
+
+    assert signal.getsignal(signal.SIGUSR1) is before
+    assert signal.set_wakeup_fd(-1) == -1
+    assert threading.active_count() == threads
+
+
+def test_a_former_descriptor_that_was_closed_meanwhile_ends_nothing() -> None:
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_fd)
+
+    with StopSignals([signal.SIGUSR1], lambda _: None):
+        os.close(read_fd)
+        os.close(write_fd)
+
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_it_hears_once_only() -> None:
+    signals = StopSignals([signal.SIGUSR1], lambda _: None)
+    with signals:
+        pass
+
+    with pytest.raises(RuntimeError, match="make a new one"):
+        signals.__enter__()
+    signals.close()
