@@ -31,8 +31,9 @@ pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_c
 #: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
 #: library no poll would see.
 _CHUNK_BYTES = 16_384
-#: Seconds for which an answer is watched for before the thread sleeps.
-WATCH_S = 0.0002
+#: Seconds for which an answer is watched for before the thread sleeps: so long that it suffices where to wake a core
+#: takes the twentieth part of it, and for a call of a hundred jobs.
+_WATCH_S = 0.001
 #: Answers that are slept for at once after one that took longer: the server is far away, or has much to do.
 _UNWATCHED = 32
 #: Alone on its processor, a thread that watches keeps everyone else from working.
@@ -105,11 +106,8 @@ class Line:
         except BlockingIOError as error:
             raise TimeoutError("it took no command in time") from error
 
-    def read(self, watch_s: float = WATCH_S) -> Any:
+    def read(self) -> Any:
         """Return the next answer; text comes decoded.
-
-        Args:
-            watch_s: Seconds for which it is watched for, where answers aren't slept for at once.
 
         Raises:
             redis.ResponseError: It is an error.
@@ -122,7 +120,7 @@ class Line:
         while answer is False:
             try:
                 if self._unwatched < 0:
-                    self._watch(watch_s)
+                    self._watch()
                 received = self._socket.recv(_CHUNK_BYTES)
             except BlockingIOError as error:
                 raise TimeoutError("it gave no answer in time") from error
@@ -134,11 +132,11 @@ class Line:
             raise answer
         return answer
 
-    def _watch(self, watch_s: float) -> None:
+    def _watch(self) -> None:
         """Return when something has come, or the thread should sleep for it."""
         # To ask whether there is something takes half as long as to try to receive nothing.
         look = self._poller.poll
-        until_s = time.monotonic() + watch_s
+        until_s = time.monotonic() + _WATCH_S
         while not look(0):
             # Whoever else wants this processor, maybe the server itself, goes first.
             os.sched_yield()

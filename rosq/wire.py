@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.alarm import Woken
 from rosq.clock import boot_time_s
-from rosq.line import WATCH_S, Line, pack
+from rosq.line import Line, pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from rosq.line import Connection
     from rosq.script import Script
 
-#: Seconds for which the answer to one of many calls is watched for: it takes half a millisecond, and a server that has
-#: to wake the caller between two of them does the next one later.
-_EACH_WATCH_S = 0.001
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0
 
@@ -85,11 +82,11 @@ class Wire:
         """
         return self._exchange(pack(command))
 
-    def _exchange(self, packed: bytes, watch_s: float = WATCH_S) -> Any:
+    def _exchange(self, packed: bytes) -> Any:
         try:
             line = self._line or self._connect()
             line.send(packed)
-            return line.read(watch_s)
+            return line.read()
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         except BaseException:
@@ -126,30 +123,23 @@ class Wire:
         return answers
 
     def run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        *,
-        packed: bytes | None = None,
-        watch_s: float = WATCH_S,
+        self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, packed: bytes | None = None
     ) -> Any:
         """Run a script; a server that doesn't know it (restarted, failed over) is given its source.
 
         Args:
             packed: Its EVALSHA with these keys and arguments, where the caller has packed it.
-            watch_s: See `Line.read`.
 
         Raises:
             ServerUnreachable: No usable answer. The script may have run or not.
             ScriptFailed: The script failed.
         """
         try:
-            return self._exchange(packed or pack(("EVALSHA", script.sha, len(keys), *keys, *args)), watch_s)
+            return self._exchange(packed or pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
         except errors.ScriptFailed as error:
             if not isinstance(error.__cause__, redis_errors.NoScriptError):
                 raise
-        return self._exchange(pack(("EVAL", script.source, len(keys), *keys, *args)), watch_s)
+        return self._exchange(pack(("EVAL", script.source, len(keys), *keys, *args)))
 
     def run_each(self, script: Script, calls: Iterable[tuple[Sequence[str], Sequence[str | int]]]) -> Generator[Any]:
         """Run a script once for each pair of keys and arguments, in order; give the answers as they come.
@@ -167,7 +157,7 @@ class Wire:
         if first is None:
             return
         # It makes sure that the server knows the script.
-        answer = self.run(script, *first, watch_s=_EACH_WATCH_S)
+        answer = self.run(script, *first)
         under_way = 0
         try:
             line = self._line or self._connect()
@@ -183,7 +173,7 @@ class Wire:
                 yield answer
                 if not under_way:
                     return
-                answer = line.read(_EACH_WATCH_S)
+                answer = line.read()
                 under_way -= 1
         except redis_errors.NoScriptError as error:
             raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error

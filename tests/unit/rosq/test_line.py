@@ -77,10 +77,11 @@ def test_an_answer_that_comes_while_it_is_watched_for_is_read(
     reading = Line(Connection(ours))  # type: ignore[arg-type]
     has_looked = threading.Event()
     monkeypatch.setattr("rosq.line.os.sched_yield", has_looked.set)
+    monkeypatch.setattr(line, "_WATCH_S", 60.0)
 
     thread = answer_when(servers, has_looked.wait)
 
-    assert reading.read(watch_s=60.0) == "late"
+    assert reading.read() == "late"
     thread.join()
 
 
@@ -92,10 +93,9 @@ def test_after_an_answer_that_was_watched_for_in_vain_some_are_slept_for_at_once
     is_watched_in_vain = threading.Event()
     watch = reading._watch
 
-    def watch_and_tell(watch_s: float) -> bytes | None:
-        found = watch(watch_s)
+    def watch_and_tell() -> None:
+        watch()
         is_watched_in_vain.set()
-        return found
 
     monkeypatch.setattr(reading, "_watch", watch_and_tell)
     thread = answer_when(servers, is_watched_in_vain.wait)
