@@ -76,8 +76,11 @@ class Consumer:
         self._timer_wire = wire.twin()
         #: What handlers say of their work.
         self._notes = Notes(keys, wire, queue_settings)
+        self._steps = Steps(
+            keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings
+        )
         self._fetching = Fetching(
-            steps=Steps(keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings),
+            steps=self._steps,
             instance=self.instance,
             queue_settings=queue_settings,
             settings=settings,
@@ -125,7 +128,7 @@ class Consumer:
             ServerUnreachable: No answer; it may have happened or not.
         """
         if not is_fetching:
-            reply = _run(self.wire, self._fetching.settle(settlement))
+            reply = _run(self.wire, self._steps.settle(settlement))
             return Answer(code=Code(reply[0]), fetched=Fetched.SKIPPED)
         question = self._ask(settlement, lanes)
         return self._fetching.read(question, _run(self.wire, question.command), question.asked_s)
@@ -141,7 +144,7 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        return Code(int(_run(wire, self._fetching.settle(settlement))[0]))
+        return Code(int(_run(wire, self._steps.settle(settlement))[0]))
 
     def abandon(self, delivery: Delivery, *, is_overrun: bool) -> None:
         """Leave a delivery unsettled: its lease is lost. Where nobody else takes the job, it comes with the next fetch.

@@ -133,10 +133,6 @@ class Fetching:
         self._unheard_lanes.update(lanes)
         self._unheard_until_s = max(self._unheard_until_s, until_s + _UNHEARD_MARGIN_S)
 
-    def settle(self, settlement: Settlement | None) -> Command:
-        """What settles and fetches nothing; touches nothing here, so that any thread may ask for it."""
-        return self._steps.settle(settlement)
-
     def ask(self, settlement: Settlement | None, lanes: Sequence[str], *, is_new_connection: bool) -> Question:
         """Put together what settles and fetches.
 

@@ -29,8 +29,8 @@ class StopSignals:
     signal), the handler waits for it, and so would the stop and its deadline. The C part of the handler writes the
     signal's number into a pipe at once (`signal.set_wakeup_fd`); the thread reads it there. Where something has put a
     pipe of its own in the place of that one, as an asyncio loop with signal handlers does, the handler is what the
-    thread hears of it by. Nobody hears anything while C code
-    keeps Python's global lock (a regular expression without end): only SIGKILL ends such a process.
+    thread hears of it by. Nobody hears anything while C code keeps Python's global lock (a regular expression without
+    end): only SIGKILL ends such a process.
 
     Signals that aren't these go where they went before. A child that a handler forks (`multiprocessing`) gets the
     former handlers back: ending the child doesn't stop the worker.

@@ -69,11 +69,11 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     end
   end
   local next_fence = math.max(tonumber(last_fence) + 1, now_us)
-  redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
-    'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   if carried then
     redis.call('HSET', hash, 'data', carried)
   end
+  redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
+    'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
   return { code, index, next_id, carried or found[4], next_fence, counts[1] or 0, crashes, id }
 end
 
