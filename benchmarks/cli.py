@@ -81,7 +81,8 @@ _PARTS = {part.name.lower(): part for part in Part}
     "--server",
     "url",
     metavar="URL",
-    help="A server on loopback whose database is empty: it is flushed again and again. Default: one is started.",
+    help="A server on loopback whose database is empty: it is flushed again and again, and those after it, one for "
+    "each depth. Default: own ones are started.",
 )
 @click.option("--aof", is_flag=True, help="Let that Valkey write an append-only file, synced each second.")
 @click.option(
@@ -162,11 +163,10 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
-            own = server.Server(url or stack.enter_context(server.embedded(is_logging=aof)))
-            stack.callback(own.close)
-            own.check()
+            servers = _open_servers(stack, url, len(plan.depths) if Part.DEPTH in plan.parts else 1, is_logging=aof)
+            own = servers[0]
             result = Result(about=_about(own, plan, chosen, is_logging=aof))
-            runners = prepare(chosen, own, cache, result, is_installing=not no_install, tell=tell)
+            runners = prepare(chosen, servers, cache, result, is_installing=not no_install, tell=tell)
             try:
                 if is_profiling:
                     profiles = _profile_all(runners, jobs, tell)
@@ -179,7 +179,8 @@ def main(
                     targets = [target.to_json() for target in list_targets(result)]
                     text = json.dumps({**result.to_json(), "targets": targets}, indent=1)
                     json_file.write_text(text, encoding="utf-8")
-                own.empty()
+                for each in servers:
+                    each.empty()
     except BenchmarkError as error:
         click.secho(str(error), fg="red", err=True)
         sys.exit(_EXIT_FAILED)
@@ -191,6 +192,18 @@ def main(
         return
     report.show(result, is_markdown=markdown)
     sys.exit(_judge(result, check=check))
+
+
+def _open_servers(stack: contextlib.ExitStack, url: str | None, count: int, *, is_logging: bool) -> list[server.Server]:
+    """The one for everything, and those beside it: each an own process, or of a named server the next database."""
+    opened = []
+    for number in range(count):
+        where = server.database_beside(url, number) if url else None
+        each = server.Server(where or stack.enter_context(server.embedded(is_logging=is_logging)))
+        stack.callback(each.close)
+        each.check()
+        opened.append(each)
+    return opened
 
 
 class _Progress:

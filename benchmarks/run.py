@@ -37,7 +37,8 @@ _PEER_PICKUPS = 100
 _PEER_PICKUP_ROUNDS = 2
 _PICKUP_BUDGET_S = 8.0
 _DEPTH_ROUNDS = 3
-_DEPTH_REPEATS = 3
+_DEPTH_TURNS = 8
+_PEER_DEPTH_TURNS = 2
 #: Peers that would need longer to fill up to a depth are left out there.
 _PEER_DEPTH_BUDGET_S = 25.0
 _OWN_DEPTH_BUDGET_S = 120.0
@@ -85,14 +86,19 @@ class Plan:
 
 def prepare(
     contenders: list[Contender],
-    server: Server,
+    servers: list[Server],
     cache: Path,
     result: Result,
     *,
     is_installing: bool,
     tell: Callable[[str], None],
 ) -> list[Runner]:
-    """Install what is missing; whoever can't be had is left out, with the reason in the result."""
+    """Install what is missing; whoever can't be had is left out, with the reason in the result.
+
+    Args:
+        servers: The first is for everything, the others for depths beside it.
+    """
+    server, *others = servers
     runners = []
     for contender in contenders:
         tell(f"looking for {contender.name}")
@@ -102,7 +108,11 @@ def prepare(
             result.skipped[contender.name] = str(error)
         else:
             environment = environment_of(contender, cache)
-            runners.append(Runner(contender=contender, command=command, environment=environment, server=server))
+            runners.append(
+                Runner(
+                    contender=contender, command=command, environment=environment, server=server, others=tuple(others)
+                )
+            )
     return runners
 
 
@@ -193,6 +203,6 @@ def measure(runner: Runner, part: Part, plan: Plan) -> dict[str, float]:
         case Part.DEPTH:
             depths = plan.depths if is_own else [depth for depth in plan.depths if depth <= _PEER_DEPTH]
             budget_s = _OWN_DEPTH_BUDGET_S if is_own else _PEER_DEPTH_BUDGET_S
-            return measure_depth(runner, depths, jobs, budget_s, _DEPTH_REPEATS if is_own else 1)
+            return measure_depth(runner, depths, jobs, budget_s, _DEPTH_TURNS if is_own else _PEER_DEPTH_TURNS)
         case Part.INSPECTION:
             return measure_inspection(runner, plan.depths[-1], jobs)

@@ -35,6 +35,13 @@ class Runner:
     command: list[str]
     environment: dict[str, str]
     server: Server
+    #: Further ones, for what is kept beside it to be compared in turns. Empty while they aren't used.
+    others: tuple[Server, ...] = ()
+
+    def list_servers(self, count: int) -> list[Runner]:
+        """The same contender on so many servers, this one's first."""
+        servers = (self.server, *self.others)[:count]
+        return [dataclasses.replace(self, server=server, others=()) for server in servers]
 
     @contextlib.contextmanager
     def producer(self) -> Iterator[Side]:

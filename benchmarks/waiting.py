@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from typing import TYPE_CHECKING
 
@@ -36,28 +37,36 @@ def measure_memory(runner: Runner) -> dict[str, float]:
     return figures
 
 
-def measure_depth(runner: Runner, depths: list[int], jobs: int, budget_s: float, repeats: int) -> dict[str, float]:
-    """Measure enqueue and drain with so many jobs waiting.
+def measure_depth(runner: Runner, depths: list[int], jobs: int, budget_s: float, turns: int) -> dict[str, float]:
+    """Measure enqueue and drain with so many jobs waiting: each depth on a server of its own, all in turns.
+
+    A machine's speed changes within seconds by more than what is looked for. So nothing is filled between the figures
+    that are compared, and each turn begins with another depth.
 
     Args:
         depths: In rising order.
         jobs: Jobs for each rate: enqueued on top of the depth, and drained down to it.
-        budget_s: Where filling up to the next depth would take longer, it and those after it are left out.
-        repeats: How often each depth is measured; the figure is the median.
+        budget_s: Where filling up to a depth would take longer, it and those after it are left out.
+        turns: How often each depth is measured; the figure is the median.
     """
-    figures: dict[str, float] = {}
-    with runner.producer() as producer:
-        waiting, rate = 0, 0.0
-        for depth in depths:
-            missing = depth - waiting
-            if rate and missing / rate > budget_s:
+    measured: dict[int, list[dict[str, float]]] = {}
+    with contextlib.ExitStack() as stack:
+        places: list[tuple[int, Runner, Side]] = []
+        rate = 0.0
+        for depth, own in zip(depths, runner.list_servers(len(depths)), strict=True):
+            if rate and depth / rate > budget_s:
                 break
-            rate = missing / runner.fill(producer, missing)
-            waiting = depth
-            measured = [_measure_at(runner, producer, depth, jobs) for _ in range(repeats)]
-            for name in measured[0]:
-                figures[name] = statistics.median(each[name] for each in measured)
-    return figures
+            stack.callback(own.server.empty)
+            producer = stack.enter_context(own.producer())
+            rate = depth / own.fill(producer, depth)
+            places.append((depth, own, producer))
+        for turn in range(turns):
+            shift = turn % len(places)
+            for depth, own, producer in [*places[shift:], *places[:shift]]:
+                measured.setdefault(depth, []).append(_measure_at(own, producer, depth, jobs))
+    return {
+        name: statistics.median(each[name] for each in figures) for figures in measured.values() for name in figures[0]
+    }
 
 
 def _measure_at(runner: Runner, producer: Side, depth: int, jobs: int) -> dict[str, float]:

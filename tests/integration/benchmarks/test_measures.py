@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
+import benchmarks.waiting
 from benchmarks.contender import CONTENDERS, FLOOR, ROSQ
 from benchmarks.crowd import measure_crowd
 from benchmarks.inspection import measure_inspection
@@ -18,7 +21,7 @@ from benchmarks.lateness import measure_delay, measure_recovery
 from benchmarks.profile import profile
 from benchmarks.rates import measure_many, measure_one, measure_pickup
 from benchmarks.runner import Runner
-from benchmarks.server import Server, embedded
+from benchmarks.server import Server, database_beside, embedded
 from benchmarks.waiting import measure_depth
 
 if TYPE_CHECKING:
@@ -79,11 +82,29 @@ def test_enqueue_many_is_measured_in_jobs(make_runner: Callable[[str], Runner]) 
     assert figures["bulk_round_trips"] < 0.1
 
 
-def test_a_depth_is_held_by_all_repeats(make_runner: Callable[[str], Runner], server: Server) -> None:
-    figures = measure_depth(make_runner(FLOOR), [100, 300], 100, 10.0, 2)
+def test_each_depth_is_held_by_a_server_of_its_own_through_all_turns(
+    make_runner: Callable[[str], Runner], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Server(database_beside(server.url, 1))
+    waiting: list[tuple[str, int]] = []
 
-    assert server.count().commands["xadd"][0] > 0
+    def look(runner: Runner, *arguments: object) -> dict[str, float]:
+        with redis.Redis.from_url(runner.server.url) as client:
+            # The one that a killed worker had in hand is still there.
+            waiting.append((runner.server.url, round(client.xlen("floor"), -1)))
+        return measure_at(runner, *arguments)
+
+    measure_at: Callable[..., dict[str, float]] = benchmarks.waiting._measure_at
+    monkeypatch.setattr(benchmarks.waiting, "_measure_at", look)
+    runner = dataclasses.replace(make_runner(FLOOR), others=(beside,))
+    figures = measure_depth(runner, [100, 300], 100, 10.0, 2)
+
+    assert waiting == [(server.url, 100), (beside.url, 300), (beside.url, 300), (server.url, 100)]
     assert {"enqueue_at_100_server_us", "drain_at_300_server_us", "life_at_300_server_us"} <= figures.keys()
+    for url in (server.url, beside.url):
+        with redis.Redis.from_url(url) as client:
+            assert client.dbsize() == 0
+    beside.close()
 
 
 @pytest.mark.parametrize("name", [FLOOR, ROSQ])
