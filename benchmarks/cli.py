@@ -66,7 +66,7 @@ _PARTS = {part.name.lower(): part for part in Part}
     "--pickups",
     type=click.IntRange(10, 2000),
     show_default="300, quick 150",
-    help="Jobs sent to an idle worker, a round; to peers a hundred at most.",
+    help="Jobs sent to an idle worker, a round; fewer where that would take longer than eight seconds.",
 )
 @click.option(
     "--minutes",

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 _TURNS = 3
 #: Others than those of every round take part in so many.
 _PEER_ROUNDS = 3
-_PEER_PICKUPS = 100
-_PEER_PICKUP_ROUNDS = 2
+#: Those that poll would take minutes.
 _PICKUP_BUDGET_S = 8.0
 _DEPTH_ROUNDS = 3
 _DEPTH_TURNS = 8
@@ -153,10 +152,8 @@ def takes_part(contender: Contender, part: Part, number: int, plan: Plan) -> boo
     if plan.is_quick and part not in (Part.ONE, Part.MANY, Part.PICKUP) and (number or not is_own):
         return False
     match part:
-        case Part.ONE:
+        case Part.ONE | Part.PICKUP:
             return contender.is_core or number < _PEER_ROUNDS
-        case Part.PICKUP:
-            return contender.is_core or number < _PEER_PICKUP_ROUNDS
         case Part.MANY:
             return contender.has_bulk and (contender.is_core or number < _PEER_ROUNDS)
         case Part.MEMORY:
@@ -189,8 +186,7 @@ def measure(runner: Runner, part: Part, plan: Plan) -> dict[str, float]:
         case Part.MANY:
             return measure_many(runner, jobs)
         case Part.PICKUP:
-            pickups = plan.pickups if contender.is_core else min(plan.pickups, _PEER_PICKUPS)
-            return measure_pickup(runner, pickups, _PICKUP_BUDGET_S)
+            return measure_pickup(runner, plan.pickups, _PICKUP_BUDGET_S)
         case Part.MEMORY:
             return measure_memory(runner)
         case Part.CROWD:
