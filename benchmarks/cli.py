@@ -65,8 +65,8 @@ _PARTS = {part.name.lower(): part for part in Part}
 @click.option(
     "--pickups",
     type=click.IntRange(10, 2000),
-    show_default="300, quick 150",
-    help="Jobs sent to an idle worker, a round; fewer where that would take longer than eight seconds.",
+    show_default="600, quick 150",
+    help="Jobs sent to an idle worker, a round; fewer where that would take longer than twelve seconds.",
 )
 @click.option(
     "--minutes",
@@ -150,7 +150,7 @@ def main(
     plan = Plan(
         rounds=rounds or (2 if quick else 5),
         jobs=jobs,
-        pickups=pickups or (150 if quick else 300),
+        pickups=pickups or (150 if quick else 600),
         depths=[*_DEPTHS, _DEEP] if deep else _DEPTHS,
         crowds=_CROWDS,
         others=_OTHERS,

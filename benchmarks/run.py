@@ -34,7 +34,7 @@ _TURNS = 3
 #: Others than those of every round take part in so many.
 _PEER_ROUNDS = 3
 #: Those that poll would take minutes.
-_PICKUP_BUDGET_S = 8.0
+_PICKUP_BUDGET_S = 12.0
 _DEPTH_ROUNDS = 3
 _DEPTH_TURNS = 8
 _PEER_DEPTH_TURNS = 2
