@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from rosq import errors
 from rosq.commands.context import to_failure
 from rosq.commands.lazy import LazyGroup
+from rosq.commands.misplaced import tell_place
 from rosq.redis_settings import WAYS, RedisSettings
 
 if TYPE_CHECKING:
@@ -44,24 +45,21 @@ _MEANT = {"--url": "--redis-url", "--host": "--redis-host", "--port": "--redis-p
 
 
 class ServerGroup(LazyGroup):
-    """The group that has the server's options: who types one after a subcommand is told where it stands."""
+    """The group that has the server's options: who types one, or another's, at the wrong command is told its place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the group's own options."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise tell_place(error, _MEANT.get(error.option_name)) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand. The group's own options are read by now: an unknown one is a subcommand's."""
+        """Run the subcommand, which reads its own."""
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            flag = _MEANT.get(error.option_name, error.option_name)
-            if error.ctx is None or flag not in _FLAGS.values():
-                raise
-            program = ctx.command_path
-            rest = error.ctx.command_path.removeprefix(program)
-            # The value isn't repeated: a URL may have a password in it.
-            raise click.UsageError(
-                f"No such option {error.option_name!r} here: the server's options stand before the subcommand, as in"
-                f" `{program} {flag} ...{rest}`.",
-                error.ctx,
-            ) from error
+            raise tell_place(error, _MEANT.get(error.option_name)) from error
 
 
 def server_options(command: F) -> F:

@@ -124,28 +124,52 @@ def test_what_goes_wrong_is_one_sentence_with_its_exit_code(
         (["inspect", "--host", "h"], "--redis-host ... inspect"),
         (["pause", "--port", "6379"], "--redis-port ... pause"),
         (["top", "--redis-sentinel-master", "m"], "--redis-sentinel-master ... top"),
+        (["inspect", "--queue", "q"], "--queue ... inspect`"),
+        (["inspect", "job", "1", "--queue", "q"], "--queue ... inspect job`"),
     ],
 )
-def test_a_servers_option_after_the_subcommand_is_told_its_place(
+def test_an_option_that_stands_after_its_subcommand_is_told_its_place(
     own_redis: EmbeddedRedis, arguments: list[str], right: str
 ) -> None:
     result = run(own_redis, *arguments)
 
     assert result.returncode == 2
-    assert "the server's options stand before the subcommand" in result.stderr
+    assert "stands before the subcommand" in result.stderr
     assert right in result.stderr
     assert "secret" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    "arguments", [["inspect", "--nonsense"], ["pause", "--redis-ur", "x"], ["--url", "x", "inspect"]]
+    ("arguments", "owners"),
+    [
+        (["inspect", "--lane", "secret"], "inspect jobs`"),
+        (["inspect", "workers", "--state", "failed"], "inspect jobs`"),
+        (["--lane", "secret", "inspect"], "inspect jobs`"),
+        (["--url", "redis://:secret@h", "inspect"], "it is called --redis-url"),
+        (["inspect", "--dry-run"], "repair`"),
+    ],
+)
+def test_an_option_of_another_command_is_told_whose_it_is(
+    own_redis: EmbeddedRedis, arguments: list[str], owners: str
+) -> None:
+    result = run(own_redis, *arguments)
+
+    assert result.returncode == 2
+    assert "is an option of" in result.stderr or "is called" in result.stderr
+    assert owners in result.stderr
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["inspect", "--nonsense"], ["pause", "--redis-ur", "x"], ["inspect", "jobs", "--lanes", "x"]]
 )
 def test_any_other_unknown_option_is_told_as_ever(own_redis: EmbeddedRedis, arguments: list[str]) -> None:
     result = run(own_redis, *arguments)
 
     assert result.returncode == 2
     assert "No such option" in result.stderr
-    assert "stand before" not in result.stderr
+    assert "stands before" not in result.stderr
+    assert "is an option of" not in result.stderr
 
 
 def test_the_help_teaches_options_environment_and_exit_codes(own_redis: EmbeddedRedis) -> None:
