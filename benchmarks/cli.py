@@ -70,7 +70,7 @@ _PARTS = {part.name.lower(): part for part in Part}
 )
 @click.option(
     "--minutes",
-    default=30.0,
+    default=45.0,
     show_default=True,
     type=click.FloatRange(0.1, 120),
     help="Nothing is begun later: a net, not a plan.",
