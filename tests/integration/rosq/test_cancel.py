@@ -30,6 +30,7 @@ from rosq.script import Code, load
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
+from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.proxy import swallowing_proxy
 from tests.waiting import wait_until
 
@@ -188,6 +189,7 @@ def test_cancelling_works_on_a_paused_queue(
         steering.pause()
         assert cancel(queue, "2") is CancelOutcome.CANCELLED
         assert cancel(queue, "1") is CancelOutcome.ASKED
+        let_the_look_grow_old()
         answer = settle(hands, delivery, Outcome.CANCEL)
         assert (answer.code, answer.delivery) == (Code.HELD, None)
         steering.resume()

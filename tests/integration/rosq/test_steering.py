@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 
 from rosq import Delivery, Fail, JobState, NewJob, Queue, errors, fetching
 from rosq.cli import main
-from rosq.clock import boot_time_s
 from rosq.script import Code
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
+from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def test_a_paused_queue_hands_out_nothing_new_lets_running_jobs_finish_and_goes_
     assert working.wait(5)
 
     assert steering.pause() is None
+    let_the_look_grow_old()
     queue.enqueue({}, job_id="new")
     go_on.set()
     wait_until(lambda: job_state(queue, "running") is JobState.COMPLETED, "the running job to finish")
@@ -152,11 +153,6 @@ def complete(hands: Hands, delivery: Delivery | None) -> Delivery | None:
     assert delivery is not None
     settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
     return hands.consumer.exchange(settlement, ("main",)).delivery
-
-
-def let_the_look_grow_old() -> None:
-    seen_s = boot_time_s()
-    wait_until(lambda: boot_time_s() - seen_s > fetching.SEEN_FOR_S, "the look to be too old", every_s=0.001)
 
 
 def test_who_had_a_job_when_the_queue_was_paused_still_gets_it_again(

@@ -8,19 +8,18 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from rosq import JobState, fetching, script
+from rosq import JobState, script
 from rosq.answer import Fetched
-from rosq.clock import boot_time_s
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.settlement import Outcome
 from rosq.steps import load_step
+from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, Process
 from tests.integration.rosq.property.model import SETTINGS, ModelJob
 from tests.integration.rosq.property.table import LANES, Table
-from tests.waiting import wait_until
 
 ALL_IDS = "abcdef"
 IDS = st.sampled_from(ALL_IDS)
@@ -341,9 +340,7 @@ class QueueMachine(Table):
     def _pause_or_resume(self, *, is_pausing: bool) -> None:
         if is_pausing:
             assert (self.steering.pause() is None) is not self.model.is_paused
-            # Until then a worker may go by what it saw before.
-            seen_s = boot_time_s()
-            wait_until(lambda: boot_time_s() - seen_s > fetching.SEEN_FOR_S, "its look to be too old", every_s=0.001)
+            let_the_look_grow_old()
         else:
             assert self.steering.resume() is self.model.is_paused
             if self.model.is_paused:
