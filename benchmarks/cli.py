@@ -163,6 +163,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
+            tell("looking what its servers take to do nothing")
             servers = _open_servers(stack, url, len(plan.depths) if Part.DEPTH in plan.parts else 1, is_logging=aof)
             own = servers[0]
             result = Result(about=_about(own, plan, chosen, is_logging=aof))
