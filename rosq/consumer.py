@@ -24,7 +24,8 @@ from rosq.steps import Steps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
+    from rosq.connection.wire import Wire
     from rosq.delivery import Delivery
     from rosq.fetching import Question
     from rosq.handlers import Dispatcher
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from rosq.settlement import Settlement
     from rosq.steps import Command
     from rosq.stop import StopClock
-    from rosq.wire import Wire
 
 #: How long the token on a name's bell lies there for a standby.
 _NAME_TOKEN_LIFE_MS = 60_000

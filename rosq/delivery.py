@@ -13,7 +13,7 @@ from rosq.signals import Cancel, Release
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
     from rosq.job import JobData, JsonValue
     from rosq.lease import Lease
     from rosq.notes import Notes

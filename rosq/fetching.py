@@ -20,7 +20,7 @@ from rosq.settlement import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
     from rosq.handlers import Dispatcher
     from rosq.notes import Notes
     from rosq.settings import QueueSettings, WorkerSettings

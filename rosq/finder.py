@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import body, history
+from rosq.connection.reading import read_at_once
 from rosq.job import Job, JobState, LogLine
 from rosq.keys import GROUP, MAIN_LANE, Keys
-from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from rosq import errors
 from rosq.keys import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from rosq.connection.wire import Wire
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 #: The oldest server whose streams do what the scripts need (XAUTOCLAIM, exclusive ranges).
 OLDEST_VERSION = (6, 2)

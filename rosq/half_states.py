@@ -20,8 +20,8 @@ from rosq.keys import GROUP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rosq.connection.wire import Wire
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 #: Keys that one step of SCAN looks at, and members that one of ZSCAN does.
 _SCAN_COUNT = 100

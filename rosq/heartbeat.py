@@ -7,21 +7,21 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
-from rosq.alarm import Alarm
 from rosq.cancel import CancelRequest
 from rosq.clock import boot_time_s
+from rosq.connection.alarm import Alarm
 from rosq.script import Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosq.connection.wire import Wire
     from rosq.consumer import Consumer
     from rosq.delivery import Delivery
     from rosq.hook_calls import HookCalls
     from rosq.recovery import Recovery
     from rosq.settings import WorkerSettings
     from rosq.stop import StopClock
-    from rosq.wire import Wire
 
 log = logging.getLogger(__name__)
 

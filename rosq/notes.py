@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
 from rosq.cancel import CancelRequest
+from rosq.connection.pool import WirePool
 from rosq.script import Code
-from rosq.wire_pool import WirePool
 
 if TYPE_CHECKING:
+    from rosq.connection.wire import Wire
     from rosq.delivery import Delivery
     from rosq.job import JsonValue
     from rosq.keys import Keys
     from rosq.settings import QueueSettings
-    from rosq.wire import Wire
 
 log = logging.getLogger(__name__)
 

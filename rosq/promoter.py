@@ -8,8 +8,8 @@ from rosq import script
 from rosq.keys import MAIN_LANE
 
 if TYPE_CHECKING:
+    from rosq.connection.wire import Wire
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 _BATCH = 100
 

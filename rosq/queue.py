@@ -12,8 +12,11 @@ from redis import exceptions as redis_errors
 
 from rosq import body, errors, registry, script, takeover
 from rosq.cancel import make_request, read_answer
-from rosq.client import make_client
-from rosq.connecting import Connector
+from rosq.connection.client import make_client
+from rosq.connection.connecting import Connector
+from rosq.connection.pool import WirePool
+from rosq.connection.repeating import repeat
+from rosq.connection.wire import Wire
 from rosq.consumer import Consumer
 from rosq.finder import find_jobs
 from rosq.hook_calls import HookCalls
@@ -21,10 +24,7 @@ from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
 from rosq.new_jobs import NewJobs
-from rosq.repeating import repeat
 from rosq.settings import QueueSettings, RedisSettings
-from rosq.wire import Wire
-from rosq.wire_pool import WirePool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.alarm import Alarm
     from rosq.cancel import Cancelled
+    from rosq.connection.alarm import Alarm
     from rosq.handlers import Dispatcher
     from rosq.hooks import Hook
     from rosq.job import Job, JobData

@@ -16,8 +16,8 @@ from rosq.keys import GROUP, RECOVERY_CONSUMER, Keys
 from rosq.repair import Repair
 
 if TYPE_CHECKING:
+    from rosq.connection.wire import Wire
     from rosq.settings import QueueSettings, WorkerSettings
-    from rosq.wire import Wire
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, facts
-from rosq.client import make_client
-from rosq.connecting import Connector, make_cluster_guide
+from rosq.connection.client import make_client
+from rosq.connection.connecting import Connector, make_cluster_guide
+from rosq.connection.wire import Wire
 from rosq.keys import QUEUES
-from rosq.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

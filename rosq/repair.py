@@ -21,9 +21,9 @@ from rosq.settings import QueueSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rosq.connection.wire import Wire
     from rosq.half_states import Page
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from redis import exceptions as redis_errors
 
 from rosq import errors, fitness, script
-from rosq.client import make_client
+from rosq.connection.client import make_client
 from rosq.inspect.jobs import iterate_found
 from rosq.inspect.pause import Pause, read_pause
 from rosq.inspect.sources import list_sources

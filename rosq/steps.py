@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosq import script
-from rosq.line import Stem
+from rosq.connection.line import Stem
 from rosq.settlement import ERROR_MAX_LENGTH, Outcome
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
-from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
+from rosq.connection.alarm import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable

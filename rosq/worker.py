@@ -10,9 +10,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts
-from rosq.alarm import Alarm
 from rosq.answer import Fetched
 from rosq.clock import boot_time_s
+from rosq.connection.alarm import Alarm
 from rosq.handlers import Dispatcher
 from rosq.heartbeat import Heartbeat
 from rosq.hook_calls import HookCalls
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rosq.answer import Answer
+    from rosq.connection.wire import Wire
     from rosq.delivery import Delivery
     from rosq.handlers import Handlers, Policies
     from rosq.hooks import Hook
     from rosq.queue import Queue
-    from rosq.wire import Wire
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from rosq.inspect.view import View, at, server_now
 from rosq.inspect.words import duration
 
 if TYPE_CHECKING:
+    from rosq.connection.wire import Wire
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 _PINGS = 30
 _SLOW_S = 0.01

@@ -11,8 +11,8 @@ from rosq.half_states import UNPROVEN, HalfState, Place, Stage, Tally, Walk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rosq.connection.wire import Wire
     from rosq.keys import Keys
-    from rosq.wire import Wire
 
 #: How many of a kind are named.
 _NAMED = 5

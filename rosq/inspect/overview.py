@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import fitness
+from rosq.connection.reading import read_at_once
 from rosq.finder import is_after, is_missing, last_delivered
 from rosq.history import read_started_ms
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
@@ -16,7 +17,6 @@ from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, server_now
 from rosq.keys import GROUP, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
-from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from datetime import datetime

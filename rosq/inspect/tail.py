@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from rosq.connection.reading import read_at_once
 from rosq.inspect.timeline import MAX_EVENTS, EventView, iterate_back, read_entry
 from rosq.inspect.view import View, at, server_now
-from rosq.reading import read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

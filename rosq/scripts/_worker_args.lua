@@ -1,7 +1,7 @@
 -- What every script of the read loop gets first. What is the same for all calls of a process isn't sent with each: it
 -- stands in the script as a constant (rosq/script.py), here LEASE_MS, MAX_EVENTS, MAX_CRASHES, KEEP_DELIVERIES and
 -- REMEMBER_MS (how long a forgotten id counts as a duplicate). And what is the same for most calls of a worker stands
--- before what isn't, so that it is packed once (rosq/line.py).
+-- before what isn't, so that it is packed once (rosq/connection/line.py).
 -- KEYS[1] the worker's hold on its name (HASH)   KEYS[2] events (STREAM)   KEYS[3] meta (HASH)
 -- KEYS[4] delayed (ZSET)   KEYS[5] timer bell (LIST)   KEYS[6] failed (ZSET)
 -- From KEYS[`first_lane`] on a lane (STREAM) and its bell (LIST) for each lane that is read, then the lanes (STREAM) that

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from rosq import registry
-from rosq.client import make_client
+from rosq.connection.client import make_client
 from rosq.queue import Queue
 from rosq.settings import RedisSettings
 

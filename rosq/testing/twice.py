@@ -18,7 +18,7 @@ from rosq.script import Code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
     from rosq.handlers import Dispatcher
     from rosq.settings import WorkerSettings
     from rosq.settlement import Settlement

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq import Queue
+    from rosq.connection.wire import Wire
     from rosq.half_states import Finding
-    from rosq.wire import Wire
     from tests.integration.rosq.conftest import Hands
     from tests.servers import RedisServer
 

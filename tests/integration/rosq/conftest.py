@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
-from rosq.alarm import Alarm
+from rosq.connection.alarm import Alarm
 from rosq.handlers import Dispatcher
 from rosq.inspect.timeline import read_entry
 from rosq.keys import QUEUES
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.answer import Answer
+    from rosq.connection.wire import Wire
     from rosq.consumer import Consumer
     from rosq.repair import Repair
-    from rosq.wire import Wire
     from tests.servers import EmbeddedRedis, RedisServer
 
 ROOT = Path(__file__).parents[3]

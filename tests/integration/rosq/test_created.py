@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import redis
 
     from rosq import Delivery, Queue
-    from rosq.wire import Wire
+    from rosq.connection.wire import Wire
     from tests.integration.rosq.conftest import Hands
 
 SHORT, LONG = {"order_id": 1}, {"text": "x" * 300}

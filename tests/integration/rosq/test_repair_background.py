@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from rosq.wire import Wire
+    from rosq.connection.wire import Wire
     from tests.integration.rosq.conftest import Running
 
 # -- in the background -------------------------------------------------------------------------------------------------

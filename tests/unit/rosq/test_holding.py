@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rosq.alarm import Alarm, Woken
 from rosq.clock import boot_time_s
+from rosq.connection.alarm import Alarm, Woken
 from rosq.delivery import Delivery
 from rosq.errors import LeaseLost
 from rosq.lease import EternalLease, Lease

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import exceptions as redis_errors
 
-from rosq import line
-from rosq.line import Line, Stem
+from rosq.connection import line
+from rosq.connection.line import Line, Stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A number for each look that found nothing."""
     found: list[int] = []
     monkeypatch.setattr(line, "_CAN_WATCH", True)
-    monkeypatch.setattr("rosq.line.os.sched_yield", lambda: found.append(1))
+    monkeypatch.setattr("rosq.connection.line.os.sched_yield", lambda: found.append(1))
     return found
 
 
@@ -76,7 +76,7 @@ def test_an_answer_that_comes_while_it_is_watched_for_is_read(
     ours, servers = ends
     reading = Line(Connection(ours))  # type: ignore[arg-type]
     has_looked = threading.Event()
-    monkeypatch.setattr("rosq.line.os.sched_yield", has_looked.set)
+    monkeypatch.setattr("rosq.connection.line.os.sched_yield", has_looked.set)
     monkeypatch.setattr(line, "_WATCH_S", 60.0)
 
     thread = answer_when(servers, has_looked.wait)

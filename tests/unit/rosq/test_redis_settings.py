@@ -8,7 +8,7 @@ import pytest
 from redis import exceptions as redis_errors
 
 from rosq import Address, InvalidSettings, RedisSettings, errors
-from rosq.locating import ClusterGuide, SentinelGuide
+from rosq.connection.locating import ClusterGuide, SentinelGuide
 
 SECRET = "hush-hush"
 

@@ -18,8 +18,8 @@ from grpc_status import rpc_status
 
 from orders_service.v1 import orders_pb2, worker_pb2, worker_pb2_grpc
 from rosq import Delivery
-from rosq.alarm import Alarm
 from rosq.clock import boot_time_s
+from rosq.connection.alarm import Alarm
 from rosq.lease import Lease
 from rosq.stop import StopClock
 from worker.portal.finish import Answered

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings, script
-from rosq.client import make_client
+from rosq.connection.client import make_client
 from rosq.recovery import Recovery
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering

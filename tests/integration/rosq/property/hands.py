@@ -7,9 +7,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import Queue, ServerUnreachable, WorkerSettings
-from rosq.connecting import Connector
+from rosq.connection.connecting import Connector
+from rosq.connection.wire import Wire
 from rosq.keys import QUEUES
-from rosq.wire import Wire
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.property.model import LEASE_S
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rosq import Delivery, QueueSettings, RedisSettings
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
+    from rosq.connection.wire import Popping
     from rosq.consumer import Consumer
     from rosq.script import Script
     from rosq.settlement import Settlement
-    from rosq.wire import Popping
 
 WORKER_SETTINGS = WorkerSettings(lease_s=LEASE_S)
 

@@ -24,7 +24,7 @@ from tests.integration.rosq.property.model import SETTINGS, Model, ModelJob
 
 if TYPE_CHECKING:
     from rosq import Delivery, Job
-    from rosq.alarm import Alarm
+    from rosq.connection.alarm import Alarm
     from tests.integration.rosq.property.clock import Clock
     from tests.servers import EmbeddedRedis
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.connecting import Connector
+from rosq.connection.connecting import Connector
 
 if TYPE_CHECKING:
     import redis

@@ -2,7 +2,7 @@
 
 On a Cluster a connection leads to the one node that has a queue: all keys of a queue lie in one slot, so nothing needs
 to be routed command by command. What changes, a Sentinel's master or a slot's node, is looked up at each connect
-(`rosq.locating`): whoever finds the server changed drops the connection.
+(`rosq.connection.locating`): whoever finds the server changed drops the connection.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from rosq.locating import ClusterGuide, SentinelGuide
+from rosq.connection.locating import ClusterGuide, SentinelGuide
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from rosq.locating import Ask, Guide
+    from rosq.connection.locating import Ask, Guide
     from rosq.redis_settings import RedisSettings
     from rosq.redis_url import Address
 

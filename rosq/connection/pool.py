@@ -11,7 +11,7 @@ from rosq.clock import boot_time_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosq.wire import Wire
+    from rosq.connection.wire import Wire
 
 #: Seconds after which an idle connection is looked at before it is used: a server that restarted has closed it.
 _TRUSTED_S = 1.0

@@ -1,8 +1,8 @@
 """One connection to Redis, for one thread: it sends a command once, and tells plainly when the answer is doubtful.
 
 redis-py's client repeats a command by itself when the answer is lost; a settle that runs twice unseen would hide from
-its caller that the first one counted. So the worker talks over a bare connection (`rosq.line`): what is to be repeated,
-it repeats itself.
+its caller that the first one counted. So the worker talks over a bare connection (`rosq.connection.line`): what is to
+be repeated, it repeats itself.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import errors
-from rosq.alarm import Woken
 from rosq.clock import boot_time_s
-from rosq.line import Line, pack
+from rosq.connection.alarm import Woken
+from rosq.connection.line import Line, pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from rosq.alarm import Alarm
-    from rosq.connecting import Connector
-    from rosq.line import Connection
+    from rosq.connection.alarm import Alarm
+    from rosq.connection.connecting import Connector
+    from rosq.connection.line import Connection
     from rosq.script import Script
 
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.

@@ -1,0 +1,1 @@
+"""How Redis is reached: connections, and what is asked over them."""
