@@ -31,7 +31,6 @@ from rosq.errors import (
     WorkerNameTaken,
 )
 from rosq.events import Event
-from rosq.history import DeliveryOutcome, DeliveryRecord
 from rosq.hooks import Hook
 from rosq.job import (
     Enqueued,
@@ -52,6 +51,7 @@ from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.settlement import Outcome
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
 from rosq.stop_signals import StopSignals
+from rosq.store.history import DeliveryOutcome, DeliveryRecord
 from rosq.worker import Worker
 
 __all__ = [  # noqa: RUF022 - grouped by topic

@@ -11,7 +11,7 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.server_options import ServerGroup, server_options
-from rosq.keys import check_queue_name
+from rosq.names import check_queue_name
 
 if TYPE_CHECKING:
     from rosq.redis_settings import RedisSettings

@@ -11,15 +11,17 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors, fitness, registry, script, takeover
+from rosq import errors, script
 from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
 from rosq.fetching import Fetching
-from rosq.keys import GROUP, SCHEMA_VERSION, Keys, check_name
+from rosq.names import check_name
 from rosq.notes import Notes
 from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.steps import Steps
+from rosq.store import fitness, registry, takeover
+from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

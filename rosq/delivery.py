@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
-from rosq.body import NO_HEADERS
 from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
 from rosq.signals import Cancel, Release
+from rosq.store.codec import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

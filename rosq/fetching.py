@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosq import body
 from rosq.answer import Answer, Fetched
 from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
@@ -16,6 +15,7 @@ from rosq.delivery import Delivery
 from rosq.lease import Lease
 from rosq.script import Code
 from rosq.settlement import Outcome
+from rosq.store import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -187,7 +187,7 @@ class Fetching:
         attempt = int(attempts) + 1
         index, read = position - 1 - question.command.first, 2 * len(question.lanes)
         lane = question.lanes[index // 2] if index < read else own_lanes[index - read]
-        carried = body.unpack(data)
+        carried = codec.unpack(data)
         is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(attempt)
         lease = Lease(job_id, asked_s + self._lease_s)
         delivery = Delivery(

@@ -15,13 +15,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, script
-from rosq.keys import GROUP
+from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rosq.connection.wire import Wire
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Keys that one step of SCAN looks at, and members that one of ZSCAN does.
 _SCAN_COUNT = 100

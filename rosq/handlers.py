@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from rosq.errors import InvalidSettings, UnknownJobName
-from rosq.keys import check_name
+from rosq.names import check_name
 from rosq.retry import RetryPolicy
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, overload
 
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from rosq.history import DeliveryRecord
+    from rosq.store.history import DeliveryRecord
 
 #: What a job carries: whatever JSON can say.
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -23,7 +23,7 @@ from rosq.clock import boot_time_s
 from rosq.errors import RosqError, ServerUnreachable
 from rosq.hooks import Hook
 from rosq.inspect.inspector import Inspector
-from rosq.keys import check_queue_name
+from rosq.names import check_queue_name
 from rosq.settlement import Outcome
 from rosq.signals import JobSignal
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rosq.connection.wire import Wire
     from rosq.delivery import Delivery
     from rosq.job import JsonValue
-    from rosq.keys import Keys
     from rosq.settings import QueueSettings
+    from rosq.store.keys import Keys
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from rosq.errors import LeaseLost
 from rosq.hooks import Hook
-from rosq.keys import GROUP
 from rosq.settlement import Outcome
+from rosq.store.keys import GROUP
 
 try:
     from opentelemetry import context as otel_context

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import script
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 _BATCH = 100
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import body, errors, registry, script, takeover
+from rosq import errors, script
 from rosq.cancel import make_request, read_answer
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector
@@ -18,13 +18,15 @@ from rosq.connection.pool import WirePool
 from rosq.connection.repeating import repeat
 from rosq.connection.wire import Wire
 from rosq.consumer import Consumer
-from rosq.finder import find_jobs
 from rosq.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
-from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
-from rosq.new_jobs import NewJobs
+from rosq.names import MAIN_LANE, check_name
 from rosq.settings import QueueSettings, RedisSettings
+from rosq.store import codec, registry, takeover
+from rosq.store.finder import find_jobs
+from rosq.store.keys import SCHEMA_VERSION, Keys
+from rosq.store.new_jobs import NewJobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -340,15 +342,15 @@ class Queue:
         existing = self.find_job(job_id)
         if existing is None:
             return True
-        name, data_json = body.split(text)
+        name, data_json = codec.split(text)
         if existing.state is not JobState.FORGOTTEN:
             # Read and spelt again, both: keys that were numbers stand in another order then.
-            given = body.unpack(text)
-            return existing.name == name and body.to_json(existing.data) == body.to_json(given.data)
+            given = codec.unpack(text)
+            return existing.name == name and codec.to_json(existing.data) == codec.to_json(given.data)
         key = self.keys.job(job_id)
         digest, data = self._call(lambda client: _command(client, "HMGET", key, "digest", "data"))
         if digest is not None:
-            return bool(digest == body.digest(name, data_json))
+            return bool(digest == codec.digest(name, data_json))
         return data is None or (not name and data == data_json)
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:

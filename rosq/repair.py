@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rosq import errors, script
 from rosq.clock import boot_time_s
 from rosq.half_states import ENTRY_KINDS, UNMENDABLE, UNPROVEN, Finding, HalfState, Place, Walk
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 from rosq.settings import QueueSettings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rosq.connection.wire import Wire
     from rosq.half_states import Page
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 log = logging.getLogger(__name__)
 

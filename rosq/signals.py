@@ -5,7 +5,7 @@ They derive from `JobSignal`, not from `RosqError`: an `except RosqError` in a h
 
 from __future__ import annotations
 
-from rosq.keys import check_name
+from rosq.names import check_name
 
 
 class JobSignal(Exception):

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import errors, fitness, script
+from rosq import errors, script
 from rosq.connection.client import make_client
 from rosq.inspect.jobs import iterate_found
 from rosq.inspect.pause import Pause, read_pause
 from rosq.inspect.sources import list_sources
 from rosq.job import JobState
-from rosq.keys import MAIN_LANE, SCHEMA_VERSION, Keys, check_name
+from rosq.names import MAIN_LANE, check_name
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
+from rosq.store import fitness
+from rosq.store.keys import SCHEMA_VERSION, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,9 +14,9 @@ from rosq.settlement import ERROR_MAX_LENGTH, Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.keys import Keys
     from rosq.settings import QueueSettings, WorkerSettings
     from rosq.settlement import Settlement
+    from rosq.store.keys import Keys
 
 
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.

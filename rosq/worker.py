@@ -16,8 +16,8 @@ from rosq.connection.alarm import Alarm
 from rosq.handlers import Dispatcher
 from rosq.heartbeat import Heartbeat
 from rosq.hook_calls import HookCalls
-from rosq.keys import MAIN_LANE, check_name
 from rosq.lock_file import LockFile
+from rosq.names import MAIN_LANE, check_name
 from rosq.outage import Outage
 from rosq.promoter import promote_due
 from rosq.recovery import Recovery

@@ -18,7 +18,7 @@ from rosq.inspect.history import STEPS_S
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.tail import EventFilter, Tail
 from rosq.inspect.view import JSON_VERSION, to_plain
-from rosq.keys import Keys
+from rosq.store.keys import Keys
 
 if TYPE_CHECKING:
     from rosq.inspect.tail import Caught

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq import errors, fitness
+from rosq import errors
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
 from rosq.commands.deed import Deed, deed_options
 from rosq.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.key_check import tell
 from rosq.inspect.view import JSON_VERSION
-from rosq.keys import Keys
 from rosq.queue import Queue
 from rosq.repair import Repair
+from rosq.store import fitness
+from rosq.store.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from rosq.inspect.bounds import DEFAULT_SCAN
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.steering_view import Skipped
 from rosq.job import JobState
-from rosq.keys import check_name
+from rosq.names import check_name
 from rosq.steering import Changed, Fate, Steering
 
 if TYPE_CHECKING:

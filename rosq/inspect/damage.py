@@ -10,7 +10,7 @@ from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.finding import ERROR, Finding
 
 if TYPE_CHECKING:
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 
 class QueueDamaged(errors.ScriptFailed):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.history import DeliveryOutcome
 from rosq.inspect.timeline import DeliveryView
+from rosq.store.history import DeliveryOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.history import DeliveryRecord
     from rosq.job import Job
+    from rosq.store.history import DeliveryRecord
 
 
 def merge(job: Job | None, told: Sequence[DeliveryView], *, with_trace: bool) -> list[DeliveryView]:

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rosq.events import Event
-from rosq.history import DeliveryOutcome
 from rosq.inspect import place as places
 from rosq.inspect.timeline import iterate_back
 from rosq.inspect.view import View
 from rosq.inspect.words import duration, stamp
 from rosq.job import JobState
+from rosq.store.history import DeliveryOutcome
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rosq.inspect.overview import Overview, WorkerView
     from rosq.inspect.timeline import EventView, Timeline
     from rosq.job import Job, JsonValue
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Newest events by which the pace of a queue is judged, and starts among them that it takes.
 _PACE_EVENTS = 1_000

@@ -10,14 +10,14 @@ from rosq.inspect.jobs import iterate_found
 from rosq.inspect.sources import list_sources
 from rosq.inspect.view import View, at, at_ms, server_now
 from rosq.job import JobState
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from rosq.inspect.sources import Found
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 _CLASS = re.compile(r"([A-Za-z_][\w.]*): ")
 _CHANGING = re.compile(r"\d+(?:[.:-]\d+)*|\b[0-9a-f]{8,}\b|'[^']*'|\"[^\"]*\"")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: The steps that can be counted by, in seconds.
 STEPS_S: Mapping[str, float] = {"minute": 60.0, "hour": 3_600.0, "day": 86_400.0}

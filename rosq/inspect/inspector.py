@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import errors, fitness, registry
+from rosq import errors
 from rosq.connection.client import make_client
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
 from rosq.inspect.damage import QueueDamaged, is_wrong_type
 from rosq.inspect.view import at, server_now
-from rosq.keys import QUEUES, Keys, check_name
+from rosq.names import check_name
+from rosq.store import fitness, registry
+from rosq.store.keys import QUEUES, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rosq.inspect.filters import JobFilter
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.connection.wire import Wire
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: How many of a kind are named.
 _NAMED = 5

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq import fitness
 from rosq.connection.reading import read_at_once
-from rosq.finder import is_after, is_missing, last_delivered
-from rosq.history import read_started_ms
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.damage import is_wrong_type
 from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, server_now
-from rosq.keys import GROUP, RECOVERY_CONSUMER, SCHEMA_VERSION, Keys
+from rosq.names import RECOVERY_CONSUMER
+from rosq.store import fitness
+from rosq.store.finder import is_after, is_missing, last_delivered
+from rosq.store.history import read_started_ms
+from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.finder import is_missing
 from rosq.inspect.view import View, at, server_now
-from rosq.keys import GROUP, RECOVERY_CONSUMER
+from rosq.names import RECOVERY_CONSUMER
+from rosq.store.finder import is_missing
+from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 _FIELDS = ("entry_id", "state", "worker", "lease_until_ms", "crashes", "attempts")
 

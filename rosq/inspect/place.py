@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.finder import is_missing, last_delivered
-from rosq.keys import GROUP, RECOVERY_CONSUMER
+from rosq.names import RECOVERY_CONSUMER
+from rosq.store.finder import is_missing, last_delivered
+from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
     from rosq.inspect.overview import WorkerView
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Entries that are counted one by one: a stream can't say how many lie before one.
 _MAX_COUNTED = 5_000

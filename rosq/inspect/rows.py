@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq.finder import read_created, to_datetime
-from rosq.history import read_started_ms
 from rosq.inspect.view import at, at_ms
 from rosq.job import JobState
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
+from rosq.store.finder import read_created, to_datetime
+from rosq.store.history import read_started_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from rosq.inspect.sources import Found
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 _FIELDS = (
     "state",

@@ -9,11 +9,11 @@ from redis import exceptions as redis_errors
 
 from rosq.inspect.finding import NOTE, OK, WARNING, Finding, mib
 from rosq.inspect.words import duration
-from rosq.keys import GROUP
+from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
     from rosq.inspect.overview import Overview
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: A command that took longer held up every worker.
 _SLOW_MS = 10.0

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.finder import is_after, is_missing, last_delivered
 from rosq.job import JobState
-from rosq.keys import GROUP
+from rosq.store.finder import is_after, is_missing, last_delivered
+from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Members that one command reads: entries may carry data, so not too many.
 _PAGE = 200

@@ -12,7 +12,7 @@ from rosq.inspect.view import View, at, server_now
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 _PAGE = 500
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rosq.job import Job
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Events that one command reads.
 _PAGE = 500

@@ -15,8 +15,8 @@ local function refuse_to_remake(hash)
 end
 
 -- Leave the small hash in the place of a job's, which must be gone by now. remember_ms above 0
--- body: data and options, as rosq/body.py packs them; nil where they are lost. What counts as content is the name and
--- the data: `digest` in rosq/body.py makes the same of them.
+-- body: data and options, as rosq/store/codec.py packs them; nil where they are lost. What counts as content is the name and
+-- the data: `digest` in rosq/store/codec.py makes the same of them.
 local function remember(hash, remember_ms, fence, body)
   fence = fence or '0'
   local newline = body and string.find(body, '\n', 1, true)

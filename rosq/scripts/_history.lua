@@ -1,7 +1,7 @@
 -- The deliveries of a job that are over, in field `history` of its hash. Written only when the next one would overwrite
 -- what the hash says of the last: a completed job's last delivery is read from its other fields.
 -- Lines, oldest first: how many were dropped, where some were; for each delivery a JSON array; behind it, where there is
--- one, the trace as a JSON string. The array: letter of the outcome (rosq/history.py has them), fence, when it began in
+-- one, the trace as a JSON string. The array: letter of the outcome (rosq/store/history.py has them), fence, when it began in
 -- ms, counted from fence / 1000; how long it lasted in ms; how many deliveries in a row it stands for, of which it is
 -- the last; how many ms before it the first of them began; worker; class and text of the error.
 -- Needs the constant KEEP_DELIVERIES.

@@ -6,10 +6,10 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
-from rosq import registry
 from rosq.connection.client import make_client
 from rosq.queue import Queue
 from rosq.settings import RedisSettings
+from rosq.store import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,8 +18,8 @@ from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
 from rosq.connection.alarm import Alarm
 from rosq.handlers import Dispatcher
 from rosq.inspect.timeline import read_entry
-from rosq.keys import QUEUES
 from rosq.stop import StopClock
+from rosq.store.keys import QUEUES
 from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until
 

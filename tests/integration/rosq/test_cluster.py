@@ -28,9 +28,9 @@ from rosq import (
     WorkerSettings,
 )
 from rosq.inspect import Inspector
-from rosq.keys import QUEUES, Keys
 from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
+from rosq.store.keys import QUEUES, Keys
 from tests.integration.rosq.conftest import Hands, Running
 from tests.integration.rosq.every_step import run_every_step
 from tests.integration.rosq.test_cli import run

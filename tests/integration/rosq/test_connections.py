@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import EnqueueOutcome, NewJob, Queue, RedisSettings, ServerUnreachable
-from rosq.new_jobs import NewJobs
+from rosq.store.new_jobs import NewJobs
 from tests.integration.rosq.proxy import swallowing_proxy
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from rosq.answer import Fetched
 from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
-from rosq.keys import QUEUES
 from rosq.recovery import Recovery
 from rosq.script import Code, Script
 from rosq.settlement import Outcome, Settlement
+from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
 from tests.servers import embedded_redis
 from tests.waiting import wait_until

@@ -242,7 +242,7 @@ def test_a_queue_of_a_newer_rosq_hides_no_other(
     queue.enqueue({}, job_id="a")
     newer = f"{queue.name}-newer"
     with queue._borrow_wire() as wire:
-        wire.call("HSET", rosq.keys.Keys(newer).meta, "schema_version", "999")
+        wire.call("HSET", rosq.store.keys.Keys(newer).meta, "schema_version", "999")
     registry.register(QueueCollector(settings_of(redis_server), [newer, queue.name]))
 
     text = prometheus_client.generate_latest(registry).decode()

@@ -10,7 +10,7 @@ import pytest
 
 from rosq import Queue, QueueNewer, ServerUnfit
 from rosq.inspect.inspector import Inspector
-from rosq.keys import SCHEMA_VERSION
+from rosq.store.keys import SCHEMA_VERSION
 from tests.integration.rosq.conftest import settings_of
 from tests.integration.rosq.test_damaged import overwrite, run
 from tests.integration.rosq.test_schemas import check

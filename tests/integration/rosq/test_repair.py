@@ -11,7 +11,7 @@ from rosq import JobState, NewJob, script
 from rosq.cli import main
 from rosq.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
 from rosq.inspect.key_check import TOLD
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 from rosq.repair import _SCRIPTS, Repair
 from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.breaking import (

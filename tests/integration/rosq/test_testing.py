@@ -14,8 +14,8 @@ import pytest
 
 import rosq
 from rosq import Delivery, Fail, Hook, JobState, NewJob, Queue, QueueSettings, Release, Snooze
-from rosq.keys import QUEUES
 from rosq.steering import Steering
+from rosq.store.keys import QUEUES
 from rosq.testing import QueueNotEmpty, Tally, TwiceDeliveringQueue, fast_retries, run_until_empty, temporary_queue
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.test_worker import Script

@@ -24,7 +24,7 @@ from rosq import (
     WorkerSettings,
 )
 from rosq.inspect import Inspector
-from rosq.keys import QUEUES, Keys
+from rosq.store.keys import QUEUES, Keys
 from tests.certificates import Authority
 from tests.integration.rosq.every_step import run_every_step
 from tests.servers import embedded_redis, free_port, server_version, starting_tls_servers

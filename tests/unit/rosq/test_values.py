@@ -14,12 +14,13 @@ import rosq
 from rosq import errors, script
 from rosq.events import Event
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState
-from rosq.keys import Keys, check_name
+from rosq.names import check_name
 from rosq.retry import RetryPolicy
 from rosq.script import Code
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.settlement import Outcome
 from rosq.signals import Fail, JobSignal, Release, Snooze
+from rosq.store.keys import Keys
 
 if TYPE_CHECKING:
     import tenacity

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Of a clock that runs on: how much a time may differ from the one expected, in ms. Below the ten seconds that
 #: `model.SETTINGS` keep.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosq import Queue, ServerUnreachable, WorkerSettings
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
-from rosq.keys import QUEUES
+from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.property.model import LEASE_S
 

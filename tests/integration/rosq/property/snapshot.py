@@ -6,10 +6,10 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq.keys import MAIN_LANE
+from rosq.names import MAIN_LANE
 
 if TYPE_CHECKING:
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 
 #: Every key of a queue with its content, and the server's time in µs.

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from rosq.keys import Keys
 from rosq.steering import Steering
+from rosq.store.keys import Keys
 from tests.integration.rosq.conftest import settings_of
 from tests.integration.rosq.property import clock
 from tests.integration.rosq.property.hands import LossyQueue

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import errors
-from rosq.keys import SCHEMA_VERSION
+from rosq.store.keys import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: The oldest server whose streams do what the scripts need (XAUTOCLAIM, exclusive ranges).
 OLDEST_VERSION = (6, 2)

@@ -14,7 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
-from rosq.keys import check_name
+from rosq.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rosq import body
 from rosq.errors import InvalidData
-from rosq.keys import check_names
+from rosq.names import check_names
+from rosq.store import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rosq.job import NewJob
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 #: Jobs that one call puts on the queue: it blocks the server for half a millisecond or so.
 _BATCH = 128
@@ -36,7 +36,7 @@ class NewJobs:
 
     def __init__(self, jobs: Iterable[NewJob], max_data_bytes: int) -> None:
         self.ids: list[str] = []
-        #: What each carries, as `rosq.body` packs it.
+        #: What each carries, as `rosq.store.codec` packs it.
         self.texts: list[str] = []
         self._lanes: list[str] = []
         #: When they are due, and their fence floors, by their place; of those that have one.
@@ -44,12 +44,12 @@ class NewJobs:
         for job in jobs:
             if job.delay_s or job.fence_floor or job.due_at is not None:
                 self._extras[len(self.ids)] = _read_extras(job)
-            self.texts.append(body.pack(job))
+            self.texts.append(codec.pack(job))
             self.ids.append(job.job_id)
             self._lanes.append(job.lane)
         check_names("job", self.ids)
         check_names("lane", self._lanes)
-        body.check_sizes(self.ids, self.texts, max_data_bytes)
+        codec.check_sizes(self.ids, self.texts, max_data_bytes)
         #: Places of the jobs that are sent: each id once.
         self._sent: Sequence[int] = range(len(self.ids))
         #: Of each other one the place of the first of its id, which it is compared with.
@@ -64,7 +64,7 @@ class NewJobs:
 
     def are_same(self, at: int, other: int) -> bool:
         """Whether the jobs at two places have the same content: name and data."""
-        return body.split(self.texts[at]) == body.split(self.texts[other])
+        return codec.split(self.texts[at]) == codec.split(self.texts[other])
 
     def list_calls(self, keys: Keys, sent: int) -> Iterator[tuple[Sequence[int], list[str], list[str | int]]]:
         """Put the jobs together as calls of `enqueue.lua`, each made when it is asked for.

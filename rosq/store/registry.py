@@ -13,7 +13,7 @@ from rosq import errors, facts
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector, make_cluster_guide
 from rosq.connection.wire import Wire
-from rosq.keys import QUEUES
+from rosq.store.keys import QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

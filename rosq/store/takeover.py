@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosq import fitness, script
+from rosq import script
 from rosq.errors import ServerUnfit
-from rosq.keys import SCHEMA_VERSION
+from rosq.store import fitness
+from rosq.store.keys import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosq.keys import Keys
+    from rosq.store.keys import Keys
 
 
 def take_over(call: Callable[..., Any], keys: Keys) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq import body, history
 from rosq.connection.reading import read_at_once
 from rosq.job import Job, JobState, LogLine
-from rosq.keys import GROUP, MAIN_LANE, Keys
+from rosq.names import MAIN_LANE
+from rosq.store import codec, history
+from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +153,7 @@ def _read_job(
     lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
     has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms
     is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
-    carried, past = body.unpack(data), history.read(fields)
+    carried, past = codec.unpack(data), history.read(fields)
     return Job(
         job_id=job_id,
         data=carried.data,

@@ -1,0 +1,1 @@
+"""What lies in Redis, and how it is written down."""
