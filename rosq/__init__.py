@@ -12,7 +12,6 @@ A job runs at least once, in the hands of one holder at a time; who loses it can
 from __future__ import annotations
 
 from rosq.cancel import Cancelled, CancelOutcome
-from rosq.delivery import Delivery, Handler
 from rosq.errors import (
     InvalidData,
     InvalidName,
@@ -31,6 +30,10 @@ from rosq.errors import (
     WorkerNameTaken,
 )
 from rosq.events import Event
+from rosq.execution.delivery import Delivery, Handler
+from rosq.execution.lease import Lease
+from rosq.execution.settlement import Outcome
+from rosq.execution.stop_signals import StopSignals
 from rosq.hooks import Hook
 from rosq.job import (
     Enqueued,
@@ -43,14 +46,11 @@ from rosq.job import (
     Reopened,
     ReopenOutcome,
 )
-from rosq.lease import Lease
 from rosq.queue import Queue
 from rosq.redis_url import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
-from rosq.settlement import Outcome
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
-from rosq.stop_signals import StopSignals
 from rosq.store.history import DeliveryOutcome, DeliveryRecord
 from rosq.worker import Worker
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rosq import trace
 
 if TYPE_CHECKING:
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
 
 
 def of_worker(queue: str, worker: str) -> dict[str, object]:

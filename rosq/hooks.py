@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rosq.delivery import Delivery
     from rosq.errors import ServerUnreachable
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.settlement import Outcome, Settlement
     from rosq.job import Enqueued, NewJob, Reopened
     from rosq.recovery import Swept
-    from rosq.settlement import Outcome, Settlement
 
 
 class EnqueueOperation(enum.StrEnum):

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import RosqError, ServerUnreachable
+from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
 from rosq.inspect.inspector import Inspector
 from rosq.names import check_queue_name
-from rosq.settlement import Outcome
 from rosq.signals import JobSignal
 
 try:
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.registry import CollectorRegistry
 
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.settlement import Settlement
     from rosq.hooks import EnqueueCall, EnqueueEnd, HandlerEnd, WorkerInfo
     from rosq.inspect.overview import Overview
     from rosq.recovery import Swept
     from rosq.settings import RedisSettings
-    from rosq.settlement import Settlement
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq.errors import LeaseLost
+from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
-from rosq.settlement import Outcome
 from rosq.store.keys import GROUP
 
 try:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
     from rosq.hooks import EnqueueCall, EnqueueEnd, HandlerEnd, WorkerInfo
 
 #: The conventions' names; the package that has them as constants isn't part of the API.

@@ -17,8 +17,8 @@ from rosq.connection.connecting import Connector
 from rosq.connection.pool import WirePool
 from rosq.connection.repeating import repeat
 from rosq.connection.wire import Wire
-from rosq.consumer import Consumer
-from rosq.hook_calls import HookCalls
+from rosq.execution.consumer import Consumer
+from rosq.execution.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
 from rosq.names import MAIN_LANE, check_name
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from rosq.cancel import Cancelled
     from rosq.connection.alarm import Alarm
-    from rosq.handlers import Dispatcher
+    from rosq.execution.handlers import Dispatcher
+    from rosq.execution.stop import StopClock
     from rosq.hooks import Hook
     from rosq.job import Job, JobData
     from rosq.settings import WorkerSettings
-    from rosq.stop import StopClock
 
 T = TypeVar("T")
 

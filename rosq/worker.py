@@ -10,33 +10,33 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts
-from rosq.answer import Fetched
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
-from rosq.handlers import Dispatcher
-from rosq.heartbeat import Heartbeat
-from rosq.hook_calls import HookCalls
-from rosq.lock_file import LockFile
+from rosq.execution.answer import Fetched
+from rosq.execution.handlers import Dispatcher
+from rosq.execution.heartbeat import Heartbeat
+from rosq.execution.hook_calls import HookCalls
+from rosq.execution.lock_file import LockFile
+from rosq.execution.outage import Outage
+from rosq.execution.runner import run_handler
+from rosq.execution.settlement import Outcome, Settlement
+from rosq.execution.stop import ExitWatch, StopClock
+from rosq.execution.stop_signals import StopSignals
 from rosq.names import MAIN_LANE, check_name
-from rosq.outage import Outage
 from rosq.promoter import promote_due
 from rosq.recovery import Recovery
-from rosq.runner import run_handler
 from rosq.script import Code
 from rosq.settings import WorkerSettings
-from rosq.settlement import Outcome, Settlement
-from rosq.stop import ExitWatch, StopClock
-from rosq.stop_signals import StopSignals
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from rosq.answer import Answer
     from rosq.connection.wire import Wire
-    from rosq.delivery import Delivery
-    from rosq.handlers import Handlers, Policies
+    from rosq.execution.answer import Answer
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.handlers import Handlers, Policies
     from rosq.hooks import Hook
     from rosq.queue import Queue
 
@@ -83,7 +83,7 @@ class Worker:
 
     Args:
         queue: Where jobs come from.
-        handler: Called with each delivery; see `rosq.delivery.Handler`. Or a mapping of job names to handlers.
+        handler: Called with each delivery; see `rosq.execution.delivery.Handler`. Or a mapping of job names to them.
         name: Held exclusively: a second worker of the name waits or leaves.
         lanes: The lanes to read, or a callable that returns them before each fetch: the worker's own lane first. After
             a job of the first lane the others are looked into first, so that it doesn't starve them. None at all is

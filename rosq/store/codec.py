@@ -41,7 +41,7 @@ _encode = _make_encoder()
 _decoder = json.JSONDecoder()
 
 
-# Not frozen, and made by position: see `rosq.settlement`.
+# Not frozen, and made by position: see `rosq.execution.settlement`.
 @dataclasses.dataclass(slots=True)
 class Body:
     """A job's data and options, read."""

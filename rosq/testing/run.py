@@ -8,23 +8,23 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq.errors import RosqError
+from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
 from rosq.inspect.filters import JobFilter
 from rosq.inspect.inspector import Inspector
 from rosq.job import JobState
 from rosq.settings import WorkerSettings
-from rosq.settlement import Outcome
 from rosq.testing.errors import QueueNotEmpty
 from rosq.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.delivery import Delivery
-    from rosq.handlers import Handlers, Policies
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.handlers import Handlers, Policies
+    from rosq.execution.settlement import Settlement
     from rosq.hooks import HandlerEnd, WorkerInfo
     from rosq.queue import Queue
-    from rosq.settlement import Settlement
 
 #: How often a worker that has nothing to do looks again: another holder's job may have ended.
 _LOOK_S = 0.05

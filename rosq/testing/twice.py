@@ -7,11 +7,11 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
-from rosq.consumer import Consumer
-from rosq.delivery import Delivery
-from rosq.lease import EternalLease
+from rosq.execution.answer import Answer, Fetched
+from rosq.execution.consumer import Consumer
+from rosq.execution.delivery import Delivery
+from rosq.execution.lease import EternalLease
 from rosq.queue import Queue
 from rosq.script import Code
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rosq.connection.alarm import Alarm
-    from rosq.handlers import Dispatcher
+    from rosq.execution.handlers import Dispatcher
+    from rosq.execution.settlement import Settlement
+    from rosq.execution.stop import StopClock
     from rosq.settings import WorkerSettings
-    from rosq.settlement import Settlement
-    from rosq.stop import StopClock
 
 #: The next fence of a job, for a delivery that the queue itself doesn't know of. KEYS job, fences given here; ARGV job
 #: id.

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from rosq.cli import main
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.repair import Repair
-from rosq.settlement import Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ import pytest
 
 from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
 from rosq.connection.alarm import Alarm
-from rosq.handlers import Dispatcher
+from rosq.execution.handlers import Dispatcher
+from rosq.execution.stop import StopClock
 from rosq.inspect.timeline import read_entry
-from rosq.stop import StopClock
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.answer import Answer
     from rosq.connection.wire import Wire
-    from rosq.consumer import Consumer
+    from rosq.execution.answer import Answer
+    from rosq.execution.consumer import Consumer
     from rosq.repair import Repair
     from tests.servers import EmbeddedRedis, RedisServer
 

@@ -21,11 +21,11 @@ from rosq import (
     WorkerSettings,
     script,
 )
+from rosq.execution.steps import load_step
 from rosq.inspect import Inspector, tail
 from rosq.inspect.filters import JobFilter
 from rosq.repair import Repair
 from rosq.steering import Steering
-from rosq.steps import load_step
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from tests.integration.rosq.conftest import Hands, Running
 from tests.waiting import wait_until

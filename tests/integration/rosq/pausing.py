@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rosq import fetching
 from rosq.clock import boot_time_s
+from rosq.execution import fetching
 from tests.waiting import wait_until
 
 

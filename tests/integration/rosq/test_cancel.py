@@ -24,10 +24,10 @@ from rosq import (
     Snooze,
     WorkerSettings,
 )
-from rosq.answer import Fetched
+from rosq.execution.answer import Fetched
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.recovery import Recovery
 from rosq.script import Code, load
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old

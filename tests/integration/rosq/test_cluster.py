@@ -27,8 +27,8 @@ from rosq import (
     Snooze,
     WorkerSettings,
 )
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
 from rosq.store.keys import QUEUES, Keys
 from tests.integration.rosq.conftest import Hands, Running

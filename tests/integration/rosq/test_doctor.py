@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rosq import NewJob, Queue
 from rosq.cli import main
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.servers import embedded_redis
 

@@ -21,8 +21,8 @@ from rosq import (
     ScriptFailed,
     ServerUnfit,
 )
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.promoter import promote_due
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION
 from tests.integration.rosq.conftest import Hands, events_of

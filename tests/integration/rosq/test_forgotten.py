@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from rosq import EnqueueOutcome, Job, JobState, NewJob, Queue, QueueSettings, ReopenOutcome, WorkerSettings
 from rosq.cli import main
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
 from rosq.recovery import Recovery
 from rosq.script import Code
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until

@@ -17,8 +17,8 @@ from rosq import (
     ServerFull,
     WorkerSettings,
 )
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.waiting import wait_until
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from rosq import Delivery, DeliveryOutcome, Fail, JobState, NewJob, Queue, QueueSettings, RetryPolicy, WorkerSettings
 from rosq.cli import main
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.recovery import Recovery
 from rosq.script import Code
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until
@@ -363,7 +363,7 @@ def test_an_error_that_cant_be_said_fails_its_job_and_not_the_worker(
     said: str,
 ) -> None:
     # The traceback in the log has the text as it is, which pytest's own processes can't send to each other.
-    monkeypatch.setattr(logging.getLogger("rosq.runner"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("rosq.execution.runner"), "disabled", True)
 
     def handler(delivery: Delivery) -> None:
         if delivery.job_id == "1":

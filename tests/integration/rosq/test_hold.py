@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings, script
-from rosq.answer import Fetched
 from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
+from rosq.execution.answer import Fetched
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.recovery import Recovery
 from rosq.script import Code, Script
-from rosq.settlement import Outcome, Settlement
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
 from tests.servers import embedded_redis

@@ -12,8 +12,8 @@ import pytest
 
 import rosq
 from rosq import Fail, Hook, NewJob, Queue, Release, RetryPolicy, Snooze, Worker, WorkerSettings
-from rosq.hook_calls import METHODS
-from rosq.settlement import Outcome
+from rosq.execution.hook_calls import METHODS
+from rosq.execution.settlement import Outcome
 from tests.integration.rosq.conftest import Hands, Running, settings_of
 from tests.integration.rosq.test_worker import Script
 from tests.waiting import wait_until
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import redis
 
+    from rosq.execution.settlement import Settlement
     from rosq.hooks import EnqueueCall, EnqueueEnd, HandlerEnd
-    from rosq.settlement import Settlement
     from tests.servers import EmbeddedRedis, RedisServer
 
 FAST = RetryPolicy(wait=lambda _: 0.02)

@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from rosq import Delivery, NewJob, Queue, RetryPolicy, Snooze
 from rosq.cli import main
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
 from rosq.inspect.tail import Tail
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, Running, settings_of
 from tests.waiting import wait_until
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from rosq import NewJob, Queue
 from rosq.cli import main
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.settlement import Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable

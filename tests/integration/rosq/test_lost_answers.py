@@ -22,7 +22,7 @@ from rosq import (
     WorkerSettings,
     script,
 )
-from rosq.steps import load_step
+from rosq.execution.steps import load_step
 from tests.integration.rosq.conftest import Running, events_of
 from tests.integration.rosq.proxy import SwallowingProxy, swallowing_proxy
 from tests.waiting import wait_until

@@ -19,8 +19,8 @@ from rosq import (
     RetryPolicy,
     WorkerSettings,
 )
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.script import load
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.proxy import swallowing_proxy
 from tests.waiting import wait_until

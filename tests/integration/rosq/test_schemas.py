@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 from rosq import NewJob, Queue
 from rosq.cli import main
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.schema import LINES, VIEWS, make_schema, write_schemas
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.test_cli import command
 from tests.servers import free_port
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Delivery, JobState, Queue, QueueSettings
-from rosq.answer import Fetched
 from rosq.clock import boot_time_s
+from rosq.execution.answer import Fetched
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.promoter import promote_due
 from rosq.script import Code
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out
 from tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Queue, RedisSettings, WorkerSettings
-from rosq.answer import Fetched
-from rosq.lease import Lease
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.answer import Fetched
+from rosq.execution.lease import Lease
+from rosq.execution.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.integration.rosq.proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import NewJob
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.settlement import Outcome, Settlement
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

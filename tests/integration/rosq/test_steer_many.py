@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from rosq import JobState, NewJob, Queue, errors
 from rosq.cli import main
 from rosq.commands.deed import Progress
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.test_cli import command

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rosq import Delivery, Fail, JobState, NewJob, Queue, errors, fetching
+from rosq import Delivery, Fail, JobState, NewJob, Queue, errors
 from rosq.cli import main
+from rosq.execution import fetching
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.script import Code
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old

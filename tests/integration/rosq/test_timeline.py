@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import JobState, NewJob, Queue, QueueSettings
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.inspector import Inspector
-from rosq.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, settings_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import NewJob, Queue
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.inspector import Inspector
-from rosq.settlement import Outcome, Settlement
 from rosq.top import pages
 from rosq.top.examiner import Examiner
 from rosq.top.glance import Page, Wanted

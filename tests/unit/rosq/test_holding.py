@@ -14,12 +14,12 @@ import pytest
 
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm, Woken
-from rosq.delivery import Delivery
 from rosq.errors import LeaseLost
-from rosq.lease import EternalLease, Lease
-from rosq.lock_file import LockFile
+from rosq.execution.delivery import Delivery
+from rosq.execution.lease import EternalLease, Lease
+from rosq.execution.lock_file import LockFile
+from rosq.execution.stop import ExitWatch, StopClock
 from rosq.signals import Release
-from rosq.stop import ExitWatch, StopClock
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def test_who_has_the_file_learns_the_tokens_of_those_that_are_gone(tmp_path: Pat
 def test_a_file_that_a_living_process_has_proves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "w.lock"
     code = (
-        "import sys; from pathlib import Path; from rosq.lock_file import LockFile\n"
+        "import sys; from pathlib import Path; from rosq.execution.lock_file import LockFile\n"
         "LockFile(Path(sys.argv[1])).lock('theirs'); print('locked', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(path)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import rosq
-from rosq.hook_calls import METHODS
+from rosq.execution.hook_calls import METHODS
 
 DOCS = Path(rosq.__file__).parents[1] / "docs"
 

@@ -13,12 +13,12 @@ import redis.exceptions
 import rosq
 from rosq import errors, script
 from rosq.events import Event
+from rosq.execution.settlement import Outcome
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState
 from rosq.names import check_name
 from rosq.retry import RetryPolicy
 from rosq.script import Code
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
-from rosq.settlement import Outcome
 from rosq.signals import Fail, JobSignal, Release, Snooze
 from rosq.store.keys import Keys
 

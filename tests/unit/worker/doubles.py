@@ -20,8 +20,8 @@ from orders_service.v1 import orders_pb2, worker_pb2, worker_pb2_grpc
 from rosq import Delivery
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
-from rosq.lease import Lease
-from rosq.stop import StopClock
+from rosq.execution.lease import Lease
+from rosq.execution.stop import StopClock
 from worker.portal.finish import Answered
 from worker.portal.pages.applications import Application, Listing
 from worker.portal.pages.download import Downloaded

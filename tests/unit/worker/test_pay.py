@@ -10,7 +10,7 @@ import pytest
 
 from orders_service.v1 import orders_pb2
 from rosq import Fail, LeaseLost, Release, Snooze
-from rosq.stop import StopClock
+from rosq.execution.stop import StopClock
 from tests.unit.worker.doubles import NUMBER, delivery, refusal, unavailable
 from worker.portal.finish import Lost, NotSent
 from worker.signals import Point

@@ -10,7 +10,7 @@ import pytest
 from orders_service.v1 import orders_pb2
 from rosq import Cancel, Fail, LeaseLost, Release, Snooze
 from rosq.cancel import CancelRequest
-from rosq.stop import StopClock
+from rosq.execution.stop import StopClock
 from tests.unit.worker.doubles import delivery, failure, refusal
 from worker.portal.errors import (
     AccountUnusable,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rosq import JobState, LeaseLost
-from rosq.settlement import Outcome
+from rosq.execution.settlement import Outcome
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rosq import JobState
-from rosq.settlement import Outcome
+from rosq.execution.settlement import Outcome
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
 
 if TYPE_CHECKING:

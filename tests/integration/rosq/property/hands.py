@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rosq import Delivery, QueueSettings, RedisSettings
     from rosq.connection.alarm import Alarm
     from rosq.connection.wire import Popping
-    from rosq.consumer import Consumer
+    from rosq.execution.consumer import Consumer
+    from rosq.execution.settlement import Settlement
     from rosq.script import Script
-    from rosq.settlement import Settlement
 
 WORKER_SETTINGS = WorkerSettings(lease_s=LEASE_S)
 

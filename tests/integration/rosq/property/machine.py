@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from rosq import JobState, script
-from rosq.answer import Fetched
+from rosq.execution.answer import Fetched
+from rosq.execution.settlement import Outcome
+from rosq.execution.steps import load_step
 from rosq.promoter import promote_due
 from rosq.script import Code
-from rosq.settlement import Outcome
-from rosq.steps import load_step
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, bell_of

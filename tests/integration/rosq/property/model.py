@@ -10,8 +10,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from rosq import JobState, QueueSettings
+from rosq.execution.settlement import Outcome
 from rosq.script import Code
-from rosq.settlement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from rosq import JobState, NewJob, ServerUnreachable
-from rosq.answer import Fetched
+from rosq.execution.answer import Fetched
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.recovery import Recovery
 from rosq.script import Code
-from rosq.settlement import Outcome, Settlement
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of

@@ -7,7 +7,7 @@ import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
     from rosq.script import Code
 
 
@@ -25,7 +25,7 @@ class Fetched(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-# Not frozen, and made by position: see `rosq.settlement`.
+# Not frozen, and made by position: see `rosq.execution.settlement`.
 @dataclasses.dataclass(slots=True)
 class Answer:
     """What one exchange with Redis brought: the fate of the settlement, and the next job."""

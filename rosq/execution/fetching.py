@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosq.answer import Answer, Fetched
 from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
-from rosq.delivery import Delivery
-from rosq.lease import Lease
+from rosq.execution.answer import Answer, Fetched
+from rosq.execution.delivery import Delivery
+from rosq.execution.lease import Lease
+from rosq.execution.settlement import Outcome
 from rosq.script import Code
-from rosq.settlement import Outcome
 from rosq.store import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rosq.connection.alarm import Alarm
-    from rosq.handlers import Dispatcher
-    from rosq.notes import Notes
+    from rosq.execution.handlers import Dispatcher
+    from rosq.execution.notes import Notes
+    from rosq.execution.settlement import Settlement
+    from rosq.execution.steps import Command, Steps
+    from rosq.execution.stop import StopClock
     from rosq.settings import QueueSettings, WorkerSettings
-    from rosq.settlement import Settlement
-    from rosq.steps import Command, Steps
-    from rosq.stop import StopClock
 
 #: Seconds for which a busy worker goes by what it saw last: when the next delayed job is due, and that the queue isn't
 #: paused. Looked for with each job, both would cost more than that delay does.

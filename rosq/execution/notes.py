@@ -13,7 +13,7 @@ from rosq.script import Code
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
     from rosq.job import JsonValue
     from rosq.settings import QueueSettings
     from rosq.store.keys import Keys

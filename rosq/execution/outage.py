@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.errors import ServerUnreachable
-    from rosq.hook_calls import HookCalls
+    from rosq.execution.hook_calls import HookCalls
 
 log = logging.getLogger(__name__)
 

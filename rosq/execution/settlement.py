@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosq.delivery import Delivery
+    from rosq.execution.delivery import Delivery
 
 
 #: Letters of an error that a job keeps, and that the record of each delivery keeps.

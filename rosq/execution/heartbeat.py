@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq.connection.wire import Wire
-    from rosq.consumer import Consumer
-    from rosq.delivery import Delivery
-    from rosq.hook_calls import HookCalls
+    from rosq.execution.consumer import Consumer
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.hook_calls import HookCalls
+    from rosq.execution.stop import StopClock
     from rosq.recovery import Recovery
     from rosq.settings import WorkerSettings
-    from rosq.stop import StopClock
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.connection.alarm import Alarm
+    from rosq.execution.lease import Lease
+    from rosq.execution.notes import Notes
+    from rosq.execution.stop import StopClock
     from rosq.job import JobData, JsonValue
-    from rosq.lease import Lease
-    from rosq.notes import Notes
-    from rosq.stop import StopClock
 
 
-# Not frozen, and made by position: see `rosq.settlement`.
+# Not frozen, and made by position: see `rosq.execution.settlement`.
 @dataclasses.dataclass(slots=True, eq=False)
 class Delivery:
     """A job in the hands of one worker, for one run of the handler. A value: nobody changes it."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rosq import script
 from rosq.connection.line import Stem
-from rosq.settlement import ERROR_MAX_LENGTH, Outcome
+from rosq.execution.settlement import ERROR_MAX_LENGTH, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rosq.execution.settlement import Settlement
     from rosq.settings import QueueSettings, WorkerSettings
-    from rosq.settlement import Settlement
     from rosq.store.keys import Keys
 
 

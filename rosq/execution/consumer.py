@@ -12,14 +12,14 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, script
-from rosq.answer import Answer, Fetched
 from rosq.clock import boot_time_s
-from rosq.fetching import Fetching
+from rosq.execution.answer import Answer, Fetched
+from rosq.execution.fetching import Fetching
+from rosq.execution.notes import Notes
+from rosq.execution.steps import Steps
 from rosq.names import check_name
-from rosq.notes import Notes
 from rosq.promoter import promote_due
 from rosq.script import Code
-from rosq.steps import Steps
 from rosq.store import fitness, registry, takeover
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from rosq.connection.alarm import Alarm
     from rosq.connection.wire import Wire
-    from rosq.delivery import Delivery
-    from rosq.fetching import Question
-    from rosq.handlers import Dispatcher
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.fetching import Question
+    from rosq.execution.handlers import Dispatcher
+    from rosq.execution.settlement import Settlement
+    from rosq.execution.steps import Command
+    from rosq.execution.stop import StopClock
     from rosq.settings import QueueSettings, WorkerSettings
-    from rosq.settlement import Settlement
-    from rosq.steps import Command
-    from rosq.stop import StopClock
 
 #: How long the token on a name's bell lies there for a standby.
 _NAME_TOKEN_LIFE_MS = 60_000

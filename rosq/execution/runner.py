@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rosq import facts, trace
 from rosq.errors import LeaseLost
-from rosq.settlement import Outcome, Settlement
+from rosq.execution.settlement import Outcome, Settlement
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rosq.delivery import Delivery, Handler
+    from rosq.execution.delivery import Delivery, Handler
     from rosq.retry import RetryPolicy
 
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.

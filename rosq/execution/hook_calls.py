@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, TypeVar
 from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import InvalidData, InvalidSettings
+from rosq.execution.runner import run_handler
+from rosq.execution.settlement import Outcome
 from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
-from rosq.runner import run_handler
-from rosq.settlement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rosq.answer import Answer
-    from rosq.delivery import Delivery, Handler
     from rosq.errors import ServerUnreachable
+    from rosq.execution.answer import Answer
+    from rosq.execution.delivery import Delivery, Handler
+    from rosq.execution.settlement import Settlement
     from rosq.job import Enqueued, NewJob, Reopened
     from rosq.recovery import Swept
     from rosq.retry import RetryPolicy
-    from rosq.settlement import Settlement
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class HookCalls:
     def run_handler(
         self, handler: Handler, delivery: Delivery, policy: RetryPolicy, worker_facts: Mapping[str, object]
     ) -> Settlement | None:
-        """Do what `rosq.runner.run_handler` does, with what the hooks say around it."""
+        """Do what `rosq.execution.runner.run_handler` does, with what the hooks say around it."""
         raised: list[BaseException] = []
 
         def watched(delivery: Delivery) -> None:

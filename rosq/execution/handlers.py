@@ -10,7 +10,7 @@ from rosq.names import check_name
 from rosq.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from rosq.delivery import Delivery, Handler
+    from rosq.execution.delivery import Delivery, Handler
 
 #: One handler for all jobs, or one for each job name; that of the empty name takes the jobs that have none.
 Handlers: TypeAlias = "Handler | Mapping[str, Handler]"

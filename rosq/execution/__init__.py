@@ -1,0 +1,1 @@
+"""One worker at work: how a job is fetched, held, run and settled."""
