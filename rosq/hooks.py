@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.settlement import Outcome, Settlement
     from rosq.job import Enqueued, NewJob, Reopened
-    from rosq.recovery import Swept
+    from rosq.maintenance.recovery import Swept
 
 
 class EnqueueOperation(enum.StrEnum):

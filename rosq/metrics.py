@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rosq.execution.settlement import Settlement
     from rosq.hooks import EnqueueCall, EnqueueEnd, HandlerEnd, WorkerInfo
     from rosq.inspect.overview import Overview
-    from rosq.recovery import Swept
+    from rosq.maintenance.recovery import Swept
     from rosq.settings import RedisSettings
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from rosq.execution.runner import run_handler
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.execution.stop import ExitWatch, StopClock
 from rosq.execution.stop_signals import StopSignals
+from rosq.maintenance.promoter import promote_due
+from rosq.maintenance.recovery import Recovery
 from rosq.names import MAIN_LANE, check_name
-from rosq.promoter import promote_due
-from rosq.recovery import Recovery
 from rosq.script import Code
 from rosq.settings import WorkerSettings
 

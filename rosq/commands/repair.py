@@ -13,19 +13,19 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
 from rosq.commands.deed import Deed, deed_options
-from rosq.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.key_check import tell
 from rosq.inspect.view import JSON_VERSION
+from rosq.maintenance.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
+from rosq.maintenance.repair import Repair
 from rosq.queue import Queue
-from rosq.repair import Repair
 from rosq.store import fitness
 from rosq.store.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosq.half_states import Finding
+    from rosq.maintenance.half_states import Finding
 
 #: Events that a repair by hand cuts off: none. How many are kept is for the queue's own processes to say.
 _KEEP_ALL_EVENTS = 2**40

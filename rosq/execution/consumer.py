@@ -17,8 +17,8 @@ from rosq.execution.answer import Answer, Fetched
 from rosq.execution.fetching import Fetching
 from rosq.execution.notes import Notes
 from rosq.execution.steps import Steps
+from rosq.maintenance.promoter import promote_due
 from rosq.names import check_name
-from rosq.promoter import promote_due
 from rosq.script import Code
 from rosq.store import fitness, registry, takeover
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.hook_calls import HookCalls
     from rosq.execution.stop import StopClock
-    from rosq.recovery import Recovery
+    from rosq.maintenance.recovery import Recovery
     from rosq.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

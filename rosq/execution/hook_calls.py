@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery, Handler
     from rosq.execution.settlement import Settlement
     from rosq.job import Enqueued, NewJob, Reopened
-    from rosq.recovery import Swept
+    from rosq.maintenance.recovery import Swept
     from rosq.retry import RetryPolicy
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from rosq import (
 from rosq.execution.steps import load_step
 from rosq.inspect import Inspector, tail
 from rosq.inspect.filters import JobFilter
-from rosq.repair import Repair
+from rosq.maintenance.repair import Repair
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from tests.integration.rosq.conftest import Hands, Running

@@ -26,7 +26,7 @@ from rosq import (
 )
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.script import Code, load
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.steering import Steering
 from tests.integration.rosq.breaking import make_repair
 from tests.integration.rosq.conftest import let_lease_run_out

@@ -22,7 +22,7 @@ from rosq import (
     ServerUnfit,
 )
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.promoter import promote_due
+from rosq.maintenance.promoter import promote_due
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION
 from tests.integration.rosq.conftest import Hands, events_of

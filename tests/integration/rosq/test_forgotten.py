@@ -13,7 +13,7 @@ from rosq import EnqueueOutcome, Job, JobState, NewJob, Queue, QueueSettings, Re
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.script import Code
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.conftest import Hands, settings_of

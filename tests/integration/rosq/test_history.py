@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from rosq import Delivery, DeliveryOutcome, Fail, JobState, NewJob, Queue, QueueSettings, RetryPolicy, WorkerSettings
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.script import Code
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, settings_of

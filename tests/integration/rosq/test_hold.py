@@ -12,7 +12,7 @@ from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.script import Code, Script
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of

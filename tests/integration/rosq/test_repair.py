@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from rosq import JobState, NewJob, script
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
 from rosq.inspect.key_check import TOLD
+from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
+from rosq.maintenance.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE
-from rosq.repair import _SCRIPTS, Repair
 from tests.integration.rosq.breaking import (
     LONG,
     Bench,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from rosq import NewJob, Queue, Release, RetryPolicy, Snooze, WorkerSettings
-from rosq.half_states import Finding, HalfState
-from rosq.repair import Repair, Repaired
+from rosq.maintenance.half_states import Finding, HalfState
+from rosq.maintenance.repair import Repair, Repaired
 from tests.integration.rosq.breaking import (
     LONG,
     SHORT,
@@ -128,7 +128,7 @@ def test_any_worker_goes_on_where_the_last_one_stopped_and_the_whole_queue_is_go
 def test_suspects_are_bounded_and_a_broken_one_does_not_keep_the_others_waiting(
     queue: Queue, client: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rosq.repair._MAX_SUSPECTS", 3)
+    monkeypatch.setattr("rosq.maintenance.repair._MAX_SUSPECTS", 3)
     queue.enqueue_many([NewJob(job_id=str(number), data={}) for number in range(10)])
     client.delete(queue.keys.lane("main"))
     mender = make_repair(queue, wire, rest_s=3_600)

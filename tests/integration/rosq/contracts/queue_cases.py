@@ -8,7 +8,7 @@ import pytest
 
 from rosq import NewJob, ServerUnfit
 from rosq.execution.settlement import Outcome
-from rosq.promoter import promote_due
+from rosq.maintenance.promoter import promote_due
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
 
 if TYPE_CHECKING:

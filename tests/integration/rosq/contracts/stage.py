@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings, script
 from rosq.connection.client import make_client
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.contracts.recorder import Call, Recorder, send_again

@@ -12,7 +12,7 @@ from rosq import JobState, script
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome
 from rosq.execution.steps import load_step
-from rosq.promoter import promote_due
+from rosq.maintenance.promoter import promote_due
 from rosq.script import Code
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.property import snapshot

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from rosq import JobState, NewJob, ServerUnreachable
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.recovery import Recovery
+from rosq.maintenance.recovery import Recovery
 from rosq.script import Code
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot

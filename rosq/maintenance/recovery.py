@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
 from rosq.clock import boot_time_s
+from rosq.maintenance.repair import Repair
 from rosq.names import RECOVERY_CONSUMER
-from rosq.repair import Repair
 from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:

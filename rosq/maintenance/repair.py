@@ -1,4 +1,4 @@
-"""Mending half-states: jobs, entries and lists that contradict each other (`rosq.half_states`).
+"""Mending half-states: jobs, entries and lists that contradict each other (`rosq.maintenance.half_states`).
 
 Any worker's sweep makes a slice of it at a time, so that a queue of a million jobs is gone through within hours and
 nobody notices; `rosq repair` does it at once. A mend is one script, which first looks again, so whoever mends the same
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, script
 from rosq.clock import boot_time_s
-from rosq.half_states import ENTRY_KINDS, UNMENDABLE, UNPROVEN, Finding, HalfState, Place, Walk
+from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, UNPROVEN, Finding, HalfState, Place, Walk
 from rosq.names import MAIN_LANE
 from rosq.settings import QueueSettings
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rosq.connection.wire import Wire
-    from rosq.half_states import Page
+    from rosq.maintenance.half_states import Page
     from rosq.store.keys import Keys
 
 log = logging.getLogger(__name__)
