@@ -12,9 +12,9 @@ from redis import exceptions as redis_errors
 
 from rosq import errors, script
 from rosq.connection.client import make_client
-from rosq.inspect.jobs import iterate_found
+from rosq.inspect.jobs.listing import iterate_found
+from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.pause import Pause, read_pause
-from rosq.inspect.sources import list_sources
 from rosq.job import JobState
 from rosq.names import MAIN_LANE, check_name
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.inspect.sources import Found
+    from rosq.inspect.jobs.sources import Found
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Target
 from rosq.commands.output import Output, output_options, show
-from rosq.inspect import draw_views
 from rosq.inspect.bounds import DOCTOR_SCAN
+from rosq.inspect.draw import views as draw_views
 
 
 @click.command(epilog=EXIT_CODES)

@@ -10,7 +10,7 @@ from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, EXIT_LIMIT
 from rosq.commands.lazy import LazyGroup
 from rosq.commands.output import Output, output_options, show
 from rosq.commands.params import DURATION
-from rosq.inspect import draw_overview
+from rosq.inspect.draw import overview as draw_overview
 
 if TYPE_CHECKING:
     from rosq.inspect.overview import Overview

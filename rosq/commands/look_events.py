@@ -13,16 +13,16 @@ from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.output import Output, leave_pipe, output_options, show
 from rosq.events import Event
-from rosq.inspect import draw_views
-from rosq.inspect.history import STEPS_S
+from rosq.inspect.draw import views as draw_views
+from rosq.inspect.events import EventFilter, Tail
 from rosq.inspect.inspector import Inspector
-from rosq.inspect.tail import EventFilter, Tail
+from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.view import JSON_VERSION, to_plain
 from rosq.store.keys import Keys
 
 if TYPE_CHECKING:
-    from rosq.inspect.tail import Caught
-    from rosq.inspect.timeline import EventView
+    from rosq.inspect.events import Caught
+    from rosq.inspect.job.timeline import EventView
 
 
 @click.command(epilog=EXIT_CODES)

@@ -11,14 +11,14 @@ from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Ta
 from rosq.commands.options import filter_options
 from rosq.commands.output import Output, output_options, show
 from rosq.commands.params import DURATION
-from rosq.inspect import draw_views
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, ERRORS_SCAN
+from rosq.inspect.draw import views as draw_views
 from rosq.job import JobState
 
 if TYPE_CHECKING:
-    from rosq.inspect.explain import Explanation
-    from rosq.inspect.filters import JobFilter
-    from rosq.inspect.job_view import JobView
+    from rosq.inspect.job.explain import Explanation
+    from rosq.inspect.job.job_view import JobView
+    from rosq.inspect.jobs.filters import JobFilter
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=DEFAULT_LIMIT, show_default=True, help="Show so many at most."

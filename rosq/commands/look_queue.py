@@ -8,7 +8,7 @@ import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, EXIT_LIMIT, Target
 from rosq.commands.output import Output, output_options, show
-from rosq.inspect import draw_overview
+from rosq.inspect.draw import overview as draw_overview
 
 if TYPE_CHECKING:
     from rosq.inspect.inspector import Inspector

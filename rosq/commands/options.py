@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rosq.commands.params import AGE, COUNT, DURATION, PATTERN
-from rosq.inspect import filters
-from rosq.inspect.sources import LISTED
+from rosq.inspect.jobs import filters
+from rosq.inspect.jobs.sources import LISTED
 from rosq.job import JobState
 from rosq.settings import DEFAULT_REMEMBER_S
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rosq import errors
-from rosq.inspect import filters, words
+from rosq.inspect import words
+from rosq.inspect.jobs import filters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
 from rosq.commands.deed import Deed, deed_options
+from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector
-from rosq.inspect.key_check import tell
 from rosq.inspect.view import JSON_VERSION
 from rosq.maintenance.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
 from rosq.maintenance.repair import Repair

@@ -22,8 +22,8 @@ from rosq.steering import Changed, Fate, Steering
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rosq.inspect.filters import JobFilter
-    from rosq.inspect.jobs import JobsView
+    from rosq.inspect.jobs.filters import JobFilter
+    from rosq.inspect.jobs.listing import JobsView
     from rosq.steering import Seen
 
 F = TypeVar("F", bound="Callable[..., Any]")

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.inspect.doctor import Diagnosis
-    from rosq.inspect.explain import Explanation
-    from rosq.inspect.failures import ErrorsView
-    from rosq.inspect.filters import JobFilter
-    from rosq.inspect.history import History
-    from rosq.inspect.job_view import JobView
-    from rosq.inspect.jobs import JobsView
+    from rosq.inspect.doctor.examination import Diagnosis
+    from rosq.inspect.events import Caught, EventFilter, EventsView, Tail
+    from rosq.inspect.job.explain import Explanation
+    from rosq.inspect.job.job_view import JobView
+    from rosq.inspect.jobs.failures import ErrorsView
+    from rosq.inspect.jobs.filters import JobFilter
+    from rosq.inspect.jobs.listing import JobsView
+    from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.overview import Overview, QueuesView
-    from rosq.inspect.pending import PendingList
-    from rosq.inspect.tail import Caught, EventFilter, EventsView, Tail
+    from rosq.inspect.throughput import History
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class Inspector:
         Raises:
             InvalidName: No job can have this id.
         """
-        from rosq.inspect import job_view
+        from rosq.inspect.job import job_view
 
         check_name("job", job_id)
         address = self._settings.address
@@ -158,7 +158,7 @@ class Inspector:
         Raises:
             InvalidName: No job can have this id.
         """
-        from rosq.inspect import job_view
+        from rosq.inspect.job import job_view
 
         check_name("job", job_id)
         return self._look_at(queue, lambda client, keys: job_view.explain(client, keys, self._settings.address, job_id))
@@ -174,8 +174,8 @@ class Inspector:
         view: str = "jobs",
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> JobsView:
-        """List jobs; see `rosq.inspect.jobs.list_jobs`."""
-        from rosq.inspect import jobs
+        """List jobs; see `rosq.inspect.jobs.listing.list_jobs`."""
+        from rosq.inspect.jobs import listing as jobs
 
         return self._look_at(
             queue,
@@ -186,13 +186,13 @@ class Inspector:
 
     def list_pending(self, queue: str, *, limit: int) -> PendingList:
         """List what was handed out and isn't settled."""
-        from rosq.inspect import pending
+        from rosq.inspect.jobs import pending
 
         return self._look_at(queue, lambda client, keys: pending.list_pending(client, keys, limit=limit))
 
     def group_errors(self, queue: str, *, since_s: float | None, by_text: bool, scan: int) -> ErrorsView:
         """Group the errors of failed and retrying jobs."""
-        from rosq.inspect import failures
+        from rosq.inspect.jobs import failures
 
         return self._look_at(
             queue,
@@ -201,13 +201,13 @@ class Inspector:
 
     def list_events(self, queue: str, wanted: EventFilter, *, limit: int) -> EventsView:
         """Return the newest events, oldest first."""
-        from rosq.inspect import tail
+        from rosq.inspect import events as tail
 
         return self._look_at(queue, lambda client, keys: tail.list_events(client, keys, wanted, limit=limit))
 
     def last_event_id(self, queue: str) -> str:
         """The id of the newest event: where following begins."""
-        from rosq.inspect.tail import Tail
+        from rosq.inspect.events import Tail
 
         return self._look_at(queue, Tail.last_id)
 
@@ -217,13 +217,13 @@ class Inspector:
 
     def view_history(self, queue: str, *, step_s: float, steps: int) -> History:
         """Count what finished, step by step."""
-        from rosq.inspect import history
+        from rosq.inspect import throughput as history
 
         return self._look_at(queue, lambda client, keys: history.view(client, keys, step_s=step_s, steps=steps))
 
     def examine(self, queue: str, *, scan: int) -> Diagnosis:
         """Examine the server, the queue's keys and its workers."""
-        from rosq.inspect.doctor import Doctor
+        from rosq.inspect.doctor.examination import Doctor
         from rosq.queue import Queue
 
         keys = Keys(queue)

@@ -16,21 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rosq.inspect import (
-    doctor,
-    explain,
-    failures,
-    history,
-    job_view,
-    jobs,
-    overview,
-    pause,
-    pending,
-    rows,
-    snapshot,
-    tail,
-)
-from rosq.inspect import timeline as timelines
+from rosq.inspect import events as tail
+from rosq.inspect import overview, pause, snapshot
+from rosq.inspect import throughput as history
+from rosq.inspect.doctor import examination as doctor
+from rosq.inspect.job import explain, job_view
+from rosq.inspect.job import timeline as timelines
+from rosq.inspect.jobs import failures, pending, rows
+from rosq.inspect.jobs import listing as jobs
 from rosq.inspect.steering_view import SteeringView
 from rosq.inspect.view import JSON_VERSION
 from rosq.job import JobState, LogLine

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rosq.inspect.filters import JobFilter
-from rosq.inspect.sources import LISTED
-from rosq.inspect.tail import EventFilter
+from rosq.inspect.events import EventFilter
+from rosq.inspect.jobs.filters import JobFilter
+from rosq.inspect.jobs.sources import LISTED
 from rosq.inspect.view import View
 
 if TYPE_CHECKING:
-    from rosq.inspect.doctor import Diagnosis
-    from rosq.inspect.failures import ErrorsView
-    from rosq.inspect.history import History
+    from rosq.inspect.doctor.examination import Diagnosis
+    from rosq.inspect.events import EventsView
     from rosq.inspect.inspector import Inspector
-    from rosq.inspect.jobs import JobsView
+    from rosq.inspect.jobs.failures import ErrorsView
+    from rosq.inspect.jobs.listing import JobsView
+    from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.overview import Overview
-    from rosq.inspect.pending import PendingList
-    from rosq.inspect.tail import EventsView
+    from rosq.inspect.throughput import History
     from rosq.job import JobState
 
 #: How much of each view is in it.

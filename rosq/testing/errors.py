@@ -13,7 +13,7 @@ from rosq.errors import RosqError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.inspect.rows import JobRow
+    from rosq.inspect.jobs.rows import JobRow
     from rosq.testing.run import Tally
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rosq.errors import RosqError
 from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
-from rosq.inspect.filters import JobFilter
 from rosq.inspect.inspector import Inspector
+from rosq.inspect.jobs.filters import JobFilter
 from rosq.job import JobState
 from rosq.settings import WorkerSettings
 from rosq.testing.errors import QueueNotEmpty

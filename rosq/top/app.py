@@ -17,8 +17,8 @@ from textual.widgets import DataTable, Input, Static
 
 from rosq import errors
 from rosq.inspect.damage import QueueDamaged
-from rosq.inspect.history import STEPS_S
-from rosq.inspect.sources import LISTED
+from rosq.inspect.jobs.sources import LISTED
+from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.words import duration, stamp
 from rosq.top.glance import Glance, Listing, Page, Row, Wanted
 from rosq.top.poller import Poller

@@ -8,7 +8,7 @@ from rosq import errors
 from rosq.inspect.bounds import DOCTOR_SCAN
 
 if TYPE_CHECKING:
-    from rosq.inspect.doctor import Diagnosis
+    from rosq.inspect.doctor.examination import Diagnosis
     from rosq.inspect.inspector import Inspector
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rosq.errors import RosqError
-    from rosq.inspect.job_view import JobView
+    from rosq.inspect.job.job_view import JobView
     from rosq.inspect.overview import Overview
 
 
@@ -42,7 +42,7 @@ class Wanted:
     queue: str | None = None
     #: Of the jobs page.
     state: JobState = JobState.ACTIVE
-    #: Of the history page: what it counts by, a name of `rosq.inspect.history.STEPS_S`.
+    #: Of the history page: what it counts by, a name of `rosq.inspect.throughput.STEPS_S`.
     step: str = "minute"
     #: Of the doctor's page: which examination is meant. Another number is another one.
     examination: int = 0

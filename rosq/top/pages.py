@@ -10,12 +10,12 @@ from rich.text import Text
 
 from rosq import errors
 from rosq.inspect.damage import QueueDamaged
-from rosq.inspect.draw import LEVEL_STYLES, UNREADABLE, state_text
-from rosq.inspect.draw_views import history_columns, list_history_rows
-from rosq.inspect.filters import JobFilter
+from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, state_text
+from rosq.inspect.draw.views import history_columns, list_history_rows
+from rosq.inspect.events import EventFilter
 from rosq.inspect.finding import LEVELS
-from rosq.inspect.history import STEPS_S
-from rosq.inspect.tail import EventFilter
+from rosq.inspect.jobs.filters import JobFilter
+from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.words import duration, in_zone, moment, shown
 from rosq.job import JobState
 from rosq.top.glance import Glance, Listing, Page, Row, Wanted, matches

@@ -11,15 +11,15 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from rosq.inspect import draw_views
-from rosq.inspect.draw import make_table
+from rosq.inspect.draw import views as draw_views
+from rosq.inspect.draw.screen import make_table
 from rosq.inspect.words import stamp
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from rosq.inspect.job_view import JobView
+    from rosq.inspect.job.job_view import JobView
 
 _KEYS = (
     ("1 … 9, Tab", "the pages: queues, jobs, workers, lanes, pending, errors, events, history, doctor"),

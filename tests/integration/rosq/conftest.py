@@ -18,7 +18,7 @@ from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
 from rosq.connection.alarm import Alarm
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.stop import StopClock
-from rosq.inspect.timeline import read_entry
+from rosq.inspect.job.timeline import read_entry
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until

@@ -22,8 +22,9 @@ from rosq import (
     script,
 )
 from rosq.execution.steps import load_step
-from rosq.inspect import Inspector, tail
-from rosq.inspect.filters import JobFilter
+from rosq.inspect import Inspector
+from rosq.inspect import events as tail
+from rosq.inspect.jobs.filters import JobFilter
 from rosq.maintenance.repair import Repair
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION, Keys

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import JobState, NewJob, Queue
-from rosq.inspect.filters import JobFilter, compile_pattern
+from rosq.inspect.events import EventFilter
 from rosq.inspect.inspector import Inspector
-from rosq.inspect.tail import EventFilter
+from rosq.inspect.jobs.filters import JobFilter, compile_pattern
 from tests.integration.rosq.conftest import settings_of
 from tests.servers import embedded_redis
 

@@ -19,7 +19,7 @@ from rosq import Delivery, NewJob, Queue, RetryPolicy, Snooze
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
-from rosq.inspect.tail import Tail
+from rosq.inspect.events import Tail
 from tests.integration.rosq.conftest import Hands, Running, settings_of
 from tests.waiting import wait_until
 

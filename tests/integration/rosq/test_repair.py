@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rosq import JobState, NewJob, script
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.inspect.key_check import TOLD
+from rosq.inspect.doctor.key_check import TOLD
 from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
 from rosq.maintenance.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE

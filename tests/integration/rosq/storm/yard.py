@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosq import JobState, NewJob, Queue, QueueSettings, RedisSettings
-from rosq.inspect.doctor import Doctor
-from rosq.inspect.timeline import read_entry
+from rosq.inspect.doctor.examination import Doctor
+from rosq.inspect.job.timeline import read_entry
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
-from rosq.inspect.rows import JobRow, read_rows
-from rosq.inspect.sources import LISTED, Found, Source, list_sources
+from rosq.inspect.jobs.rows import JobRow, read_rows
+from rosq.inspect.jobs.sources import LISTED, Found, Source, list_sources
 from rosq.inspect.view import View, at, server_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rosq.inspect.filters import JobFilter
+    from rosq.inspect.jobs.filters import JobFilter
     from rosq.store.keys import Keys
 
 

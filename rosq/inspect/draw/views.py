@@ -9,23 +9,23 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from rosq.inspect.draw import LEVEL_STYLES, heading, make_table, state_text
+from rosq.inspect.draw.screen import LEVEL_STYLES, heading, make_table, state_text
 from rosq.inspect.finding import LEVELS
 from rosq.inspect.words import duration, in_zone, moment, shown, stamp, zone_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rosq.inspect.doctor import Diagnosis
-    from rosq.inspect.explain import Explanation
-    from rosq.inspect.failures import ErrorsView
-    from rosq.inspect.history import History, Step
-    from rosq.inspect.job_view import JobView
-    from rosq.inspect.jobs import JobsView
-    from rosq.inspect.pending import PendingList
-    from rosq.inspect.rows import JobRow
-    from rosq.inspect.tail import EventsView
-    from rosq.inspect.timeline import EventView
+    from rosq.inspect.doctor.examination import Diagnosis
+    from rosq.inspect.events import EventsView
+    from rosq.inspect.job.explain import Explanation
+    from rosq.inspect.job.job_view import JobView
+    from rosq.inspect.job.timeline import EventView
+    from rosq.inspect.jobs.failures import ErrorsView
+    from rosq.inspect.jobs.listing import JobsView
+    from rosq.inspect.jobs.pending import PendingList
+    from rosq.inspect.jobs.rows import JobRow
+    from rosq.inspect.throughput import History, Step
 
 _VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw import UNREADABLE, heading, make_table
+from rosq.inspect.draw.screen import UNREADABLE, heading, make_table
 from rosq.inspect.words import duration, shown, stamp
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import errors
-from rosq.inspect import key_check
 from rosq.inspect import overview as overviews
 from rosq.inspect.damage import find_damage, is_wrong_type, tell_of_unnamed
+from rosq.inspect.doctor import key_check
+from rosq.inspect.doctor.server_check import ServerCheck
 from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
-from rosq.inspect.server_check import ServerCheck
 from rosq.inspect.view import View, at, server_now
 from rosq.inspect.words import duration
 from rosq.store.fitness import OLDEST_VERSION, check_schema

@@ -6,18 +6,18 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from rosq.inspect import deliveries
 from rosq.inspect import overview as overviews
 from rosq.inspect.bounds import DEFAULT_LOG_LINES
-from rosq.inspect.explain import Explainer, Explanation, show_progress
-from rosq.inspect.timeline import DeliveryView, EventView, read_timeline
+from rosq.inspect.job import deliveries
+from rosq.inspect.job.explain import Explainer, Explanation, show_progress
+from rosq.inspect.job.timeline import DeliveryView, EventView, read_timeline
 from rosq.inspect.view import View
 from rosq.store.finder import find_jobs
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rosq.inspect.timeline import Timeline
+    from rosq.inspect.job.timeline import Timeline
     from rosq.job import Job, JobData, JsonValue, LogLine
     from rosq.store.keys import Keys
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rosq.inspect.sources import Found
+    from rosq.inspect.jobs.sources import Found
     from rosq.store.keys import Keys
 
 _FIELDS = (

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rosq.events import Event
-from rosq.inspect import place as places
-from rosq.inspect.timeline import iterate_back
+from rosq.inspect.job.timeline import iterate_back
+from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
 from rosq.inspect.words import duration, stamp
 from rosq.job import JobState
@@ -18,8 +18,8 @@ from rosq.store.history import DeliveryOutcome
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rosq.inspect.job.timeline import EventView, Timeline
     from rosq.inspect.overview import Overview, WorkerView
-    from rosq.inspect.timeline import EventView, Timeline
     from rosq.job import Job, JsonValue
     from rosq.store.keys import Keys
 

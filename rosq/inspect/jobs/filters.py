@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rosq import errors
 
 if TYPE_CHECKING:
-    from rosq.inspect.rows import JobRow
+    from rosq.inspect.jobs.rows import JobRow
     from rosq.job import JobState
 
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)?\s*(.+?)\s*")

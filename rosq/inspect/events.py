@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq.connection.reading import read_at_once
-from rosq.inspect.timeline import MAX_EVENTS, EventView, iterate_back, read_entry
+from rosq.inspect.job.timeline import MAX_EVENTS, EventView, iterate_back, read_entry
 from rosq.inspect.view import View, at, server_now
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.inspect.timeline import DeliveryView
+from rosq.inspect.job.timeline import DeliveryView
 from rosq.store.history import DeliveryOutcome
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosq.inspect.jobs import iterate_found
-from rosq.inspect.sources import list_sources
+from rosq.inspect.jobs.listing import iterate_found
+from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.view import View, at, at_ms, server_now
 from rosq.job import JobState
 from rosq.names import MAIN_LANE
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rosq.inspect.sources import Found
+    from rosq.inspect.jobs.sources import Found
     from rosq.store.keys import Keys
 
 _CLASS = re.compile(r"([A-Za-z_][\w.]*): ")

@@ -1,0 +1,1 @@
+"""One job: what is known of it, what happened to it, and why it is not running."""

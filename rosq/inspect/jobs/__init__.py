@@ -1,0 +1,1 @@
+"""Jobs in numbers: where those of each state are found, and lists of them."""
