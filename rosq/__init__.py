@@ -11,7 +11,6 @@ A job runs at least once, in the hands of one holder at a time; who loses it can
 
 from __future__ import annotations
 
-from rosq.cancel import Cancelled, CancelOutcome
 from rosq.errors import (
     InvalidData,
     InvalidName,
@@ -29,16 +28,20 @@ from rosq.errors import (
     UnknownJobName,
     WorkerNameTaken,
 )
-from rosq.events import Event
 from rosq.execution.delivery import Delivery, Handler
 from rosq.execution.lease import Lease
 from rosq.execution.settlement import Outcome
 from rosq.execution.stop_signals import StopSignals
 from rosq.hooks import Hook
 from rosq.job import (
+    Cancelled,
+    CancelOutcome,
+    DeliveryOutcome,
+    DeliveryRecord,
     Enqueued,
     EnqueuedMany,
     EnqueueOutcome,
+    Event,
     Job,
     JobState,
     LogLine,
@@ -47,11 +50,10 @@ from rosq.job import (
     ReopenOutcome,
 )
 from rosq.queue import Queue
-from rosq.redis_url import Address
+from rosq.redis_settings import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
-from rosq.store.history import DeliveryOutcome, DeliveryRecord
 from rosq.worker import Worker
 
 __all__ = [  # noqa: RUF022 - grouped by topic

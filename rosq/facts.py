@@ -1,13 +1,102 @@
-"""The facts that many log lines share, by the names that `docs/events.md` gives them."""
+"""What is told of a worker, a delivery, an error: facts of log lines, by the names that `docs/events.md` gives them,
+and what a job keeps of an exception. Never the values of variables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rosq import trace
+import collections
+import re
+import traceback
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from rosq.execution.delivery import Delivery
+    from types import FrameType
+
+#: Letters of an error's text, and of its class's name, that are kept; bytes of its trace.
+TEXT_MAX = 1_000
+CLASS_MAX = 64
+TRACE_MAX_BYTES = 2_048
+_FRAMES = 8
+_LINE_MAX = 120
+#: Causes that are named, from the error back.
+_CAUSES = 3
+_LIBRARY = re.compile(r".*/(?:site-packages|dist-packages|python\d+\.\d+)/")
+#: rosq's own frames above a handler say nothing about the handler.
+_OWN = str(PurePath(__file__).parent)
+
+
+def name_class(error: BaseException | None) -> str:
+    """The name of an error's class; '' for none."""
+    return clean(type(error).__name__)[:CLASS_MAX] if error is not None else ""
+
+
+def describe(error: BaseException) -> str:
+    """Say what an error says; one whose own text can't be made doesn't take its job's worker with it."""
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"its text can't be made ({type(broken).__name__})"
+    return clean(text)[:TEXT_MAX]
+
+
+def clean(text: str) -> str:
+    """Make a text that UTF-8 can say: what came from bytes undecoded is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shorten_trace(error: BaseException | None) -> str:
+    """Name the last places that an exception went through, outermost first, and its causes; '' for none.
+
+    A place is `file:line function: the line of code`, its path from the folder of packages on or else its last parts.
+    No longer than TRACE_MAX_BYTES.
+    """
+    if error is None:
+        return ""
+    lines = _list_places(error)
+    seen, cause = {id(error)}, _cause_of(error)
+    for _ in range(_CAUSES):
+        if cause is None or id(cause) in seen:
+            break
+        seen.add(id(cause))
+        lines.append(f"caused by {name_class(cause)}: {describe(cause)[:_LINE_MAX]}")
+        lines += _list_places(cause)[-2:]
+        cause = _cause_of(cause)
+    kept: list[str] = []
+    size = 0
+    # The innermost places say most.
+    for line in reversed(lines):
+        size += len(line.encode()) + 1
+        if size > TRACE_MAX_BYTES:
+            break
+        kept.append(line)
+    return "\n".join(reversed(kept))
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
+def _list_places(error: BaseException) -> list[str]:
+    # Endless recursion has a thousand frames: only those that are kept are read.
+    last: collections.deque[tuple[FrameType, int]] = collections.deque(maxlen=_FRAMES)
+    last.extend(
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_OWN)
+    )
+    summary = traceback.StackSummary.extract(iter(last), capture_locals=False)
+    return [
+        clean(f"{_shorten_path(frame.filename)}:{frame.lineno} {frame.name}: {frame.line or ''}"[: 2 * _LINE_MAX])
+        for frame in summary
+    ]
+
+
+def _shorten_path(path: str) -> str:
+    posix = path.replace("\\", "/")
+    inside = _LIBRARY.sub("", posix)
+    return inside if inside != posix else "/".join(posix.split("/")[-3:]).lstrip("/")
 
 
 def of_worker(queue: str, worker: str) -> dict[str, object]:
@@ -15,11 +104,22 @@ def of_worker(queue: str, worker: str) -> dict[str, object]:
     return {"queue": queue, "worker_id": worker}
 
 
-def of_delivery(delivery: Delivery) -> dict[str, object]:
+class HandOut(Protocol):
+    """One hand-out of a job: what a delivery is to a log line."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def fence(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+def of_delivery(delivery: HandOut) -> dict[str, object]:
     """Which hand-out of which job is meant."""
     return {"job_id": delivery.job_id, "delivery": delivery.fence, "attempt": delivery.attempt}
 
 
 def of_error(error: BaseException) -> dict[str, object]:
     """What went wrong."""
-    return {"error_type": type(error).__name__, "error": trace.describe(error)}
+    return {"error_type": type(error).__name__, "error": describe(error)}

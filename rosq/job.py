@@ -7,13 +7,13 @@ import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, overload
 
+from rosq.errors import InvalidData
 from rosq.names import MAIN_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from rosq.store.history import DeliveryRecord
 
 #: What a job carries: whatever JSON can say.
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -39,6 +39,35 @@ class JobState(enum.StrEnum):
     FORGOTTEN = "forgotten"
 
 
+class Event(enum.StrEnum):
+    """The events of a queue's stream; `docs/events.md` has when each is written and its fields."""
+
+    ENQUEUED = "enqueued"
+    REOPENED = "reopened"
+    MOVED = "moved"
+    PROMOTED = "promoted"
+    STARTED = "started"
+    COMPLETED = "completed"
+    RETRIED = "retried"
+    SNOOZED = "snoozed"
+    RELEASED = "released"
+    FAILED = "failed"
+    CANCEL_ASKED = "cancel_asked"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+    DROPPED = "dropped"
+    REPAIRED = "repaired"
+    RESTARTED = "restarted"
+    ADVANCED = "advanced"
+    REMOVED = "removed"
+    DRAINED = "drained"
+    FORGOTTEN = "forgotten"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WORKER_JOINED = "worker_joined"
+    WORKER_LEFT = "worker_left"
+
+
 class EnqueueOutcome(enum.StrEnum):
     """What `enqueue` did."""
 
@@ -55,6 +84,29 @@ class ReopenOutcome(enum.StrEnum):
     REOPENED = "reopened"
     #: The job is waiting, active or delayed; nothing was changed.
     LIVE = "live"
+
+
+class CancelOutcome(enum.StrEnum):
+    """What `cancel` did."""
+
+    #: It is cancelled: nobody had it in hand.
+    CANCELLED = "cancelled"
+    #: It runs. Its handler is asked to stop, by this call or an earlier one.
+    ASKED = "asked"
+    #: It is completed, failed or cancelled already; nothing was changed.
+    OVER = "over"
+    #: The queue doesn't know it.
+    UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The answer to a `cancel`."""
+
+    job_id: str
+    outcome: CancelOutcome
+    #: Where the job stands now; None where the queue doesn't know it.
+    state: JobState | None
 
 
 # Not frozen as the others are: to set the fields of a frozen one takes Python 0.75 µs in place of 0.2, of the two that
@@ -145,6 +197,49 @@ class LogLine:
     text: str
 
 
+class DeliveryOutcome(enum.StrEnum):
+    """How a delivery ended."""
+
+    #: It is under way.
+    RUNNING = "running"
+    COMPLETED = "completed"
+    #: Its handler failed, and attempts were left.
+    RETRIED = "retried"
+    FAILED = "failed"
+    SNOOZED = "snoozed"
+    RELEASED = "released"
+    #: Taken from a holder that didn't settle it.
+    CRASHED = "crashed"
+    #: Its job was cancelled while it ran.
+    CANCELLED = "cancelled"
+    #: An answer was lost, and the same process was handed the job anew.
+    REPEATED = "repeated"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One delivery of a job, or several in a row that ended the same quiet way: snoozed, released or repeated."""
+
+    outcome: DeliveryOutcome
+    #: Of the last one, where it stands for several; so is all that follows but for `first_started_at`.
+    worker: str
+    fence: int
+    #: By the server's clock, like all times here.
+    started_at: datetime
+    #: None while it is under way.
+    ended_at: datetime | None
+    #: How many in a row it stands for.
+    count: int = 1
+    #: When the first of them began.
+    first_started_at: datetime
+    #: The exception's class; None where it ended without one.
+    error_class: str | None = None
+    #: The error in one sentence, shortened.
+    error: str | None = None
+    #: Where it came from, shortened; None where it isn't known, or was dropped to keep the history small.
+    trace: str | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it stood when it was looked at."""
@@ -192,3 +287,38 @@ class Job:
     progress_at: datetime | None = None
     #: What its handlers logged, oldest first, as far as it is kept.
     log: tuple[LogLine, ...] = ()
+
+
+#: Letters of who and why that are kept.
+_TEXT_MAX = 500
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest:
+    """Who asked for a job's cancelling, and why."""
+
+    by: str
+    reason: str
+
+
+def make_request(job_id: str, by: str, reason: str) -> CancelRequest:
+    """Check who and why, and cut what is too long.
+
+    Raises:
+        InvalidData: One of them is missing.
+    """
+    if not by.strip() or not reason.strip():
+        raise InvalidData(f"Say who cancels job {job_id}, and why.")
+    return CancelRequest(by=by.strip()[:_TEXT_MAX], reason=reason.strip()[:_TEXT_MAX])
+
+
+def read_answer(job_id: str, code: int, state: str) -> Cancelled:
+    """Read what `cancel.lua` answers, but for "look again"."""
+    if code == 0:
+        return Cancelled(job_id=job_id, outcome=CancelOutcome.OVER, state=JobState(state))
+    outcome, now = {
+        1: (CancelOutcome.CANCELLED, JobState.CANCELLED),
+        2: (CancelOutcome.ASKED, JobState.ACTIVE),
+        -2: (CancelOutcome.UNKNOWN, None),
+    }[code]
+    return Cancelled(job_id=job_id, outcome=outcome, state=now)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis import exceptions as redis_errors
 
 from rosq import errors, script
-from rosq.cancel import make_request, read_answer
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector
 from rosq.connection.pool import WirePool
@@ -20,7 +19,17 @@ from rosq.connection.wire import Wire
 from rosq.execution.consumer import Consumer
 from rosq.execution.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
-from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState, NewJob, Reopened, ReopenOutcome
+from rosq.job import (
+    Enqueued,
+    EnqueuedMany,
+    EnqueueOutcome,
+    JobState,
+    NewJob,
+    Reopened,
+    ReopenOutcome,
+    make_request,
+    read_answer,
+)
 from rosq.names import MAIN_LANE, check_name
 from rosq.settings import QueueSettings, RedisSettings
 from rosq.store import codec, registry, takeover
@@ -34,12 +43,11 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.cancel import Cancelled
     from rosq.connection.alarm import Alarm
     from rosq.execution.handlers import Dispatcher
     from rosq.execution.stop import StopClock
     from rosq.hooks import Hook
-    from rosq.job import Job, JobData
+    from rosq.job import Cancelled, Job, JobData
     from rosq.settings import WorkerSettings
 
 T = TypeVar("T")

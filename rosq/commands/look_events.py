@@ -12,12 +12,12 @@ import click
 from rosq import errors
 from rosq.commands.context import EXIT_CODES, Target, to_failure
 from rosq.commands.output import Output, leave_pipe, output_options, show
-from rosq.events import Event
 from rosq.inspect.draw import views as draw_views
 from rosq.inspect.events import EventFilter, Tail
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.view import JSON_VERSION, to_plain
+from rosq.job import Event
 from rosq.store.keys import Keys
 
 if TYPE_CHECKING:

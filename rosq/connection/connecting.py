@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rosq.connection.locating import Ask, Guide
-    from rosq.redis_settings import RedisSettings
-    from rosq.redis_url import Address
+    from rosq.redis_settings import Address, RedisSettings
 
 #: What a server answers that isn't the right one any more. Redis 6.2 wraps what a script meets: anywhere in the text.
 _CHANGED_MARKS = ("READONLY", "UNBLOCKED", "MASTERDOWN")

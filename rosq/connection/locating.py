@@ -13,7 +13,7 @@ from redis import exceptions as redis_errors
 from redis.crc import key_slot
 
 from rosq.errors import ServerUnfit, Unlocated, is_untrusted
-from rosq.redis_url import Address
+from rosq.redis_settings import Address
 
 #: Sends one command to a server over a connection of its own and returns the answer.
 Ask: TypeAlias = Callable[[Address, Sequence[str]], Any]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
-from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
 from rosq.signals import Cancel, Release
 from rosq.store.codec import NO_HEADERS
@@ -17,7 +16,17 @@ if TYPE_CHECKING:
     from rosq.execution.lease import Lease
     from rosq.execution.notes import Notes
     from rosq.execution.stop import StopClock
-    from rosq.job import JobData, JsonValue
+    from rosq.job import CancelRequest, JobData, JsonValue
+
+
+class CancelNotice:
+    """Whether a delivery's job is to be cancelled: set by the thread that hears of it, read by the handler's."""
+
+    __slots__ = ("request",)
+
+    def __init__(self) -> None:
+        #: None while nobody is known to have asked.
+        self.request: CancelRequest | None = None
 
 
 # Not frozen, and made by position: see `rosq.execution.settlement`.

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosq.cancel import CancelNotice
 from rosq.clock import boot_time_s
 from rosq.execution.answer import Answer, Fetched
-from rosq.execution.delivery import Delivery
+from rosq.execution.delivery import CancelNotice, Delivery
 from rosq.execution.lease import Lease
 from rosq.execution.settlement import Outcome
 from rosq.script import Code

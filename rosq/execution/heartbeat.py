@@ -7,9 +7,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
-from rosq.cancel import CancelRequest
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
+from rosq.job import CancelRequest
 from rosq.script import Code
 
 if TYPE_CHECKING:

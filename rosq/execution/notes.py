@@ -7,8 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts, script
-from rosq.cancel import CancelRequest
 from rosq.connection.pool import WirePool
+from rosq.job import CancelRequest
 from rosq.script import Code
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import facts, trace
+from rosq import facts
 from rosq.errors import LeaseLost
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
@@ -69,16 +69,16 @@ def _obey(signal: JobSignal, delivery: Delivery, policy: RetryPolicy) -> Settlem
         return Settlement(
             delivery=delivery,
             outcome=Outcome.FAIL,
-            error=trace.clean(signal.reason),
-            error_class=trace.name_class(signal.__cause__),
-            trace=trace.shorten(signal.__cause__),
+            error=facts.clean(signal.reason),
+            error_class=facts.name_class(signal.__cause__),
+            trace=facts.shorten_trace(signal.__cause__),
         )
     return _fail(signal, delivery, policy)
 
 
 def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settlement:
-    error_class = trace.name_class(error)
-    text = f"{error_class}: {trace.describe(error)}"
+    error_class = facts.name_class(error)
+    text = f"{error_class}: {facts.describe(error)}"
     if delivery.is_cancel_requested:
         # It mustn't run again, and that it broke off is what was asked for.
         return Settlement(
@@ -86,7 +86,7 @@ def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settleme
             outcome=Outcome.CANCEL,
             error=text,
             error_class=error_class,
-            trace=trace.shorten(error),
+            trace=facts.shorten_trace(error),
         )
     is_final = delivery.is_last_attempt or policy.is_fatal(error)
     return Settlement(
@@ -95,5 +95,5 @@ def _fail(error: Exception, delivery: Delivery, policy: RetryPolicy) -> Settleme
         delay_s=0.0 if is_final else policy.pause_s(delivery.attempt, error),
         error=text,
         error_class=error_class,
-        trace=trace.shorten(error),
+        trace=facts.shorten_trace(error),
     )

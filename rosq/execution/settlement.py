@@ -39,7 +39,7 @@ class Settlement:
     lane: str | None = None
     delay_s: float = 0.0
     error: str = ""
-    #: Of a retry or failure: the class of the exception, and where it came from (`rosq.trace`).
+    #: Of a retry or failure: the class of the exception, and where it came from (`rosq.facts`).
     error_class: str = ""
     trace: str = ""
 

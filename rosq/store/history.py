@@ -7,32 +7,14 @@ is under way, and one that completed the job, are read from the hash's other fie
 from __future__ import annotations
 
 import dataclasses
-import enum
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from rosq.job import DeliveryOutcome, DeliveryRecord
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class DeliveryOutcome(enum.StrEnum):
-    """How a delivery ended."""
-
-    #: It is under way.
-    RUNNING = "running"
-    COMPLETED = "completed"
-    #: Its handler failed, and attempts were left.
-    RETRIED = "retried"
-    FAILED = "failed"
-    SNOOZED = "snoozed"
-    RELEASED = "released"
-    #: Taken from a holder that didn't settle it.
-    CRASHED = "crashed"
-    #: Its job was cancelled while it ran.
-    CANCELLED = "cancelled"
-    #: An answer was lost, and the same process was handed the job anew.
-    REPEATED = "repeated"
 
 
 #: The letters of `scripts/_history.lua`.
@@ -53,30 +35,6 @@ _BY_STATE = {
     "failed": DeliveryOutcome.FAILED,
     "cancelled": DeliveryOutcome.CANCELLED,
 }
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRecord:
-    """One delivery of a job, or several in a row that ended the same quiet way: snoozed, released or repeated."""
-
-    outcome: DeliveryOutcome
-    #: Of the last one, where it stands for several; so is all that follows but for `first_started_at`.
-    worker: str
-    fence: int
-    #: By the server's clock, like all times here.
-    started_at: datetime
-    #: None while it is under way.
-    ended_at: datetime | None
-    #: How many in a row it stands for.
-    count: int = 1
-    #: When the first of them began.
-    first_started_at: datetime
-    #: The exception's class; None where it ended without one.
-    error_class: str | None = None
-    #: The error in one sentence, shortened.
-    error: str | None = None
-    #: Where it came from, shortened; None where it isn't known, or was dropped to keep the history small.
-    trace: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from rosq.testing.errors import QueueNotEmpty
-from rosq.testing.policies import fast_retries, no_wait
-from rosq.testing.run import Tally, run_until_empty
+from rosq.testing.run import QueueNotEmpty, Tally, fast_retries, no_wait, run_until_empty
 from rosq.testing.temporary import temporary_queue
 from rosq.testing.twice import TwiceDeliveringQueue
 

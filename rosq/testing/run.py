@@ -7,14 +7,16 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
+import tenacity
+
 from rosq.errors import RosqError
 from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.jobs.filters import JobFilter
 from rosq.job import JobState
+from rosq.retry import RetryPolicy
 from rosq.settings import WorkerSettings
-from rosq.testing.errors import QueueNotEmpty
 from rosq.worker import Worker
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from rosq.execution.handlers import Handlers, Policies
     from rosq.execution.settlement import Settlement
     from rosq.hooks import HandlerEnd, WorkerInfo
+    from rosq.inspect.jobs.rows import JobRow
     from rosq.queue import Queue
+
 
 #: How often a worker that has nothing to do looks again: another holder's job may have ended.
 _LOOK_S = 0.05
@@ -215,3 +219,46 @@ def _not_empty(queue: Queue, deadline_s: float, tally: Tally) -> QueueNotEmpty:
         pause = inspector.look(queue.name).pause
     why = "" if pause is None else f"The queue is {pause}: nothing new is handed out until it is resumed."
     return QueueNotEmpty(queue.name, deadline_s, left.jobs, left.count, tally, why)
+
+
+class QueueNotEmpty(RosqError):
+    """A queue wasn't run to empty in time."""
+
+    def __init__(
+        self, queue: str, deadline_s: float, left: Sequence[JobRow], count: int, tally: Tally, why: str
+    ) -> None:
+        self.queue = queue
+        self.deadline_s = deadline_s
+        #: The first few of the jobs that are left.
+        self.left = list(left)
+        #: How many are left in all.
+        self.count = count
+        #: What was done before.
+        self.tally = tally
+        listed = "; ".join(_describe(row) for row in self.left)
+        more = f" and {count - len(self.left)} more" if count > len(self.left) else ""
+        jobs = "1 job is" if count == 1 else f"{count} jobs are"
+        super().__init__(
+            f"After {deadline_s:g} s queue {queue} isn't empty, {jobs} left: {listed}{more}. "
+            f"Settled until then: {tally}. {why or 'See why these come back or stay, or raise deadline_s.'}"
+        )
+
+
+def _describe(row: JobRow) -> str:
+    told = f"{row.job_id} ({row.state} in lane {row.lane}, {row.attempts} attempts"
+    if row.worker is not None and row.state == "active":
+        told += f", in the hands of {row.worker}"
+    return told + (f", last error {row.last_error!r})" if row.last_error else ")")
+
+
+#: A wait strategy that doesn't wait, for any place that takes one of tenacity's.
+no_wait = tenacity.wait_none()
+
+
+def fast_retries(max_attempts: int = 3) -> RetryPolicy:
+    """Return a policy by which a failed job runs again at once.
+
+    Args:
+        max_attempts: The attempt after whose failure the job fails for good; 3 as in production.
+    """
+    return RetryPolicy(max_attempts=max_attempts, wait=no_wait)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq.inspect.job.timeline import DeliveryView
-from rosq.store.history import DeliveryOutcome
+from rosq.job import DeliveryOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.job import Job
-    from rosq.store.history import DeliveryRecord
+    from rosq.job import DeliveryRecord, Job
 
 
 def merge(job: Job | None, told: Sequence[DeliveryView], *, with_trace: bool) -> list[DeliveryView]:

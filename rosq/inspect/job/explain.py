@@ -7,13 +7,11 @@ import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rosq.events import Event
 from rosq.inspect.job.timeline import iterate_back
 from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
 from rosq.inspect.words import duration, stamp
-from rosq.job import JobState
-from rosq.store.history import DeliveryOutcome
+from rosq.job import DeliveryOutcome, Event, JobState
 
 if TYPE_CHECKING:
     from datetime import datetime

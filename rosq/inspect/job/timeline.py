@@ -10,9 +10,8 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rosq.events import Event
 from rosq.inspect.view import at_ms
-from rosq.job import JobState
+from rosq.job import Event, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

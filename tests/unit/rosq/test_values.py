@@ -12,9 +12,8 @@ import redis.exceptions
 
 import rosq
 from rosq import errors, script
-from rosq.events import Event
 from rosq.execution.settlement import Outcome
-from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, JobState
+from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, Event, JobState
 from rosq.names import check_name
 from rosq.retry import RetryPolicy
 from rosq.script import Code

@@ -9,8 +9,8 @@ import pytest
 
 from orders_service.v1 import orders_pb2
 from rosq import Cancel, Fail, LeaseLost, Release, Snooze
-from rosq.cancel import CancelRequest
 from rosq.execution.stop import StopClock
+from rosq.job import CancelRequest
 from tests.unit.worker.doubles import delivery, failure, refusal
 from worker.portal.errors import (
     AccountUnusable,

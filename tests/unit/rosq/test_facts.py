@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rosq import trace
+from rosq import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def circle() -> None:
 
 
 def test_a_deep_traceback_keeps_its_innermost_places() -> None:
-    text = trace.shorten(caught(lambda: sink(500)))
+    text = facts.shorten_trace(caught(lambda: sink(500)))
 
     lines = text.split("\n")
     assert len(lines) == 8
@@ -53,19 +53,19 @@ def test_a_deep_traceback_keeps_its_innermost_places() -> None:
 
 @pytest.mark.parametrize("depth", [900, 10_000])
 def test_endless_recursion_costs_no_more(depth: int) -> None:
-    assert len(trace.shorten(caught(lambda: sink(depth))).encode()) <= trace.TRACE_MAX_BYTES
+    assert len(facts.shorten_trace(caught(lambda: sink(depth))).encode()) <= facts.TRACE_MAX_BYTES
 
 
 def test_causes_are_named_and_the_whole_stays_within_its_bytes() -> None:
-    text = trace.shorten(caught(lambda: chain(6)))
+    text = facts.shorten_trace(caught(lambda: chain(6)))
 
-    assert len(text.encode()) <= trace.TRACE_MAX_BYTES
+    assert len(text.encode()) <= facts.TRACE_MAX_BYTES
     assert "caused by " in text
     assert text.encode().decode() == text
 
 
 def test_causes_that_go_in_a_circle_end() -> None:
-    assert trace.shorten(caught(circle)).count("caused by") == 1
+    assert facts.shorten_trace(caught(circle)).count("caused by") == 1
 
 
 def test_values_of_variables_are_not_in_it() -> None:
@@ -74,11 +74,11 @@ def test_values_of_variables_are_not_in_it() -> None:
 
     error = caught(lambda: log_in("hunter" + "2"))
 
-    assert "hunter2" not in trace.shorten(error)
+    assert "hunter2" not in facts.shorten_trace(error)
 
 
 def test_paths_of_packages_begin_at_the_package() -> None:
-    text = trace.shorten(caught(lambda: pytest.raises(1)))  # type: ignore[call-overload]
+    text = facts.shorten_trace(caught(lambda: pytest.raises(1)))  # type: ignore[call-overload]
 
     places = [line.split(":")[0] for line in text.split("\n")]
     assert "_pytest/raises.py" in places or "_pytest/python_api.py" in places
@@ -88,13 +88,13 @@ def test_paths_of_packages_begin_at_the_package() -> None:
 def test_what_utf_8_cant_say_is_escaped() -> None:
     error = ValueError(b"\xd0\xff".decode("utf-8", "surrogateescape"))
 
-    assert trace.describe(error) == r"\udcd0\udcff"
-    trace.shorten(error).encode()
-    assert trace.shorten(None) == trace.name_class(None) == ""
+    assert facts.describe(error) == r"\udcd0\udcff"
+    facts.shorten_trace(error).encode()
+    assert facts.shorten_trace(None) == facts.name_class(None) == ""
 
 
 def test_a_class_is_named_by_its_own_name_shortened() -> None:
     long = type("Очень" * 100, (Exception,), {})
 
-    assert trace.name_class(KeyError()) == "KeyError"
-    assert trace.name_class(long()) == ("Очень" * 100)[: trace.CLASS_MAX]
+    assert facts.name_class(KeyError()) == "KeyError"
+    assert facts.name_class(long()) == ("Очень" * 100)[: facts.CLASS_MAX]
