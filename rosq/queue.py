@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import errors, script
+from rosq import errors
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector
 from rosq.connection.pool import WirePool
@@ -31,6 +31,7 @@ from rosq.job import (
     read_answer,
 )
 from rosq.names import MAIN_LANE, check_name
+from rosq.scripts import loader
 from rosq.settings import QueueSettings, RedisSettings
 from rosq.store import codec, registry, takeover
 from rosq.store.finder import find_jobs
@@ -81,7 +82,7 @@ class Queue:
         self.name = name
         self.settings = settings or QueueSettings()
         self.keys = Keys(name)
-        self._enqueue_step = script.load("enqueue", MAX_EVENTS=self.settings.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+        self._enqueue_step = loader.load("enqueue", MAX_EVENTS=self.settings.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
         self.hooks = tuple(hooks)
         self._hook_calls = HookCalls.make(self.hooks, name)
         #: For scripts: a bare connection costs a third of what redis-py's client does.
@@ -223,7 +224,7 @@ class Queue:
     def _start_again(self, jobs: Sequence[NewJob]) -> list[Reopened]:
         (job,) = jobs
         given = NewJobs(jobs, self.settings.max_data_bytes)
-        keys, step = self.keys, script.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
+        keys, step = self.keys, loader.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
         seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or MAIN_LANE
         while True:
             script_keys = [
@@ -362,9 +363,9 @@ class Queue:
         return data is None or (not name and data == data_json)
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        return self._run_step(script.load(name), keys, args)
+        return self._run_step(loader.load(name), keys, args)
 
-    def _run_step(self, step: script.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    def _run_step(self, step: loader.Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         def run() -> Any:
             with self._borrow_wire() as wire:
                 return wire.run(step, keys, args)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis import exceptions as redis_errors
 
-from rosq import errors, script
+from rosq import errors
 from rosq.connection.client import make_client
 from rosq.inspect.jobs.listing import iterate_found
 from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.pause import Pause, read_pause
 from rosq.job import JobState
 from rosq.names import MAIN_LANE, check_name
+from rosq.scripts import loader
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
 from rosq.store import fitness
 from rosq.store.keys import SCHEMA_VERSION, Keys
@@ -141,8 +142,8 @@ class Steering:
             seen.update(self._see(job_ids[start : start + _BATCH]))
         return seen
 
-    def restart(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
-        """Start failed, cancelled or dead jobs again with their own data (`restart.lua`).
+    def retry(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
+        """Start failed, cancelled or dead jobs again with their own data (`retry.lua`).
 
         Attempts and crashes begin at 0; fences go on growing. A completed job, or one that lives, is left alone.
         """
@@ -153,17 +154,17 @@ class Steering:
             script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane), keys.cancelled]
             return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
 
-        return self._change("restart", jobs, of, on_progress)
+        return self._change("retry", jobs, of, on_progress)
 
-    def advance(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
-        """Put delayed jobs into their lanes now (`advance.lua`)."""
+    def promote(self, jobs: Sequence[Seen], *, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
+        """Put delayed jobs into their lanes now (`promote.lua`)."""
         keys = self._keys
 
         def of(job: Seen) -> tuple[list[str], list[str | int]]:
             script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
             return [*script_keys, keys.lane_bell(job.lane)], [job.job_id, job.lane, self._by, self._reason]
 
-        return self._change("advance", jobs, of, on_progress)
+        return self._change("promote", jobs, of, on_progress)
 
     def move(self, jobs: Sequence[Seen], *, to_lane: str, on_progress: OnProgress = _tell_nobody) -> list[Changed]:
         """Put jobs that wait, or are delayed, into another lane (`move.lua`); times and attempts stay.
@@ -273,7 +274,7 @@ class Steering:
         remember_s: float = DEFAULT_REMEMBER_S,
         on_progress: OnProgress = _tell_nobody,
     ) -> int:
-        """Forget so many of the jobs that finished first (`forget_by_hand.lua`); events tell counts, not ids.
+        """Forget so many of the jobs that finished first (`forget.lua`); events tell counts, not ids.
 
         What finishes meanwhile, or starts again, stays.
 
@@ -296,7 +297,7 @@ class Steering:
             keys = [self._keys.events, finished, *(self._keys.job(job_id) for job_id in ids)]
             args: list[str | int] = [_KEEP_ALL_EVENTS, state.value, until_ms, self._by, self._reason]
             args += [_to_ms(remember_s), *ids]
-            done = int(self._run("forget_by_hand", keys, args))
+            done = int(self._run("forget", keys, args))
             if not done:
                 # What is the oldest now finished after this call began.
                 break
@@ -344,7 +345,7 @@ class Steering:
         of: Callable[[Seen], tuple[list[str], list[str | int]]],
         on_progress: OnProgress,
     ) -> list[Changed]:
-        step = script.load(name, KEEP_DELIVERIES=QueueSettings().keep_deliveries)
+        step = loader.load(name, KEEP_DELIVERIES=QueueSettings().keep_deliveries)
         changed: list[Changed] = []
 
         def ask(client: Any) -> list[Any]:
@@ -365,7 +366,7 @@ class Steering:
         return changed
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        step = script.load(name)
+        step = loader.load(name)
 
         def run(client: Any) -> Any:
             try:

@@ -25,7 +25,7 @@ from rosq.execution.stop_signals import StopSignals
 from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.recovery import Recovery
 from rosq.names import MAIN_LANE, check_name
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.settings import WorkerSettings
 
 if TYPE_CHECKING:

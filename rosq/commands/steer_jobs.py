@@ -72,7 +72,7 @@ def retry(target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFi
     rosq retry --error timeout --age '<2h' --dry-run
     rosq retry --all --yes --why 'bug 17 is fixed'
     """
-    _change(target, deed, "retry", job_ids, wanted, (JobState.FAILED,), Steering.restart, **choice)
+    _change(target, deed, "retry", job_ids, wanted, (JobState.FAILED,), Steering.retry, **choice)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -83,7 +83,7 @@ def retry(target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFi
 @click.pass_obj
 def promote(target: Target, /, deed: Deed, job_ids: tuple[str, ...], wanted: JobFilter, **choice: Any) -> None:
     """Put delayed jobs into their lanes now, before they are due: those named, or those that a filter finds."""
-    _change(target, deed, "promote", job_ids, wanted, (JobState.DELAYED,), Steering.advance, **choice)
+    _change(target, deed, "promote", job_ids, wanted, (JobState.DELAYED,), Steering.promote, **choice)
 
 
 @click.command(epilog=EXIT_CODES)

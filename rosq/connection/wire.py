@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rosq.connection.alarm import Alarm
     from rosq.connection.connecting import Connector
     from rosq.connection.line import Connection
-    from rosq.script import Script
+    from rosq.scripts.loader import Script
 
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0

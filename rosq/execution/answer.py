@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
-    from rosq.script import Code
+    from rosq.scripts.loader import Code
 
 
 class Fetched(enum.StrEnum):

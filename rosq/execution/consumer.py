@@ -11,7 +11,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors, script
+from rosq import errors
 from rosq.clock import boot_time_s
 from rosq.execution.answer import Answer, Fetched
 from rosq.execution.fetching import Fetching
@@ -19,7 +19,8 @@ from rosq.execution.notes import Notes
 from rosq.execution.steps import Steps
 from rosq.maintenance.promoter import promote_due
 from rosq.names import check_name
-from rosq.script import Code
+from rosq.scripts import loader
+from rosq.scripts.loader import Code
 from rosq.store import fitness, registry, takeover
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 
@@ -108,7 +109,7 @@ class Consumer:
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.events, self.keys.meta]
         args: list[str | int] = [self.name, self.instance, self.settings.lease_ms, socket.gethostname(), os.getpid()]
         args += [self.queue_settings.max_events, SCHEMA_VERSION, *proofs]
-        answer = self.wire.run(script.load("hold_name"), keys, args)
+        answer = self.wire.run(loader.load("hold_name"), keys, args)
         if answer[0] != 1:
             return NameHolder(rest_s=max(answer[1], 0) / 1000, host=answer[2], pid=answer[3])
         registry.note_queue(self.keys.queue, self.wire.redis_settings, self.wire.call)
@@ -220,7 +221,7 @@ class Consumer:
         for lane in lanes:
             keys += [self.keys.lane(lane), self.keys.lane_bell(lane)]
         args: list[str | int] = [self.name, self.instance, self.queue_settings.max_events, _NAME_TOKEN_LIFE_MS]
-        self.wire.run(script.load("leave"), keys, args)
+        self.wire.run(loader.load("leave"), keys, args)
 
     def close(self) -> None:
         """Drop the connections."""

@@ -13,7 +13,7 @@ from rosq.execution.answer import Answer, Fetched
 from rosq.execution.delivery import CancelNotice, Delivery
 from rosq.execution.lease import Lease
 from rosq.execution.settlement import Outcome
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.store import codec
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _UNHEARD_MARGIN_S = 2.0
 _CODES = {code.value: code for code in Code}
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.
 _COMPLETED, _JOB = Outcome.COMPLETE, Fetched.JOB
-#: What `scripts/_fetch.lua` answers in place of a lane's position.
+#: What `scripts/shared/fetch.lua` answers in place of a lane's position.
 _FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
 
 
@@ -214,7 +214,7 @@ class Fetching:
         return Answer(code, _JOB, delivery, next_due_s)
 
     def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
-        """What the script is to look at besides; see ARGV[4] of `scripts/_worker_args.lua`."""
+        """What the script is to look at besides; see ARGV[4] of `scripts/shared/worker_args.lua`."""
         if settlement is None:
             return "sd"
         hints = ""

@@ -6,11 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from rosq import errors, facts, script
+from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
 from rosq.job import CancelRequest
-from rosq.script import Code
+from rosq.scripts import loader
+from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,7 +177,7 @@ class Heartbeat:
             keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
         sent_s = boot_time_s()
-        is_held, code, *asked = self._wire.run(script.load("heartbeat"), keys, args)
+        is_held, code, *asked = self._wire.run(loader.load("heartbeat"), keys, args)
         # Whoever took the name a moment ago may have said so before this answer: the next one puts that right.
         was_held, self._is_name_held = self._is_name_held, bool(is_held)
         if was_held and not is_held:

@@ -6,10 +6,11 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import errors, facts, script
+from rosq import errors, facts
 from rosq.connection.pool import WirePool
 from rosq.job import CancelRequest
-from rosq.script import Code
+from rosq.scripts import loader
+from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
@@ -84,7 +85,7 @@ class Notes:
         args += lines or []
         try:
             with self._wires.borrow() as wire:
-                code, *asked = wire.run(script.load("note"), [self._keys.job(delivery.job_id)], args)
+                code, *asked = wire.run(loader.load("note"), [self._keys.job(delivery.job_id)], args)
         except errors.ServerUnreachable as error:
             log.warning(
                 "Progress or log lines of a job may not be kept",

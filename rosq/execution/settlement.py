@@ -17,15 +17,19 @@ _RECORDED_MAX = 200
 
 
 class Outcome(enum.StrEnum):
-    """The ways in which a delivery ends; each is the script of that name."""
+    """The ways in which a delivery ends; `script` names what tells Redis so."""
 
     COMPLETE = "complete"
     FAIL = "fail"
     RETRY = "retry"
     SNOOZE = "snooze"
     RELEASE = "release"
-    #: Its script is `obey_cancel`: `cancel` is what asks for it.
     CANCEL = "cancel"
+
+    @property
+    def script(self) -> str:
+        """Its script's name: that of an outcome, but where an operator's command has that name."""
+        return {Outcome.RETRY: "fail_attempt", Outcome.CANCEL: "obey_cancel"}.get(self, self.value)
 
 
 # Not frozen: that makes it three times as slow to make, once a job; and made by position that is half as slow again.

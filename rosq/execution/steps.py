@@ -1,4 +1,4 @@
-"""The commands of a worker's read loop: which script, with which keys and arguments (`scripts/_worker_args.lua`).
+"""The commands of a worker's read loop: which script, with which keys and arguments (`scripts/shared/worker_args.lua`).
 
 Nothing is sent from here, and nothing remembered but what most commands of a worker begin with.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rosq import script
 from rosq.connection.line import Stem
 from rosq.execution.settlement import ERROR_MAX_LENGTH, Outcome
+from rosq.scripts import loader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ _COMPLETED = Outcome.COMPLETE
 class Command(NamedTuple):
     """A script's call."""
 
-    step: script.Script
+    step: loader.Script
     keys: list[str]
     args: list[str | int]
     #: The EVALSHA of these three.
@@ -38,16 +38,16 @@ class Command(NamedTuple):
 class _Frame(NamedTuple):
     """What calls of one script with the same lanes have in common."""
 
-    step: script.Script
+    step: loader.Script
     #: All but that of the settled job.
     keys: list[str]
     first: int
     stem: Stem
 
 
-def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> script.Script:
+def load_step(name: str, kept: QueueSettings, settings: WorkerSettings) -> loader.Script:
     """Return a script of the read loop, with a worker's settings as its constants."""
-    return script.load(
+    return loader.load(
         name,
         LEASE_MS=settings.lease_ms,
         MAX_EVENTS=kept.max_events,
@@ -80,7 +80,7 @@ class Steps:
         self._queue_settings = queue_settings
         self._settings = settings
         self._loop_keys = (keys.worker(name), keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed)
-        self._scripts: dict[str, script.Script] = {}
+        self._scripts: dict[str, loader.Script] = {}
         #: Of completing a job of this lane, and fetching from the lanes below.
         self._completing: dict[str, _Frame] = {}
         self._lanes: Sequence[str] = ()
@@ -99,7 +99,7 @@ class Steps:
             lanes: The lanes to read, in this order.
             own_lanes: Those in which a job may be pending with the caller besides.
             token: Of the delivery that it may bring.
-            hints: See ARGV[4] of `scripts/_worker_args.lua`.
+            hints: See ARGV[4] of `scripts/shared/worker_args.lua`.
         """
         if settlement is None or settlement.outcome is not _COMPLETED or own_lanes:
             return self._fill(self._make_frame(settlement, lanes, own_lanes), settlement, token, hints)
@@ -117,7 +117,7 @@ class Steps:
         if settlement is not None:
             lane, outcome = settlement.delivery.lane, settlement.outcome
             keys.append(self._keys.lane(lane))
-            name = "obey_cancel" if outcome is Outcome.CANCEL else outcome.value
+            name = outcome.script
             if outcome is Outcome.COMPLETE:
                 keys.append(self._keys.completed)
             elif outcome is Outcome.CANCEL:

@@ -1,9 +1,9 @@
 """Half-states: facts about a job that contradict each other, such as an entry without a job.
 
 One walk finds them, page by page, for `rosq doctor`, which tells of them, and for `rosq.maintenance.repair`, which
-mends them. What is wrong is decided by scripts (`scripts/_half_states.lua`), each of which sees one instant, so that a
-job that moves while it is looked for is never taken for a broken one. `docs/decisions/half-states.md` says how each
-kind may come about and why its mend is safe.
+mends them. What is wrong is decided by scripts (`scripts/shared/half_states.lua`), each of which sees one instant, so
+that a job that moves while it is looked for is never taken for a broken one. `docs/decisions/half-states.md` says how
+each kind may come about and why its mend is safe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import enum
 import json
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors, script
+from rosq import errors
+from rosq.scripts import loader
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _NO_HASH = ("not a hash", "not a hash")
 
 
 class HalfState(enum.StrEnum):
-    """The kinds; `scripts/_half_states.lua` has the same list."""
+    """The kinds; `scripts/shared/half_states.lua` has the same list."""
 
     #: It says that it waits or runs, but no entry will be handed out, nobody has a lease, and its data are there.
     NO_ENTRY = "no_entry"
@@ -246,7 +247,7 @@ class Walk:
         if not entries:
             return []
         keys = [self._keys.job(job_id) for _, job_id in entries]
-        matched = self._wire.run(script.load("match_entries"), keys, [lane, *(entry_id for entry_id, _ in entries)])
+        matched = self._wire.run(loader.load("match_entries"), keys, [lane, *(entry_id for entry_id, _ in entries)])
         return [entry for entry, is_known in zip(entries, matched, strict=True) if not is_known]
 
     def _list_pending(self, stream: str, start: str) -> list[list[Any]]:
@@ -290,7 +291,7 @@ class Walk:
         located: list[tuple[str, str]] = []
         for start in range(0, len(job_ids), _BATCH):
             keys = [self._keys.job(job_id) for job_id in job_ids[start : start + _BATCH]]
-            answer = self._wire.run(script.load("locate_jobs"), keys, [])
+            answer = self._wire.run(loader.load("locate_jobs"), keys, [])
             located += zip(answer[::2], answer[1::2], strict=True)
         return located
 
@@ -320,7 +321,7 @@ class Walk:
             args += [job_id, *place]
         if not known:
             return findings
-        answer = self._wire.run(script.load("examine_jobs"), keys, args)
+        answer = self._wire.run(loader.load("examine_jobs"), keys, args)
         for (job_id, (lane, _)), kinds, mark in zip(known.items(), answer[::2], answer[1::2], strict=True):
             for name in kinds.split():
                 kind = HalfState(name)
@@ -337,7 +338,7 @@ class Walk:
                 judged.append((entry_id, job_id))
                 keys += self.list_job_keys(job_id, place)
                 args += [entry_id, job_id, *place]
-        answer = self._wire.run(script.load("examine_entries"), keys, args) if judged else []
+        answer = self._wire.run(loader.load("examine_entries"), keys, args) if judged else []
         return [
             Finding(kind=HalfState(kind), job_id=job_id, lane=lane, entry_id=entry_id)
             for (entry_id, job_id), kind in zip(judged, answer, strict=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq import script
 from rosq.names import MAIN_LANE
+from rosq.scripts import loader
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
@@ -15,7 +15,7 @@ _BATCH = 100
 
 
 def promote_due(keys: Keys, wire: Wire, max_events: int) -> float | None:
-    """Put delayed jobs whose time has come into their lanes, a hundred at most, and ring the bells (`promote.lua`).
+    """Put delayed jobs whose time has come into their lanes, a hundred at most, and ring the bells (`promote_due.lua`).
 
     The keys that the script touches are learned first and declared to it. Who does the same at the same time does no
     harm, and a crash midway leaves every job either delayed or in its lane.
@@ -37,5 +37,5 @@ def promote_due(keys: Keys, wire: Wire, max_events: int) -> float | None:
         lane = found or MAIN_LANE
         script_keys += [keys.job(job_id), keys.lane(lane), keys.lane_bell(lane)]
         args += [job_id, lane]
-    now_ms, next_due_ms = wire.run(script.load("promote"), script_keys, args)
+    now_ms, next_due_ms = wire.run(loader.load("promote_due"), script_keys, args)
     return (float(next_due_ms) - float(now_ms)) / 1000 if next_due_ms else None

@@ -10,10 +10,11 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import errors, facts, script
+from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.maintenance.repair import Repair
 from rosq.names import RECOVERY_CONSUMER
+from rosq.scripts import loader
 from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Recovery:
         keys += [self._keys.job(job_id), self._keys.lane(lane), self._keys.lane_bell(lane), self._keys.cancelled]
         kept = self._queue_settings
         args: list[str | int] = [kept.max_events, job_id, entry_id, kept.max_crashes, int(kept.crash_pause_s * 1000)]
-        outcome = int(self._wire.run(script.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), keys, args))
+        outcome = int(self._wire.run(loader.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), keys, args))
         if outcome > 0:
             log.warning(
                 "Took a job from a holder whose lease ran out",
@@ -165,7 +166,7 @@ class Recovery:
         keys = [self._keys.delayed, self._keys.timer_bell]
         for lane in lanes:
             keys += [self._keys.lane(lane), self._keys.lane_bell(lane)]
-        self._wire.run(script.load("ring_on"), keys, [])
+        self._wire.run(loader.load("ring_on"), keys, [])
 
     def _forget_jobs(self, finished: str, keep: int, keep_s: float) -> int:
         """Forget the oldest finished jobs, a hundred at most: those whose time is over, and those that are too many."""
@@ -179,7 +180,7 @@ class Recovery:
             return 0
         keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]
         return int(
-            self._wire.run(script.load("forget_jobs"), keys, [before_ms, self._queue_settings.remember_ms, *job_ids])
+            self._wire.run(loader.load("forget_jobs"), keys, [before_ms, self._queue_settings.remember_ms, *job_ids])
         )
 
     def _forget_workers(self, lanes: list[str]) -> int:
@@ -191,7 +192,7 @@ class Recovery:
         forgotten = 0
         for name in sorted(names)[:_BATCH]:
             keys = [self._keys.worker(name), self._keys.workers, *streams]
-            forgotten += int(self._wire.run(script.load("forget_worker"), keys, [name]))
+            forgotten += int(self._wire.run(loader.load("forget_worker"), keys, [name]))
         return forgotten
 
     def _list_idle_consumers(self, stream: str) -> list[str]:

@@ -12,10 +12,11 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from rosq import errors, script
+from rosq import errors
 from rosq.clock import boot_time_s
 from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, UNPROVEN, Finding, HalfState, Place, Walk
 from rosq.names import MAIN_LANE
+from rosq.scripts import loader
 from rosq.settings import QueueSettings
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Repair:
         elif _SCRIPTS[finding.kind] == "mend_job":
             keys += [self._keys.lane_bell(place[0] or MAIN_LANE), self._keys.timer_bell]
             args.append(finding.mark)
-        step = script.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)
+        step = loader.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)
         return bool(self._wire.run(step, keys, args))
 
     # -- what is kept between two calls --------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def split(text: str) -> tuple[str, str]:
 
 
 def digest(name: str, data_json: str) -> str:
-    """What is remembered of a forgotten job's content (`scripts/_forget.lua`)."""
+    """What is remembered of a forgotten job's content (`scripts/shared/forget.lua`)."""
     return hashlib.sha1(f"{name}\n{data_json}".encode(), usedforsecurity=False).hexdigest()
 
 

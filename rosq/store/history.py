@@ -1,4 +1,4 @@
-"""What became of a job's deliveries, one after another, as its hash keeps them (`scripts/_history.lua`).
+"""What became of a job's deliveries, one after another, as its hash keeps them (`scripts/shared/history.lua`).
 
 A record is written only when the next delivery would overwrite what the hash says of the last one. So a delivery that
 is under way, and one that completed the job, are read from the hash's other fields.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: The letters of `scripts/_history.lua`.
+#: The letters of `scripts/shared/history.lua`.
 _OUTCOMES = {
     "d": DeliveryOutcome.COMPLETED,
     "e": DeliveryOutcome.RETRIED,

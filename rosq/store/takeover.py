@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosq import script
 from rosq.errors import ServerUnfit
+from rosq.scripts import loader
 from rosq.store import fitness
 from rosq.store.keys import SCHEMA_VERSION
 
@@ -33,7 +33,7 @@ def take_over(call: Callable[..., Any], keys: Keys) -> None:
         return
     workers: list[str] = call("ZRANGE", keys.workers, 0, -1)
     holds = [keys.worker(name) for name in workers]
-    older = call("EVAL", script.load("take_over").source, 1 + len(holds), keys.meta, *holds, SCHEMA_VERSION)
+    older = call("EVAL", loader.load("take_over").source, 1 + len(holds), keys.meta, *holds, SCHEMA_VERSION)
     if older:
         raise ServerUnfit(
             f"Queue {keys.queue} has an older key schema ({found}), and worker {workers[older - 1]} of an older rosq "

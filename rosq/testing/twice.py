@@ -13,7 +13,7 @@ from rosq.execution.consumer import Consumer
 from rosq.execution.delivery import Delivery
 from rosq.execution.lease import EternalLease
 from rosq.queue import Queue
-from rosq.script import Code
+from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,13 +19,13 @@ from rosq import (
     Snooze,
     Worker,
     WorkerSettings,
-    script,
 )
 from rosq.execution.steps import load_step
 from rosq.inspect import Inspector
 from rosq.inspect import events as tail
 from rosq.inspect.jobs.filters import JobFilter
 from rosq.maintenance.repair import Repair
+from rosq.scripts import loader
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from tests.integration.rosq.conftest import Hands, Running
@@ -94,7 +94,7 @@ def run_every_step(
         assert queue.move("hand-0", from_lane="main", to_lane="urgent")
         assert hand.pause() is None
         assert hand.resume()
-        hand.advance(list(hand.see(["later"]).values()))
+        hand.promote(list(hand.see(["later"]).values()))
         hand.remove(list(hand.see(["hand-1"]).values()), remember_s=0.2)
         assert queue.cancel("hand-2", by="a test", reason="to see it").outcome == "cancelled"
         assert hand.drain(remember_s=0.2) == 3
@@ -118,7 +118,7 @@ def run_every_step(
             queue.enqueue_many([NewJob(job_id=end, data={"end": end, "pad": _LONG}) for end in ends])
             queue.enqueue({}, job_id="delayed", delay_s=0.1)
             wait_until(lambda: (job := queue.find_job("fail")) and job.state == "failed", "the failed job")
-            assert [each.fate for each in hand.restart(list(hand.see(["fail"]).values()))] == ["done"]
+            assert [each.fate for each in hand.retry(list(hand.see(["fail"]).values()))] == ["done"]
             _look_at_everything(reader or settings, name)
             _examine_what_is_wrong(reader or settings, queue.keys, admin)
             queue.reopen(NewJob(job_id="reopened", data={"pad": _LONG}))
@@ -152,17 +152,17 @@ def _break_and_repair(queue: Queue, admin: redis.Redis) -> None:
 
 
 def _list_missing(admin: redis.Redis) -> set[str]:
-    return {name for name in script.list_names() if not any(_ask_for_scripts(admin, _list_shas(name)))}
+    return {name for name in loader.list_names() if not any(_ask_for_scripts(admin, _list_shas(name)))}
 
 
 def _list_shas(name: str) -> list[str]:
     """A script that is told its settings as constants is another one with others: those that were used here."""
     with_constants = {
-        "enqueue": lambda: script.load("enqueue", MAX_EVENTS=_FORGETFUL.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+        "enqueue": lambda: loader.load("enqueue", MAX_EVENTS=_FORGETFUL.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
     }
     make = with_constants.get(name, lambda: load_step(name, _FORGETFUL, _TIMES))
-    by_hand = script.load(name, KEEP_DELIVERIES=_FORGETFUL.keep_deliveries)
-    return [script.load(name).sha, make().sha, by_hand.sha]
+    by_hand = loader.load(name, KEEP_DELIVERIES=_FORGETFUL.keep_deliveries)
+    return [loader.load(name).sha, make().sha, by_hand.sha]
 
 
 def _ask_for_scripts(admin: redis.Redis, shas: list[str]) -> list[bool]:

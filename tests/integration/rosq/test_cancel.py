@@ -27,7 +27,7 @@ from rosq import (
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.recovery import Recovery
-from rosq.script import Code, load
+from rosq.scripts.loader import Code, load
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old
@@ -210,7 +210,7 @@ def test_a_cancelled_job_starts_again_by_retry_and_by_reopen(
     cancel(queue, "2")
 
     with Steering(settings_of(redis_server), queue.name, by="ann", reason="a test") as steering:
-        assert steering.restart(list(steering.see(["1"]).values()))[0].fate == "done"
+        assert steering.retry(list(steering.see(["1"]).values()))[0].fate == "done"
     assert queue.reopen(NewJob(job_id="2", data=data)).outcome is ReopenOutcome.REOPENED
 
     assert client.zcard(queue.keys.cancelled) == 0

@@ -95,7 +95,7 @@ def test_it_stays_where_a_job_is_moved_and_started_again(queue: Queue, make_hand
         assert created(queue) == before
 
         end(make_hands(), Outcome.FAIL)
-        assert [each.fate for each in hand.restart(list(hand.see(["1"]).values()))] == ["done"]
+        assert [each.fate for each in hand.retry(list(hand.see(["1"]).values()))] == ["done"]
 
     assert created(queue) == before
 

@@ -1,4 +1,4 @@
-"""Putting jobs on the queue, and starting them again, moving them: enqueue.lua, reopen.lua, promote.lua, move.lua."""
+"""Putting jobs on the queue, starting them again, moving them: enqueue, reopen, promote_due, move."""
 
 from __future__ import annotations
 

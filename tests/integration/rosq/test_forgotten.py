@@ -14,7 +14,7 @@ from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
 from rosq.maintenance.recovery import Recovery
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until
@@ -260,7 +260,7 @@ def test_no_steering_but_forgetting_touches_a_forgotten_id(
     before = client.hgetall(queue.keys.job("1"))
     seen = list(steering.see(["1"]).values())
 
-    for change in (steering.restart, steering.advance, steering.remove):
+    for change in (steering.retry, steering.promote, steering.remove):
         [answer] = change(seen)
         assert (answer.fate, answer.state) == (Fate.MOVED_ON, "forgotten")
     assert not queue.move("1", from_lane="main", to_lane="urgent")

@@ -14,7 +14,7 @@ from rosq import Delivery, DeliveryOutcome, Fail, JobState, NewJob, Queue, Queue
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.recovery import Recovery
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until
@@ -199,7 +199,7 @@ def test_the_history_outlives_reopen_and_restart(
     queue.reopen(NewJob(job_id="1", data={}))
     end(hands, take(hands), Outcome.FAIL, **BROKEN)
     with Steering(settings_of(redis_server), queue.name, by="ann", reason="again") as steering:
-        steering.restart(list(steering.see(["1"]).values()))
+        steering.retry(list(steering.see(["1"]).values()))
     queue_outcomes = outcomes(job_of(queue))
     end(hands, take(hands), Outcome.FAIL, **BROKEN)
     queue.reopen(NewJob(job_id="1", data={}))

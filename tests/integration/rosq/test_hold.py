@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings, script
+from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings
 from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.recovery import Recovery
-from rosq.script import Code, Script
+from rosq.scripts import loader
+from rosq.scripts.loader import Code, Script
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
 from tests.servers import embedded_redis
@@ -34,7 +35,7 @@ def beat(hands: Hands, delivery: Delivery | None = None, lease_ms: int = 30_000)
     if delivery is not None:
         keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
         args += [str(delivery.fence), delivery.token, delivery.entry_id]
-    is_held, code = consumer.wire.run(script.load("heartbeat"), keys, args)
+    is_held, code = consumer.wire.run(loader.load("heartbeat"), keys, args)
     return is_held, code
 
 

@@ -20,9 +20,9 @@ from rosq import (
     RetryPolicy,
     Snooze,
     WorkerSettings,
-    script,
 )
 from rosq.execution.steps import load_step
+from rosq.scripts import loader
 from tests.integration.rosq.conftest import Running, events_of
 from tests.integration.rosq.proxy import SwallowingProxy, swallowing_proxy
 from tests.waiting import wait_until
@@ -135,7 +135,7 @@ def test_a_reopen_whose_answer_is_lost_makes_one_job(
     queue: Queue, far_queue: Queue, proxy: SwallowingProxy, client: redis.Redis
 ) -> None:
     queue.reopen(NewJob(job_id="before", data={}))
-    proxy.swallow_next(script.load("reopen", KEEP_DELIVERIES=QueueSettings().keep_deliveries).sha)
+    proxy.swallow_next(loader.load("reopen", KEEP_DELIVERIES=QueueSettings().keep_deliveries).sha)
 
     answer = far_queue.reopen(NewJob(job_id="1", data={}))
 
@@ -151,7 +151,7 @@ def test_a_heartbeat_whose_answer_is_lost_is_sent_again_within_the_lease(
 
     def handler(delivery: Delivery) -> None:
         for _ in range(3):
-            proxy.swallow_next(script.load("heartbeat").sha)
+            proxy.swallow_next(loader.load("heartbeat").sha)
             delivery.sleep(0.5)
         held.append(delivery.lease.is_held())
 

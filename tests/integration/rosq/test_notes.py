@@ -20,7 +20,7 @@ from rosq import (
     WorkerSettings,
 )
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.script import load
+from rosq.scripts.loader import load
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.proxy import swallowing_proxy
 from tests.waiting import wait_until

@@ -130,7 +130,7 @@ def test_a_job_that_an_operator_starts_again_stays_in_its_trace(traced: Queue, s
     traced.enqueue({}, job_id="a")
     run_until_empty(traced, handler)
     with Steering(traced.redis_settings, traced.name, by="a test", reason="to see") as steering:
-        steering.restart(list(steering.see(["a"]).values()))
+        steering.retry(list(steering.see(["a"]).values()))
     run_until_empty(traced, handler)
 
     [sent] = spans.named(f"enqueue {traced.name}")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from rosq import JobState, NewJob, script
+from rosq import JobState, NewJob
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.doctor.key_check import TOLD
 from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
 from rosq.maintenance.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE
+from rosq.scripts import loader
 from tests.integration.rosq.breaking import (
     LONG,
     Bench,
@@ -322,7 +323,7 @@ def test_a_lease_whose_holder_beats_on_is_not_taken_away(bench: Bench, mender: R
     wire = bench.queue.make_wire("heartbeat")
     args: list[str | int] = ["w1", bench.hands.consumer.instance, 30_001, str(delivery.fence), delivery.token]
     script_keys = [keys.worker("w1"), keys.workers, keys.job("1"), keys.lane("main")]
-    _, code = wire.run(script.load("heartbeat"), script_keys, [*args, delivery.entry_id])
+    _, code = wire.run(loader.load("heartbeat"), script_keys, [*args, delivery.entry_id])
     wire.close()
     assert code == 1
 
@@ -380,5 +381,5 @@ def test_the_command_speaks_to_people_and_says_how_far_it_is(
 def test_every_kind_is_told_and_has_a_mend_or_is_known_to_have_none() -> None:
     assert set(TOLD) == set(HalfState)
     assert set(_SCRIPTS) == set(HalfState) - UNMENDABLE
-    lua = script.load("examine_entries").source
+    lua = loader.load("examine_entries").source
     assert all(kind.value in lua for kind in HalfState)

@@ -12,7 +12,7 @@ from rosq.clock import boot_time_s
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.promoter import promote_due
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out
 from tests.waiting import wait_until
 

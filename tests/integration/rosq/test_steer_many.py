@@ -207,7 +207,7 @@ def test_what_started_again_since_is_not_forgotten(
 ) -> None:
     finish(queue, make_hands("w1"), 3, Outcome.FAIL)
     count = steering.count_forgettable(JobState.FAILED, older_s=None, keep=0)
-    steering.restart(list(steering.see(["done-1"]).values()))
+    steering.retry(list(steering.see(["done-1"]).values()))
 
     assert steering.forget(JobState.FAILED, count) == 2
     assert steering.forget(JobState.FAILED, count) == 0

@@ -13,7 +13,7 @@ from rosq import Delivery, Fail, JobState, NewJob, Queue, errors
 from rosq.cli import main
 from rosq.execution import fetching
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old
@@ -249,8 +249,8 @@ def test_a_retried_job_starts_anew_with_its_own_data_and_a_greater_fence(
     seen = steering.see(["1", "unknown"])
     before = queue.find_job("1")
 
-    changed = steering.restart(list(seen.values()))
-    replayed = steering.restart(list(seen.values()))
+    changed = steering.retry(list(seen.values()))
+    replayed = steering.retry(list(seen.values()))
 
     assert [each.fate for each in changed] == [Fate.DONE]
     assert [(each.fate, each.state) for each in replayed] == [(Fate.MOVED_ON, "waiting")]
@@ -278,7 +278,7 @@ def test_a_job_that_was_retried_wakes_an_idle_worker(
     start_worker(queue, handler)
     wait_until(lambda: job_state(queue, "1") is JobState.FAILED, "the first failure")
 
-    steering.restart(list(steering.see(["1"]).values()))
+    steering.retry(list(steering.see(["1"]).values()))
 
     wait_until(lambda: job_state(queue, "1") is JobState.COMPLETED, "the second try", timeout_s=3)
 
@@ -290,7 +290,7 @@ def test_a_job_that_failed_again_since_it_was_seen_is_left_alone(
     seen = list(steering.see(["1"]).values())
     client.hset(queue.keys.job("1"), "finished_at_ms", "1")
 
-    assert steering.restart(seen)[0].fate is Fate.MOVED_ON
+    assert steering.retry(seen)[0].fate is Fate.MOVED_ON
     assert steering.remove(seen)[0].fate is Fate.MOVED_ON
 
 
@@ -307,7 +307,7 @@ def test_what_lives_or_is_done_is_not_started_again(
     queue.enqueue({}, job_id="waiting")
     queue.enqueue({}, job_id="delayed", delay_s=500)
 
-    changed = steering.restart(list(steering.see(["done", "active", "waiting", "delayed"]).values()))
+    changed = steering.retry(list(steering.see(["done", "active", "waiting", "delayed"]).values()))
 
     assert [(each.fate, each.state) for each in changed] == [
         (Fate.MOVED_ON, "completed"),
@@ -324,7 +324,7 @@ def test_a_dead_job_is_started_again_and_one_without_data_is_told(
     queue.enqueue(LONG, job_id="long")
     client.xtrim(queue.keys.lane("main"), maxlen=0)
 
-    changed = steering.restart(list(steering.see(["short", "long"]).values()))
+    changed = steering.retry(list(steering.see(["short", "long"]).values()))
 
     assert [each.fate for each in changed] == [Fate.DONE, Fate.DATA_LOST]
     delivery = make_hands().fetch().delivery
@@ -345,7 +345,7 @@ def test_the_holder_of_a_job_that_was_started_again_is_told_that_it_lost_it(
     client.xdel(queue.keys.lane("main"), delivery.entry_id)
 
     # When an operator starts the job again, and the holder wakes up
-    assert steering.restart(list(steering.see(["1"]).values()))[0].fate is Fate.DONE
+    assert steering.retry(list(steering.see(["1"]).values()))[0].fate is Fate.DONE
     settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
     answer = holder.consumer.exchange(settlement, (), is_fetching=False)
 
@@ -359,7 +359,7 @@ def test_a_job_that_has_changed_lanes_or_vanished_is_left_alone(queue: Queue, st
     elsewhere = Seen(job_id="1", state=JobState.DELAYED, lane="urgent")
     missing = Seen(job_id="2", state=JobState.DELAYED, lane="main")
 
-    for change in (steering.restart, steering.advance, steering.cancel, steering.remove):
+    for change in (steering.retry, steering.promote, steering.cancel, steering.remove):
         fates = [each.fate for each in change([elsewhere, missing])]
         assert fates[1] is Fate.UNKNOWN
         assert fates[0] is Fate.MOVED_ON
@@ -446,8 +446,8 @@ def test_a_promoted_job_is_handed_out_at_once_and_once(
     queue.enqueue(data, job_id="1", delay_s=500)
     seen = list(steering.see(["1"]).values())
 
-    assert steering.advance(seen)[0].fate is Fate.DONE
-    assert steering.advance(seen)[0].fate is Fate.MOVED_ON
+    assert steering.promote(seen)[0].fate is Fate.DONE
+    assert steering.promote(seen)[0].fate is Fate.MOVED_ON
 
     hands = make_hands()
     delivery = hands.fetch().delivery

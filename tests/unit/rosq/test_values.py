@@ -11,12 +11,13 @@ import pytest
 import redis.exceptions
 
 import rosq
-from rosq import errors, script
+from rosq import errors
 from rosq.execution.settlement import Outcome
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, Event, JobState
 from rosq.names import check_name
 from rosq.retry import RetryPolicy
-from rosq.script import Code
+from rosq.scripts import loader
+from rosq.scripts.loader import Code
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.signals import Fail, JobSignal, Release, Snooze
 from rosq.store.keys import Keys
@@ -183,18 +184,18 @@ def test_messages_are_one_sentence_of_what_is_wrong_and_one_of_what_to_do() -> N
 # -- scripts ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", script.list_names())
+@pytest.mark.parametrize("name", loader.list_names())
 def test_every_script_opens_with_its_contract(name: str) -> None:
-    text = (SCRIPTS / f"{name}.lua").read_text()
+    text = loader.read(name)
     header = text[: re.search(r"^(?!--)", text, re.MULTILINE).start()]  # type: ignore[union-attr]
 
     for part in ("KEYS[1", "Returns", "Replay"):
         assert part in header
 
 
-@pytest.mark.parametrize("name", script.list_names())
+@pytest.mark.parametrize("name", loader.list_names())
 def test_a_script_has_each_share_once_and_no_include_left(name: str) -> None:
-    source = script.load(name).source
+    source = loader.load(name).source
 
     assert "@include" not in source
     definitions = re.findall(r"^local function (\w+)", source, re.MULTILINE)
@@ -202,14 +203,14 @@ def test_a_script_has_each_share_once_and_no_include_left(name: str) -> None:
 
 
 def test_constants_stand_in_the_place_of_their_names_and_nowhere_else() -> None:
-    source = script.load("complete", KEEP_COMPLETED=7, KEEP_COMPLETED_MS=8).source
+    source = loader.load("complete", KEEP_COMPLETED=7, KEEP_COMPLETED_MS=8).source
 
     assert "told, finished, keep, keep_ms = 'completed', keys[8], 7, 8" in source
     assert "KEEP_DELIVERIES" in source
 
 
 def test_numbers_above_2_to_the_50_are_never_printed_by_concatenation() -> None:
-    for path in SCRIPTS.glob("*.lua"):
+    for path in SCRIPTS.rglob("*.lua"):
         code = re.sub(r"--.*", "", path.read_text())
         assert not re.search(
             r"(now_us|now_ms|fence)\s*\.\.|\.\.\s*(now_us|now_ms|fence)\b|tostring\((now|fence)", code
@@ -218,8 +219,8 @@ def test_numbers_above_2_to_the_50_are_never_printed_by_concatenation() -> None:
 
 def test_the_codes_of_lua_and_python_are_the_same() -> None:
     found: dict[str, int] = {}
-    for share in ("_holder", "_put_back"):
-        text = (SCRIPTS / f"{share}.lua").read_text()
+    for share in ("holder", "put_back"):
+        text = loader.read_shared(share)
         names, values = re.findall(r"^local ([A-Z_, ]+) = ([-0-9, ]+)$", text, re.MULTILINE)[0]
         found |= dict(zip(names.split(", "), map(int, values.split(", ")), strict=True))
 
@@ -228,7 +229,7 @@ def test_the_codes_of_lua_and_python_are_the_same() -> None:
 
 def test_every_event_that_a_script_writes_is_listed_and_documented() -> None:
     written: set[str] = set()
-    for path in SCRIPTS.glob("*.lua"):
+    for path in SCRIPTS.rglob("*.lua"):
         written |= set(re.findall(r"(?:record\([^)]*?,|'event',|\btold[\w, ]* =) '(\w+)'", path.read_text()))
     documented = (Path(rosq.__file__).parent.parent / "docs" / "events.md").read_text()
 
@@ -237,7 +238,7 @@ def test_every_event_that_a_script_writes_is_listed_and_documented() -> None:
 
 
 def test_every_outcome_has_its_script() -> None:
-    assert {outcome.value for outcome in Outcome} <= set(script.list_names())
+    assert {outcome.script for outcome in Outcome} <= set(loader.list_names())
 
 
 def test_every_exported_name_exists_and_every_public_class_is_documented() -> None:

@@ -179,7 +179,7 @@ def _of_no_job(stage: Stage) -> Iterator[None]:
 # -- time: promote, recover, ring_on, forget_jobs, forget_worker -------------------------------------------------------
 
 
-@case("promote", None)
+@case("promote_due", None)
 def _puts_a_due_job_into_its_lane(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=0.001, data=LONG)
     hands = stage.hands()
@@ -188,7 +188,7 @@ def _puts_a_due_job_into_its_lane(stage: Stage) -> Iterator[None]:
     assert promote_due(stage.keys, hands.consumer.wire, 1_000) is None
 
 
-@case("promote", None)
+@case("promote_due", None)
 def _takes_out_one_without_a_job(stage: Stage) -> Iterator[None]:
     hands = stage.hands()
     stage.client.zadd(stage.keys.delayed, {"ghost": 1})
@@ -196,7 +196,7 @@ def _takes_out_one_without_a_job(stage: Stage) -> Iterator[None]:
     promote_due(stage.keys, hands.consumer.wire, 1_000)
 
 
-@refused("promote", None)
+@refused("promote_due", None)
 def _of_one_that_changed_lanes_meanwhile(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=0.001)
     hands = stage.hands()
@@ -206,10 +206,10 @@ def _of_one_that_changed_lanes_meanwhile(stage: Stage) -> Iterator[None]:
     stage.put("1", lane="@a", delay_s=0.001)
     stage.wait_due("1")
     yield
-    stage.resend("promote")
+    stage.resend("promote_due")
 
 
-@refused("promote", None)
+@refused("promote_due", None)
 def _of_one_that_isnt_due_any_more(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=0.001)
     hands = stage.hands()
@@ -218,7 +218,7 @@ def _of_one_that_isnt_due_any_more(stage: Stage) -> Iterator[None]:
     stage.steering.remove([stage.see()], remember_s=0)
     stage.put("1", delay_s=60)
     yield
-    stage.resend("promote")
+    stage.resend("promote_due")
 
 
 @case("recover", 1, again=-1)

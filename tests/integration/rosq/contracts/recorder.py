@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 
-from rosq import script
+from rosq.scripts import loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,8 +109,8 @@ _NAMES: dict[str, str] = {}
 def _learn(source: str) -> str:
     """Note which of rosq's scripts this is: each has its own header in it."""
     sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-    for name in script.list_names():
-        header = script.load(name).source.split("\n", 1)[0]
+    for name in loader.list_names():
+        header = loader.load(name).source.split("\n", 1)[0]
         if header in source.splitlines():
             _NAMES[sha] = name
     return sha

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings, script
+from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings
 from rosq.connection.client import make_client
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.recovery import Recovery
+from rosq.scripts import loader
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.contracts.recorder import Call, Recorder, send_again
@@ -99,12 +100,12 @@ class Stage:
         if delivery is not None:
             keys += [self.keys.job(delivery.job_id), self.keys.lane(delivery.lane)]
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
-        consumer.wire.run(script.load("heartbeat"), keys, args)
+        consumer.wire.run(loader.load("heartbeat"), keys, args)
 
     def forget_worker(self, hands: Hands, name: str) -> None:
         """As a sweep does it for a worker that has been silent for long."""
         keys = [self.keys.worker(name), self.keys.workers, self.keys.lane("main")]
-        hands.consumer.wire.run(script.load("forget_worker"), keys, [name])
+        hands.consumer.wire.run(loader.load("forget_worker"), keys, [name])
 
     def sweep(self, hands: Hands, **settings: Any) -> None:
         """One recovery pass of a worker whose leases are short."""

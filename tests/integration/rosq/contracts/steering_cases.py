@@ -1,4 +1,4 @@
-"""What operators ask: pause, resume, restart, advance, remove, drain, forget_by_hand."""
+"""What operators ask: pause, resume, retry, promote, remove, drain, forget."""
 
 from __future__ import annotations
 
@@ -40,116 +40,116 @@ def _of_a_queue_that_isnt_paused(stage: Stage) -> Iterator[None]:
     assert not stage.steering.resume()
 
 
-@case("restart", 1, again=0)
+@case("retry", 1, again=0)
 def _starts_a_failed_job(stage: Stage) -> Iterator[None]:
     _fail(stage)
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", 0)
+@refused("retry", 0)
 def _of_a_job_that_lives(stage: Stage) -> Iterator[None]:
     stage.put("1")
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", 0)
+@refused("retry", 0)
 def _of_a_job_whose_holder_is_silent(stage: Stage) -> Iterator[None]:
     stage.put("1")
     stage.let_run_out(stage.take(stage.hands(lease_s=SHORT_S)))
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", 0)
+@refused("retry", 0)
 def _of_a_completed_job(stage: Stage) -> Iterator[None]:
     stage.put("1")
     hands = stage.hands()
     stage.settle(hands, stage.take(hands), Outcome.COMPLETE)
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", 0)
+@refused("retry", 0)
 def _of_a_job_that_failed_again_since(stage: Stage) -> Iterator[None]:
     _fail(stage)
     seen = dataclasses.replace(stage.see(), finished_at_ms="1")
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", -1)
+@refused("retry", -1)
 def _of_a_job_that_is_in_another_lane(stage: Stage) -> Iterator[None]:
     _fail(stage)
     seen = dataclasses.replace(stage.see(), lane="urgent")
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", -2)
+@refused("retry", -2)
 def _of_a_job_that_is_gone(stage: Stage) -> Iterator[None]:
     _fail(stage)
     seen = stage.see()
     stage.steering.remove([seen], remember_s=0)
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("restart", -3)
+@refused("retry", -3)
 def _of_a_job_whose_data_are_lost(stage: Stage) -> Iterator[None]:
     stage.put("1", data=LONG)
     stage.client.xtrim(stage.keys.lane("main"), 0)
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@case("advance", 1, again=0)
+@case("promote", 1, again=0)
 def _wakes_a_delayed_job(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=60, data=LONG)
     seen = stage.see()
     yield
-    stage.steering.advance([seen])
+    stage.steering.promote([seen])
 
 
-@refused("restart", 0)
+@refused("retry", 0)
 def _of_a_job_of_which_only_the_id_is_remembered(stage: Stage) -> Iterator[None]:
     _fail(stage)
     stage.steering.remove([stage.see()])
     seen = stage.see()
     yield
-    stage.steering.restart([seen])
+    stage.steering.retry([seen])
 
 
-@refused("advance", 0)
+@refused("promote", 0)
 def _of_a_job_that_isnt_delayed(stage: Stage) -> Iterator[None]:
     stage.put("1")
     seen = stage.see()
     yield
-    stage.steering.advance([seen])
+    stage.steering.promote([seen])
 
 
-@refused("advance", -1)
+@refused("promote", -1)
 def _of_a_delayed_job_that_changed_lanes(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=60)
     seen = stage.see()
     assert stage.queue.move("1", from_lane="main", to_lane="@a")
     yield
-    stage.steering.advance([seen])
+    stage.steering.promote([seen])
 
 
-@refused("advance", -2)
+@refused("promote", -2)
 def _of_no_job_at_all(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=60)
     seen = stage.see()
     stage.steering.remove([seen], remember_s=0)
     yield
-    stage.steering.advance([seen])
+    stage.steering.promote([seen])
 
 
 @case("remove", 1, again=0)
@@ -257,20 +257,20 @@ def _leaves_what_was_taken_since(stage: Stage) -> Iterator[None]:
     stage.resend("drain")
 
 
-@case("forget_by_hand", 1, again=0)
+@case("forget", 1, again=0)
 def _forgets_a_failed_job(stage: Stage) -> Iterator[None]:
     _fail(stage)
     yield
     assert stage.steering.forget(JobState.FAILED, 1) == 1
 
 
-@refused("forget_by_hand", 0)
+@refused("forget", 0)
 def _leaves_a_job_that_was_started_again(stage: Stage) -> Iterator[None]:
     _fail(stage)
     stage.steering.forget(JobState.FAILED, 1, remember_s=0)
     stage.put("1")
     yield
-    stage.resend("forget_by_hand")
+    stage.resend("forget")
 
 
 def _fail(stage: Stage) -> None:

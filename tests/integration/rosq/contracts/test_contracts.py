@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import RedisSettings, script
+from rosq import RedisSettings
+from rosq.scripts import loader
 from tests.integration.rosq.contracts import cancel_cases, queue_cases, steering_cases, worker_cases
 from tests.integration.rosq.contracts.recorder import recorder, send_again
 from tests.integration.rosq.contracts.stage import CASES, Case, Stage
@@ -83,7 +84,7 @@ def test_a_step_answers_as_promised_and_a_second_call_changes_nothing_more(stage
         assert stage.dump(case.ignoring) == after
 
 
-@pytest.mark.parametrize("name", script.list_names())
+@pytest.mark.parametrize("name", loader.list_names())
 def test_every_answer_that_a_scripts_header_names_is_in_the_table(name: str) -> None:
     if name in _HELD_ELSEWHERE:
         assert importlib.util.find_spec(_HELD_ELSEWHERE[name]), f"{name}: who holds it to its word?"
@@ -99,7 +100,7 @@ def test_every_answer_that_a_scripts_header_names_is_in_the_table(name: str) -> 
 
 
 def header_of(name: str) -> str:
-    text = (importlib.resources.files("rosq") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")
+    text = loader.read(name)
     return " ".join(line.removeprefix("-- ") for line in text.split("-- @include")[0].splitlines())
 
 
@@ -110,7 +111,7 @@ def is_reading_only(name: str) -> bool:
 
 def written_by(name: str) -> set[str]:
     """The commands of a script, its shares included, that aren't known to only read."""
-    called = re.findall(r"redis\.p?call\(\s*'(\w+)'", script.load(name).source)
+    called = re.findall(r"redis\.p?call\(\s*'(\w+)'", loader.load(name).source)
     assert called, f"{name}: it calls nothing"
     return set(called) - _READS
 

@@ -68,7 +68,7 @@ def _gives_nothing_to_who_doesnt_hold_the_name(stage: Stage) -> Iterator[None]:
 
 
 def _enter_settle(outcome: Outcome) -> None:
-    name = "obey_cancel" if outcome is Outcome.CANCEL else outcome.value
+    name = outcome.script
 
     @case(name, 1, again=0)
     def _settles(stage: Stage) -> Iterator[None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rosq.connection.wire import Popping
     from rosq.execution.consumer import Consumer
     from rosq.execution.settlement import Settlement
-    from rosq.script import Script
+    from rosq.scripts.loader import Script
 
 WORKER_SETTINGS = WorkerSettings(lease_s=LEASE_S)
 

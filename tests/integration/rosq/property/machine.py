@@ -8,12 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from rosq import JobState, script
+from rosq import JobState
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome
 from rosq.execution.steps import load_step
 from rosq.maintenance.promoter import promote_due
-from rosq.script import Code
+from rosq.scripts import loader
+from rosq.scripts.loader import Code
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, bell_of
@@ -112,7 +113,7 @@ class QueueMachine(Table):
         if job is None:
             self.enqueue(job_id, data, lane, delay_s, 0, is_lost)
         elif data == 2 and job.state in (JobState.FAILED, JobState.CANCELLED):
-            self.steer(job_id, "restart", True, lane, 0.0, is_lost)
+            self.steer(job_id, "retry", True, lane, 0.0, is_lost)
         else:
             self.reopen(job_id, data, lane, delay_s, 0, is_lost)
 
@@ -204,7 +205,7 @@ class QueueMachine(Table):
         args += [str(delivery.fence), delivery.token, delivery.entry_id]
         if self.model.code(delivery.job_id, delivery.fence, delivery.token) is Code.HELD and process.delivery is None:
             return  # Nobody beats for a delivery that another process has in hand.
-        is_held, code, *request = self.wire.run(script.load("heartbeat"), script_keys, args)
+        is_held, code, *request = self.wire.run(loader.load("heartbeat"), script_keys, args)
         expected = self.model.beat(process.name, process.instance, delivery.job_id, delivery.fence, delivery.token)
         assert (bool(is_held), Code(code)) == expected
         cancel_by = self.model.jobs[delivery.job_id].cancel_by if expected[1] is Code.HELD else None
@@ -317,7 +318,7 @@ class QueueMachine(Table):
     def _promote(self) -> None:
         order = self.client.zrange(self.keys.delayed, 0, -1)
         rest_s = promote_due(self.keys, self.wire, SETTINGS.max_events)
-        self.model.promote(order)
+        self.model.promote_due(order)
         self._check_next_due(rest_s)
         for process in self.processes:
             if process.watches_s is not None and process.watches_s <= self.model.now_s:
@@ -349,7 +350,7 @@ class QueueMachine(Table):
 
     @rule(
         job_id=IDS,
-        how=st.sampled_from(["restart", "advance", "remove", "cancel", "look", "move", "move", "drain"]),
+        how=st.sampled_from(["retry", "promote", "remove", "cancel", "look", "move", "move", "drain"]),
         is_fresh=st.sampled_from([True, True, False]),
         lane=SOME_LANE,
         remember_s=st.sampled_from([0.0, 450.0]),

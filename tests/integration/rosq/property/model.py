@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosq import JobState, QueueSettings
 from rosq.execution.settlement import Outcome
-from rosq.script import Code
+from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -231,7 +231,7 @@ class Model:
                 job.token = None
                 self._put(job, min(SETTINGS.crash_pause_s * 2 ** (job.crashes - 1), 60))
 
-    def promote(self, order: Sequence[str]) -> None:
+    def promote_due(self, order: Sequence[str]) -> None:
         """Whoever is due goes, the earliest first; of those due at one time Redis says the order."""
         assert sorted(order) == sorted(self.of(JobState.DELAYED))
         dues = [self.jobs[job_id].due_s for job_id in order]
@@ -291,14 +291,14 @@ class Model:
             self._finish(job, JobState.CANCELLED)
         return "cancelled", job.state
 
-    def restart(self, job_id: str) -> None:
+    def retry(self, job_id: str) -> None:
         job = self.jobs[job_id]
         job.attempts = job.crashes = 0
         job.token = job.cancel_by = None
         self.totals["reopened"] += 1
         self._put(job, 0)
 
-    def advance(self, job_id: str) -> None:
+    def promote(self, job_id: str) -> None:
         self._put(self.jobs[job_id], 0)
 
     def move(self, job_id: str, from_lane: str, to_lane: str) -> bool:

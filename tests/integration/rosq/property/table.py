@@ -15,7 +15,7 @@ from rosq import JobState, NewJob, ServerUnreachable
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.recovery import Recovery
-from rosq.script import Code
+from rosq.scripts.loader import Code
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
@@ -107,9 +107,9 @@ class Table(RuleBasedStateMachine):
             return Fate.UNKNOWN
         finished_at_ms = self.client.hget(self.keys.job(seen.job_id), "finished_at_ms") or ""
         is_same = (job.state, finished_at_ms) == (seen.state, seen.finished_at_ms)
-        if how == "advance":
+        if how == "promote":
             is_wanted = job.state is JobState.DELAYED and job.lane == seen.lane
-        elif how == "restart":
+        elif how == "retry":
             is_wanted = is_same and job.state in (JobState.FAILED, JobState.CANCELLED) and job.lane == seen.lane
         elif how == "cancel":
             is_wanted = job.is_live and (job.state, job.lane) == (seen.state, seen.lane)

@@ -1,0 +1,1 @@
+"""The server-side steps, as Lua files, and what loads them."""

@@ -1,0 +1,75 @@
+-- Take a job from a holder whose lease has run out, and put it back with one more crash on the count.
+-- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)   KEYS[5] failed
+--   (ZSET)
+-- KEYS[6] job (HASH)   KEYS[7] lane (STREAM)   KEYS[8] its bell (LIST)   KEYS[9] cancelled (ZSET)
+-- ARGV[1] max events   ARGV[2] job id   ARGV[3] entry's id   ARGV[4] max crashes   ARGV[5] first pause, integer ms
+-- Constants KEEP_DELIVERIES
+-- Returns 1 put back · 2 failed, it crashed too often · 3 cancelled, since that was asked for while it ran · 0 its lease
+--   stands: left to its holder · -1 the entry wasn't its job's any more: dropped
+-- Replay: the entry is gone, so it answers -1 and changes nothing.
+-- Events crashed, failed, cancelled, dropped
+-- @include time
+-- @include event
+-- @include entry
+-- @include delay
+-- @include crash
+local events, meta, delayed, timer_bell, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local job, lane, bell = KEYS[6], KEYS[7], KEYS[8]
+local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
+local MAX_PAUSE_MS = 60000
+
+local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'cancel_by',
+  'cancel_reason', 'lane')
+-- A finished job keeps the id of its last entry: its holder may have settled it since the caller claimed that entry.
+if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
+  local there = redis.call('XRANGE', lane, entry_id, entry_id)[1]
+  retire_entry(lane, entry_id)
+  if there then
+    record(events, max_events, 'dropped', 'job_id', job_id, 'entry_id', entry_id)
+  end
+  return -1
+end
+if found[2] == 'active' and tonumber(found[3] or '0') > now_ms then
+  -- A holder with a longer lease than the caller's, or one that came back in between: it keeps its job.
+  redis.call('XCLAIM', lane, 'workers', found[4], 0, entry_id, 'JUSTID')
+  return 0
+end
+
+-- In the entry only where it was never handed out in order.
+local data = found[6] or data_of_entry(lane, entry_id)
+local crashes, pause_ms = tonumber(found[5] or '0'), 0
+if found[2] == 'active' and found[7] then
+  local by, reason = found[7], found[8] or ''
+  finish(job, job_id, lane, entry_id, KEYS[9], 'cancelled', false, unpack(end_delivery(job, 'x', now_ms)))
+  redis.call('HINCRBY', meta, 'cancelled_total', 1)
+  -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
+  redis.call('HDEL', job, 'token')
+  record(events, max_events, 'cancelled', 'job_id', job_id, 'was', 'active', 'worker', found[4] or '', 'by', by,
+    'reason', reason)
+  return 3
+end
+if found[2] == 'active' then
+  crashes = crashes + 1
+  if crashes >= tonumber(ARGV[4]) then
+    fail_crashed(job, job_id, lane, entry_id, failed, meta, events, max_events, crashes)
+    return 2
+  end
+  pause_ms = math.min(tonumber(ARGV[5]) * 2 ^ (crashes - 1), MAX_PAUSE_MS)
+  redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
+end
+keep_created(job, entry_id)
+redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
+retire_entry(lane, entry_id)
+if pause_ms > 0 then
+  redis.call('HSET', job, 'state', 'delayed', 'lane', found[9] or MAIN_LANE, 'data', data or '')
+  add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
+else
+  local added = add_entry(lane, bell, job_id, data)
+  if data and #data > LONG then
+    redis.call('HDEL', job, 'data')
+  end
+  redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
+end
+record(events, max_events, 'crashed', 'job_id', job_id, 'crashes', crashes, 'worker', found[4] or '',
+  'pause_ms', pause_ms)
+return 1

@@ -1,0 +1,45 @@
+-- @include ring
+-- @include long
+-- @include lane
+
+-- Add a job's entry to a lane and ring its bell. Returns the entry's id.
+local function add_entry(lane, bell, job_id, data)
+  local entry_id
+  if data and #data > LONG then
+    entry_id = redis.call('XADD', lane, '*', 'job_id', job_id, 'data', data)
+  else
+    entry_id = redis.call('XADD', lane, '*', 'job_id', job_id)
+  end
+  ring(bell)
+  return entry_id
+end
+
+-- The job that an entry stands for, and the data that it carries, if it does.
+local function job_and_data(fields)
+  return fields[1] == 'job_id' and fields[2] or '', fields[3] == 'data' and fields[4] or nil
+end
+
+-- The data that an entry carries; nil where they lie in the hash, or the entry is gone.
+local function data_of_entry(lane, entry_id)
+  local found = redis.call('XRANGE', lane, entry_id, entry_id)
+  if not found[1] then
+    return nil
+  end
+  local _, data = job_and_data(found[1][2])
+  return data
+end
+
+-- Note when a job was put on the queue, before it loses the entry whose id says so: the first one. A job that never
+-- lost one names no such time.
+local function keep_created(job, entry_id)
+  local created_at_ms = string.match(entry_id or '', '^%d+')
+  if created_at_ms then
+    redis.call('HSETNX', job, 'created_at_ms', created_at_ms)
+  end
+end
+
+-- Take an entry out of its lane for good. XACK alone never gives the memory back.
+local function retire_entry(lane, entry_id)
+  redis.call('XACK', lane, 'workers', entry_id)
+  redis.call('XDEL', lane, entry_id)
+end

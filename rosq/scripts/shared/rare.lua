@@ -1,0 +1,146 @@
+-- What a fetch needs now and then. All of it stands in one function, so that it is made only when it is needed: such
+-- functions, and what they refer to, cost the server more than a command each.
+local function make_rare(now_ms)
+  local events, meta, failed, name = KEYS[2], KEYS[3], KEYS[6], ARGV[1]
+  -- @include event
+  -- @include entry
+  -- @include finish
+  -- @include history
+  -- @include crash
+  -- @include liveness
+  -- @include forget
+  local rare = { overran = string.match(ARGV[4], ':(.*)$') }
+
+  -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
+  function rare.drop(from, id, next_id)
+    retire_entry(from, id)
+    record(events, MAX_EVENTS, 'dropped', 'job_id', next_id, 'entry_id', id)
+  end
+
+  -- An entry that can't be handed out: a leftover is dropped, and a job without data fails, saying so.
+  function rare.set_aside(hash, next_id, from, id, is_its_own)
+    if not is_its_own then
+      rare.drop(from, id, next_id)
+      return
+    end
+    local reason = 'Its data are lost: put it on the queue anew, with reopen.'
+    finish(hash, next_id, from, id, failed, 'failed', false, 'last_error', reason)
+    redis.call('HINCRBY', meta, 'failed_total', 1)
+    record(events, MAX_EVENTS, 'failed', 'job_id', next_id, 'error', reason)
+  end
+
+  -- A job whose holder didn't settle it: true if that was once too often, and it has failed.
+  function rare.count_crash(hash, next_id, from, id, crashes)
+    if crashes >= MAX_CRASHES then
+      fail_crashed(hash, next_id, from, id, failed, meta, events, MAX_EVENTS, crashes)
+      return true
+    end
+    redis.call('HSET', hash, 'crashes', crashes, unpack(end_delivery(hash, 'c', now_ms)))
+    record(events, MAX_EVENTS, 'crashed', 'job_id', next_id, 'crashes', crashes, 'worker', name)
+    return false
+  end
+
+  -- A job that is handed to the same process anew, since an answer was lost: keep what its last delivery was.
+  function rare.keep_repeated(hash)
+    local kept = end_delivery(hash, 'p', now_ms)
+    if kept[1] then
+      redis.call('HSET', hash, unpack(kept))
+    end
+  end
+
+  -- A job whose cancelling was asked for while it ran, and whose holder didn't settle it: true if that ended it here.
+  function rare.cancel_if_asked(hash, next_id, from, id)
+    local asked = redis.call('HMGET', hash, 'cancel_by', 'cancel_reason', 'worker')
+    if not asked[1] then
+      return false
+    end
+    finish(hash, next_id, from, id, string.sub(events, 1, -7) .. 'cancelled', 'cancelled', false,
+      unpack(end_delivery(hash, 'x', now_ms)))
+    -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
+    redis.call('HDEL', hash, 'token')
+    redis.call('HINCRBY', meta, 'cancelled_total', 1)
+    record(events, MAX_EVENTS, 'cancelled', 'job_id', next_id, 'was', 'active', 'worker', asked[3] or '', 'by', asked[1],
+      'reason', asked[2] or '')
+    return true
+  end
+
+  -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.
+  function rare.ensure_group(from, failure)
+    if string.sub(failure.err, 1, 7) ~= 'NOGROUP' then
+      error(failure)
+    end
+    local made = redis.pcall('XGROUP', 'CREATE', from, 'workers', '0', 'MKSTREAM')
+    if made.err and string.sub(made.err, 1, 9) ~= 'BUSYGROUP' then
+      error(made)
+    end
+  end
+
+  -- The caller's own pending job: its predecessor's, or one whose reply was lost. Lanes with bells stand at KEYS[first]
+  -- and every second one after it, those without from KEYS[bare] to KEYS[last].
+  function rare.fetch_own(first, bare, last, deliver)
+    local indexes = {}
+    for i = first, bare - 1, 2 do
+      indexes[#indexes + 1] = i
+    end
+    for i = bare, last do
+      indexes[#indexes + 1] = i
+    end
+    for _, index in ipairs(indexes) do
+      for _ = 1, 10 do
+        local streams = redis.pcall('XREADGROUP', 'GROUP', 'workers', name, 'COUNT', 1, 'STREAMS', KEYS[index], '0')
+        if streams and streams.err then
+          rare.ensure_group(KEYS[index], streams)
+        else
+          local entry = streams and streams[1] and streams[1][2][1]
+          if not entry then
+            break
+          end
+          local delivery = deliver(index, entry)
+          if delivery then
+            return delivery
+          end
+        end
+      end
+    end
+    return nil
+  end
+
+  -- Wake another sleeper where another lane has more: the token that woke the caller may have been for that one.
+  function rare.ring_others(first, bare, taken)
+    for i = first, bare - 2, 2 do
+      if i ~= taken and has_undelivered(KEYS[i]) then
+        ring(KEYS[i + 1])
+      end
+    end
+  end
+
+  -- Forget the oldest finished jobs that are too many or too old, at most a hundred a call. Their hashes can't be
+  -- declared: last, and under pcall. The job that this very call has settled stays, and whatever counts as later than it:
+  -- who lost the answer and asks again must find that job. The next trim or the sweep takes it. It need not be the newest
+  -- one, since the clock may have been set back.
+  function rare.trim(finished, keep, keep_ms, settled_id)
+    local too_many = redis.call('ZCARD', finished) - keep
+    local excess = math.min(math.max(too_many, redis.call('ZCOUNT', finished, '-inf', now_ms - keep_ms)), 100)
+    if excess <= 0 then
+      return
+    end
+    local ids, hashes, prefix = redis.call('ZRANGE', finished, 0, excess - 1), {}, string.sub(events, 1, -7) .. 'job:'
+    for i, job_id in ipairs(ids) do
+      if job_id == settled_id then
+        break
+      end
+      hashes[i] = prefix .. job_id
+    end
+    if not hashes[1] then
+      return
+    end
+    if REMEMBER_MS == 0 then
+      redis.call('DEL', unpack(hashes))
+      redis.call('ZREMRANGEBYRANK', finished, 0, #hashes - 1)
+    else
+      forget_finished(finished, ids, hashes, REMEMBER_MS)
+    end
+  end
+
+  return rare
+end

@@ -1,0 +1,32 @@
+-- Put a delayed job into its lane now, before it is due.
+-- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   KEYS[3] job (HASH)   KEYS[4] its lane as the caller saw it (STREAM)
+-- KEYS[5] its bell (LIST)
+-- ARGV[1] max events   ARGV[2] job id   ARGV[3] the lane's name   ARGV[4] who   ARGV[5] why
+-- Returns 1 put into its lane · 0 and its state: it isn't delayed · -1 it has moved to another lane · -2 no such job.
+--   Nothing is written but by 1.
+-- Replay: answers 0, since the job waits by then.
+-- Events advanced
+-- @include time
+-- @include event
+-- @include entry
+local events, delayed, job, lane, bell, job_id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[2]
+local found = redis.call('HMGET', job, 'state', 'lane', 'data')
+local due_ms = redis.call('ZSCORE', delayed, job_id)
+if not found[1] then
+  return { -2 }
+end
+if found[1] ~= 'delayed' or not due_ms then
+  return { 0, found[1] }
+end
+if (found[2] or MAIN_LANE) ~= ARGV[3] then
+  return { -1 }
+end
+local added = add_entry(lane, bell, job_id, found[3])
+redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
+if found[3] and #found[3] > LONG then
+  redis.call('HDEL', job, 'data')
+end
+redis.call('ZREM', delayed, job_id)
+record(events, ARGV[1], 'advanced', 'job_id', job_id, 'lane', ARGV[3], 'early_ms',
+  string.format('%.0f', tonumber(due_ms) - now_ms), 'by', ARGV[4], 'reason', ARGV[5])
+return { 1 }
