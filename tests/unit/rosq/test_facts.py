@@ -47,7 +47,7 @@ def test_a_deep_traceback_keeps_its_innermost_places() -> None:
 
     lines = text.split("\n")
     assert len(lines) == 8
-    assert lines[-1].startswith("unit/rosq/test_trace.py:")
+    assert lines[-1].startswith("unit/rosq/test_facts.py:")
     assert lines[-1].endswith('sink: raise ValueError("внизу")')
 
 

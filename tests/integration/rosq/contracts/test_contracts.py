@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Importing them has filled the table.
 _FILLED = (cancel_cases, worker_cases, queue_cases, steering_cases)
-_WITHOUT_CODE = {"promote"}
+_WITHOUT_CODE = {"promote_due"}
 #: Scripts whose scenes stand in a test of their own: success, what they leave alone, and a second call.
 _HELD_ELSEWHERE = dict.fromkeys(
     ("examine_entries", "examine_jobs", "mend_entry", "mend_finished", "mend_job", "mend_lane", "mend_members"),
