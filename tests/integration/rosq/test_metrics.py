@@ -18,7 +18,7 @@ from rosq.metrics import MetricsHook, QueueCollector
 from rosq.steering import Steering
 from rosq.testing import run_until_empty
 from tests.integration.rosq.conftest import Hands, Running, settings_of
-from tests.integration.rosq.test_worker import Script
+from tests.integration.rosq.execution.test_worker import Script
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from rosq.opentelemetry import OpenTelemetryHook
 from rosq.steering import Steering
 from rosq.testing import Tally, TwiceDeliveringQueue, run_until_empty
 from tests.integration.rosq.conftest import Hands, Running, settings_of
-from tests.integration.rosq.test_worker import Script, wait_for_state
+from tests.integration.rosq.execution.test_worker import Script, wait_for_state
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

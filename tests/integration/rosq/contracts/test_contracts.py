@@ -26,7 +26,7 @@ _WITHOUT_CODE = {"promote_due"}
 #: Scripts whose scenes stand in a test of their own: success, what they leave alone, and a second call.
 _HELD_ELSEWHERE = dict.fromkeys(
     ("examine_entries", "examine_jobs", "mend_entry", "mend_finished", "mend_job", "mend_lane", "mend_members"),
-    "tests.integration.rosq.test_repair",
+    "tests.integration.rosq.maintenance.test_repair",
 )
 _READS = {"EXISTS", "HEXISTS", "HGET", "HMGET", "LLEN", "SISMEMBER", "TIME", "TYPE", "XINFO", "XLEN", "XPENDING"}
 _READS |= {"XRANGE", "XREVRANGE", "ZCARD", "ZCOUNT", "ZRANGE", "ZSCORE"}

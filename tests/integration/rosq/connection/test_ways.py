@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import EnqueueOutcome, Queue, RedisSettings, ServerRefused
+from tests.integration.rosq.commands.test_cli import run
 from tests.integration.rosq.conftest import ROOT
 from tests.integration.rosq.every_step import run_every_step
-from tests.integration.rosq.test_cli import run
 from tests.servers import EmbeddedRedis, embedded_redis
 
 if TYPE_CHECKING:

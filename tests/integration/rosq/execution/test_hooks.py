@@ -15,7 +15,7 @@ from rosq import Fail, Hook, NewJob, Queue, Release, RetryPolicy, Snooze, Worker
 from rosq.execution.hook_calls import METHODS
 from rosq.execution.settlement import Outcome
 from tests.integration.rosq.conftest import Hands, Running, settings_of
-from tests.integration.rosq.test_worker import Script
+from tests.integration.rosq.execution.test_worker import Script
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from rosq.cli import main
 from rosq.commands.deed import Progress
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.steering import Fate, Steering
+from tests.integration.rosq.commands.test_cli import command
 from tests.integration.rosq.conftest import Hands, settings_of
-from tests.integration.rosq.test_cli import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from rosq import Delivery, NewJob, Queue, RedisSettings, RetryPolicy, ServerRefused, ServerUnreachable, WorkerSettings
 from rosq.steering import Steering
-from tests.integration.rosq.test_ways import list_acl_lines
+from tests.integration.rosq.connection.test_ways import list_acl_lines
 from tests.topologies import PASSWORD, Watched, running_watched
 from tests.waiting import wait_until
 

@@ -31,10 +31,10 @@ from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
 from rosq.steering import Steering
 from rosq.store.keys import QUEUES, Keys
+from tests.integration.rosq.commands.test_cli import run
 from tests.integration.rosq.conftest import Hands, Running
+from tests.integration.rosq.connection.test_ways import list_acl_lines
 from tests.integration.rosq.every_step import run_every_step
-from tests.integration.rosq.test_cli import run
-from tests.integration.rosq.test_ways import list_acl_lines
 from tests.topologies import PASSWORD, Cluster, running_cluster
 from tests.waiting import wait_until
 

@@ -24,8 +24,8 @@ from rosq import (
 )
 from tests import servers
 from tests.certificates import Authority
+from tests.integration.rosq.commands.test_cli import run
 from tests.integration.rosq.every_step import run_every_step
-from tests.integration.rosq.test_cli import run
 from tests.tls_proxy import running_tls_proxy
 from tests.waiting import wait_until
 

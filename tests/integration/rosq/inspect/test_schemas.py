@@ -15,7 +15,7 @@ from rosq import NewJob, Queue
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.schema import LINES, VIEWS, make_schema, write_schemas
-from tests.integration.rosq.test_cli import command
+from tests.integration.rosq.commands.test_cli import command
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.integration.rosq.conftest import Hands
     from tests.servers import RedisServer
 
-FOLDER = Path(__file__).parents[3] / "docs" / "schemas"
+FOLDER = Path(__file__).parents[4] / "docs" / "schemas"
 #: What each command prints, by the name of its schema.
 COMMANDS = [
     ("overview", "inspect"),

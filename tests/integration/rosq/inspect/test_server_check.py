@@ -9,7 +9,7 @@ import pytest
 
 from rosq import NewJob, Queue
 from tests.integration.rosq.conftest import settings_of
-from tests.integration.rosq.test_doctor import Examined
+from tests.integration.rosq.inspect.test_doctor import Examined
 from tests.servers import embedded_redis
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from rosq.steering import Steering
 from rosq.store.keys import QUEUES
 from rosq.testing import QueueNotEmpty, Tally, TwiceDeliveringQueue, fast_retries, run_until_empty, temporary_queue
 from tests.integration.rosq.conftest import Hands, settings_of
-from tests.integration.rosq.test_worker import Script
+from tests.integration.rosq.execution.test_worker import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

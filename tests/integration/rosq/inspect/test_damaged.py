@@ -15,7 +15,7 @@ from rosq.cli import main
 from rosq.inspect import damage
 from rosq.inspect.inspector import Inspector
 from tests.integration.rosq.conftest import Hands, settings_of
-from tests.integration.rosq.test_schemas import check
+from tests.integration.rosq.inspect.test_schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,7 +205,7 @@ def test_the_doctor_needs_no_further_right_to_tell_of_it(
 @pytest.fixture
 def make_reader(own_redis: EmbeddedRedis, client: Any) -> Callable[[], dict[str, str]]:
     """A user with the rights that docs/servers.md gives to those who only look."""
-    from tests.integration.rosq.test_ways import list_acl_lines
+    from tests.integration.rosq.connection.test_ways import list_acl_lines
 
     def make() -> dict[str, str]:
         line = next(line for line in list_acl_lines() if "rosq-reader" in line)

@@ -12,8 +12,8 @@ from rosq import Queue, QueueNewer, ServerUnfit
 from rosq.inspect.inspector import Inspector
 from rosq.store.keys import SCHEMA_VERSION
 from tests.integration.rosq.conftest import settings_of
-from tests.integration.rosq.test_damaged import overwrite, run
-from tests.integration.rosq.test_schemas import check
+from tests.integration.rosq.inspect.test_damaged import overwrite, run
+from tests.integration.rosq.inspect.test_schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from rosq.inspect.inspector import Inspector
 from rosq.top import pages
 from rosq.top.examiner import Examiner
 from rosq.top.glance import Page, Wanted
+from tests.integration.rosq.commands.test_cli import command
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.terminal import Terminal
-from tests.integration.rosq.test_cli import command
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
