@@ -118,9 +118,9 @@ class NewJob:
     job_id: str
     data: JobData
     lane: str = MAIN_LANE
-    #: Seconds until it is due; 0 means at once.
+    #: Seconds until it is due, ten years at most; 0 means at once.
     delay_s: float = 0.0
-    #: In place of a delay: when it is due, with a time zone. What is past means at once.
+    #: In place of a delay: when it is due, with a time zone, within ten years. What is past means at once.
     due_at: datetime | None = None
     #: Every fence of this job will be greater. Give the greatest one that the outside has seen of it.
     fence_floor: int = 0

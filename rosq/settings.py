@@ -4,8 +4,8 @@ in `rosq.retry`."""
 from __future__ import annotations
 
 import dataclasses
-import math
 
+from rosq.delays import check_delay, to_ms
 from rosq.errors import InvalidSettings
 from rosq.redis_settings import RedisSettings as RedisSettings
 
@@ -20,6 +20,16 @@ _LOG_LEAST_BYTES = 64
 def _check(is_right: bool, sentence: str) -> None:
     if not is_right:
         raise InvalidSettings(sentence)
+
+
+def _check_times(settings: QueueSettings | WorkerSettings) -> None:
+    """Return if each time is one that Redis and a calendar can say."""
+    for field in dataclasses.fields(settings):
+        if field.name.endswith("_s"):
+            try:
+                check_delay(field.name, getattr(settings, field.name))
+            except ValueError as error:
+                raise InvalidSettings(str(error)) from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +67,19 @@ class QueueSettings:
     forget_worker_s: float = 3_600.0
 
     def __post_init__(self) -> None:
+        _check_times(self)
         counts = (self.max_events, self.max_data_bytes, self.max_crashes)
         _check(all(count >= 1 for count in counts), "max_events, max_data_bytes and max_crashes must be 1 or more.")
         is_room = self.max_log_lines >= 1 and self.max_progress_bytes >= 1
         _check(is_room, "max_log_lines and max_progress_bytes must be 1 or more.")
         _check(self.max_log_bytes >= _LOG_LEAST_BYTES, f"max_log_bytes must be {_LOG_LEAST_BYTES} or more.")
-        kept = (self.keep_completed, self.keep_completed_s, self.keep_failed, self.keep_failed_s)
-        called_off = (self.keep_cancelled, self.keep_cancelled_s)
-        _check(all(value >= 0 for value in (*kept, *called_off)), "keep_… must be 0 or more.")
-        _check(0 <= self.remember_s < float("inf"), f"remember_s is {self.remember_s}: give 0 or more seconds.")
-        _check(self.keep_deliveries >= 0, f"keep_deliveries is {self.keep_deliveries}: give 0 or more.")
-        _check(self.crash_pause_s >= 0 and self.forget_worker_s >= 0, "Pauses must be 0 s or more.")
+        kept = (self.keep_completed, self.keep_failed, self.keep_cancelled, self.keep_deliveries)
+        _check(all(count >= 0 for count in kept), "keep_… must be 0 or more.")
 
     @property
     def remember_ms(self) -> int:
         """The time for which ids are remembered as Redis counts it."""
-        return math.ceil(self.remember_s * 1000)
+        return to_ms(self.remember_s)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +100,9 @@ class WorkerSettings:
     max_backoff_s: float = 5.0
 
     def __post_init__(self) -> None:
+        _check_times(self)
         _check(self.lease_s >= 0.3, f"lease_s is {self.lease_s}: give 0.3 s or more.")
         _check(self.run_timeout_s > 0, f"run_timeout_s is {self.run_timeout_s}: give more than 0 s.")
-        _check(self.grace_s >= 0 and self.exit_s >= 0, "grace_s and exit_s must be 0 s or more.")
         _check(self.round_s > 0 and self.max_backoff_s > 0, "round_s and max_backoff_s must be above 0 s.")
 
     @property

@@ -5,6 +5,7 @@ They derive from `JobSignal`, not from `RosqError`: an `except RosqError` in a h
 
 from __future__ import annotations
 
+from rosq.delays import check_delay
 from rosq.names import check_name
 
 
@@ -18,14 +19,15 @@ class Snooze(JobSignal):
     Args:
         delay_s: Seconds until the job is due again; 0 means at once, behind those that wait.
         lane: The lane in which it comes back; None keeps its lane.
+
+    Raises:
+        ValueError: That is no delay: it is negative, no number, or longer than ten years.
     """
 
     def __init__(self, delay_s: float, lane: str | None = None) -> None:
-        if not delay_s >= 0:
-            raise ValueError(f"A snooze can't last {delay_s} s: give 0 or more seconds.")
-        self.delay_s = delay_s
+        self.delay_s = check_delay("delay_s of a snooze", delay_s)
         self.lane = None if lane is None else check_name("lane", lane)
-        super().__init__(f"snooze for {delay_s:g} s" + (f" in lane {lane}" if lane else ""))
+        super().__init__(f"snooze for {self.delay_s:g} s" + (f" in lane {lane}" if lane else ""))
 
 
 class Release(JobSignal):

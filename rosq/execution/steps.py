@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosq.connection.line import Stem
+from rosq.delays import to_ms
 from rosq.execution.settlement import ERROR_MAX_LENGTH, Outcome
 from rosq.scripts import loader
 
@@ -150,7 +151,7 @@ class Steps:
         else:
             args.append(settlement.lane or delivery.lane)
             if outcome is not Outcome.RELEASE:
-                args.append(int(settlement.delay_s * 1000))
+                args.append(to_ms(settlement.delay_s))
             if outcome is Outcome.RETRY:
                 args += settlement.tell_error()
         job = self._keys.job_prefix + delivery.job_id

@@ -14,6 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
+from rosq.delays import check_delay
 from rosq.names import check_name
 
 if TYPE_CHECKING:
@@ -134,9 +135,15 @@ def _options_of(job: NewJob) -> dict[str, Any]:
             raise errors.InvalidData(f"Job {job.job_id}: its headers must be text by text.")
         options["headers"] = dict(job.headers)
     if job.run_timeout_s is not None:
-        if not 0 < job.run_timeout_s < float("inf"):
-            raise errors.InvalidData(
-                f"Job {job.job_id}: run_timeout_s is {job.run_timeout_s}; give more than 0 seconds."
-            )
-        options["run_timeout_s"] = job.run_timeout_s
+        options["run_timeout_s"] = _check_run_timeout(job.job_id, job.run_timeout_s)
     return options
+
+
+def _check_run_timeout(job_id: str, run_timeout_s: float) -> float:
+    try:
+        seconds = check_delay("run_timeout_s", run_timeout_s)
+    except ValueError as error:
+        raise errors.InvalidData(f"Job {job_id}: {error}") from None
+    if not seconds:
+        raise errors.InvalidData(f"Job {job_id}: run_timeout_s is {run_timeout_s}: give more than 0 seconds.")
+    return seconds

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
+from rosq.delays import check_delay, to_ms
 from rosq.errors import InvalidData
 from rosq.names import check_names
 from rosq.store import codec
@@ -110,11 +112,14 @@ class NewJobs:
 def _read_extras(job: NewJob) -> tuple[int | str, int]:
     if job.fence_floor and not 0 <= job.fence_floor < _FENCE_LIMIT:
         raise InvalidData(f"Job {job.job_id}: fence_floor is {job.fence_floor}; give 0 to 2^53 - 1.")
-    if job.delay_s and not 0 <= job.delay_s * 1000 < float("inf"):
-        raise InvalidData(f"Job {job.job_id}: delay_s is {job.delay_s}; give 0 or more seconds.")
-    if job.due_at is not None and (job.delay_s or job.due_at.tzinfo is None):
+    if job.due_at is not None and (job.delay_s or job.due_at.utcoffset() is None):
         raise InvalidData(f"Job {job.job_id}: give due_at with a time zone, and no delay_s beside it.")
-    if job.due_at is not None:
-        return f"@{math.ceil(job.due_at.timestamp() * 1000)}", job.fence_floor
-    # Rounded up: a delay of a tenth of a millisecond is a delay.
-    return math.ceil(job.delay_s * 1000), job.fence_floor
+    try:
+        if job.due_at is not None:
+            due_s = job.due_at.timestamp()
+            # By this machine's clock: it may be wrong by hours, but not by years.
+            check_delay("due_at, from now on,", max(due_s - time.time(), 0.0))
+            return f"@{math.ceil(due_s * 1000)}", job.fence_floor
+        return to_ms(check_delay("delay_s", job.delay_s)), job.fence_floor
+    except ValueError as error:
+        raise InvalidData(f"Job {job.job_id}: {error}") from None

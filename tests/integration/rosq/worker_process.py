@@ -4,7 +4,9 @@ list."""
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import hashlib
+import importlib
 import json
 import logging
 import multiprocessing
@@ -21,10 +23,20 @@ from rosq import Delivery, Queue, QueueSettings, RedisSettings, RetryPolicy, Sno
 from rosq.testing import TwiceDeliveringQueue
 
 
+#: Ways for a handler to end its process.
+ENDS: dict[str, Any] = {
+    "exit": lambda: os._exit(3),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+}
+
+
 class Handler:
     """Does what the data say, then ends: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code,
     where no handler of a signal can run), `fork` (a child that is terminated at once), `leave` (a child that ends by an
-    exception), `loop` (asyncio with a signal of its own), `die`, `snooze`."""
+    exception), `loop` (asyncio with a signal of its own), `raise` (the exception of that name), `end` (the process, one
+    way or another), `die`, `snooze`."""
 
     def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
         self._log_key = config["log"]
@@ -43,6 +55,11 @@ class Handler:
         data: dict[str, Any] = dict(delivery.data)
         if data.get("die"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if data.get("end"):
+            ENDS[data["end"]]()
+        if data.get("raise"):
+            module, _, name = data["raise"].rpartition(".")
+            raise getattr(importlib.import_module(module or "builtins"), name)
         if data.get("hang"):
             # Deaf: no look at the lease, no look at the stop.
             time.sleep(float(data["hang"]))
