@@ -54,7 +54,7 @@ def far_queue(proxy: SwallowingProxy, redis_server: RedisServer, queue_name: str
     [
         ("complete", None, "completed", 0),
         ("fail", Fail("no"), "failed", 1),
-        ("retry", ValueError("no"), "retried", 1),
+        ("fail_attempt", ValueError("no"), "retried", 1),
         ("snooze", Snooze(30), "snoozed", 0),
         ("release", Release("@other"), "released", 0),
     ],

@@ -48,17 +48,30 @@ class Yard:
     Args:
         server: Where the judge looks.
         port: Where the workers go, if that is another place: a proxy.
+        settings: The queue's; by default nothing is forgotten.
+        is_logging: Whether handlers write down each run, for `judge`.
     """
 
-    def __init__(self, server: RedisServer, queue_name: str, folder: Path, *, workers: int, port: int = 0) -> None:
+    def __init__(
+        self,
+        server: RedisServer,
+        queue_name: str,
+        folder: Path,
+        *,
+        workers: int,
+        port: int = 0,
+        settings: dict[str, Any] | None = None,
+        is_logging: bool = True,
+    ) -> None:
         self.server = server
-        self.queue = Queue(_settings(server), queue_name, QueueSettings(**SETTINGS))
+        self.settings = SETTINGS if settings is None else settings
+        self.queue = Queue(_settings(server), queue_name, QueueSettings(**self.settings))
         self.keys = self.queue.keys
         self.dice = random.Random(20)
         self._env = {**os.environ, **server.env(), "PYTHONPATH": str(ROOT)}
         self._env["REDIS_PORT"] = str(port or server.port)
         self._folder = folder
-        self.log = folder / "runs.jsonl"
+        self.log = folder / "runs.jsonl" if is_logging else Path(os.devnull)
         self.log.touch()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.job_ids: list[str] = []
@@ -76,7 +89,7 @@ class Yard:
             "log": str(self.log),
             "lease_s": LEASE_S,
             "lock_file": None if name == "w0" else str(self._folder / f"{name}.lock"),
-            "queue_settings": SETTINGS,
+            "queue_settings": self.settings,
         }
         command = [sys.executable, "-m", "tests.integration.rosq.storm.worker", json.dumps(config)]
         with (self._folder / "stderr").open("ab") as stderr:
@@ -249,9 +262,9 @@ def _settings(server: RedisServer) -> RedisSettings:
 
 
 @contextlib.contextmanager
-def yard(server: RedisServer, queue_name: str, folder: Path, *, workers: int, port: int = 0) -> Iterator[Yard]:
+def yard(server: RedisServer, queue_name: str, folder: Path, *, workers: int, **options: Any) -> Iterator[Yard]:
     """Run such workers; they are killed with the block's end."""
-    made = Yard(server, queue_name, folder, workers=workers, port=port)
+    made = Yard(server, queue_name, folder, workers=workers, **options)
     try:
         yield made
     finally:
