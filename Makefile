@@ -29,10 +29,10 @@ up: $(STAMP) ## The same system, and it stays: addresses and commands to try are
 test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker needed). Options: ARGS='-k name'
 	@$(PYTEST) $(ARGS)
 
-test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about five minutes: ROSQ_PROPERTY_STEPS, ROSQ_KILL_JOBS …
+test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about ten minutes: ROSQ_PROPERTY_STEPS, ROSQ_KILL_JOBS …
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
-	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} \
-	  $(BIN)/python -m pytest tests/integration/rosq/property tests/integration/rosq/storm $(ARGS)
+	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
+	  $(BIN)/python -m pytest tests/integration/rosq/property tests/integration/rosq/storm tests/integration/rosq/cut_off $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq life orders_service worker) $(ARGS)

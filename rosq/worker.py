@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: After releasing a job into a lane that it reads itself, a worker waits this long, so that someone else is first.
 _AFTER_YOU_S = 0.2
+#: Seconds between two looks whether the name's last holder still has its job; its lease may run out sooner.
+_OCCUPIED_LOOK_S = 1.0
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.
 _HELD, _FAILED, _RELEASED = Code.HELD, Outcome.FAIL, Outcome.RELEASE
 #: The log line's event for each end of a delivery.
@@ -263,8 +265,18 @@ class Worker:
             self._is_holding = False
         elif answer.fetched is Fetched.NONE:
             self._last_lane = None
+        elif answer.fetched is Fetched.OCCUPIED:
+            self._wait_for_last_holder(answer.rest_s)
         elif not self._stop.is_requested:
             self._alarm.wait(_AFTER_YOU_S)
+
+    def _wait_for_last_holder(self, rest_s: float) -> None:
+        """The name is this process's, and its last holder may still be at work on a job: nothing is begun beside it."""
+        log.info(
+            "Waiting: the last holder of this worker's name still has its job",
+            extra={"event": "name_occupied", **self._facts, "delay_s": rest_s},
+        )
+        self._alarm.wait(min(rest_s + 0.001, _OCCUPIED_LOOK_S))
 
     def _rest(self, answer: Answer, lanes: list[str]) -> None:
         """Nothing is there: promote what is due, or sleep, and work on what ends the sleep."""

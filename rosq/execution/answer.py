@@ -19,6 +19,8 @@ class Fetched(enum.StrEnum):
     NONE = "none"
     #: The name isn't held by this process any more.
     UNHELD = "unheld"
+    #: A process that had this name before has its job still: nothing is handed out under the name until that ends.
+    OCCUPIED = "occupied"
     #: The server couldn't say; what was settled is settled.
     ERROR = "error"
     #: Nothing was asked for.
@@ -37,3 +39,5 @@ class Answer:
     #: is none, or, beside a delivery, if it wasn't looked for this time.
     next_due_s: float | None = None
     error: str = ""
+    #: Of an occupied name: seconds until its last holder's lease runs out, if it gives no sign of life.
+    rest_s: float = 0.0

@@ -40,7 +40,7 @@ _CODES = {code.value: code for code in Code}
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.
 _COMPLETED, _JOB = Outcome.COMPLETE, Fetched.JOB
 #: What `scripts/shared/fetch.lua` answers in place of a lane's position.
-_FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR}
+_FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR, -4: Fetched.OCCUPIED}
 
 
 class Question(NamedTuple):
@@ -168,6 +168,8 @@ class Fetching:
         code, position = _CODES[reply[0]], reply[1]
         if position < 0:
             fetched = _FETCHED[position]
+            if fetched is Fetched.OCCUPIED:
+                return Answer(code=code, fetched=fetched, rest_s=reply[2] / 1000)
             return Answer(code=code, fetched=fetched, error=reply[2] if fetched is Fetched.ERROR else "")
         # All doubtful lanes were looked through: from here on only the job of this answer can be pending.
         self._doubtful_lanes.clear()

@@ -2,7 +2,8 @@
 -- KEYS[1] the hold (HASH, with time to live)   KEYS[2] workers by last sign of life (ZSET)   KEYS[3] events (STREAM)
 -- KEYS[4] meta (HASH)
 -- ARGV[1] name   ARGV[2] token of this process   ARGV[3] lease, integer ms   ARGV[4] host   ARGV[5] process id
--- ARGV[6] max events   ARGV[7] key-schema version   ARGV[8..] tokens of processes that are provably dead
+-- ARGV[6] max events   ARGV[7] key-schema version   ARGV[8..] tokens of processes that are provably dead: whatever they had in hand
+--   may be taken up at once (see rare.lua)
 -- Returns 1 held · 0, rest of its holder's lease in ms, its host, its process id: nothing written
 -- Replay: the process holds it already and answers 1.
 -- Events worker_joined
@@ -21,7 +22,8 @@ redis.call('HSETNX', KEYS[4], 'schema_version', ARGV[7])
 -- Over the last holder's fields, which are the same: a key that is deleted can't be made anew while its slot moves to
 -- another node.
 redis.call('HSET', KEYS[1], 'token', ARGV[2], 'host', ARGV[4], 'pid', ARGV[5], 'lease_ms', ARGV[3],
-  'held_since_ms', string.format('%.0f', now_ms), 'schema_version', ARGV[7])
+  'held_since_ms', string.format('%.0f', now_ms), 'schema_version', ARGV[7], 'proven_dead',
+  table.concat(ARGV, ' ', 8))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now_ms), ARGV[1])
 if token ~= ARGV[2] then

@@ -4,7 +4,8 @@
 -- trimmed), and `finished`, `keep` and `keep_ms` (the finished jobs to be trimmed, and to what, or nil; that with
 -- `job_id` stays).
 -- Returns { code, -1 } nothing was asked for · { code, -2 } the name isn't held by this process any more · { code, -3,
--- text } an error · { code, 0, now_ms, next_due_ms or '' } no job is there · { code, position of the lane's key, job id,
+-- text } an error · { code, -4, rest_ms } a process that had the name before has its job still, for so long if it gives no
+-- sign of life · { code, 0, now_ms, next_due_ms or '' } no job is there · { code, position of the lane's key, job id,
 -- data, fence, attempts, crashes, entry id, and with hint d now_ms, next_due_ms or '' } a job
 -- Touches hashes that KEYS can't declare, so it runs last and under pcall: an error leaves the settling done and
 -- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
@@ -55,11 +56,11 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
   -- One whose cancelling was asked for meanwhile isn't handed out again.
   if found[2] == 'active' then
     local rare = make_rare(now_ms)
+    local is_repeated = rare.is_repeated(hash)
     if rare.cancel_if_asked(hash, next_id, from, id) then
       return nil
     end
-    local instance, token = ARGV[2], redis.call('HGET', hash, 'token') or ''
-    if string.sub(token, 1, #instance) == instance and token ~= rare.overran then
+    if is_repeated then
       rare.keep_repeated(hash)
     else
       crashes = crashes + 1
@@ -126,6 +127,8 @@ else
   local is_done, found = pcall(look_for_job, make_rare, deliver, code, first_lane, bare, last_lane, now_us, now_ms)
   if is_done then
     delivery = found
+  elseif type(found) == 'table' and found.rest_ms then
+    result = { code, -4, found.rest_ms }
   else
     result = { code, -3, type(found) == 'table' and found.err or tostring(found) }
   end

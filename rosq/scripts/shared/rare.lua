@@ -40,6 +40,25 @@ local function make_rare(now_ms)
     return false
   end
 
+  -- Whether this very process had an active job that is pending with the caller, and lost the answer; false where it is
+  -- taken from one that lost it: it overran, its lease ran out, or it is proven dead. While another process has it,
+  -- which had this name before, nothing at all is handed out under the name: whoever calls gets an error with how long
+  -- that one's lease stands.
+  function rare.is_repeated(hash)
+    local found = redis.call('HMGET', hash, 'token', 'lease_until_ms')
+    local token = found[1] or ''
+    local instance = string.match(token, '^[^:]*')
+    if instance == ARGV[2] then
+      return token ~= rare.overran
+    end
+    local rest_ms = (tonumber(found[2] or '') or 0) - now_ms
+    local proven_dead = ' ' .. (redis.call('HGET', KEYS[1], 'proven_dead') or '') .. ' '
+    if instance ~= '' and rest_ms > 0 and not string.find(proven_dead, ' ' .. instance .. ' ', 1, true) then
+      error({ rest_ms = rest_ms })
+    end
+    return false
+  end
+
   -- A job that is handed to the same process anew, since an answer was lost: keep what its last delivery was.
   function rare.keep_repeated(hash)
     local kept = end_delivery(hash, 'p', now_ms)

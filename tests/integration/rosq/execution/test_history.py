@@ -135,8 +135,9 @@ def test_a_crash_is_recorded_with_the_holder_that_is_gone_by_recovery_and_by_its
     wire.close()
     first = make_hands("w2")
     second = take(first)
-    first.consumer.leave(["main"])
-    third = take(make_hands("w2"))
+    restarted = make_hands("w2", is_holding=False)
+    assert restarted.consumer.hold_name([first.consumer.instance]) is None
+    third = take(restarted)
 
     # Then both are in the history
     crash, again, running = job_of(queue).history
@@ -147,11 +148,12 @@ def test_a_crash_is_recorded_with_the_holder_that_is_gone_by_recovery_and_by_its
 
 def test_a_job_that_crashed_too_often_ends_with_its_last_crash(queue: Queue, make_hands: Callable[..., Hands]) -> None:
     queue.enqueue({}, job_id="1")
+    dead: list[str] = []
     for _ in range(3):
         hands = make_hands("w1", settings=QueueSettings(max_crashes=2), is_holding=False)
-        hands.consumer.hold_name()
+        assert hands.consumer.hold_name(dead) is None
         hands.fetch()
-        hands.consumer.leave(["main"])
+        dead.append(hands.consumer.instance)
 
     job = job_of(queue)
     assert job.state is JobState.FAILED

@@ -89,10 +89,11 @@ def test_crashes_and_repeated_hand_outs_are_told_apart(
     queue.enqueue({}, job_id="1")
     first = make_hands("w1")
     first.fetch()
-    # The answer was lost, and the same process asks again; then another process takes the name.
+    # The answer was lost, and the same process asks again; then it dies, and its restart can prove that.
     first.fetch()
-    client.delete(queue.keys.worker("w1"))
-    make_hands("w1").fetch()
+    restarted = make_hands("w1", is_holding=False)
+    assert restarted.consumer.hold_name([first.consumer.instance]) is None
+    restarted.fetch()
 
     told = inspect_json("job", "1")
 

@@ -94,9 +94,11 @@ def test_a_crash_without_a_beginning_is_told(
     queue: Queue, client: Any, inspector: Inspector, make_hands: Callable[..., Hands]
 ) -> None:
     queue.enqueue({}, job_id="1")
-    make_hands("w1").fetch()
-    client.delete(queue.keys.worker("w1"))
-    make_hands("w1").fetch()
+    dead = make_hands("w1")
+    dead.fetch()
+    restarted = make_hands("w1", is_holding=False)
+    assert restarted.consumer.hold_name([dead.consumer.instance]) is None
+    restarted.fetch()
     drop(queue, client, "started")
 
     told = inspector.view_job(queue.name, "1")

@@ -37,6 +37,8 @@ _ENDS = {
     Outcome.FAIL: JobState.FAILED,
     Outcome.CANCEL: JobState.CANCELLED,
 }
+#: What a fetch says while a process that had the name before has its job still.
+OCCUPIED = "occupied"
 _LIVE = (JobState.WAITING, JobState.ACTIVE, JobState.DELAYED)
 
 
@@ -86,6 +88,8 @@ class Model:
     def lose_everything(self) -> None:
         self.jobs: dict[str, ModelJob] = {}
         self.holds: dict[str, tuple[str, float]] = {}
+        #: Of each name, the processes that its holder proved dead as it took it.
+        self.proven_dead: dict[str, tuple[str, ...]] = {}
         self.is_paused = False
         self.totals = dict.fromkeys(("enqueued", "reopened", "completed", "failed", "cancelled"), 0)
 
@@ -127,6 +131,7 @@ class Model:
         if held is not None and held not in (instance, *proofs):
             return False
         self.holds[name] = (instance, self.now_s + LEASE_S)
+        self.proven_dead[name] = tuple(proofs)
         return True
 
     def holder(self, name: str) -> str | None:
@@ -194,10 +199,14 @@ class Model:
         return True
 
     def fetch(self, name: str, instance: str, lanes: Sequence[str], token: str, overran: str = "") -> str | None:
-        """The job that is handed out, now active; `delivered` tells the fence. None if there is none."""
+        """The job that is handed out, now active; `delivered` tells the fence. None if there is none; OCCUPIED if there
+        may be none."""
         for job_id in self.of(JobState.ACTIVE):
             job = self.jobs[job_id]
             if job.worker == name:
+                is_anothers = job.instance != instance and job.instance not in self.proven_dead[name]
+                if is_anothers and job.lease_until_s > self.now_s:
+                    return OCCUPIED
                 is_crash = job.instance != instance or job.token == overran
                 if not self._call_off(job) and not (is_crash and self._crash(job)):
                     return self._hand_out(job_id, name, instance, token)

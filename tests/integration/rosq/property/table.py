@@ -20,7 +20,7 @@ from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, LossyQueue, Process, start_process
-from tests.integration.rosq.property.model import SETTINGS, Model, ModelJob
+from tests.integration.rosq.property.model import OCCUPIED, SETTINGS, Model, ModelJob
 
 if TYPE_CHECKING:
     from rosq import Delivery, Job
@@ -180,6 +180,8 @@ class Table(RuleBasedStateMachine):
 
     def _miss(self, process: Process, job_id: str | None, *, is_held: bool) -> None:
         """The answer of a fetch is lost: without a job, nobody has learned when the next one is due."""
+        if job_id == OCCUPIED:
+            return
         self._note_delivery(job_id, None)
         if is_held:
             self.bells.ring_on_by(process, is_watch_over=job_id is not None)
@@ -188,6 +190,9 @@ class Table(RuleBasedStateMachine):
         if not is_held:
             assert (answer.fetched, answer.delivery) == (Fetched.UNHELD, None)
             process.is_holding = False
+            return
+        if job_id == OCCUPIED:
+            assert (answer.fetched, answer.delivery) == (Fetched.OCCUPIED, None)
             return
         process.overran = ""
         self.bells.ring_on_by(process, is_watch_over=True)
