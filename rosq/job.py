@@ -37,6 +37,16 @@ class JobState(enum.StrEnum):
     CANCELLED = "cancelled"
     #: Over, and forgotten or removed: nothing is left but that its id counts as a duplicate, for a while.
     FORGOTTEN = "forgotten"
+    #: Under its key lies something that rosq hasn't written. `rosq doctor` names it, `rosq repair` puts it aside.
+    UNREADABLE = "unreadable"
+
+
+_STATES = {state.value: state for state in JobState}
+
+
+def read_state(text: str | None) -> JobState:
+    """The state of a job, from its hash: one that rosq doesn't know is unreadable."""
+    return _STATES.get(text or "", JobState.UNREADABLE)
 
 
 class Event(enum.StrEnum):
@@ -287,6 +297,8 @@ class Job:
     progress_at: datetime | None = None
     #: What its handlers logged, oldest first, as far as it is kept.
     log: tuple[LogLine, ...] = ()
+    #: Names of fields that hold something that rosq hasn't written: here they are left out; `rosq repair` mends them.
+    unreadable: tuple[str, ...] = ()
 
 
 #: Letters of who and why that are kept.
@@ -315,7 +327,7 @@ def make_request(job_id: str, by: str, reason: str) -> CancelRequest:
 def read_answer(job_id: str, code: int, state: str) -> Cancelled:
     """Read what `cancel.lua` answers, but for "look again"."""
     if code == 0:
-        return Cancelled(job_id=job_id, outcome=CancelOutcome.OVER, state=JobState(state))
+        return Cancelled(job_id=job_id, outcome=CancelOutcome.OVER, state=read_state(state))
     outcome, now = {
         1: (CancelOutcome.CANCELLED, JobState.CANCELLED),
         2: (CancelOutcome.ASKED, JobState.ACTIVE),

@@ -226,13 +226,14 @@ class QueueCollector:
         started_s = boot_time_s()
         try:
             names = self._inspector.list_queues()[:_MAX_QUEUES] if self._queues is None else self._queues
-        except RosqError as error:
+        except Exception as error:
             self._warn("", error)
             names = []
         for name in names:
             try:
                 families.add(name, self._inspector.look(name))
-            except RosqError as error:
+            except Exception as error:
+                # A scrape tells of the other queues, and of all else that the process measures, whatever it is.
                 self._warn(name, error)
                 families.up.add_metric([name], 0)
                 if isinstance(error, ServerUnreachable):
@@ -243,9 +244,10 @@ class QueueCollector:
         families.duration.add_metric([], boot_time_s() - started_s)
         return families.all()
 
-    def _warn(self, queue: str, error: RosqError) -> None:
+    def _warn(self, queue: str, error: Exception) -> None:
         log.warning(
             "A queue couldn't be measured",
+            exc_info=not isinstance(error, RosqError),
             extra={
                 "event": "measure_failed",
                 "queue": queue,
@@ -286,7 +288,7 @@ class _Families:
             self._jobs.add_metric([queue, state], getattr(seen, state))
         self._oldest.add_metric([queue], seen.oldest_waiting_s or 0.0)
         due_in_s = 0.0 if seen.next_delayed is None else seen.next_delayed.due_in_s
-        self._overdue.add_metric([queue], max(-due_in_s, 0.0))
+        self._overdue.add_metric([queue], max(-(due_in_s or 0.0), 0.0))
         states = [worker.state for worker in seen.workers]
         for state in ("busy", "idle", "lost"):
             self._workers.add_metric([queue, state], states.count(state))

@@ -29,6 +29,7 @@ from rosq.job import (
     ReopenOutcome,
     make_request,
     read_answer,
+    read_state,
 )
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
@@ -56,8 +57,6 @@ T = TypeVar("T")
 #: The code with which `enqueue.lua` leaves it to a second look whether a job is another one.
 _LOOK_AGAIN = -2
 _OUTCOMES = {1: EnqueueOutcome.CREATED, 0: EnqueueOutcome.DUPLICATE, -1: EnqueueOutcome.CONFLICT}
-#: `JobState(...)` takes seven times as long as a look in here.
-_STATES = {state.value: state for state in JobState}
 
 
 class Queue:
@@ -243,7 +242,7 @@ class Queue:
             code, state = self._run_step(step, script_keys, args)
             if code >= 0:
                 outcome = ReopenOutcome.REOPENED if code == 1 else ReopenOutcome.LIVE
-                return [Reopened(job_id=job.job_id, outcome=outcome, state=JobState(state))]
+                return [Reopened(job_id=job.job_id, outcome=outcome, state=read_state(state))]
             # It moved to another lane between the two looks.
             seen_lane = state
 
@@ -344,13 +343,15 @@ class Queue:
             # is left: a second look compares what counts. A job that has vanished by then was the same as far as anyone
             # can tell.
             is_same = self._is_same(given.ids[at], given.texts[at])
-            return EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT, _STATES[state]
-        return _OUTCOMES[code], _STATES[state]
+            return EnqueueOutcome.DUPLICATE if is_same else EnqueueOutcome.CONFLICT, read_state(state)
+        return _OUTCOMES[code], read_state(state)
 
     def _is_same(self, job_id: str, text: str) -> bool:
         existing = self.find_job(job_id)
         if existing is None:
             return True
+        if existing.state is JobState.UNREADABLE or "data" in existing.unreadable:
+            return False
         name, data_json = codec.split(text)
         if existing.state is not JobState.FORGOTTEN:
             # Read and spelt again, both: keys that were numbers stand in another order then.

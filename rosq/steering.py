@@ -12,10 +12,11 @@ from redis import exceptions as redis_errors
 
 from rosq import errors
 from rosq.connection.client import make_client
+from rosq.connection.reading import read_hashes
 from rosq.inspect.jobs.listing import iterate_found
 from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.pause import Pause, read_pause
-from rosq.job import JobState
+from rosq.job import JobState, read_state
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
@@ -322,14 +323,16 @@ class Steering:
             pipe = client.pipeline(transaction=False)
             for job_id in job_ids:
                 pipe.hmget(self._keys.job(job_id), "state", "lane", "finished_at_ms")
-            found: list[Any] = pipe.execute()
-            return found
+            return read_hashes(pipe)
 
-        return {
-            job_id: Seen(job_id=job_id, state=JobState(state), lane=lane or MAIN_LANE, finished_at_ms=finished or "")
-            for job_id, (state, lane, finished) in zip(job_ids, self._call(ask), strict=True)
-            if state is not None
-        }
+        seen: dict[str, Seen] = {}
+        for job_id, found in zip(job_ids, self._call(ask), strict=True):
+            state, lane, finished = found or ("unreadable", None, None)
+            if state is not None:
+                seen[job_id] = Seen(
+                    job_id=job_id, state=read_state(state), lane=lane or MAIN_LANE, finished_at_ms=finished or ""
+                )
+        return seen
 
     def _finished(self, state: JobState) -> str:
         return {

@@ -49,6 +49,7 @@ def jobs(target: Target, output: Output, wanted: JobFilter, limit: int, scan: in
         output,
         lambda inspector, queue: inspector.list_jobs(queue, wanted, limit=limit, scan=scan, cursor=cursor),
         draw_views.draw_jobs,
+        lambda view: EXIT_INCONSISTENT if any(row.state is JobState.UNREADABLE for row in view.jobs) else 0,
         lanes=wanted.lanes,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq import errors
+from rosq import errors, facts
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
 from rosq.commands.deed import Deed, deed_options
 from rosq.inspect.doctor.key_check import tell
@@ -177,8 +177,8 @@ def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
         "half_states": [
             {
                 "kind": each.kind,
-                "job_id": each.job_id or None,
-                "lane": each.lane or None,
+                "job_id": facts.clean(each.job_id) or None,
+                "lane": facts.clean(each.lane) or None,
                 "entry_id": each.entry_id or None,
             }
             for samples in work.found.samples.values()

@@ -139,6 +139,8 @@ def _common(settings: RedisSettings) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "decode_responses": True,
+        # What isn't UTF-8 is read too, as something that can be printed.
+        "encoding_errors": "backslashreplace",
         # The client's name says who it is; what else redis-py would tell costs two more commands, and a right to each.
         "driver_info": None,
     }

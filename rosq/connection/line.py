@@ -25,8 +25,17 @@ from redis import exceptions as redis_errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Packs a command as Redis reads it; whole and real numbers, text and bytes.
-pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
+_pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
+
+
+def pack(parts: tuple[str | bytes | float, ...]) -> bytes:
+    """Pack a command as Redis reads it; whole and real numbers, text and bytes. What was read goes back as it came, be
+    it UTF-8 or not."""
+    try:
+        return _pack(parts)
+    except UnicodeEncodeError:
+        return _pack(tuple(part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in parts))
+
 
 #: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
 #: library no poll would see.
@@ -83,6 +92,8 @@ class Line:
             protocolError=redis_errors.InvalidResponse,
             replyError=connection._parser.parse_error,
             encoding="utf-8",
+            # What isn't UTF-8 must be read too: it is one job's, and names its key.
+            errors="surrogateescape",
         )
         is_plain = type(self._socket) is socket.socket
         #: Answers to come that are not watched for. TLS can't be asked without waiting.

@@ -1,4 +1,4 @@
-"""Several reads of one instant."""
+"""Several reads at once."""
 
 from __future__ import annotations
 
@@ -30,3 +30,18 @@ def read_at_once(client: Any, ask: Callable[[Any], object], *, is_raising: bool 
         ask(pipe)
         answers = pipe.execute(raise_on_error=is_raising)
     return answers
+
+
+def read_hashes(pipe: Any) -> list[Any]:
+    """Return the answers to a pipeline that reads jobs' hashes, None in the place of a key of another type: it hides no
+    other job."""
+    answers: list[Any] = pipe.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception) and not is_wrong_type(answer):
+            raise answer
+    return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+
+def is_wrong_type(error: Exception) -> bool:
+    """Whether the server, or a script on it, refused a command since a key is of another type."""
+    return "WRONGTYPE" in str(error)

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
+from rosq.connection.reading import is_wrong_type
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.finding import ERROR, Finding
 
@@ -22,11 +23,6 @@ class QueueDamaged(errors.ScriptFailed):
             f"Queue {queue} is damaged: a key of it is of another type than rosq's. "
             f"`rosq --queue {queue} doctor` says which, and what to do."
         )
-
-
-def is_wrong_type(error: Exception) -> bool:
-    """Whether the server, or a script on it, refused a command since a key is of another type."""
-    return "WRONGTYPE" in str(error)
 
 
 def find_damage(client: Any, keys: Keys) -> list[Finding]:

@@ -11,8 +11,9 @@ from redis import exceptions as redis_errors
 
 from rosq import errors
 from rosq.connection.client import make_client
+from rosq.connection.reading import is_wrong_type
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
-from rosq.inspect.damage import QueueDamaged, is_wrong_type
+from rosq.inspect.damage import QueueDamaged
 from rosq.inspect.view import at, server_now
 from rosq.names import check_name
 from rosq.store import fitness, registry

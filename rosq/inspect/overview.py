@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.connection.reading import read_at_once
+from rosq.connection.reading import read_at_once, read_hashes
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
-from rosq.inspect.damage import is_wrong_type
 from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
-from rosq.inspect.view import View, at, server_now
+from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.store import fitness
+from rosq.store.fields import read_ms, read_whole, to_datetime
 from rosq.store.finder import is_after, is_missing, last_delivered
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
@@ -65,9 +65,10 @@ class NextDelayed:
     """The delayed job that is due first."""
 
     job_id: str
-    due_at: datetime
+    #: None: no calendar has that time, so it won't come.
+    due_at: datetime | None
     #: Below 0: overdue.
-    due_in_s: float
+    due_in_s: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +196,10 @@ class _Look:
             cancelled=cancelled,
             completed_last_hour=completed_1h,
             failed_last_hour=failed_1h,
-            enqueued_total=int(meta.get("enqueued_total", 0)),
-            completed_total=int(meta.get("completed_total", 0)),
-            failed_total=int(meta.get("failed_total", 0)),
-            cancelled_total=int(meta.get("cancelled_total", 0)),
+            enqueued_total=count_of(meta, "enqueued_total"),
+            completed_total=count_of(meta, "completed_total"),
+            failed_total=count_of(meta, "failed_total"),
+            cancelled_total=count_of(meta, "cancelled_total"),
             oldest_waiting_s=max(ages, default=None),
             next_delayed=next_delayed,
             lanes=lanes,
@@ -304,11 +305,9 @@ class _Look:
         names = ["entry_id", "state", "attempts", "started_at_ms", "fence", "lease_until_ms", "worker"]
         for _, _, job_id in known:
             pipe.hmget(self._keys.job(job_id), names)
-        for (lane, entry, job_id), values in zip(known, pipe.execute(raise_on_error=False), strict=True):
+        for (lane, entry, job_id), values in zip(known, read_hashes(pipe), strict=True):
             entry_id, consumer = entry["message_id"], entry["consumer"]
-            if isinstance(values, Exception):
-                if not is_wrong_type(values):
-                    raise values
+            if values is None:
                 self._inconsistencies.append(
                     f"Entry {entry_id} of lane {lane} names job {job_id}, whose key is of another type than rosq's: "
                     "something else wrote it. `rosq doctor` says more."
@@ -348,21 +347,20 @@ class _Look:
             name=name,
             state=state,
             host=hold.get("host"),
-            pid=int(hold["pid"]) if "pid" in hold else None,
-            last_seen_at=None if seen_ms is None else at(seen_ms / 1000),
+            pid=read_whole(hold.get("pid")),
+            last_seen_at=to_datetime(seen_ms),
         )
         if job is None:
             return view
-        started_s = (read_started_ms(job) or 0) / 1000
-        lease_until_s = float(job["lease_until_ms"] or 0) / 1000
+        started_ms, lease_until_ms = read_started_ms(job), read_ms(job["lease_until_ms"])
         return dataclasses.replace(
             view,
             job_id=job["job_id"],
             lane=job["lane"],
-            attempt=int(job["attempts"] or 0) + 1,
-            started_at=at(started_s),
-            running_s=self._now_s - started_s,
-            lease_left_s=lease_until_s - self._now_s,
+            attempt=(read_whole(job["attempts"]) or 0) + 1,
+            started_at=to_datetime(started_ms),
+            running_s=None if started_ms is None else self._now_s - started_ms / 1000,
+            lease_left_s=(lease_until_ms or 0.0) / 1000 - self._now_s,
         )
 
     def _look_at_delayed(self) -> NextDelayed | None:
@@ -370,7 +368,9 @@ class _Look:
         if not first:
             return None
         job_id, due_ms = first[0]
-        return NextDelayed(job_id=job_id, due_at=at(due_ms / 1000), due_in_s=due_ms / 1000 - self._now_s)
+        due_ms = read_ms(due_ms)
+        due_in_s = None if due_ms is None else due_ms / 1000 - self._now_s
+        return NextDelayed(job_id=job_id, due_at=to_datetime(due_ms), due_in_s=due_in_s)
 
     def _look_at_server(self) -> dict[str, str | int]:
         memory, server = self._client.info("memory"), self._client.info("server")

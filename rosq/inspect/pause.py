@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rosq.inspect.view import at_ms
 from rosq.inspect.words import stamp
+from rosq.store.fields import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,8 @@ class Pause:
 
     by: str
     reason: str
-    since: datetime
+    #: None where what stands there can't be read.
+    since: datetime | None
 
     def __str__(self) -> str:
         return f"paused by {self.by} since {stamp(self.since)} ({self.reason})"
@@ -27,7 +28,7 @@ class Pause:
 
 def read_pause(meta: Mapping[str, str]) -> Pause | None:
     """Read it from the meta hash; None where the queue runs."""
-    since = at_ms(meta.get("paused_at_ms"))
-    if since is None:
+    if "paused_at_ms" not in meta:
         return None
+    since = to_datetime(meta["paused_at_ms"])
     return Pause(by=meta.get("paused_by", "unknown"), reason=meta.get("paused_reason", ""), since=since)

@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq.connection.reading import read_at_once
-from rosq.inspect.view import View, at, server_now
+from rosq.inspect.view import View, at, count_of, server_now
+from rosq.store.fields import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,10 +68,10 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
     since, counts, is_all = [], [], []
     for number, total in enumerate(("completed_total", "failed_total", "cancelled_total")):
         oldest, kept, *each = answers[number * part : (number + 1) * part]
-        since.append(at(oldest[0][1] / 1000) if oldest else None)
+        since.append(to_datetime(oldest[0][1]) if oldest else None)
         counts.append(each)
         # While none was forgotten, every step is whole.
-        is_all.append(int(meta.get(total, 0)) <= kept)
+        is_all.append(count_of(meta, total) <= kept)
     listed = [
         Step(
             begins_at=at(begin),
@@ -90,11 +91,11 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
         seen_at=at(now_s),
         step_s=step_s,
         steps=listed[::-1],
-        enqueued_total=int(meta.get("enqueued_total", 0)),
-        reopened_total=int(meta.get("reopened_total", 0)),
-        completed_total=int(meta.get("completed_total", 0)),
-        failed_total=int(meta.get("failed_total", 0)),
-        cancelled_total=int(meta.get("cancelled_total", 0)),
+        enqueued_total=count_of(meta, "enqueued_total"),
+        reopened_total=count_of(meta, "reopened_total"),
+        completed_total=count_of(meta, "completed_total"),
+        failed_total=count_of(meta, "failed_total"),
+        cancelled_total=count_of(meta, "cancelled_total"),
         completed_kept_since=since[0],
         failed_kept_since=since[1],
         cancelled_kept_since=since[2],

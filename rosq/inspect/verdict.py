@@ -27,11 +27,11 @@ def judge(waiting: int, workers: list[WorkerView], next_delayed: NextDelayed | N
             left_s = worker.lease_left_s or 0.0
             when = f"in {left_s:.0f} s" if left_s > 0 else "as soon as any worker has stood for a whole lease"
             problems.append(f"Worker {worker.name} is gone and holds job {worker.job_id}: it is given back {when}.")
-    if next_delayed is not None and next_delayed.due_in_s < -_OVERDUE_S:
+    if next_delayed is not None and next_delayed.due_in_s is None:
+        problems.append(f"Delayed job {next_delayed.job_id} is due at a time that no calendar has: run `rosq doctor`.")
+    elif next_delayed is not None and (late_s := -(next_delayed.due_in_s or 0.0)) > _OVERDUE_S:
         why = "no worker is there" if not alive else "all workers are busy"
-        problems.append(
-            f"Delayed job {next_delayed.job_id} is overdue by {-next_delayed.due_in_s:.0f} s: {why}. Start workers."
-        )
+        problems.append(f"Delayed job {next_delayed.job_id} is overdue by {late_s:.0f} s: {why}. Start workers.")
     return problems
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rosq.store.fields import LAST_MS, read_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The version of what `--json` prints: it grows when a field changes or goes, not when one is added.
 JSON_VERSION = 1
@@ -49,13 +54,14 @@ def _place(name: str) -> int:
 
 
 def at(seconds: float) -> datetime:
-    """A time of the server's clock, given in seconds."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """A time of the server's clock, given in seconds. What is past any calendar is its end: an entry that something
+    else added to a stream makes all ids behind it such."""
+    return datetime.fromtimestamp(min(seconds, LAST_MS / 1000), UTC)
 
 
-def at_ms(milliseconds: str | float | None) -> datetime | None:
-    """A time of Redis' fields; None and an empty text stay None."""
-    return None if milliseconds in (None, "") else at(float(milliseconds) / 1000)
+def count_of(meta: Mapping[str, str], name: str) -> int:
+    """A counter of a queue; 0 where it was never counted, or can't be read."""
+    return read_whole(meta.get(name)) or 0
 
 
 def server_now(client: Any) -> float:

@@ -14,7 +14,7 @@ import enum
 import json
 from typing import TYPE_CHECKING, Any
 
-from rosq import errors
+from rosq import errors, facts
 from rosq.scripts import loader
 from rosq.store.keys import GROUP
 
@@ -89,7 +89,7 @@ class Finding:
     def name(self) -> str:
         """What to call it: the job, else the entry, else the lane."""
         is_lane = self.kind is HalfState.LANE_NOT_LISTED
-        return self.lane if is_lane else self.job_id or self.entry_id or self.lane
+        return facts.clean(self.lane if is_lane else self.job_id or self.entry_id or self.lane)
 
     @property
     def identity(self) -> tuple[str, ...]:

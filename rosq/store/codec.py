@@ -11,6 +11,7 @@ import hashlib
 import json
 import json.encoder
 import types
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
@@ -18,10 +19,11 @@ from rosq.delays import check_delay
 from rosq.names import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from rosq.job import JobData, NewJob
 
+_TIMEOUT = "run_timeout_s"
 NO_HEADERS: Mapping[str, str] = types.MappingProxyType({})
 
 
@@ -69,6 +71,8 @@ def pack(job: NewJob) -> str:
         text = _encode(job.data)
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.InvalidData(f"Job {job.job_id}: its data aren't JSON: {error}.") from error
+    if text[0] != "{":
+        raise errors.InvalidData(f"Job {job.job_id}: its data must be a JSON object, not {text[:20]}.")
     if job.name or job.headers or job.run_timeout_s is not None:
         return f"{_encode(_options_of(job))}\n{text}"
     return text
@@ -95,23 +99,36 @@ def check_sizes(job_ids: Sequence[str], texts: Sequence[str], max_bytes: int) ->
 
 
 def unpack(text: str) -> Body:
-    """Read what `pack` made."""
+    """Read what `pack` made.
+
+    Raises:
+        ValueError: Something else wrote it, or it is nested deeper than can be read here.
+    """
     head, newline, data = text.partition("\n")
     if not newline:
         return Body(_decode(head), "", NO_HEADERS)
     options = _decode(head)
-    return Body(
-        data=_decode(data),
-        name=options.get("name", ""),
-        headers=options.get("headers", NO_HEADERS),
-        run_timeout_s=options.get("run_timeout_s"),
-    )
+    name, headers, run_timeout_s = options.get("name", ""), options.get("headers", NO_HEADERS), options.get(_TIMEOUT)
+    is_text = isinstance(name, str) and isinstance(headers, Mapping)
+    is_text = is_text and all(isinstance(value, str) for value in headers.values())
+    is_time = run_timeout_s is None or (isinstance(run_timeout_s, int | float) and 0 < run_timeout_s < float("inf"))
+    if not is_text or not is_time:
+        raise ValueError("the job's options aren't what they should be")
+    return Body(data=_decode(data), name=name, headers=headers, run_timeout_s=run_timeout_s)
 
 
-def _decode(text: str) -> Any:
-    data, end = _decoder.raw_decode(text)
+def _decode(text: str) -> dict[str, Any]:
+    if not text.isascii():
+        # Bytes that are no UTF-8 were read as halves of surrogates, which JSON would take.
+        text.encode()
+    try:
+        data, end = _decoder.raw_decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if end != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
     return data
 
 

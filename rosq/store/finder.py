@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.connection.reading import read_at_once
-from rosq.job import Job, JobState, LogLine
+from rosq.connection.reading import is_wrong_type, read_at_once, read_hashes
+from rosq.job import Job, JobState, LogLine, read_state
 from rosq.names import MAIN_LANE
 from rosq.store import codec, history
+from rosq.store.fields import Fields, read_entry_ms, to_datetime
 from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import redis
 
@@ -33,16 +33,10 @@ def find_jobs(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[s
     return {job_id: found[job_id] for job_id in job_ids if job_id in found}
 
 
-def to_datetime(at_ms: str | float | None) -> datetime | None:
-    """Read a time of Redis' fields; None stays None."""
-    return None if at_ms is None else datetime.fromtimestamp(float(at_ms) / 1000, UTC)
-
-
 def read_created(fields: Mapping[str, str | None]) -> datetime | None:
     """When a job was put on the queue, from its hash: a job that never lost its first entry has the time in that
     entry's id alone."""
-    first_ms = (fields.get("entry_id") or "").partition("-")[0]
-    return to_datetime(fields.get("created_at_ms") or (first_ms if first_ms.isdecimal() else None))
+    return to_datetime(fields.get("created_at_ms")) or to_datetime(read_entry_ms(fields.get("entry_id")))
 
 
 def is_after(entry_id: str, other: str) -> bool:
@@ -82,12 +76,14 @@ def _find_batch(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict
 def _look_for_places(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     pipe = client.pipeline(transaction=False)
     for job_id in job_ids:
-        pipe.hmget(keys.job(job_id), ["state", "lane", "entry_id"])
-    return {
-        job_id: (lane or MAIN_LANE, entry_id or "")
-        for job_id, (state, lane, entry_id) in zip(job_ids, pipe.execute(), strict=True)
-        if state is not None
-    }
+        pipe.hmget(keys.job(job_id), ["lane", "entry_id"])
+    # Of a key of another type no place is known; the second look tells of it.
+    return {job_id: _place(*(found or (None, None))) for job_id, found in zip(job_ids, read_hashes(pipe), strict=True)}
+
+
+def _place(lane: str | None, entry_id: str | None) -> tuple[str, str]:
+    """Where a job's hash says that its entry lies; '' where it names none that could be one."""
+    return lane or MAIN_LANE, entry_id if entry_id and read_entry_ms(entry_id) is not None else ""
 
 
 def _look_at(
@@ -111,8 +107,10 @@ def _look_at(
     # All keys have one hash tag, so a transaction works on a cluster too. A lane or group that doesn't exist is an
     # answer here, not a failure.
     answers = read_at_once(client, ask, is_raising=False)
-    for answer in answers:
-        is_harmless = isinstance(answer, redis_errors.ResponseError) and is_missing(answer)
+    hashes = range(1 + len(lanes), len(answers), 4)
+    for number, answer in enumerate(answers):
+        is_error = isinstance(answer, redis_errors.ResponseError)
+        is_harmless = is_error and (is_missing(answer) or (number in hashes and is_wrong_type(answer)))
         if isinstance(answer, Exception) and not is_harmless:
             raise answer
     (seconds, micros), *rest = answers
@@ -126,9 +124,11 @@ def _look_at(
     moved: dict[str, tuple[str, str]] = {}
     for number, (job_id, place) in enumerate(places.items()):
         fields, due_ms, entries, pending = rest[4 * number : 4 * number + 4]
-        if not fields:
+        if isinstance(fields, Exception):
+            found[job_id] = _make_unreadable(job_id)
+        if isinstance(fields, Exception) or not fields:
             continue
-        here = (fields.get("lane") or MAIN_LANE, fields.get("entry_id") or "")
+        here = _place(fields.get("lane"), fields.get("entry_id"))
         if here != place and not is_final:
             moved[job_id] = here
             continue
@@ -144,31 +144,31 @@ def _look_at(
 def _read_job(
     job_id: str, fields: dict[str, str], due_ms: float | None, entries: list[Any], now_ms: int, *, is_entry_live: bool
 ) -> Job:
-    state = JobState(fields["state"])
-    data = fields.get("data") or (entries[0][1].get("data") if entries else None) or "{}"
-    if state is JobState.FORGOTTEN:
-        # What is left of them is only for comparing.
-        data = "{}"
+    state, read = read_state(fields.get("state")), Fields(fields)
+    if state is JobState.UNREADABLE:
+        return _make_unreadable(job_id)
     # A job that isn't active keeps what its last delivery wrote.
-    lease_until_ms = fields.get("lease_until_ms") if state is JobState.ACTIVE else None
-    has_lease = lease_until_ms is not None and float(lease_until_ms) > now_ms
+    lease_until_ms = read.ms("lease_until_ms")
+    has_lease = state is JobState.ACTIVE and lease_until_ms is not None and lease_until_ms > now_ms
     is_live = due_ms is not None or has_lease or (state in (JobState.WAITING, JobState.ACTIVE) and is_entry_live)
-    carried, past = codec.unpack(data), history.read(fields)
+    carried, past = _read_data(read, state, entries), history.read(fields)
+    if not past.is_whole:
+        read.blame("history")
     return Job(
         job_id=job_id,
         data=carried.data,
         state=state,
         is_live=is_live,
         lane=fields.get("lane") or MAIN_LANE,
-        attempts=int(fields.get("attempts") or 0),
-        crashes=int(fields.get("crashes") or 0),
-        fence=int(fields.get("fence") or 0),
+        attempts=read.whole("attempts") or 0,
+        crashes=read.whole("crashes") or 0,
+        fence=read.whole("fence") or 0,
         last_error=fields.get("last_error"),
-        created_at=read_created(fields),
+        created_at=read.time("created_at_ms") or read_created(fields),
         due_at=to_datetime(due_ms),
-        started_at=to_datetime(history.read_started_ms(fields)),
+        started_at=read.time("started_at_ms") or to_datetime(history.read_started_ms(fields)),
         worker=fields.get("worker"),
-        finished_at=to_datetime(fields.get("finished_at_ms")),
+        finished_at=read.time("finished_at_ms"),
         # A job that is over may keep what its last holder had.
         lease_until=to_datetime(lease_until_ms) if state is JobState.ACTIVE else None,
         name=carried.name,
@@ -179,13 +179,57 @@ def _read_job(
         history_dropped=past.dropped,
         cancel_by=fields.get("cancel_by"),
         cancel_reason=fields.get("cancel_reason"),
-        cancel_asked_at=to_datetime(fields.get("cancel_asked_at_ms")),
-        progress=json.loads(fields["progress"]) if "progress" in fields else None,
-        progress_at=to_datetime(fields.get("progress_at_ms")),
-        log=_read_log(fields.get("log", "")),
+        cancel_asked_at=read.time("cancel_asked_at_ms"),
+        progress=read.json("progress"),
+        progress_at=read.time("progress_at_ms"),
+        log=_read_log(read),
+        unreadable=tuple(read.unreadable),
     )
 
 
-def _read_log(text: str) -> tuple[LogLine, ...]:
-    lines = (line.partition(" ") for line in text.split("\n") if line)
-    return tuple(LogLine(at=datetime.fromtimestamp(int(at_ms) / 1000, UTC), text=rest) for at_ms, _, rest in lines)
+def _make_unreadable(job_id: str) -> Job:
+    """What can be said of a job under whose key lies something that rosq hasn't written."""
+    return Job(
+        job_id=job_id,
+        data={},
+        state=JobState.UNREADABLE,
+        is_live=False,
+        lane=MAIN_LANE,
+        attempts=0,
+        crashes=0,
+        fence=0,
+        last_error=None,
+        created_at=None,
+        due_at=None,
+        started_at=None,
+        worker=None,
+        finished_at=None,
+        lease_until=None,
+        name="",
+        headers={},
+        run_timeout_s=None,
+    )
+
+
+def _read_data(read: Fields, state: JobState, entries: list[Any]) -> codec.Body:
+    if state is JobState.FORGOTTEN:
+        # What is left of them is only for comparing.
+        return codec.Body({})
+    text = read.text("data") or (entries[0][1].get("data") if entries else None)
+    try:
+        return codec.unpack(text) if text else codec.Body({})
+    except ValueError:
+        read.blame("data")
+        return codec.Body({})
+
+
+def _read_log(read: Fields) -> tuple[LogLine, ...]:
+    lines = []
+    for line in (read.text("log") or "").split("\n"):
+        at_ms, _, rest = line.partition(" ")
+        at = to_datetime(at_ms)
+        if at is not None:
+            lines.append(LogLine(at=at, text=rest))
+        elif line:
+            read.blame("log")
+    return tuple(lines)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 from typing import TYPE_CHECKING
 
-from rosq import errors
+from rosq import errors, facts
 from rosq.top import pages
 from rosq.top.examiner import Examiner
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from rosq.inspect.inspector import Inspector
     from rosq.top.glance import Glance, Wanted
+
+log = logging.getLogger(__name__)
 
 
 class Poller:
@@ -76,6 +79,11 @@ class Poller:
                 found = pages.look(self._inspector, self._examiner, wanted)
             except errors.RosqError as error:
                 found = error
+            except Exception as error:
+                # Whatever it is: without this thread the screen would show for ever what was seen last.
+                told = {"event": "look_failed", "queue": wanted.queue, **facts.of_error(error)}
+                log.exception("A look at the queue failed", extra=told)
+                found = errors.RosqError(f"This look failed ({facts.describe(error)}): the log says where.")
             if not self._stop.is_set():
                 self._tell(wanted, found)
             self._rest()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import errors
+from rosq.connection.reading import is_wrong_type
 from rosq.inspect import overview as overviews
-from rosq.inspect.damage import find_damage, is_wrong_type, tell_of_unnamed
+from rosq.inspect.damage import find_damage, tell_of_unnamed
 from rosq.inspect.doctor import key_check
 from rosq.inspect.doctor.server_check import ServerCheck
 from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
@@ -280,10 +281,9 @@ class Doctor:
         if overview.pause is not None:
             advice = "`rosq resume --why …` when the reason is over."
             self._add(WARNING, "pause", f"The queue is {overview.pause}.", advice)
-        if overview.next_delayed is not None and overview.next_delayed.due_in_s < -30:
-            seen = (
-                f"Delayed job {overview.next_delayed.job_id} is overdue by {duration(-overview.next_delayed.due_in_s)}."
-            )
+        late_s = 0.0 if overview.next_delayed is None else -(overview.next_delayed.due_in_s or 0.0)
+        if overview.next_delayed is not None and late_s > 30:
+            seen = f"Delayed job {overview.next_delayed.job_id} is overdue by {duration(late_s)}."
             self._add(WARNING, "delayed", seen, "Start workers, or more of them: nobody had time to wake it.")
         if overview.failed:
             seen = f"{_count(overview.failed, 'failed job')} kept."

@@ -56,7 +56,10 @@ def _facts(overview: Overview) -> Text:
     text = Text(f"oldest waiting {duration(overview.oldest_waiting_s)}", "dim")
     if overview.next_delayed is not None:
         due_in_s = overview.next_delayed.due_in_s
-        when = f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
+        if due_in_s is None:
+            when = "at a time that no calendar has"
+        else:
+            when = f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
         text.append(f"  ·  next delayed job {overview.next_delayed.job_id} {when}")
     hour = f"{overview.completed_last_hour:,} completed, {overview.failed_last_hour:,} failed"
     text.append(f"  ·  last hour: {hour}")

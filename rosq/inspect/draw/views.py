@@ -60,6 +60,7 @@ def draw_job(job: JobView) -> RenderableType:
         ("last error", job.last_error),
         ("cancelling", _cancelling(job)),
         ("progress", _progress(job)),
+        ("can't be read", ", ".join(job.unreadable) + ": `rosq repair` mends it" if job.unreadable else None),
     ]
     if job.data is not None:
         facts.append(("data", json.dumps(job.data, ensure_ascii=False)))

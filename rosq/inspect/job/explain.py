@@ -12,6 +12,7 @@ from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
 from rosq.inspect.words import duration, stamp
 from rosq.job import DeliveryOutcome, Event, JobState
+from rosq.store.fields import read_entry_ms, read_ms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,6 +76,7 @@ class Explainer:
             JobState.FAILED: self._explain_failed,
             JobState.CANCELLED: self._explain_cancelled,
             JobState.FORGOTTEN: self._explain_forgotten,
+            JobState.UNREADABLE: self._explain_unreadable,
         }
         return told[job.state](job)
 
@@ -132,7 +134,14 @@ class Explainer:
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
 
     def _explain_delayed(self, job: Job) -> Explanation:
-        assert job.due_at is not None
+        if job.due_at is None:
+            return self._say(
+                job,
+                f"Job {job.job_id} is delayed until a time that no calendar has.",
+                will_run=False,
+                is_inconsistent=True,
+                next=f"Nothing by itself. `rosq promote {job.job_id} --why …` puts it into its lane.",
+            )
         left_s = (job.due_at - self._now).total_seconds()
         reasons = [self._why_delayed(job)]
         if self._overview.pause is not None:
@@ -176,7 +185,7 @@ class Explainer:
         gone = f"Worker {worker} is gone" if not is_there else f"Worker {worker} has stopped renewing its lease"
         left = f"its lease stands for {duration(lease_left_s)} more" if lease_left_s > 0 else "its lease has run out"
         others = [each for each in self._overview.workers if each.state != "lost"]
-        lease_s = float(self._client.hget(self._keys.worker(worker), "lease_ms") or 30_000) / 1000
+        lease_s = (read_ms(self._client.hget(self._keys.worker(worker), "lease_ms")) or 30_000) / 1000
         if others:
             next_step = (
                 "A living worker gives it back within a third of a lease after it ran out, with one crash more on its "
@@ -229,6 +238,16 @@ class Explainer:
         verdict = f"Job {job.job_id} is over, and forgotten or removed: only its id is remembered."
         return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
 
+    def _explain_unreadable(self, job: Job) -> Explanation:
+        return self._say(
+            job,
+            f"Under the key of job {job.job_id} lies something that rosq hasn't written.",
+            will_run=False,
+            is_inconsistent=True,
+            reasons=["What was known of the job is gone."],
+            next="`rosq repair --why …` puts it aside; then its producer can put the job on the queue anew.",
+        )
+
     def _explain_dead(self, job: Job) -> Explanation:
         return self._say(
             job,
@@ -272,15 +291,13 @@ class Explainer:
 
     def _find_place(self, job: Job) -> places.Place:
         entry_id = self._client.hget(self._keys.job(job.job_id), "entry_id")
-        if not entry_id:
+        if read_entry_ms(entry_id) is None:
             return places.Place(ahead=0, is_exact=True)
         return places.find_place(self._client, self._keys, job.lane, entry_id)
 
     def _since_in_lane(self, job: Job) -> float | None:
-        entry_id = self._client.hget(self._keys.job(job.job_id), "entry_id")
-        if not entry_id:
-            return None
-        return max(self._now.timestamp() - int(entry_id.partition("-")[0]) / 1000, 0.0)
+        since_ms = read_entry_ms(self._client.hget(self._keys.job(job.job_id), "entry_id"))
+        return None if since_ms is None else max(self._now.timestamp() - since_ms / 1000, 0.0)
 
     def _why_nobody_reads(self, lane: str) -> str:
         alive = [worker for worker in self._overview.workers if worker.state != "lost"]

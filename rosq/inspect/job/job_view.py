@@ -57,6 +57,8 @@ class JobView(View):
     #: The last lines that its handlers logged; None where data weren't asked for. `log_lines` are there.
     log: list[LogLine] | None
     log_lines: int
+    #: Names of fields of its hash that hold something that rosq hasn't written.
+    unreadable: list[str]
     #: One sentence each: where it stands, and what comes next.
     verdict: str
     reasons: list[str]
@@ -120,6 +122,7 @@ def view_job(
         progress_at=job.progress_at if job else None,
         log=list(job.log[len(job.log) - min(log_lines, len(job.log)) :]) if job and with_data else None,
         log_lines=len(job.log) if job else 0,
+        unreadable=list(job.unreadable) if job else [],
         verdict=told.verdict,
         reasons=told.reasons,
         next=told.next,

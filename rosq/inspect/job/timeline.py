@@ -10,8 +10,9 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rosq.inspect.view import at_ms
+from rosq.inspect.view import at
 from rosq.job import Event, JobState
+from rosq.store.fields import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +88,7 @@ class Timeline:
 def read_entry(entry_id: str, fields: dict[str, str]) -> list[EventView]:
     """Read an entry of the event stream: one event, or several of the same instant. A worker that settles a job and is
     handed the next one tells both in one entry, and a producer that puts a few jobs on the queue at once names them."""
-    when = at_ms(entry_id.partition("-")[0])
-    assert when is not None
+    when = at(int(entry_id.partition("-")[0]) / 1000)
     own = ("event", "job_id", "job_ids", "next", "next_fence")
     rest = {key: value for key, value in fields.items() if key not in own}
     job_ids: list[str | None] = [fields.get("job_id")]
@@ -175,7 +175,7 @@ def _outcome_of(event: EventView) -> str | None:
 def _begin(end: EventView, job: Job | None) -> DeliveryView:
     """The delivery that an event ends, where no event told of its beginning."""
     fence = end.facts.get("fence", "")
-    started_at = at_ms(end.facts.get("started_at_ms"))
+    started_at = to_datetime(end.facts.get("started_at_ms"))
     if started_at is None and job is not None and fence == str(job.fence):
         started_at = job.started_at
     return DeliveryView(worker=end.facts.get("worker", "unknown"), fence=fence, started_at=started_at)

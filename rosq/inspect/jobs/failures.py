@@ -6,11 +6,13 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosq.connection.reading import read_hashes
 from rosq.inspect.jobs.listing import iterate_found
 from rosq.inspect.jobs.sources import list_sources
-from rosq.inspect.view import View, at, at_ms, server_now
+from rosq.inspect.view import View, at, server_now
 from rosq.job import JobState
 from rosq.names import MAIN_LANE
+from rosq.store.fields import read_ms, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,8 +128,9 @@ def _read(client: Any, keys: Keys, found: Sequence[Found]) -> list[_Failure]:
     for each in found:
         pipe.hmget(keys.job(each.job_id), "state", "last_error", "error_class", "lane", "finished_at_ms")
     return [
-        _Failure(each.job_id, each.state, lane or MAIN_LANE, error or "", error_class or "", float(finished or 0))
-        for each, (state, error, error_class, lane, finished) in zip(found, pipe.execute(), strict=True)
+        _Failure(each.job_id, each.state, lane or MAIN_LANE, error or "", error_class or "", read_ms(finished) or 0.0)
+        for each, values in zip(found, read_hashes(pipe), strict=True)
+        for state, error, error_class, lane, finished in [values or [None] * 5]
         if state == each.state.value
     ]
 
@@ -141,8 +144,8 @@ def _group(kind: str, rows: list[_Failure]) -> ErrorGroup:
         kind=kind,
         failed=len(failed),
         retrying=len(rows) - len(failed),
-        first_at=at_ms(min(times)) if times else None,
-        last_at=at_ms(max(times)) if times else None,
+        first_at=to_datetime(min(times)) if times else None,
+        last_at=to_datetime(max(times)) if times else None,
         sample_job_id=sample.job_id,
         sample_error=sample.error,
         lanes=sorted({row.lane for row in rows}),

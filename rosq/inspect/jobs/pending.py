@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq.connection.reading import read_hashes
 from rosq.inspect.view import View, at, server_now
 from rosq.names import RECOVERY_CONSUMER
+from rosq.store.fields import read_ms, read_whole
 from rosq.store.finder import is_missing
 from rosq.store.keys import GROUP
 
@@ -74,9 +76,12 @@ def _view(client: Any, keys: Keys, lane: str, entry: dict[str, Any], now_s: floa
     job_id = found[0][1].get("job_id", "") if found else None
     fields: dict[str, Any] = dict.fromkeys(_FIELDS)
     if job_id is not None:
-        fields = dict(zip(_FIELDS, client.hmget(keys.job(job_id), _FIELDS), strict=True))
-    lease_ms = fields["lease_until_ms"]
-    lease_left_s = None if lease_ms is None else float(lease_ms) / 1000 - now_s
+        pipe = client.pipeline(transaction=False)
+        pipe.hmget(keys.job(job_id), _FIELDS)
+        [values] = read_hashes(pipe)
+        fields = dict(zip(_FIELDS, values or [None] * len(_FIELDS), strict=True))
+    lease_ms = read_ms(fields["lease_until_ms"])
+    lease_left_s = None if lease_ms is None else lease_ms / 1000 - now_s
     owner = entry["consumer"]
     if job_id is None or fields["entry_id"] != entry_id:
         if not client.xpending_range(keys.lane(lane), GROUP, entry_id, entry_id, 1):
@@ -95,6 +100,6 @@ def _view(client: Any, keys: Keys, lane: str, entry: dict[str, Any], now_s: floa
         idle_s=entry["time_since_delivered"] / 1000,
         deliveries=entry["times_delivered"],
         lease_left_s=lease_left_s,
-        crashes=int(fields["crashes"] or 0),
+        crashes=read_whole(fields["crashes"]) or 0,
         verdict=verdict,
     )

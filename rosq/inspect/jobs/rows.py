@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rosq.inspect.view import at, at_ms
+from rosq.connection.reading import read_hashes
 from rosq.job import JobState
 from rosq.names import MAIN_LANE
-from rosq.store.finder import read_created, to_datetime
+from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
+from rosq.store.finder import read_created
 from rosq.store.history import read_started_ms
 
 if TYPE_CHECKING:
@@ -60,48 +61,53 @@ class JobRow:
 
 
 def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> list[JobRow]:
-    """Read the jobs that were found; one that has moved on or vanished since is left out."""
+    """Read the jobs that were found; one that has moved on or vanished since is left out.
+
+    One whose key is of another type is a row without facts: it hides no other.
+    """
     if not found:
         return []
     pipe = client.pipeline(transaction=False)
     for each in found:
         pipe.hmget(keys.job(each.job_id), _FIELDS)
     rows = []
-    for each, values in zip(found, pipe.execute(), strict=True):
-        fields = dict(zip(_FIELDS, values, strict=True))
+    for each, values in zip(found, read_hashes(pipe), strict=True):
+        fields = dict(zip(_FIELDS, values or [None] * len(_FIELDS), strict=True))
         is_there = fields["state"] == each.state.value and each.entry_id in (None, fields["entry_id"])
-        if is_there:
-            rows.append(_read_row(each, fields, now_s))
+        if values is None or is_there:
+            state = each.state if is_there else JobState.UNREADABLE
+            rows.append(_read_row(each, state, fields, now_s))
     return rows
 
 
-def _read_row(found: Found, fields: dict[str, Any], now_s: float) -> JobRow:
-    started, finished = to_datetime(read_started_ms(fields)), at_ms(fields["finished_at_ms"])
+def _read_row(found: Found, state: JobState, fields: dict[str, Any], now_s: float) -> JobRow:
+    started, finished = to_datetime(read_started_ms(fields)), to_datetime(fields["finished_at_ms"])
     created = read_created(fields)
     since: datetime | None = created
     lease_left_s = due_in_s = None
-    if found.state is JobState.WAITING and found.entry_id:
-        since = at_ms(found.entry_id.partition("-")[0])
-    elif found.state is JobState.ACTIVE:
+    if state is JobState.WAITING and found.entry_id:
+        since = to_datetime(read_entry_ms(found.entry_id))
+    elif state is JobState.ACTIVE:
         since = started
-        lease_left_s = float(fields["lease_until_ms"] or 0) / 1000 - now_s
-    elif found.state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
+        lease_left_s = (read_ms(fields["lease_until_ms"]) or 0.0) / 1000 - now_s
+    elif state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
         since = finished
-    if found.due_ms is not None:
-        due_in_s = found.due_ms / 1000 - now_s
+    due_ms = read_ms(found.due_ms)
+    if due_ms is not None:
+        due_in_s = due_ms / 1000 - now_s
     return JobRow(
         job_id=found.job_id,
-        state=found.state,
+        state=state,
         lane=fields["lane"] or MAIN_LANE,
-        attempts=int(fields["attempts"] or 0),
-        crashes=int(fields["crashes"] or 0),
+        attempts=read_whole(fields["attempts"]) or 0,
+        crashes=read_whole(fields["crashes"]) or 0,
         worker=fields["worker"],
         last_error=fields["last_error"],
         error_class=fields["error_class"] or None,
         created_at=created,
         started_at=started,
         finished_at=finished,
-        due_at=None if found.due_ms is None else at(found.due_ms / 1000),
+        due_at=to_datetime(due_ms),
         due_in_s=due_in_s,
         lease_left_s=lease_left_s,
         age_s=None if since is None else max(now_s - since.timestamp(), 0.0),

@@ -139,10 +139,10 @@ def _make_sorted(client: Any, keys: Keys, state: JobState) -> Source:
             rank = _rank_after(after, read, int(client.zcard(key)), is_newest_first) if after else 0
             members = read(rank, rank + _PAGE - 1)
             is_due = state is JobState.DELAYED
-            yield [(f"{score:.0f}:{job_id}", job_id, score if is_due else None) for job_id, score in members]
+            yield [(f"{score!r}:{job_id}", job_id, score if is_due else None) for job_id, score in members]
             if len(members) < _PAGE:
                 return
-            after = f"{members[-1][1]:.0f}:{members[-1][0]}"
+            after = f"{members[-1][1]!r}:{members[-1][0]}"
 
     return Source(name=state.value, state=state, count=lambda: int(client.zcard(key)), pages=pages)
 
@@ -150,7 +150,7 @@ def _make_sorted(client: Any, keys: Keys, state: JobState) -> Source:
 def _rank_after(after: str, read: Callable[[int, int], list[tuple[str, float]]], size: int, is_desc: bool) -> int:
     """Find the first rank past a member that may be gone by now, by halving: sets order by score, then by bytes."""
     score_text, _, member = after.partition(":")
-    mark = (float(score_text), member.encode())
+    mark = (float(score_text), _bytes_of(member))
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2
@@ -158,10 +158,15 @@ def _rank_after(after: str, read: Callable[[int, int], list[tuple[str, float]]],
         if not seen:
             high = middle
             continue
-        place = (seen[0][1], seen[0][0].encode())
+        place = (seen[0][1], _bytes_of(seen[0][0]))
         is_past = place < mark if is_desc else place > mark
         low, high = (low, middle) if is_past else (middle + 1, high)
     return low
+
+
+def _bytes_of(member: str) -> bytes:
+    """A member as the server has it, be it UTF-8 or not."""
+    return member.encode(errors="surrogateescape")
 
 
 def _ask_lane(ask: Callable[[], Any], otherwise: Any) -> Any:
