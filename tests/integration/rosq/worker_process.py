@@ -22,7 +22,6 @@ import redis
 from rosq import Delivery, Queue, QueueSettings, RedisSettings, RetryPolicy, Snooze, Worker, WorkerSettings
 from rosq.testing import TwiceDeliveringQueue
 
-
 #: Ways for a handler to end its process.
 ENDS: dict[str, Any] = {
     "exit": lambda: os._exit(3),

@@ -12,6 +12,8 @@ import pytest
 
 import rosq
 from rosq import Fail, Hook, NewJob, Queue, Release, RetryPolicy, Snooze, Worker, WorkerSettings
+from rosq import hooks as hook_words
+from rosq.execution import hook_calls
 from rosq.execution.hook_calls import METHODS
 from rosq.execution.settlement import Outcome
 from tests.integration.rosq.conftest import Hands, Running, settings_of
@@ -399,7 +401,7 @@ def _count_calls(queue: Queue, hooks: list[Hook]) -> Counter[str]:
     done = 0
 
     def profile(frame: Any, event: str, _: Any) -> None:
-        if event == "call" and "/rosq/hook" in frame.f_code.co_filename:
+        if event == "call" and frame.f_code.co_filename in (hook_words.__file__, hook_calls.__file__):
             calls[frame.f_code.co_qualname] += 1
 
     def handler(delivery: rosq.Delivery) -> None:

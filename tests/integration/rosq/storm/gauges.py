@@ -1,4 +1,4 @@
-"""What a long run must not let grow: memory, descriptors and threads of processes; memory, keys, clients of a server."""
+"""What a long run must not let grow: the memory, descriptors and threads of processes, the keys of a server."""
 
 from __future__ import annotations
 
