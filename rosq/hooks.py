@@ -142,5 +142,5 @@ class Hook:
         """
 
     def after_recovery(self, worker: WorkerInfo, swept: Swept) -> None:
-        """This worker made a pass over the queue and put back what dead holders left; heartbeat. One worker of the
-        queue makes a pass in each third of a lease."""
+        """This worker made a pass over the queue and put back what dead holders left; in a thread that does nothing
+        else. One worker of the queue makes a pass in each third of a lease."""

@@ -24,6 +24,7 @@ from rosq.execution.stop import ExitWatch, StopClock
 from rosq.execution.stop_signals import StopSignals
 from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.recovery import Recovery
+from rosq.maintenance.thread import MaintenanceThread
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts.loader import Code
 from rosq.settings import WorkerSettings
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.handlers import Handlers, Policies
     from rosq.hooks import Hook
+    from rosq.maintenance.recovery import Swept
     from rosq.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -137,14 +139,21 @@ class Worker:
         self._heartbeat = Heartbeat(
             consumer=self._consumer,
             wire=heartbeat_wire,
-            recovery=Recovery(
-                keys=queue.keys, wire=heartbeat_wire, queue_settings=queue.settings, settings=self.settings
-            ),
             settings=self.settings,
             stop=self._stop,
             wake_loop=self._alarm.ring,
             release=self._release_for_handler,
             hook_calls=self._hook_calls,
+        )
+        maintenance_wire = queue.make_wire(f"rosq-maintenance:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
+        self._maintenance = MaintenanceThread(
+            wire=maintenance_wire,
+            recovery=Recovery(
+                keys=queue.keys, wire=maintenance_wire, queue_settings=queue.settings, settings=self.settings
+            ),
+            settings=self.settings,
+            worker_facts=self._facts,
+            tell=self._tell_maintenance,
         )
         self._exit_watch = ExitWatch(self._stop, leave_process or self._leave_main_process)
         self._outage = Outage(self._facts, self.settings.max_backoff_s, self._hook_calls)
@@ -181,6 +190,7 @@ class Worker:
             self._is_main_thread = threading.current_thread() is threading.main_thread()
             try:
                 self._heartbeat.start()
+                self._maintenance.start()
                 self._exit_watch.start()
                 self._work_until_stopped()
             finally:
@@ -403,6 +413,7 @@ class Worker:
             self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s))
             return False
         self._heartbeat.hold_name()
+        self._consumer.find_own_pending()
         log.info("Holding the worker's name", extra={"event": "name_held", **self._facts})
         if self._hook_calls is not None:
             self._hook_calls.name_held()
@@ -410,6 +421,10 @@ class Worker:
             self._on_hold()
         self._is_holding = True
         return True
+
+    def _tell_maintenance(self, swept: Swept) -> None:
+        if self._hook_calls is not None:
+            self._hook_calls.after_recovery(swept)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -425,6 +440,7 @@ class Worker:
             # A child that the handler forked, ending by an exception: job, name and connections are its parent's.
             return
         self._heartbeat.close()
+        self._maintenance.close()
         try:
             if self._stop.settle_left_s() > 0:
                 if self._settlement is not None:

@@ -101,10 +101,22 @@ class Wire:
             ServerUnreachable: No usable answer to one of them. Each may have run or not.
             ScriptFailed: The server refused one for good.
         """
+        answers = self.try_many(commands)
+        for answer in answers:
+            if isinstance(answer, errors.ScriptFailed):
+                raise answer
+        return answers
+
+    def try_many(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """Send commands in one go and return their answers; what the server refuses for good is told in its place, as
+        a ScriptFailed, and keeps nothing from the others.
+
+        Raises:
+            ServerUnreachable: No usable answer to one of them. Each may have run or not.
+        """
         if not commands:
             return []
         answers: list[Any] = []
-        refused: Exception | None = None
         try:
             line = self._line or self._connect()
             line.send(b"".join(pack(tuple(command)) for command in commands))
@@ -112,15 +124,37 @@ class Wire:
                 try:
                     answers.append(line.read())
                 except redis_errors.ResponseError as error:
-                    refused = refused or error
+                    answers.append(error)
         except (redis_errors.RedisError, OSError) as error:
             raise self._doubt(error) from error
         except BaseException:
             self.close()
             raise
-        if refused is not None:
-            raise self._doubt(refused) from refused
+        return [self._tell_refusal(each) if isinstance(each, Exception) else each for each in answers]
+
+    def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
+        """Run a script once for each pair of keys and arguments, in one go; answers as of `try_many`.
+
+        Raises:
+            ServerUnreachable: No usable answer to one of them. Each may have run or not.
+        """
+        commands = [("EVALSHA", script.sha, len(keys), *keys, *args) for keys, args in calls]
+        answers = self.try_many(commands)
+        unknown = [at for at, answer in enumerate(answers) if _is_unknown_script(answer)]
+        if unknown:
+            first = unknown[0]
+            with_source = ("EVAL", script.source, *commands[first][2:])
+            again = self.try_many([with_source, *(commands[at] for at in unknown[1:])])
+            for at, answer in zip(unknown, again, strict=True):
+                answers[at] = answer
         return answers
+
+    def _tell_refusal(self, error: Exception) -> errors.ScriptFailed:
+        translated = self._doubt(error)
+        translated.__cause__ = error
+        if isinstance(translated, errors.ScriptFailed):
+            return translated
+        raise translated
 
     def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, packed: bytes | None = None
@@ -137,7 +171,7 @@ class Wire:
         try:
             return self._exchange(packed or pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
         except errors.ScriptFailed as error:
-            if not isinstance(error.__cause__, redis_errors.NoScriptError):
+            if not _is_unknown_script(error):
                 raise
         return self._exchange(pack(("EVAL", script.source, len(keys), *keys, *args)))
 
@@ -259,3 +293,8 @@ class Wire:
         if not isinstance(translated, errors.ScriptFailed):
             self.close()
         return translated
+
+
+def _is_unknown_script(answer: object) -> bool:
+    """Whether the server refused a script since it doesn't know it: then nothing of it has run."""
+    return isinstance(answer, errors.ScriptFailed) and isinstance(answer.__cause__, redis_errors.NoScriptError)

@@ -23,6 +23,7 @@ from rosq.scripts import loader
 from rosq.scripts.loader import Code
 from rosq.store import fitness, registry, takeover
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
+from rosq.store.lanes import iterate_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,8 +114,22 @@ class Consumer:
         if answer[0] != 1:
             return NameHolder(rest_s=max(answer[1], 0) / 1000, host=answer[2], pid=answer[3])
         registry.note_queue(self.keys.queue, self.wire.redis_settings, self.wire.call)
-        self._find_own_pending()
         return None
+
+    def find_own_pending(self) -> None:
+        """Note the lanes in which the name's last holder left a job, whichever lanes this process is going to read.
+
+        To be called once the name is held, and kept: of ten thousand lanes it takes a while.
+
+        Raises:
+            ServerUnreachable: No answer; ask again.
+        """
+        for lanes in iterate_lanes(self.wire, self.keys):
+            commands = [("XPENDING", self.keys.lane(lane), GROUP, "-", "+", 1, self.name) for lane in lanes]
+            for lane, pending in zip(lanes, self.wire.try_many(commands), strict=True):
+                # One that nobody has read has no group; and of one that can't be read, maintenance tells.
+                if pending and not isinstance(pending, errors.ScriptFailed):
+                    self._fetching.note_doubt([lane])
 
     def exchange(self, settlement: Settlement | None, lanes: Sequence[str], *, is_fetching: bool = True) -> Answer:
         """Tell how the last delivery ended, if one did, and get the next job: one round trip.
@@ -228,18 +243,6 @@ class Consumer:
         self.wire.close()
         self._timer_wire.close()
         self._notes.close()
-
-    def _find_own_pending(self) -> None:
-        """Note the lanes in which the name's last holder left a job, whichever lanes this process is going to read."""
-        for lane in self.wire.call("SMEMBERS", self.keys.lanes):
-            try:
-                pending = self.wire.call("XPENDING", self.keys.lane(lane), GROUP, "-", "+", 1, self.name)
-            except errors.ScriptFailed as error:
-                if "NOGROUP" not in str(error):
-                    raise
-                continue
-            if pending:
-                self._fetching.note_doubt([lane])
 
     def _ask(self, settlement: Settlement | None, lanes: Sequence[str]) -> Question:
         return self._fetching.ask(settlement, lanes, is_new_connection=self.wire.connected_since_s is None)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.hook_calls import HookCalls
     from rosq.execution.stop import StopClock
-    from rosq.maintenance.recovery import Recovery
     from rosq.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,6 @@ class Heartbeat:
         *,
         consumer: Consumer,
         wire: Wire,
-        recovery: Recovery,
         settings: WorkerSettings,
         stop: StopClock,
         wake_loop: Callable[[], None],
@@ -60,7 +58,6 @@ class Heartbeat:
         self._facts = facts.of_worker(consumer.keys.queue, consumer.name)
         self._consumer = consumer
         self._wire = wire
-        self._recovery = recovery
         self._settings = settings
         self._run_timeout_s, self._beat_s = settings.run_timeout_s, settings.beat_s
         self._stop = stop
@@ -146,14 +143,10 @@ class Heartbeat:
         return self._settings.exit_s / 3
 
     def _beat(self) -> bool:
-        """Renew once, and sweep if it is time; False if Redis gave no answer."""
+        """Renew once; False if Redis gave no answer."""
         try:
             if self._has_held_name:
                 self._renew()
-            if self._recovery.is_due():
-                swept = self._recovery.run_once()
-                if self._hook_calls is not None:
-                    self._hook_calls.after_recovery(swept)
         except errors.ServerUnreachable as error:
             log.warning(
                 "A heartbeat got no answer",

@@ -1,7 +1,7 @@
 """What keeps a queue in order by time: abandoned jobs, lost wake-ups, dead workers, finished jobs whose time is over,
 and a slice of the repair.
 
-Any worker's heartbeat thread does it, one of them in each third of a lease.
+One worker does it in each third of a lease, in a thread of its own (`rosq.maintenance.thread`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Swept:
 
 
 class Recovery:
-    """One pass after another, over the heartbeat's connection."""
+    """One pass after another."""
 
     def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
         self._keys = keys
@@ -69,6 +69,7 @@ class Recovery:
         Only once this connection has stood for a whole lease: while the server was away leases ran out unrenewed, and
         whoever came back first would take every job from a holder that is about to come back too.
         """
+        self._wire.call("PING")
         since_s = self._wire.connected_since_s
         if since_s is None or boot_time_s() - since_s < self._settings.lease_s:
             return False

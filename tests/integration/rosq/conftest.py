@@ -111,6 +111,7 @@ def make_hands(queue: Queue) -> Iterator[Callable[..., Hands]]:
         made.append(hands)
         if is_holding:
             assert hands.consumer.hold_name() is None
+            hands.consumer.find_own_pending()
         return hands
 
     yield make

@@ -1,12 +1,14 @@
 """TCP proxies before Redis. One swallows an answer: the request arrives and runs, the connection breaks before the
-reply. Another keeps from both sides what becomes of the other."""
+reply. Another keeps from both sides what becomes of the other. Others are a long way, and a way that ends by time."""
 
 from __future__ import annotations
 
 import contextlib
+import queue
 import selectors
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -129,6 +131,82 @@ def silent_proxy(host: str, port: int) -> Iterator[SilentProxy]:
 def swallowing_proxy(host: str, port: int) -> Iterator[SwallowingProxy]:
     """Run such a proxy."""
     proxy = SwallowingProxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
+class DelayingProxy(_Proxy):
+    """Lets each request arrive later by the same time, as a network does: what is sent in one go arrives in one go."""
+
+    def __init__(self, host: str, port: int, delay_s: float) -> None:
+        self._delay_s = delay_s
+        super().__init__(host, port)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        for connection in (client, server):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+
+        def pass_requests() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    arrives_s, data = under_way.get()
+                    if not data:
+                        break
+                    time.sleep(max(arrives_s - time.monotonic(), 0.0))
+                    server.sendall(data)
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+
+        def pass_answers() -> None:
+            with client, server, contextlib.suppress(OSError):
+                while data := server.recv(65_536):
+                    client.sendall(data)
+
+        for way in (pass_requests, pass_answers):
+            threading.Thread(target=way, daemon=True).start()
+        with contextlib.suppress(OSError):
+            while data := client.recv(65_536):
+                under_way.put((time.monotonic() + self._delay_s, data))
+        under_way.put((0.0, b""))
+
+
+class ForgetfulProxy(_Proxy):
+    """Closes each connection when it has stood for some time, as load balancers do."""
+
+    def __init__(self, host: str, port: int, longest_s: float) -> None:
+        self._longest_s = longest_s
+        super().__init__(host, port)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        end_s = time.monotonic() + self._longest_s
+        with client, server, selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while (left_s := end_s - time.monotonic()) > 0:
+                for key, _ in selector.select(left_s):
+                    data = key.fileobj.recv(65_536)  # type: ignore[union-attr]
+                    if not data:
+                        return
+                    key.data.sendall(data)
+
+
+@contextlib.contextmanager
+def delaying_proxy(host: str, port: int, delay_s: float) -> Iterator[DelayingProxy]:
+    """Run such a proxy."""
+    proxy = DelayingProxy(host, port, delay_s)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
+@contextlib.contextmanager
+def forgetful_proxy(host: str, port: int, longest_s: float) -> Iterator[ForgetfulProxy]:
+    """Run such a proxy."""
+    proxy = ForgetfulProxy(host, port, longest_s)
     try:
         yield proxy
     finally:

@@ -196,6 +196,7 @@ def test_a_heartbeat_learns_that_its_job_is_anothers_settled_or_gone(
     stale = take(old)
     new = make_hands("w1", is_holding=False)
     assert new.consumer.hold_name([old.consumer.instance]) is None
+    new.consumer.find_own_pending()
     fresh = take(new)
     assert beat(old, stale) == (0, Code.LOST)
 

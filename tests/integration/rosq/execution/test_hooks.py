@@ -231,7 +231,7 @@ def test_what_dead_holders_left_is_seen_when_it_is_put_back(
 
     swept = [facts[1] for facts in recorder.facts("after_recovery")]
     assert sum(one.put_back for one in swept) == 1
-    assert recorder.threads("after_recovery") == {"rosq-heartbeat"}
+    assert recorder.threads("after_recovery") == {"rosq-maintenance"}
 
 
 def test_an_outage_is_told_once_and_its_end_once(

@@ -1,0 +1,39 @@
+"""The lanes of a queue, however many there are: page by page, so that nobody asks for all of them at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosq import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosq.connection.wire import Wire
+    from rosq.store.keys import Keys
+
+#: Lanes that one round trip, or one script, looks at: about a millisecond of the server's time.
+PAGE = 100
+
+
+def iterate_lanes(wire: Wire, keys: Keys) -> Iterator[list[str]]:
+    """Give the names of all lanes by the page, some maybe twice; one that comes or goes meanwhile may be among them.
+
+    Raises:
+        ServerUnreachable: No answer; begin anew.
+        ScriptFailed: The list of lanes is of another type.
+    """
+    cursor = "0"
+    while True:
+        cursor, names = wire.call("SSCAN", keys.lanes, cursor, "COUNT", PAGE)
+        # It may give more than it was asked for.
+        for start in range(0, len(names), PAGE):
+            yield names[start : start + PAGE]
+        if cursor == "0":
+            return
+
+
+def is_without_group(answer: object) -> bool:
+    """Whether an answer only says that a lane, or its group, isn't there yet."""
+    text = str(answer)
+    return isinstance(answer, errors.ScriptFailed) and ("NOGROUP" in text or "no such key" in text)
