@@ -59,8 +59,8 @@ def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float)
     """Mend what contradicts itself: jobs without entries, entries without jobs, leases without workers, and the like.
 
     A job whose data are there is put back to wait, never dropped. What somebody has in hand, and what is sound, isn't
-    touched: each mend looks again in the very step that makes it. Workers may go on meanwhile; they make the same
-    repair by themselves, slowly. Looks at the whole queue: a million jobs take some minutes.
+    touched: each mend looks again in the very step that makes it. Workers may go on meanwhile.
+    Looks at the whole queue: a million jobs take some minutes.
 
     Exits with 0 when nothing was to be mended, or all of it was; with 4 when --dry-run found something, or something
     was found that can't be mended.

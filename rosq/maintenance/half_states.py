@@ -11,7 +11,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
-import json
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, facts
@@ -97,20 +96,6 @@ class Finding:
         listed."""
         return (self.kind, self.lane) if self.kind is HalfState.LANE_NOT_LISTED else dataclasses.astuple(self)
 
-    def to_text(self) -> str:
-        """Spell it, so that `from_text` reads it."""
-        return json.dumps(dataclasses.astuple(self), ensure_ascii=False)
-
-    @classmethod
-    def from_text(cls, text: str) -> Finding:
-        """Read what `to_text` spelt.
-
-        Raises:
-            ValueError: It was another rosq that spelt it.
-        """
-        kind, job_id, lane, entry_id, mark = json.loads(text)
-        return cls(kind=HalfState(kind), job_id=job_id, lane=lane, entry_id=entry_id, mark=mark)
-
 
 class Tally:
     """What was found, each half-state once: how many of each kind, and the first of them."""
@@ -159,20 +144,6 @@ class Place:
     lane: str = ""
     #: Of SCAN and ZSCAN, or the last entry that was seen; '' is the beginning.
     cursor: str = ""
-
-    def to_text(self) -> str:
-        """Spell it, so that `from_text` reads it."""
-        return json.dumps(dataclasses.astuple(self), ensure_ascii=False)
-
-    @classmethod
-    def from_text(cls, text: str) -> Place:
-        """Read what `to_text` spelt.
-
-        Raises:
-            ValueError: It was another rosq that spelt it.
-        """
-        stage, lane, cursor = json.loads(text)
-        return cls(stage=Stage(stage), lane=lane, cursor=cursor)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

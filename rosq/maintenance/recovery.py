@@ -1,5 +1,5 @@
-"""What keeps a queue in order by time: abandoned jobs, lost wake-ups, dead workers, finished jobs whose time is over,
-and a slice of the repair.
+"""What keeps a queue in order by time: abandoned jobs, lost wake-ups, dead workers, finished jobs whose time is
+over.
 
 One worker does it in each third of a lease, in a thread of its own (`rosq.maintenance.thread`).
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts
 from rosq.clock import boot_time_s
-from rosq.maintenance.repair import Repair
 from rosq.names import RECOVERY_CONSUMER
 from rosq.scripts import loader
 from rosq.store.keys import GROUP, Keys
@@ -38,8 +37,6 @@ class Swept:
     dropped: int = 0
     forgotten_jobs: int = 0
     forgotten_workers: int = 0
-    #: Half-states that were mended.
-    mended: int = 0
 
 
 class Recovery:
@@ -50,18 +47,6 @@ class Recovery:
         self._wire = wire
         self._queue_settings = queue_settings
         self._settings = settings
-        self._repair = Repair(
-            keys=keys,
-            wire=wire,
-            max_events=queue_settings.max_events,
-            by="a worker's sweep",
-            reason="",
-            # Whatever a worker has under way is over, or taken from it, within a lease.
-            rest_s=settings.lease_s,
-            lease_rest_s=max(queue_settings.forget_worker_s, 2 * settings.lease_s),
-            # Half-states are rare, and a small queue isn't to be looked through with every sweep.
-            pass_rest_s=10 * settings.lease_s,
-        )
 
     def is_due(self) -> bool:
         """Whether a pass should be made now, by this worker.
@@ -97,16 +82,7 @@ class Recovery:
             dropped=outcomes.count(-1),
             forgotten_jobs=forgotten_jobs,
             forgotten_workers=self._forget_workers(lanes),
-            mended=self._mend(),
         )
-
-    def _mend(self) -> int:
-        """Go on with the repair for a part of a beat; a key that it can't read keeps nothing else from being done."""
-        try:
-            return sum(self._repair.run_once(self._settings.beat_s / 4).mended.values())
-        except errors.ScriptFailed:
-            log.exception("The repair failed", extra={"event": "repair_failed", "queue": self._keys.queue})
-            return 0
 
     def _recover_lane(self, lane: str) -> list[int]:
         stream = self._keys.lane(lane)

@@ -34,9 +34,6 @@ class Keys:
         self.lanes = self._prefix + "lanes"
         self.workers = self._prefix + "workers"
         self.sweep = self._prefix + "sweep"
-        #: How far the repair in the background has come, and what it wants to see a second time.
-        self.repair = self._prefix + "repair"
-        self.suspects = self._prefix + "suspects"
         self.timer_bell = self._prefix + "bell:timer"
 
     def lane(self, lane: str) -> str:

@@ -193,9 +193,8 @@ each_case = pytest.mark.parametrize(
 )
 
 
-def make_repair(queue: Queue, wire: Wire, **options: float) -> Repair:
-    options = {"rest_s": 0.0, "lease_rest_s": 0.0, "pass_rest_s": 0.0, **options}
-    return Repair(keys=queue.keys, wire=wire, max_events=10_000, by="test", reason="a test", **options)
+def make_repair(queue: Queue, wire: Wire) -> Repair:
+    return Repair(keys=queue.keys, wire=wire, max_events=10_000, by="test", reason="a test")
 
 
 def find_all(mender: Repair) -> list[Finding]:

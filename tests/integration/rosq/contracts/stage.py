@@ -133,8 +133,7 @@ class Stage:
         found: dict[str, Any] = {}
         for key in sorted(self.client.keys(f"{prefix}*")):
             name = key.removeprefix(prefix)
-            # How far the repair in the background has come is nothing that a step writes.
-            if name in (*ignoring, "repair"):
+            if name in ignoring:
                 continue
             kind = self.client.type(key)
             if kind == "hash":
