@@ -16,8 +16,8 @@ from rosq.commands.deed import Deed, deed_options
 from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.view import JSON_VERSION
-from rosq.maintenance.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
-from rosq.maintenance.repair import Repair
+from rosq.mend.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
+from rosq.mend.repair import Repair
 from rosq.queue import Queue
 from rosq.store import fitness
 from rosq.store.keys import Keys
@@ -25,7 +25,7 @@ from rosq.store.keys import Keys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosq.maintenance.half_states import Finding
+    from rosq.mend.half_states import Finding
 
 #: Events that a repair by hand cuts off: none. How many are kept is for the queue's own processes to say.
 _KEEP_ALL_EVENTS = 2**40

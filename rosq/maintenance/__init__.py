@@ -1,1 +1,1 @@
-"""What any worker does for the queue from time to time: promote, recover, forget, mend."""
+"""What any worker does for the queue from time to time: promote, recover, forget."""

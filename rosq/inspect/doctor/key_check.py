@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rosq.maintenance.half_states import UNPROVEN, HalfState, Place, Stage, Tally, Walk
+from rosq.mend.half_states import UNPROVEN, HalfState, Place, Stage, Tally, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

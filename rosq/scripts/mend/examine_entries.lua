@@ -3,7 +3,7 @@
 --   caller saw it (STREAM), the hold of that job's worker as the caller saw it (HASH)
 -- ARGV[1] the lane's name   then for each entry: its id, its job's id ('' where the entry is gone), name of the job's
 --   lane, name of the job's worker, each '' where there is none
--- Returns for each entry a kind of rosq/maintenance/half_states.py, or ''. One whose job has moved since is told as sound.
+-- Returns for each entry a kind of rosq/mend/half_states.py, or ''. One whose job has moved since is told as sound.
 -- Replay: looks again.
 -- @include half_states
 local result = {}

@@ -2,7 +2,7 @@
 -- KEYS[1] delayed (ZSET)   KEYS[2] completed (ZSET)   KEYS[3] failed (ZSET)   KEYS[4] cancelled (ZSET)
 -- KEYS[5] names of lanes (SET)   then for each job: job (HASH), its lane as the caller saw it (STREAM), the hold of its worker as the caller saw it (HASH)
 -- ARGV[1] '1' looks into a sorted set only where a job's state says that it is there   then for each job: id, name of that lane, name of that worker, each '' where the hash has none
--- Returns for each job: the kinds of rosq/maintenance/half_states.py, with blanks between them, or ''; and a mark, the same as long
+-- Returns for each job: the kinds of rosq/mend/half_states.py, with blanks between them, or ''; and a mark, the same as long
 --   as nobody renewed its lease. One that has moved since is told as sound.
 -- Replay: looks again.
 -- @include half_states

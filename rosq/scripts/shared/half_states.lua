@@ -3,7 +3,7 @@
 -- @include liveness
 
 -- What contradicts itself about a job or an entry: one judgement, for those who only look and for those who mend.
--- rosq/maintenance/half_states.py has the same kinds. A script sees one instant, and no other script stops midway, so what it finds
+-- rosq/mend/half_states.py has the same kinds. A script sees one instant, and no other script stops midway, so what it finds
 -- is real; the one exception is lease_without_worker, whose holder may be alive all the same.
 
 local STATES = { waiting = true, active = true, delayed = true, completed = true, failed = true, cancelled = true,

@@ -4,7 +4,7 @@
 -- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   KEYS[3] completed (ZSET)   KEYS[4] failed (ZSET)   KEYS[5]
 --   cancelled (ZSET)   KEYS[6] names of lanes (SET)   KEYS[7] job (HASH)   KEYS[8] its lane as the caller saw it (STREAM)
 --   KEYS[9] the hold of its worker as the caller saw it (HASH)
--- ARGV[1] max events   ARGV[2] kind that was found, of rosq/maintenance/half_states.py   ARGV[3] job id   ARGV[4] name of the lane in
+-- ARGV[1] max events   ARGV[2] kind that was found, of rosq/mend/half_states.py   ARGV[3] job id   ARGV[4] name of the lane in
 --   KEYS[8]   ARGV[5] name of the worker of KEYS[9]   ARGV[6] who   ARGV[7] why
 local events, delayed, lanes = KEYS[1], KEYS[2], KEYS[6]
 local finished = { completed = KEYS[3], failed = KEYS[4], cancelled = KEYS[5] }

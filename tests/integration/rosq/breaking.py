@@ -11,14 +11,14 @@ from click.testing import CliRunner
 
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.maintenance.repair import Repair
+from rosq.mend.repair import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq import Queue
     from rosq.connection.wire import Wire
-    from rosq.maintenance.half_states import Finding
+    from rosq.mend.half_states import Finding
     from tests.integration.rosq.conftest import Hands
     from tests.servers import RedisServer
 

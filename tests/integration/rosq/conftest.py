@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rosq.connection.wire import Wire
     from rosq.execution.answer import Answer
     from rosq.execution.consumer import Consumer
-    from rosq.maintenance.repair import Repair
+    from rosq.mend.repair import Repair
     from tests.servers import EmbeddedRedis, RedisServer
 
 ROOT = Path(__file__).parents[3]

@@ -24,7 +24,7 @@ from rosq.execution.steps import load_step
 from rosq.inspect import Inspector
 from rosq.inspect import events as tail
 from rosq.inspect.jobs.filters import JobFilter
-from rosq.maintenance.repair import Repair
+from rosq.mend.repair import Repair
 from rosq.scripts import loader
 from rosq.steering import Steering
 from rosq.store.keys import SCHEMA_VERSION, Keys

@@ -11,8 +11,8 @@ from rosq import JobState, NewJob
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.doctor.key_check import TOLD
-from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
-from rosq.maintenance.repair import _SCRIPTS, Repair
+from rosq.mend.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
+from rosq.mend.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
 from tests.integration.rosq.breaking import (

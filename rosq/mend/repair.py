@@ -1,4 +1,4 @@
-"""Mending half-states: jobs, entries and lists that contradict each other (`rosq.maintenance.half_states`).
+"""Mending half-states: jobs, entries and lists that contradict each other (`rosq.mend.half_states`).
 
 `rosq repair` does it, beside living workers too. A mend is one script, which first looks again, so whoever mends the
 same thing at the same time does no harm, and what is under way is never touched.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.maintenance.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState, Place, Walk
+from rosq.mend.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState, Place, Walk
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
 from rosq.settings import QueueSettings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rosq.connection.wire import Wire
-    from rosq.maintenance.half_states import Page
+    from rosq.mend.half_states import Page
     from rosq.store.keys import Keys
 
 _SCRIPTS: Mapping[HalfState, str] = {

@@ -1,6 +1,6 @@
 """Half-states: facts about a job that contradict each other, such as an entry without a job.
 
-One walk finds them, page by page, for `rosq doctor`, which tells of them, and for `rosq.maintenance.repair`, which
+One walk finds them, page by page, for `rosq doctor`, which tells of them, and for `rosq.mend.repair`, which
 mends them. What is wrong is decided by scripts (`scripts/shared/half_states.lua`), each of which sees one instant, so
 that a job that moves while it is looked for is never taken for a broken one. `docs/decisions/half-states.md` says how
 each kind may come about and why its mend is safe.

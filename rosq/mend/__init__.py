@@ -1,0 +1,1 @@
+"""Half-states: what contradicts itself in a queue, and how it is mended by hand."""
