@@ -27,6 +27,7 @@ from rosq.errors import (
     SlotMoved,
     UnknownJobName,
     WorkerNameTaken,
+    WorkLeft,
 )
 from rosq.execution.delivery import Delivery, Handler
 from rosq.execution.lease import Lease
@@ -108,5 +109,6 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "UnknownJobName",
     "ServerUntrusted",
     "SlotMoved",
+    "WorkLeft",
     "WorkerNameTaken",
 ]

@@ -5,6 +5,7 @@ RosqError
 ├── InvalidData            job data that isn't JSON, or is too long
 ├── InvalidSettings        a setting out of its range
 ├── UnknownJobName         a worker has no handler for jobs of this name
+├── WorkLeft               a handler returned something that has yet to be run
 ├── LeaseLost              another holder may have the job now
 ├── WorkerNameTaken        another process works under this worker's name
 ├── ServerUnreachable      no answer for now: wait and try again
@@ -48,6 +49,15 @@ class UnknownJobName(RosqError):
             f"No handler is for jobs named {name!r}: this worker has those for {', '.join(map(repr, known))}. "
             "Give it one, or start a worker that has it."
         )
+
+
+class WorkLeft(RosqError):
+    """A handler returned something that has yet to be run, such as a coroutine: its work isn't done."""
+
+    def __init__(self, job_id: str, kind: str, todo: str) -> None:
+        self.job_id = job_id
+        self.kind = kind
+        super().__init__(f"The handler returned something of class {kind} that nobody will {todo}: do it there.")
 
 
 class LeaseLost(RosqError):

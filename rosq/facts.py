@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 #: Letters of an error's text, and of its class's name, that are kept; bytes of its trace.
@@ -23,25 +24,24 @@ _CAUSES = 3
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages|python\d+\.\d+)/")
 #: rosq's own frames above a handler say nothing about the handler.
 _OWN = str(PurePath(__file__).parent)
+_NAME_OF = type.__dict__["__name__"]
 
 
 def name_class(error: BaseException | None) -> str:
     """The name of an error's class; '' for none."""
-    return clean(type(error).__name__)[:CLASS_MAX] if error is not None else ""
+    # As `type` says it: a class of classes may say something else, or raise.
+    return clean(_NAME_OF.__get__(type(error)))[:CLASS_MAX] if error is not None else ""
 
 
-def describe(error: BaseException) -> str:
-    """Say what an error says; one whose own text can't be made doesn't take its job's worker with it."""
-    try:
-        text = str(error)
-    except Exception as broken:
-        text = f"its text can't be made ({type(broken).__name__})"
-    return clean(text)[:TEXT_MAX]
+def describe(said: object) -> str:
+    """Say what an error says, or whatever stands in its place; one whose own text can't be made doesn't take its job's
+    worker with it."""
+    return _say("text", lambda: str(said))[:TEXT_MAX]
 
 
 def clean(text: str) -> str:
     """Make a text that UTF-8 can say: what came from bytes undecoded is escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return str.encode(text, "utf-8", "backslashreplace").decode()
 
 
 def shorten_trace(error: BaseException | None) -> str:
@@ -50,8 +50,18 @@ def shorten_trace(error: BaseException | None) -> str:
     A place is `file:line function: the line of code`, its path from the folder of packages on or else its last parts.
     No longer than TRACE_MAX_BYTES.
     """
-    if error is None:
-        return ""
+    return _say("trace", lambda: _trace(error)) if error is not None else ""
+
+
+def _say(what: str, make: Callable[[], str]) -> str:
+    """Make a text. Whose code it runs may raise whatever it likes: what came of it says so."""
+    try:
+        return clean(make())
+    except BaseException as broken:
+        return f"its {what} can't be made ({name_class(broken)})"
+
+
+def _trace(error: BaseException) -> str:
     lines = _list_places(error)
     seen, cause = {id(error)}, _cause_of(error)
     for _ in range(_CAUSES):
@@ -122,4 +132,4 @@ def of_delivery(delivery: HandOut) -> dict[str, object]:
 
 def of_error(error: BaseException) -> dict[str, object]:
     """What went wrong."""
-    return {"error_type": type(error).__name__, "error": describe(error)}
+    return {"error_type": name_class(error), "error": describe(error)}

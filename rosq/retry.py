@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
+from rosq.delays import check_delay
+from rosq.errors import InvalidSettings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,8 +34,15 @@ class RetryPolicy:
     never_retry: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts is {self.max_attempts}: give 1 or more.")
+        if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
+            raise InvalidSettings(f"max_attempts is {self.max_attempts}: give a whole number, 1 or more.")
+        if not callable(self.wait):
+            raise InvalidSettings(f"wait is {self.wait!r}: give a wait strategy of tenacity, or a function like one.")
+        fatal = self.never_retry
+        if not isinstance(fatal, tuple) or not all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in fatal
+        ):
+            raise InvalidSettings(f"never_retry is {fatal!r}: give a tuple of classes of exceptions.")
 
     def is_last(self, attempt: int) -> bool:
         """Whether a failure of this attempt (counted from 1) is final."""
@@ -43,8 +53,13 @@ class RetryPolicy:
         return isinstance(error, self.never_retry)
 
     def pause_s(self, attempt: int, error: BaseException) -> float:
-        """Seconds to rest after this attempt failed with this error."""
+        """Seconds to rest after this attempt failed with this error.
+
+        Raises:
+            ValueError: The wait strategy says no delay: what is negative, no number, or longer than ten years. A worker
+                takes the default pause then, whatever a strategy raises, and logs it.
+        """
         state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
         state.attempt_number = attempt
         state.set_exception((type(error), error, error.__traceback__))
-        return max(float(self.wait(state)), 0.0)
+        return check_delay("What the wait strategy says", self.wait(state))

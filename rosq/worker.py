@@ -13,15 +13,16 @@ from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
 from rosq.execution.answer import Fetched
+from rosq.execution.callables import check_callable
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.heartbeat import Heartbeat
 from rosq.execution.hook_calls import HookCalls
 from rosq.execution.lock_file import LockFile
 from rosq.execution.outage import Outage
-from rosq.execution.runner import run_handler
+from rosq.execution.runner import fail_attempt, run_handler
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.execution.stop import ExitWatch, StopClock
-from rosq.execution.stop_signals import StopSignals
+from rosq.execution.stop_signals import StopSignals, is_ctrl_c, list_unheard
 from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.recovery import Recovery
 from rosq.maintenance.thread import MaintenanceThread
@@ -123,7 +124,12 @@ class Worker:
         self.name = check_name("worker", name)
         self.settings = settings or WorkerSettings()
         self._facts = facts.of_worker(queue.name, self.name)
-        self._dispatcher = Dispatcher(handler, policy)
+        self._dispatcher = Dispatcher(handler, policy, self._facts)
+        if callable(lanes):
+            check_callable("What gives the lanes", lanes, 0)
+        for what, called in (("on_hold", on_hold), ("leave_process", leave_process)):
+            if called is not None:
+                check_callable(what, called, 0)
         #: Checked here where they are fixed, else before each fetch.
         self._lanes = lanes if callable(lanes) else _check_lanes(lanes)
         self._on_hold = on_hold
@@ -167,13 +173,17 @@ class Worker:
         #: The end of the last delivery, until Redis has confirmed it.
         self._settlement: Settlement | None = None
         self._round_ended_s = boot_time_s()
+        #: What ends the worker as soon as the job in hand is settled.
+        self._interrupt: BaseException | None = None
 
-    def run(self, *, stop_on: Iterable[signal.Signals] = ()) -> None:
+    def run(self, *, stop_on: Iterable[signal.Signals] | None = None) -> None:
         """Work until a stop is requested. Returns when the job in hand is settled or given back and the name given up.
 
         Args:
             stop_on: Signals that each count as a `request_stop`, whatever the handler is doing; see
-                `rosq.StopSignals`. Only in the main thread.
+                `rosq.StopSignals`. Only in the main thread. By default SIGTERM and SIGINT there, each where nobody has
+                a handler of his own for it, and none in any other thread. Who gives none has them himself: his
+                handlers call `request_stop`. What they raise while a job is in hand counts as a failure of that job.
 
         Raises:
             ServerUnfit: The server evicts keys, is too old, or holds a newer key schema.
@@ -183,7 +193,7 @@ class Worker:
         """
         if self._is_used:
             raise RuntimeError("This worker has run already; make a new one.")
-        numbers = frozenset(stop_on)
+        numbers = list_unheard() if stop_on is None else frozenset(stop_on)
         with StopSignals(numbers, lambda _: self.request_stop()) if numbers else contextlib.nullcontext():
             self._is_used = True
             self._process_id = os.getpid()
@@ -265,6 +275,8 @@ class Worker:
         if _is_due(answer):
             self._promote_beside(delivery)
         self._settlement = self._work_on(delivery)
+        if self._interrupt is not None:
+            raise self._interrupt
 
     def _take_nothing(self, answer: Answer) -> None:
         if answer.fetched is Fetched.ERROR:
@@ -316,16 +328,15 @@ class Worker:
             )
 
     def _work_on(self, delivery: Delivery) -> Settlement | None:
+        policy = self._dispatcher.policy_of(delivery.name)
+        run = run_handler if self._hook_calls is None else self._hook_calls.run_handler
         try:
-            run = run_handler if self._hook_calls is None else self._hook_calls.run_handler
-            policy = self._dispatcher.policy_of(delivery.name)
-            settlement = run(self._dispatcher.handle, delivery, policy, self._facts)
-        except BaseException:
-            # Ctrl-C without a signal handler, or SystemExit: the job goes back before the process goes.
-            self._settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
-            raise
-        finally:
-            self._heartbeat.drop_job()
+            settlement = run(self._handle, delivery, policy, self._facts)
+        except BaseException as error:
+            # Raised around the handler: by what writes the log, or by Ctrl-C.
+            self._note_interrupt(error)
+            settlement = fail_attempt(error, delivery, policy)
+        self._heartbeat.drop_job()
         if settlement is not None:
             return settlement
         is_overrun = self._heartbeat.is_overrun(delivery)
@@ -334,15 +345,19 @@ class Worker:
             return None
         # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
         limit_s = delivery.run_timeout_s or self.settings.run_timeout_s
-        error = errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s")
-        if delivery.is_cancel_requested:
-            return Settlement(delivery=delivery, outcome=Outcome.CANCEL, error=str(error))
-        if delivery.is_last_attempt:
-            return Settlement(delivery=delivery, outcome=Outcome.FAIL, error=str(error), error_class="LeaseLost")
-        pause_s = self._dispatcher.policy_of(delivery.name).pause_s(delivery.attempt, error)
-        return Settlement(
-            delivery=delivery, outcome=Outcome.RETRY, delay_s=pause_s, error=str(error), error_class="LeaseLost"
-        )
+        return fail_attempt(errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s"), delivery, policy)
+
+    def _handle(self, delivery: Delivery) -> None:
+        try:
+            self._dispatcher.handle(delivery)
+        except KeyboardInterrupt as error:
+            self._note_interrupt(error)
+            raise
+
+    def _note_interrupt(self, error: BaseException) -> None:
+        """Ctrl-C, where nobody hears SIGINT but Python itself, ends the worker too once its job's end is noted."""
+        if is_ctrl_c(error):
+            self._interrupt = error
 
     def _list_lanes(self) -> list[str]:
         """The lanes of the next fetch, in order; after a job of the first one the others come before it."""

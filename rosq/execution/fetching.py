@@ -189,7 +189,7 @@ class Fetching:
         index, read = position - 1 - question.command.first, 2 * len(question.lanes)
         lane = question.lanes[index // 2] if index < read else own_lanes[index - read]
         carried = codec.unpack(data)
-        is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(attempt)
+        is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(job_id, attempt)
         lease = Lease(job_id, asked_s + self._lease_s)
         delivery = Delivery(
             job_id,

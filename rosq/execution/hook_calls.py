@@ -11,7 +11,7 @@ from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import InvalidData, InvalidSettings
 from rosq.execution.runner import run_handler
-from rosq.execution.settlement import Outcome
+from rosq.execution.stop_signals import is_ctrl_c
 from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from rosq.errors import ServerUnreachable
     from rosq.execution.answer import Answer
     from rosq.execution.delivery import Delivery, Handler
+    from rosq.execution.policy import SafePolicy
     from rosq.execution.settlement import Settlement
     from rosq.job import Enqueued, NewJob, Reopened
     from rosq.maintenance.recovery import Swept
-    from rosq.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class HookCalls:
     # -- of a worker's read loop ---------------------------------------------------------------------------------------
 
     def run_handler(
-        self, handler: Handler, delivery: Delivery, policy: RetryPolicy, worker_facts: Mapping[str, object]
+        self, handler: Handler, delivery: Delivery, policy: SafePolicy, worker_facts: Mapping[str, object]
     ) -> Settlement | None:
         """Do what `rosq.execution.runner.run_handler` does, with what the hooks say around it."""
         raised: list[BaseException] = []
@@ -133,22 +133,15 @@ class HookCalls:
                 raise
 
         started_s = boot_time_s()
-        # What a worker does about Ctrl-C and the like.
-        outcome: Outcome | None = Outcome.RELEASE
-        delay_s = 0.0
-        try:
-            self._tell("before_handler", self.worker, delivery)
-            started_s = boot_time_s()
-            settlement = run_handler(watched, delivery, policy, worker_facts)
-            outcome = None if settlement is None else settlement.outcome
-            delay_s = 0.0 if settlement is None else settlement.delay_s
-        finally:
-            duration_s = boot_time_s() - started_s
-            error = raised.pop() if raised else None
-            end = HandlerEnd(outcome=outcome, duration_s=duration_s, delay_s=delay_s, error=error)
-            # An exception and the frame that caught it would keep each other alive.
-            error = None
-            self._tell("after_handler", self.worker, delivery, end)
+        self._tell("before_handler", self.worker, delivery)
+        started_s = boot_time_s()
+        settlement = run_handler(watched, delivery, policy, worker_facts)
+        duration_s = boot_time_s() - started_s
+        outcome, delay_s = (None, 0.0) if settlement is None else (settlement.outcome, settlement.delay_s)
+        end = HandlerEnd(
+            outcome=outcome, duration_s=duration_s, delay_s=delay_s, error=raised.pop() if raised else None
+        )
+        self._tell("after_handler", self.worker, delivery, end)
         return settlement
 
     def after_settle(self, settlement: Settlement, *, is_refused: bool) -> None:
@@ -203,9 +196,10 @@ class HookCalls:
 
     def _survive(self, error: BaseException, hook: Hook, method: str) -> None:
         """Log what a hook raised, and let only through what wasn't the hook's: a signal's exit, in the main thread."""
-        # In any other thread nobody but the hook can have raised SystemExit, and a heartbeat that ended by it would
-        # lose every lease unseen.
-        if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+        # A producer's process may end itself from a signal handler, by SystemExit or whatever it likes. A worker is
+        # asked to stop; there nothing but Ctrl-C comes from outside, and what else a hook raises would end all workers.
+        is_producers = not self.worker.name and threading.current_thread() is threading.main_thread()
+        if is_ctrl_c(error) or (is_producers and not isinstance(error, Exception)):
             raise error
         log.error(
             "A hook failed; the job goes on",

@@ -132,6 +132,23 @@ class StopSignals:
                 os.write(self._former_fd, bytes([number]))
 
 
+def list_unheard() -> frozenset[signal.Signals]:
+    """SIGTERM and SIGINT, each where nobody has a handler of his own for it; none in another than the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return frozenset()
+    of_python = (signal.SIG_DFL, signal.default_int_handler)
+    return frozenset(number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) in of_python)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether an exception may be how Python tells of a SIGINT, as it does by itself: to end the process is meant."""
+    return (
+        issubclass(type(error), KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+
 def _before_fork() -> None:
     # A signal to the child that comes before it has given up its copies would be heard by the parent: it waits so long.
     numbers = frozenset[int]().union(*(hearing._numbers for hearing in _hearing))

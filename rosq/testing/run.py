@@ -94,7 +94,7 @@ def run_until_empty(
     as makes the first one due, so they run in their order. Jobs that a handler puts on the queue are run too.
 
     Args:
-        handler: As of `Worker`. One that raises KeyboardInterrupt or SystemExit ends the run with it.
+        handler: As of `Worker`. Ctrl-C ends the run; whatever else a handler raises is its job's failure.
         policy: As of `Worker`; `fast_retries()` doesn't wait, but with due times moved no policy does.
         settings: As of `Worker`.
         lanes: The lanes to read and to run to empty; by default all that the queue has, also those that come up.
@@ -118,7 +118,7 @@ def run_until_empty(
     timer.daemon = True
     timer.start()
     try:
-        run.worker.run()
+        run.worker.run(stop_on=())
     finally:
         timer.cancel()
         timer.join()

@@ -19,7 +19,7 @@ from typing import Any
 
 import redis
 
-from rosq import Delivery, Queue, QueueSettings, RedisSettings, RetryPolicy, Snooze, Worker, WorkerSettings
+from rosq import Delivery, Hook, Queue, QueueSettings, RedisSettings, RetryPolicy, Snooze, Worker, WorkerSettings
 from rosq.testing import TwiceDeliveringQueue
 
 #: Ways for a handler to end its process.
@@ -31,11 +31,71 @@ ENDS: dict[str, Any] = {
 }
 
 
+def give_up(error: BaseException) -> None:
+    raise error
+
+
+#: Ways for a child that the handler forked to come out of it.
+LEAVES: dict[str, Any] = {
+    "return": lambda: None,
+    "exit": lambda: sys.exit(0),
+    "exit 7": lambda: sys.exit(7),
+    "exit with a text": lambda: sys.exit("the child's text"),
+    "error": lambda: give_up(ValueError("the child's error")),
+    "snooze": lambda: give_up(Snooze(0)),
+    "interrupt": lambda: give_up(KeyboardInterrupt()),
+}
+
+
+class Forking(Hook):
+    """Forks once, in the place that is named; the child comes back from there like its parent."""
+
+    def __init__(self, place: str, note: Any) -> None:
+        self._place = place
+        self._note = note
+
+    def fork_in(self, place: str) -> None:
+        if place != self._place:
+            return
+        self._place = ""
+        if os.fork():
+            self._note("child_ended", exit_code=os.waitstatus_to_exitcode(os.wait()[1]))
+
+    def list_lanes(self) -> list[str]:
+        self.fork_in("lanes")
+        return ["main"]
+
+    def wait(self, _: Any) -> float:
+        self.fork_in("wait")
+        return 0.1
+
+    def before_handler(self, *_: Any) -> None:
+        self.fork_in("before_handler")
+
+    def after_handler(self, *_: Any) -> None:
+        self.fork_in("after_handler")
+
+    def after_settle(self, *_: Any) -> None:
+        self.fork_in("after_settle")
+
+    def before_sleep(self, *_: Any) -> None:
+        self.fork_in("before_sleep")
+
+    def after_sleep(self, *_: Any) -> None:
+        self.fork_in("after_sleep")
+
+    def name_held(self, *_: Any) -> None:
+        self.fork_in("name_held")
+
+    def after_recovery(self, *_: Any) -> None:
+        self.fork_in("after_recovery")
+
+
 class Handler:
     """Does what the data say, then ends: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code,
-    where no handler of a signal can run), `fork` (a child that is terminated at once), `leave` (a child that ends by an
-    exception), `loop` (asyncio with a signal of its own), `raise` (the exception of that name), `end` (the process, one
-    way or another), `die`, `snooze`."""
+    where no handler of a signal can run), `fork` (a child that is terminated at once), `leave` (a child that comes out
+    of the handler, one way or another), `loop` (asyncio with a signal of its own), `raise` (the exception so named),
+    `end` (the process, one way or another), `die`, `snooze`."""
 
     def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
         self._log_key = config["log"]
@@ -67,9 +127,10 @@ class Handler:
         if data.get("loop"):
             asyncio.run(use_a_signal())
         if data.get("leave"):
-            # A child that ends by an exception, through all that its parent has open.
+            # A child that goes the handler's way instead of ending.
             if os.fork() == 0:
-                sys.exit(0)
+                LEAVES[data["leave"]]()
+                return
             self.note("child_ended", exit_code=os.waitstatus_to_exitcode(os.wait()[1]))
         if data.get("fork"):
             child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
@@ -107,12 +168,19 @@ def main() -> None:
     queue_class = TwiceDeliveringQueue if config.get("is_twice") else Queue
     queue = queue_class(settings, config["queue"], QueueSettings(**config.get("queue_settings", {})))
     handler = Handler(config, settings)
+    forking = Forking(config.get("fork_in", ""), handler.note)
+
+    def on_hold() -> None:
+        handler.note("held")
+        forking.fork_in("on_hold")
+
     worker = Worker(
         queue,
         handler,
         name=config["name"],
-        lanes=tuple(config.get("lanes", ["main"])),
-        policy=RetryPolicy(wait=lambda _: 0.1),
+        lanes=forking.list_lanes if config.get("fork_in") else tuple(config.get("lanes", ["main"])),
+        policy=RetryPolicy(wait=forking.wait),
+        hooks=[forking] if config.get("fork_in") else [],
         settings=WorkerSettings(
             lease_s=config.get("lease_s", 1.0),
             run_timeout_s=config.get("run_timeout_s", 3600.0),
@@ -122,10 +190,10 @@ def main() -> None:
             max_backoff_s=0.3,
         ),
         lock_file=Path(config["lock_file"]) if config.get("lock_file") else None,
-        on_hold=lambda: handler.note("held"),
+        on_hold=on_hold,
         is_waiting_for_name=config.get("is_waiting_for_name", True),
     )
-    worker.run(stop_on=(signal.SIGTERM, signal.SIGINT))
+    worker.run(stop_on=None if config.get("is_bare") else (signal.SIGTERM, signal.SIGINT))
 
 
 if __name__ == "__main__":

@@ -118,9 +118,9 @@ def test_a_wait_strategy_sees_the_attempt_and_its_error() -> None:
     def wait(state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None
         seen.append((state.attempt_number, state.outcome.exception()))
-        return -5.0
+        return 5.0
 
-    assert RetryPolicy(wait=wait).pause_s(2, error) == 0.0
+    assert RetryPolicy(wait=wait).pause_s(2, error) == 5.0
     assert seen == [(2, error)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -278,20 +279,22 @@ def test_a_release_for_a_deaf_handler_is_told_by_the_heartbeat(
     assert recorder.threads("after_settle") == {"rosq-heartbeat"}
 
 
-def test_ctrl_c_in_a_handler_is_seen_as_a_release(watched: Queue, recorder: Recorder) -> None:
+def test_ctrl_c_in_a_handler_is_seen_as_a_failure_and_ends_the_worker_that_left_sigint_to_python(
+    watched: Queue, recorder: Recorder
+) -> None:
     watched.enqueue({}, job_id="a")
 
     with pytest.raises(KeyboardInterrupt):
-        Worker(watched, Script(KeyboardInterrupt()), name="w1", leave_process=lambda: None).run()
+        Worker(watched, Script(KeyboardInterrupt()), name="w1", leave_process=lambda: None).run(stop_on=())
 
     ((_, _, end),) = recorder.facts("after_handler")
-    assert end.outcome is Outcome.RELEASE
+    assert end.outcome is Outcome.RETRY
     assert isinstance(end.error, KeyboardInterrupt)
     ((_, settlement, is_refused),) = recorder.facts("after_settle")
-    assert (settlement.outcome, is_refused) == (Outcome.RELEASE, False)
+    assert (settlement.outcome, is_refused) == (Outcome.RETRY, False)
     found = watched.find_job("a")
     assert found is not None
-    assert found.state is rosq.JobState.WAITING
+    assert (found.state, found.attempts, found.crashes) == (rosq.JobState.DELAYED, 1, 0)
 
 
 # -- whose hooks -------------------------------------------------------------------------------------------------------
@@ -346,7 +349,9 @@ for _name in METHODS:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("broken"), Fail("broken"), SystemExit(3)], ids=lambda e: type(e).__name__
+    "error",
+    [RuntimeError("broken"), Fail("broken"), SystemExit(3), asyncio.CancelledError(), KeyboardInterrupt()],
+    ids=lambda e: type(e).__name__,
 )
 def test_a_hook_that_raises_harms_no_job(
     redis_server: RedisServer,

@@ -603,14 +603,19 @@ def test_a_deaf_handlers_job_is_released_for_it_and_its_late_end_counts_for_noth
     assert wait_for_state(queue, "1", JobState.WAITING)
 
 
-def test_an_exception_that_ends_the_process_gives_the_job_back_first(
-    queue: Queue, start_worker: Callable[..., Running]
+@pytest.mark.parametrize("way_out", [SystemExit(0), KeyboardInterrupt()], ids=repr)
+def test_a_stop_that_reaches_the_handler_as_an_exception_gives_the_job_back(
+    queue: Queue, start_worker: Callable[..., Running], way_out: BaseException
 ) -> None:
-    running = start_worker(queue, Script(KeyboardInterrupt()))
+    def stop(_: Delivery) -> None:
+        running.worker.request_stop()
+        raise way_out
+
+    running = start_worker(queue, stop)
     queue.enqueue({}, job_id="1")
     running.join()
 
-    assert isinstance(running.error, KeyboardInterrupt)
+    assert running.error is None
     job = wait_for_state(queue, "1", JobState.WAITING)
     assert (job.attempts, job.crashes) == (0, 0)
 

@@ -164,13 +164,13 @@ def test_a_paused_queue_is_named_as_the_reason(queue: Queue) -> None:
         run_until_empty(queue, Script(), deadline_s=0.3)
 
 
-def test_what_ends_a_process_ends_the_run(queue: Queue) -> None:
+def test_ctrl_c_ends_the_run_and_whatever_else_is_raised_is_a_failure(queue: Queue) -> None:
     queue.enqueue({}, job_id="a")
 
-    with pytest.raises(SystemExit):
-        run_until_empty(queue, Script(SystemExit(1)))
+    with pytest.raises(KeyboardInterrupt):
+        run_until_empty(queue, Script(KeyboardInterrupt()))
 
-    assert run_until_empty(queue, Script()) == Tally(completed=1)
+    assert run_until_empty(queue, Script(SystemExit(1))) == Tally(completed=1, retried=1)
 
 
 def test_a_server_that_goes_away_is_told_as_itself(own_redis: EmbeddedRedis, own_queue: Queue) -> None:
