@@ -14,6 +14,7 @@ from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
 from rosq.execution.answer import Fetched
 from rosq.execution.callables import check_callable
+from rosq.execution.forked import end_if_forked
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.heartbeat import Heartbeat
 from rosq.execution.hook_calls import HookCalls
@@ -203,6 +204,9 @@ class Worker:
                 self._maintenance.start()
                 self._exit_watch.start()
                 self._work_until_stopped()
+            except BaseException as error:
+                end_if_forked(self._process_id, error)
+                raise
             finally:
                 self._come_to_an_end()
 
@@ -350,9 +354,11 @@ class Worker:
     def _handle(self, delivery: Delivery) -> None:
         try:
             self._dispatcher.handle(delivery)
-        except KeyboardInterrupt as error:
+        except BaseException as error:
+            end_if_forked(self._process_id, error)
             self._note_interrupt(error)
             raise
+        end_if_forked(self._process_id)
 
     def _note_interrupt(self, error: BaseException) -> None:
         """Ctrl-C, where nobody hears SIGINT but Python itself, ends the worker too once its job's end is noted."""
@@ -361,7 +367,10 @@ class Worker:
 
     def _list_lanes(self) -> list[str]:
         """The lanes of the next fetch, in order; after a job of the first one the others come before it."""
-        lanes = _check_lanes(self._lanes()) if callable(self._lanes) else self._lanes
+        lanes = self._lanes
+        if callable(lanes):
+            lanes = _check_lanes(lanes())
+            end_if_forked(self._process_id)
         if len(lanes) > 1 and lanes[0] == self._last_lane:
             lanes = [*lanes[1:], lanes[0]]
         return lanes
@@ -399,6 +408,8 @@ class Worker:
             log.log(level, "Settled a job", extra=told)
 
     def _back_off(self, error: errors.ServerUnreachable) -> None:
+        # To a child the connections are closed, wherever it was forked off.
+        end_if_forked(self._process_id)
         if isinstance(error, errors.ServerRefused) and not self._has_been_connected:
             raise error
         pause_s = self._outage.note_failure(error, self._stop.time_left_s())
@@ -434,6 +445,7 @@ class Worker:
             self._hook_calls.name_held()
         if self._on_hold is not None:
             self._on_hold()
+            end_if_forked(self._process_id)
         self._is_holding = True
         return True
 
@@ -451,9 +463,6 @@ class Worker:
             self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code in (Code.LOST, Code.GONE))
 
     def _come_to_an_end(self) -> None:
-        if os.getpid() != self._process_id:
-            # A child that the handler forked, ending by an exception: job, name and connections are its parent's.
-            return
         self._heartbeat.close()
         self._maintenance.close()
         try:

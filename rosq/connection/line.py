@@ -17,6 +17,7 @@ import select
 import socket
 import struct
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import hiredis
@@ -79,13 +80,18 @@ class Stem:
         return b"*%d\r\n%b%b" % (self._count + len(parts), self._packed, pack(parts).partition(b"\r\n")[2])
 
 
+#: Those that are open, for a child that is forked off.
+_open_lines: weakref.WeakSet[Line] = weakref.WeakSet()
+
+
 class Line:
     """One connection, for one thread. After any error but an error answer it is to be closed: nobody knows what comes
-    next on it."""
+    next on it. In a child that is forked off it is closed: two processes would read each other's answers."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._socket = connection._sock
+        _open_lines.add(self)
         self._poller = select.poll()
         self._poller.register(self._socket, select.POLLIN)
         self._reader = hiredis.Reader(
@@ -166,3 +172,12 @@ class Line:
     def close(self) -> None:
         """Drop the connection."""
         self._connection.disconnect()
+
+
+def _close_in_child() -> None:
+    for line in list(_open_lines):
+        # The descriptor alone: the parent's connection stands.
+        line._socket.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import InvalidData, InvalidSettings
+from rosq.execution.forked import end_if_forked
 from rosq.execution.runner import run_handler
 from rosq.execution.stop_signals import is_ctrl_c
 from rosq.hooks import EnqueueCall, EnqueueEnd, EnqueueOperation, HandlerEnd, Hook, WorkerInfo
@@ -188,11 +190,16 @@ class HookCalls:
     # -- doing no harm -------------------------------------------------------------------------------------------------
 
     def _tell(self, method: str, *values: object) -> None:
+        process_id = os.getpid()
         for hook in self._hooks[method]:
             try:
                 getattr(hook, method)(*values)
             except BaseException as error:
+                if self.worker.name:
+                    end_if_forked(process_id, error)
                 self._survive(error, hook, method)
+            if self.worker.name:
+                end_if_forked(process_id)
 
     def _survive(self, error: BaseException, hook: Hook, method: str) -> None:
         """Log what a hook raised, and let only through what wasn't the hook's: a signal's exit, in the main thread."""

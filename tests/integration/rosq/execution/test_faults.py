@@ -279,20 +279,72 @@ def test_a_stop_is_heard_after_a_handler_has_run_a_loop_with_signals_of_its_own(
     assert process.wait() == 0
 
 
-def test_a_child_that_ends_by_an_exception_leaves_job_and_connection_to_its_parent(
-    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess]
+@pytest.mark.parametrize(
+    ("way_out", "exit_code"),
+    [
+        ("return", 0),
+        ("exit", 0),
+        ("exit 7", 7),
+        ("exit with a text", 1),
+        ("error", 1),
+        ("snooze", 1),
+        ("interrupt", 1),
+    ],
+)
+def test_a_child_that_comes_out_of_the_handler_ends_and_never_becomes_the_worker(
+    own_redis: EmbeddedRedis,
+    own_queue: Queue,
+    log: Log,
+    start_process: Callable[..., WorkerProcess],
+    way_out: str,
+    exit_code: int,
 ) -> None:
     process = start_process(own_redis, own_queue, "w1")
-    own_queue.enqueue({"leave": True, "sleep": 0.5}, job_id="1")
+    own_queue.enqueue({"leave": way_out, "sleep": 0.3}, job_id="1")
+    own_queue.enqueue_many(NewJob(job_id=f"good-{number}", data={}) for number in range(5))
 
-    assert log.wait("child_ended")[0]["exit_code"] == 0
-    wait_for_state(own_queue, "1", JobState.COMPLETED)
+    assert log.wait("child_ended")[0]["exit_code"] == exit_code
+    wait_for_state(own_queue, "good-4", JobState.COMPLETED)
     job = own_queue.find_job("1")
     assert job is not None
     assert [record.outcome.value for record in job.history] == ["completed"]
+    assert [line["pid"] for line in log.lines("started")] == [process.process.pid] * 6
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
     assert "WARNING" not in process.stderr
+    assert ("the child's" in process.stderr) == (way_out in ("exit with a text", "error"))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "lanes",
+        "on_hold",
+        "wait",
+        "before_handler",
+        "after_handler",
+        "after_settle",
+        "before_sleep",
+        "after_sleep",
+        "name_held",
+        "after_recovery",
+    ],
+)
+def test_wherever_else_a_child_is_forked_off_it_never_becomes_the_worker(
+    own_redis: EmbeddedRedis, own_queue: Queue, log: Log, start_process: Callable[..., WorkerProcess], place: str
+) -> None:
+    own_queue.enqueue({"raise": "ValueError"}, job_id="bad")
+    process = start_process(own_redis, own_queue, "w1", fork_in=place, round_s=0.2)
+
+    log.wait("child_ended")
+    own_queue.enqueue_many(NewJob(job_id=f"good-{number}", data={}) for number in range(5))
+    wait_for_state(own_queue, "good-4", JobState.COMPLETED)
+    wait_for_state(own_queue, "bad", JobState.FAILED)
+
+    assert {line["pid"] for line in log.lines("started")} == {process.process.pid}
+    assert len(log.lines("started")) == 8
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
 
 
 @pytest.mark.parametrize("fault", ["stop", "pause"])
