@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq import errors
-from rosq.commands.context import EXIT_CODES, Target, to_failure
-from rosq.commands.server_options import ServerGroup, server_options
+from rosq.commands.context import EXIT_CODES, Target
+from rosq.commands.group import MainGroup
+from rosq.commands.server_options import SECRET, VARIABLES, server_options
 from rosq.names import check_queue_name
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    cls=ServerGroup,
+    cls=MainGroup,
+    variables=VARIABLES,
+    secret=SECRET,
     members={
         "inspect": "rosq.commands.inspect:inspect",
         "top": "rosq.commands.top:top",
-        "doctor": "rosq.commands.doctor:doctor",
+        "doctor": "rosq.commands.examine:doctor",
         "repair": "rosq.commands.repair:repair",
         "pause": "rosq.commands.steer:pause",
         "resume": "rosq.commands.steer:resume",
@@ -58,11 +60,8 @@ def main(context: click.Context, queue: str | None, settings: RedisSettings) -> 
     or the nodes of a Cluster. docs/servers.md shows each way.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        if queue:
-            check_queue_name(queue)
-    except errors.RosqError as error:
-        raise to_failure(error) from error
+    if queue:
+        check_queue_name(queue)
     context.obj = Target(settings=settings, queue=queue or None)
 
 

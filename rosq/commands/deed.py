@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import getpass
-import json
 import os
 import socket
 import sys
@@ -15,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rosq import errors
-from rosq.commands.context import WrongUse, to_failure
+from rosq.commands import streams
+from rosq.commands.context import WrongUse
 from rosq.inspect.steering_view import SteeringView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -53,7 +51,7 @@ class Deed:
             text=text,
             **facts,
         )
-        click.echo(json.dumps(view.to_json(), ensure_ascii=False))
+        streams.say_json(view.to_json())
 
 
 def deed_options(command: F) -> F:
@@ -73,15 +71,6 @@ def deed_options(command: F) -> F:
         return command(*args, deed=deed, **options)
 
     return wrapped  # type: ignore[return-value]
-
-
-@contextlib.contextmanager
-def failing() -> Iterator[None]:
-    """Tell errors of ours as the command line does."""
-    try:
-        yield
-    except errors.RosqError as error:
-        raise to_failure(error) from error
 
 
 class Progress:
@@ -120,11 +109,6 @@ class Progress:
             click.echo(f"\r\033[K{text}", nl=False, err=True)
         else:
             click.echo(text, err=True)
-
-
-def jobs_text(count: int) -> str:
-    """`1 job`, `2 jobs`."""
-    return "1 job" if count == 1 else f"{count:,} jobs"
 
 
 def _who() -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, EXIT_LIMIT
-from rosq.commands.lazy import LazyGroup
+from rosq.commands.group import LazyGroup
+from rosq.commands.options import DURATION
 from rosq.commands.output import Output, output_options, show
-from rosq.commands.params import DURATION
 from rosq.inspect.draw import overview as draw_overview
+from rosq.inspect.words import duration
 
 if TYPE_CHECKING:
     from rosq.inspect.overview import Overview
@@ -41,8 +42,8 @@ _waiting_age_option = click.option(
         "errors": "rosq.commands.look_jobs:list_errors",
         "events": "rosq.commands.look_events:events",
         "history": "rosq.commands.look_events:history",
-        "snapshot": "rosq.commands.snapshot:snapshot",
-        "schema": "rosq.commands.schema:schema",
+        "snapshot": "rosq.commands.examine:snapshot",
+        "schema": "rosq.commands.examine:schema",
     },
     invoke_without_command=True,
     epilog=EXIT_CODES,
@@ -68,7 +69,10 @@ def inspect(context: click.Context, output: Output, max_waiting_s: float | None)
     def exit_code(overview: Overview) -> int:
         if overview.inconsistencies:
             return EXIT_INCONSISTENT
-        is_late = max_waiting_s is not None and (overview.oldest_waiting_s or 0.0) > max_waiting_s
-        return EXIT_LIMIT if is_late else 0
+        oldest_s = overview.oldest_waiting_s or 0.0
+        if max_waiting_s is None or oldest_s <= max_waiting_s:
+            return 0
+        click.echo(f"A job has been waiting for {duration(oldest_s)}: {duration(max_waiting_s)} are allowed.", err=True)
+        return EXIT_LIMIT
 
     show(context.obj, output, lambda inspector, queue: inspector.look(queue), draw_overview.render, exit_code)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from rosq import errors
-from rosq.commands.context import EXIT_CODES, Target, to_failure
-from rosq.commands.output import Output, leave_pipe, output_options, show
+from rosq.commands import streams
+from rosq.commands.context import EXIT_CODES, Target
+from rosq.commands.output import Output, output_options, show
 from rosq.inspect.draw import views as draw_views
 from rosq.inspect.events import EventFilter, Tail
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.view import JSON_VERSION, to_plain
+from rosq.inspect.words import counted
 from rosq.job import Event
 from rosq.store.keys import Keys
 
@@ -73,15 +74,8 @@ def events(
             draw_views.draw_events,
         )
         return
-    try:
-        with Inspector(target.settings) as inspector:
-            _follow(inspector, target.find_queue(inspector), output, wanted, limit)
-    except KeyboardInterrupt:
-        return
-    except BrokenPipeError:
-        leave_pipe()
-    except errors.RosqError as error:
-        raise to_failure(error) from error
+    with contextlib.suppress(KeyboardInterrupt), Inspector(target.settings) as inspector:
+        _follow(inspector, target.find_queue(inspector), output, wanted, limit)
 
 
 def _follow(inspector: Inspector, queue: str, output: Output, wanted: EventFilter, limit: int) -> None:
@@ -112,17 +106,17 @@ def _parts(entry_id: str) -> tuple[int, ...]:
 
 
 def _print_caught(output: Output, found: list[EventView], dropped: int | None, queue: str) -> None:
+    head = {"version": JSON_VERSION, "view": "event", "queue": queue}
     if dropped != 0:
         if output.is_json:
-            click.echo(json.dumps({"version": JSON_VERSION, "view": "event", "queue": queue, "dropped": dropped}))
+            streams.say_json({**head, "dropped": dropped})
         else:
-            count = "Some" if dropped is None else f"{dropped:,}"
-            click.echo(f"{count} events were trimmed away before they could be read.", err=True)
+            events = "Some events" if dropped is None else counted(dropped, "event")
+            click.echo(f"{events} were trimmed away before they could be read.", err=True)
     console = output.make_console()
     for each in found:
         if output.is_json:
-            line = {"version": JSON_VERSION, "view": "event", "queue": queue, **to_plain(each)}
-            click.echo(json.dumps(line, ensure_ascii=False))
+            streams.say_json({**head, **to_plain(each)})
         else:
             console.print(draw_views.draw_event_line(each), soft_wrap=True)
-    sys.stdout.flush()
+    streams.go_on()

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Target
-from rosq.commands.options import filter_options
+from rosq.commands.options import DURATION, SCAN, filter_options
 from rosq.commands.output import Output, output_options, show
-from rosq.commands.params import DURATION
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, ERRORS_SCAN
 from rosq.inspect.draw import views as draw_views
 from rosq.job import JobState
@@ -24,7 +23,7 @@ _limit_option = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=DEFAULT_LIMIT, show_default=True, help="Show so many at most."
 )
 _scan_option = click.option(
-    "--scan", type=click.IntRange(1), default=DEFAULT_SCAN, show_default=True, help="Look at so many jobs at most."
+    "--scan", type=SCAN, default=DEFAULT_SCAN, show_default=True, help="Look at so many jobs at most."
 )
 
 
@@ -56,9 +55,7 @@ def jobs(target: Target, output: Output, wanted: JobFilter, limit: int, scan: in
 
 @click.command(epilog=EXIT_CODES)
 @filter_options(has_state=False)
-@click.option(
-    "--next", "limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Show so many at most."
-)
+@_limit_option
 @_scan_option
 @click.option("--cursor", help="Go on where the last list ended: it prints this.")
 @output_options
@@ -166,7 +163,7 @@ def pending(target: Target, output: Output, limit: int) -> None:
 )
 @click.option(
     "--scan",
-    type=click.IntRange(1),
+    type=SCAN,
     default=ERRORS_SCAN,
     show_default=True,
     help="Look at so many failed, and so many delayed jobs at most.",

@@ -9,6 +9,7 @@ import click
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, EXIT_LIMIT, Target
 from rosq.commands.output import Output, output_options, show
 from rosq.inspect.draw import overview as draw_overview
+from rosq.inspect.words import counted
 
 if TYPE_CHECKING:
     from rosq.inspect.inspector import Inspector
@@ -45,7 +46,10 @@ def workers(target: Target, output: Output, min_alive: int | None) -> None:
 
     def exit_code(overview: Overview) -> int:
         alive = sum(worker.state != "lost" for worker in overview.workers)
-        return EXIT_LIMIT if min_alive is not None and alive < min_alive else 0
+        if min_alive is None or alive >= min_alive:
+            return 0
+        click.echo(f"Too few: {counted(alive, 'worker is', 'workers are')} alive, wanted are {min_alive:,}.", err=True)
+        return EXIT_LIMIT
 
     show(target, output, lambda inspector, queue: inspector.look(queue), draw_overview.draw_workers, exit_code)
 

@@ -1,13 +1,17 @@
-"""Options that mean jobs, the same for looking and for steering."""
+"""What options take, and those that mean jobs: the same for looking and for steering."""
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from rosq.commands.params import AGE, COUNT, DURATION, PATTERN
+from rosq import errors
+from rosq.commands.context import WrongUse
+from rosq.inspect import words
 from rosq.inspect.jobs import filters
 from rosq.inspect.jobs.sources import LISTED
 from rosq.job import JobState
@@ -17,6 +21,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Parsed(click.ParamType[Any]):
+    """A value that one of our parsers reads."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or fail with the parser's sentence."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except errors.InvalidSettings as error:
+            self.fail(str(error), param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; `nan` and `inf` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or fail."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail("that is no number of seconds.", param, ctx)
+        return seconds
+
+
+AGE = Parsed("age", filters.parse_age)
+COUNT = Parsed("count", filters.parse_count)
+DURATION = Parsed("duration", filters.parse_duration)
+PATTERN = Parsed("regex", filters.compile_pattern)
+ZONE = Parsed("zone", words.parse_zone)
+#: How much is looked at, at most.
+SCAN = click.IntRange(1, 1_000_000_000)
 
 
 def filter_options(*, has_state: bool = True, states: tuple[JobState, ...] = LISTED) -> Callable[[F], F]:
@@ -68,8 +109,12 @@ def remembering_options(command: F) -> F:
         help="A removed id counts as a duplicate for so long.",
     )
     @click.option("--forget-id", is_flag=True, help="A removed id counts as new at once; its fences may begin anew.")
+    @click.pass_context
     @functools.wraps(command)
-    def wrapped(*args: Any, remember_s: float, forget_id: bool, **options: Any) -> Any:
+    def wrapped(context: click.Context, /, *args: Any, remember_s: float, forget_id: bool, **options: Any) -> Any:
+        is_said = context.get_parameter_source("remember_s") is ParameterSource.COMMANDLINE
+        if forget_id and is_said:
+            raise WrongUse("--remember keeps a removed id for a while, --forget-id doesn't: give one of them.")
         return command(*args, remember_s=0.0 if forget_id else remember_s, **options)
 
     return wrapped  # type: ignore[return-value]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-import json
 import os
 import sys
 import time
@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from rosq import errors
+from rosq.commands import streams
 from rosq.commands.context import Target, to_failure
-from rosq.commands.params import ZONE
+from rosq.commands.options import ZONE, Seconds
 from rosq.inspect.inspector import Inspector
-from rosq.inspect.view import JSON_VERSION
 from rosq.inspect.words import use_zone
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def output_options(command: F) -> F:
     @click.option(
         "--watch",
         "watch_s",
-        type=click.FloatRange(min=0.1),
+        type=Seconds(min=0.1, max=86_400),
         is_flag=False,
         flag_value=2.0,
         default=None,
@@ -125,35 +125,31 @@ def show(
     Args:
         lanes: Lanes that were named, to be told of when there are none such.
     """
-    try:
-        with Inspector(target.settings) as inspector:
-            queue = target.find_queue(inspector) if needs_queue else ""
-            if output.watch_s is not None:
-                _watch(inspector, queue, output, output.watch_s, look, draw)
-                return
-            view = look(inspector, queue)
-            if target.queue is not None and needs_queue and (mistake := inspector.find_mistake(queue, lanes)):
-                click.echo(mistake, err=True)
-    except errors.RosqError as error:
-        raise to_failure(error) from error
+    with Inspector(target.settings) as inspector:
+        queue = target.find_queue(inspector) if needs_queue else ""
+        if output.watch_s is not None:
+            _watch(inspector, queue, output, output.watch_s, look, draw)
+            return
+        view = look(inspector, queue)
+        if target.queue is not None and needs_queue and (mistake := inspector.find_mistake(queue, lanes)):
+            click.echo(mistake, err=True)
     if output.is_json:
-        click.echo(json.dumps(view.to_json(), ensure_ascii=False))
+        streams.say_json(view.to_json())
     else:
         print_view(output, draw(view))
     sys.exit(exit_code(view))
 
 
 def print_view(output: Output, drawn: RenderableType) -> None:
-    """Print a screen; a reader of a pipe that has seen enough is no failure."""
-    try:
-        output.make_console().print(drawn)
-    except BrokenPipeError:
-        leave_pipe()
-
-
-def leave_pipe() -> None:
-    """Let nothing be flushed into a pipe that nobody reads any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a screen."""
+    console = output.make_console()
+    if console.is_terminal:
+        console.print(drawn)
+        return
+    with console.capture() as capture:
+        console.print(drawn)
+    # A program, or a file, gets what is said and no blanks that fill up a column.
+    click.echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
 
 
 def _watch(
@@ -167,27 +163,32 @@ def _watch(
     from rich.live import Live
 
     console = output.make_console()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         if output.is_json:
             while True:
-                click.echo(json.dumps(_look_for_json(inspector, queue, look), ensure_ascii=False))
-                time.sleep(every_s)
-        with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-            while True:
                 try:
-                    live.update(draw(look(inspector, queue)), refresh=True)
+                    streams.say_json(look(inspector, queue).to_json())
                 except errors.ServerUnreachable as error:
-                    live.update(Text(f"UNREACHABLE  {error}", "bold red"), refresh=True)
+                    streams.say_error(to_failure(error).kind, str(error), queue)
+                streams.go_on()
                 time.sleep(every_s)
-    except KeyboardInterrupt:
-        return
-    except BrokenPipeError:
-        leave_pipe()
+        if not console.is_terminal:
+            while True:
+                print_view(output, _draw_or_tell(inspector, queue, look, draw))
+                click.echo()
+                streams.go_on()
+                time.sleep(every_s)
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(_draw_or_tell(inspector, queue, look, draw), refresh=True)
+                streams.go_on()
+                time.sleep(every_s)
 
 
-def _look_for_json(inspector: Inspector, queue: str, look: Callable[[Inspector, str], View]) -> dict[str, Any]:
+def _draw_or_tell(
+    inspector: Inspector, queue: str, look: Callable[[Inspector, str], V], draw: Callable[[V], RenderableType]
+) -> RenderableType:
     try:
-        return look(inspector, queue).to_json()
+        return draw(look(inspector, queue))
     except errors.ServerUnreachable as error:
-        told = {"version": JSON_VERSION, "view": "unreachable", "queue": queue}
-        return {**told, "verdict": "UNREACHABLE", "problems": [str(error)]}
+        return Text(f"UNREACHABLE  {error}", "bold red")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import collections
-import json
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from rosq import errors, facts
-from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target, to_failure
+from rosq import facts
+from rosq.commands import streams
+from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target
 from rosq.commands.deed import Deed, deed_options
+from rosq.commands.options import Seconds
 from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.view import JSON_VERSION
+from rosq.inspect.words import counted
 from rosq.mend.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
 from rosq.mend.repair import Repair
 from rosq.queue import Queue
@@ -47,7 +50,7 @@ _JSON_NAMED = 1_000
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=Seconds(0, 86_400),
     default=30.0,
     show_default=True,
     help="Seconds to wait for a heartbeat before a lease whose worker is gone is taken away. "
@@ -71,20 +74,14 @@ def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float)
     rosq repair --kind stray_entry --kind entry_without_job --why 'deleted jobs by redis-cli'
     """
     chosen = {HalfState(kind) for kind in kinds} or set(HalfState)
-    try:
-        with Inspector(target.settings) as inspector:
-            queue = target.find_queue(inspector)
-        wire = Queue(target.settings, queue).make_wire("rosq-repair")
-        try:
-            keys = Keys(queue)
-            fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
-            mender = Repair(keys=keys, wire=wire, max_events=_KEEP_ALL_EVENTS, by=deed.by, reason=deed.reason)
-            work = _Work(mender, chosen, wait_s)
-            work.go_through(is_dry=deed.is_dry)
-        finally:
-            wire.close()
-    except errors.RosqError as error:
-        raise to_failure(error) from error
+    with Inspector(target.settings) as inspector:
+        queue = target.find_queue(inspector)
+    keys = Keys(queue)
+    with contextlib.closing(Queue(target.settings, queue).make_wire("rosq-repair")) as wire:
+        fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+        mender = Repair(keys=keys, wire=wire, max_events=_KEEP_ALL_EVENTS, by=deed.by, reason=deed.reason)
+        work = _Work(mender, chosen, wait_s)
+        work.go_through(is_dry=deed.is_dry)
     left = work.found if deed.is_dry else work.left
     _report(queue, deed, work, left)
     sys.exit(EXIT_INCONSISTENT if left.counts else 0)
@@ -118,7 +115,7 @@ class _Work:
             else:
                 self._mend(finding)
         if unproven:
-            leases = f"{len(unproven):,} leases whose workers are gone"
+            leases = counted(len(unproven), "lease whose worker is gone", "leases whose workers are gone")
             click.echo(f"Waiting {self._wait_s:g} s for a heartbeat of {leases}.", err=True)
             time.sleep(self._wait_s)
             for finding in unproven:
@@ -136,8 +133,8 @@ class _Work:
             if time.monotonic() - told_s > _PROGRESS_S:
                 told_s = time.monotonic()
                 click.echo(
-                    f"{self.looked_at:,} jobs, entries and places looked at ({page.stage} now), "
-                    f"{self.found.counts.total():,} half-states found, {self.mended.total():,} mended.",
+                    f"Looked at {self.looked_at:,} so far ({page.stage} now), found "
+                    f"{counted(self.found.counts.total(), 'half-state')}, mended {self.mended.total():,}.",
                     err=True,
                 )
 
@@ -155,10 +152,10 @@ def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
     elif deed.is_dry:
         head = f"Would mend these in queue {queue}"
     else:
-        head = f"Mended {mended:,} of {count:,} half-states in queue {queue}"
+        head = f"Mended {mended:,} of {counted(count, 'half-state')} in queue {queue}"
         if (healed := count - mended - left.counts.total()) > 0:
             head += f"; {healed:,} came right by themselves meanwhile"
-    text = "\n".join([f"{head}; {work.looked_at:,} jobs, entries and places looked at.", *lines])
+    text = "\n".join([f"{head}; jobs, entries and places looked at: {work.looked_at:,}.", *lines])
     if not deed.is_json:
         click.echo(text)
         return
@@ -185,4 +182,4 @@ def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
             for each in samples
         ],
     }
-    click.echo(json.dumps(told_json, ensure_ascii=False))
+    streams.say_json(told_json)

@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from rosq import errors
-from rosq.commands.context import to_failure
-from rosq.commands.lazy import LazyGroup
-from rosq.commands.misplaced import tell_place
 from rosq.redis_settings import WAYS, RedisSettings
 
 if TYPE_CHECKING:
@@ -40,26 +36,10 @@ _OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("REDIS_TLS_CHECK_NAME", "0 accepts a certificate that is made out to another name. Default: 1."),
 )
 _FLAGS = {name: "--" + name.lower().replace("_", "-") for name, _ in _OPTIONS}
-#: What people type for some of them, as other tools call them so.
-_MEANT = {"--url": "--redis-url", "--host": "--redis-host", "--port": "--redis-port"}
-
-
-class ServerGroup(LazyGroup):
-    """The group that has the server's options: who types one, or another's, at the wrong command is told its place."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the group's own options."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            raise tell_place(error, _MEANT.get(error.option_name)) from error
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand, which reads its own."""
-        try:
-            return super().invoke(ctx)
-        except click.NoSuchOption as error:
-            raise tell_place(error, _MEANT.get(error.option_name)) from error
+#: The options with their variables; `--url` is what people type for the first of them.
+VARIABLES = {flag: name for name, flag in _FLAGS.items()} | {"--url": "REDIS_URL"}
+#: Those whose values nobody may see.
+SECRET = ("--redis-url", "--url", "--redis-password", "--redis-sentinel-password")
 
 
 def server_options(command: F) -> F:
@@ -69,10 +49,7 @@ def server_options(command: F) -> F:
     @click.pass_context
     def wrapped(context: click.Context, *args: Any, **options: Any) -> Any:
         given = {name: options.pop(name.lower()) or "" for name, _ in _OPTIONS}
-        try:
-            settings = RedisSettings.from_env(_prefer_command_line(context, given))
-        except errors.RosqError as error:
-            raise to_failure(error) from error
+        settings = RedisSettings.from_env(_prefer_command_line(context, given))
         return context.invoke(command, *args, settings=settings, **options)
 
     decorated: Any = wrapped

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq.commands.context import EXIT_CODES, Target, WrongUse
-from rosq.commands.deed import Deed, Progress, deed_options, failing, jobs_text
-from rosq.commands.options import remembering_options
-from rosq.commands.params import DURATION
+from rosq.commands.deed import Deed, Progress, deed_options
+from rosq.commands.options import DURATION, remembering_options
 from rosq.inspect.inspector import Inspector
+from rosq.inspect.words import counted
 from rosq.job import JobState
 from rosq.steering import Steering
 
@@ -29,10 +29,11 @@ def pause(target: Target, deed: Deed) -> None:
     A worker that dies and starts again still gets the job that it had. Enqueueing goes on. `rosq inspect` says that it
     is paused, by whom, why and since when.
     """
-    with failing(), Inspector(target.settings) as inspector:
+    with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector)
         overview = inspector.look(queue)
-        waiting = f"{overview.waiting:,} jobs wait, {overview.active:,} run and will finish"
+        waiting = counted(overview.waiting, "job waits", "jobs wait")
+        waiting += f", {counted(overview.active, 'runs and will finish', 'run and will finish')}"
         if deed.is_dry:
             state = f"is {overview.pause} already" if overview.pause else "would be paused"
             deed.say("pause", queue, f"Queue {queue} {state}: {waiting}.", is_done=False)
@@ -50,14 +51,15 @@ def pause(target: Target, deed: Deed) -> None:
 @click.pass_obj
 def resume(target: Target, deed: Deed) -> None:
     """Hand out jobs again, and wake workers for what waits."""
-    with failing(), Inspector(target.settings) as inspector:
+    with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector)
         overview = inspector.look(queue)
         if overview.pause is None:
             deed.say("resume", queue, f"Queue {queue} isn't paused.", is_done=False)
             return
         if deed.is_dry:
-            text = f"Queue {queue} would go on: it is {overview.pause}, {overview.waiting:,} jobs wait."
+            text = f"Queue {queue} would go on: it is {overview.pause}, "
+            text += f"{counted(overview.waiting, 'job waits', 'jobs wait')}."
             deed.say("resume", queue, text, is_done=False)
             return
         with Steering(target.settings, queue, by=deed.by, reason=deed.reason) as steering:
@@ -82,11 +84,11 @@ def drain(
     """
     if lanes and with_delayed:
         raise WrongUse("--delayed removes the delayed jobs of all lanes: it doesn't go with --lane.")
-    with failing(), Inspector(target.settings) as inspector:
+    with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector, lanes)
         overview = inspector.look(queue)
         count = _count_waiting(overview, lanes) + (overview.delayed if with_delayed else 0)
-        what = f"{jobs_text(count)} of {_of_what(queue, lanes)}" + (", delayed ones too" if with_delayed else "")
+        what = f"{counted(count, 'job')} of {_of_what(queue, lanes)}" + (", delayed ones too" if with_delayed else "")
         if deed.is_dry:
             deed.say("drain", queue, f"Would remove {what}.", planned=count, is_done=False)
             return
@@ -99,7 +101,7 @@ def drain(
             removed = steering.drain(
                 lanes=lanes, with_delayed=with_delayed, remember_s=remember_s, on_progress=progress.tell
             )
-    text = f"Removed {jobs_text(removed)} of {_of_what(queue, lanes)}."
+    text = f"Removed {counted(removed, 'job')} of {_of_what(queue, lanes)}."
     deed.say("drain", queue, text, planned=count, done=removed)
 
 
@@ -139,12 +141,12 @@ def forget(
     """
     if (older_s is None and keep is None) != is_all:
         raise WrongUse("Say which with --older-than or --keep; --all --yes alone means all that finished so far.")
-    with failing(), Inspector(target.settings) as inspector:
+    with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector)
         with Steering(target.settings, queue, by=deed.by, reason=deed.reason or "dry run") as steering:
             job_state = JobState(state)
             count = steering.count_forgettable(job_state, older_s=older_s, keep=0 if is_all else keep)
-            what = f"{jobs_text(count)} ({state})"
+            what = f"{counted(count, 'job')} ({state})"
             if deed.is_dry:
                 deed.say("forget", queue, f"Would forget {what}.", planned=count, is_done=False)
                 return
@@ -152,7 +154,7 @@ def forget(
                 raise WrongUse(f"This would forget {what}. If you mean all of them, say --yes.")
             with Progress("Forgot", count) as progress:
                 forgotten = steering.forget(job_state, count, remember_s=remember_s, on_progress=progress.tell)
-    deed.say("forget", queue, f"Forgot {jobs_text(forgotten)} ({state}).", planned=count, done=forgotten)
+    deed.say("forget", queue, f"Forgot {counted(forgotten, 'job')} ({state}).", planned=count, done=forgotten)
 
 
 def _of_what(queue: str, lanes: Sequence[str]) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, Target, WrongUse
-from rosq.commands.deed import Deed, Progress, deed_options, failing, jobs_text
+from rosq.commands.deed import Deed, Progress, deed_options
 from rosq.commands.options import filter_options, remembering_options
 from rosq.inspect.bounds import DEFAULT_SCAN
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.steering_view import Skipped
+from rosq.inspect.words import counted
 from rosq.job import JobState
 from rosq.names import check_name
 from rosq.steering import Changed, Fate, Steering
@@ -104,8 +105,7 @@ def move(
     rosq move --lane @user_1 --to main --why 'user_1 is blocked'      all that waits or is delayed there
     rosq move 123 --to urgent --why 'the client is waiting'
     """
-    with failing():
-        check_name("lane", to_lane)
+    check_name("lane", to_lane)
     if wanted.lanes == (to_lane,):
         raise WrongUse(f"They are in lane {to_lane} already: name another one with --to.")
     states = wanted.states or (JobState.WAITING, JobState.DELAYED)
@@ -180,7 +180,7 @@ def _change(
         raise WrongUse("Give ids or a filter, not both.")
     if not job_ids and not wanted.is_narrow and not is_all:
         raise WrongUse(f"Name jobs or give a filter; --all --yes means every {kind} job.")
-    with failing(), Inspector(target.settings) as inspector:
+    with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector, wanted.lanes)
         # Looking needs no reason.
         with Steering(target.settings, queue, by=deed.by, reason=deed.reason or "dry run") as steering:
@@ -195,7 +195,7 @@ def _change(
             seen = steering.see(ids)
             if not job_ids:
                 seen = {job_id: job for job_id, job in seen.items() if job.state in states}
-            plan = f"{verb} {jobs_text(len(seen))}{of}{where}: {_name(list(seen))}"
+            plan = f"{verb} {counted(len(seen), 'job')}{of}{where}: {_name(list(seen))}"
             if is_all and not is_sure and not deed.is_dry:
                 raise WrongUse(f"This would {plan}. If you mean all of them, say --yes.")
             changed = [Changed(job_id=job_id, fate=Fate.UNKNOWN) for job_id in ids if job_id not in seen and job_ids]

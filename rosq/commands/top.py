@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq import errors
-from rosq.commands.context import EXIT_CODES, Target, WrongUse, to_failure
-from rosq.commands.params import ZONE
+from rosq.commands.context import EXIT_CODES, Target, WrongUse
+from rosq.commands.options import ZONE, Seconds
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.words import use_zone
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--refresh",
     "refresh_s",
-    type=click.FloatRange(0.2, 3_600),
+    type=Seconds(0.2, 3_600),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
@@ -48,7 +47,8 @@ def top(target: Target, refresh_s: float, no_color: bool, zone: tzinfo | None) -
     stands outages of Redis: it says so, and comes back. The doctor examines on entering his page and by the key r only.
     It needs a terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+    is_terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    if not is_terminal or os.environ.get("TERM", "dumb") == "dumb":
         raise WrongUse("`rosq top` needs a terminal. Elsewhere use `rosq inspect --watch`, or `--json` for a program.")
     # Only this command pays for what draws it.
     from rosq.top.app import TopApp
@@ -57,11 +57,8 @@ def top(target: Target, refresh_s: float, no_color: bool, zone: tzinfo | None) -
         # This is how textual is told.
         os.environ["NO_COLOR"] = "1"
     use_zone(zone or UTC)
-    try:
-        with Inspector(target.settings) as inspector:
-            app = TopApp(inspector, address=target.settings.address, queue=target.queue, refresh_s=refresh_s)
-            app.run()
-    except errors.RosqError as error:
-        raise to_failure(error) from error
+    with Inspector(target.settings) as inspector:
+        app = TopApp(inspector, address=target.settings.address, queue=target.queue, refresh_s=refresh_s)
+        app.run()
     # What went wrong in the app was printed by it.
     sys.exit(app.return_code or 0)

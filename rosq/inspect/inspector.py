@@ -83,6 +83,23 @@ class Inspector:
             raise refused
         return found or self._ask(lambda _: registry.scan_for_queues(self._settings))
 
+    def list_used(self, names: Sequence[str]) -> list[str]:
+        """Of these queues, name those on which a job was ever put, or for which a worker is there."""
+
+        def is_used(client: Any) -> bool:
+            counted = client.hmget(keys.meta, "enqueued_total", "reopened_total")
+            return any(each not in (None, "0") for each in counted) or bool(client.exists(keys.workers))
+
+        used = []
+        for keys in map(Keys, names):
+            try:
+                if self._ask(is_used, keys.meta):
+                    used.append(keys.queue)
+            except errors.ScriptFailed:
+                # What can't be read isn't nothing.
+                used.append(keys.queue)
+        return used
+
     def find_mistake(self, queue: str, lanes: Sequence[str] = ()) -> str | None:
         """Say what may be mistyped: a queue that nobody ever used, or lanes that never had a job. None: nothing is."""
         keys = Keys(queue)

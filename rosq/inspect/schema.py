@@ -43,8 +43,8 @@ VIEWS: dict[str, type[Any]] = {
     "snapshot": snapshot.Snapshot,
     "steering": SteeringView,
 }
-#: Lines that aren't views: of `events -f`, and of `--watch` while the server is away.
-LINES = ("event", "unreachable")
+#: What isn't a view: a line of `events -f`, and what stands in the place of a view that can't be had.
+LINES = ("event", "error")
 
 #: What annotations name and modules import for the type checker only.
 _NAMES: dict[str, Any] = {
@@ -84,8 +84,11 @@ def make_schema(name: str) -> dict[str, Any]:
     """
     if name == "event":
         return _head(name, "One line of `rosq inspect events -f --json`.") | {"oneOf": [_event(), _dropped()]}
-    if name == "unreachable":
-        return _head(name, "What `--watch --json` prints while the server is away.") | _unreachable()
+    if name == "error":
+        return (
+            _head(name, "What `--json` prints where there is no view, and `--watch` while the server is away.")
+            | _error()
+        )
     made = _Maker()
     schema = made.of_class(VIEWS[name])
     schema["properties"]["version"]["const"] = JSON_VERSION
@@ -175,9 +178,10 @@ def _dropped() -> dict[str, Any]:
     return _line("event", dropped={"type": ["integer", "null"], "description": text})
 
 
-def _unreachable() -> dict[str, Any]:
-    problems = {"type": "array", "items": {"type": "string"}}
-    return _line("unreachable", verdict={"const": "UNREACHABLE"}, problems=problems)
+def _error() -> dict[str, Any]:
+    kind = {"type": "string", "description": "What it is, in one word; docs/inspect.md lists them."}
+    problems = {"type": "array", "items": {"type": "string"}, "description": "What is wrong, one sentence each."}
+    return _line("error", kind=kind, problems=problems)
 
 
 if __name__ == "__main__":

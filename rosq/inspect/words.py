@@ -69,6 +69,15 @@ def duration(seconds: float | None) -> str:
     return f"{sign}{whole} s"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Say how many there are: `1 job`, `2 jobs`; `1 job waits`, `2 jobs wait`.
+
+    Args:
+        many: Of several; None: the same with an s.
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def shown(shown: int, count: int) -> str:
     """Say how much of a list is there: `5`, or `5 of 12 shown`."""
     return f"{count:,}" if shown >= count else f"{shown:,} of {count:,} shown"

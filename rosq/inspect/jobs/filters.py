@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rosq import errors
+from rosq.delays import MAX_DELAY_S
 
 if TYPE_CHECKING:
     from rosq.inspect.jobs.rows import JobRow
@@ -44,7 +45,10 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise errors.InvalidSettings(f"{text!r} is no duration: give seconds, or say 10m, 2h, 1d.")
-    return float(match.group(1)) * _UNITS[match.group(2) or ""]
+    seconds = float(match.group(1)) * _UNITS[match.group(2) or ""]
+    if seconds > MAX_DELAY_S:
+        raise errors.InvalidSettings(f"{text!r} is no duration: nothing here lasts more than ten years.")
+    return seconds
 
 
 def parse_age(text: str) -> Comparison:

@@ -287,10 +287,11 @@ def test_watching_prints_again_and_again_stands_an_outage_and_ends_well(own_redi
         assert json.loads(process.stdout.readline())["waiting"] == 1
 
         own_redis.stop()
-        while json.loads(process.stdout.readline())["verdict"] != "UNREACHABLE":
+        while (told := json.loads(process.stdout.readline()))["view"] != "error":
             pass
+        assert (told["kind"], told["queue"]) == ("unreachable", "orders")
         own_redis.start()
-        while json.loads(process.stdout.readline())["verdict"] == "UNREACHABLE":
+        while json.loads(process.stdout.readline())["view"] == "error":
             pass
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0

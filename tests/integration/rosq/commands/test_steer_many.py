@@ -139,12 +139,12 @@ def test_a_lane_is_moved_by_command_with_plan_dry_run_and_filters(
         ("move --to main --all --why x", "say --yes"),
         ("move --lane main --to main --why x", "in lane main already"),
         ("move 1 --to main", "--why"),
-        ("move 1 --state active --to main --why x", "'active' is not one of"),
+        ("move 1 --state active --to main --why x", "'…' is not one of"),
         ("forget --why x", "--older-than or --keep"),
         ("forget --all --keep 3 --why x", "--older-than or --keep"),
         ("forget --all --why x", "say --yes"),
         ("forget --keep 1", "--why"),
-        ("forget --state waiting --keep 1 --why x", "'waiting' is not one of"),
+        ("forget --state waiting --keep 1 --why x", "'…' is not one of"),
     ],
 )
 def test_what_is_said_by_halves_is_refused_and_changes_nothing(

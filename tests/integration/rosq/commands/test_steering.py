@@ -197,7 +197,7 @@ def test_inspect_and_doctor_say_that_a_queue_is_paused(queue: Queue, rosq_comman
     resumed = rosq_command("resume", "--why", "back", "--json")
 
     assert paused.exit_code == 0, paused.output
-    assert "1 jobs wait" in paused.stdout
+    assert "1 job waits, 0 run and will finish" in paused.stdout
     assert (overview["pause"]["by"], overview["pause"]["reason"]) == ("ann", "the portal is down")
     assert overview["verdict"] == "DEGRADED"
     assert "paused by ann" in told.stdout

@@ -111,7 +111,13 @@ def test_a_view_of_a_damaged_queue_says_so_and_what_to_run(
 
     assert "Queue letters is damaged" in result.stderr
     assert "`rosq --queue letters doctor`" in result.stderr
-    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.exit_code == 4
+    if "--json" in view:
+        told = json.loads(result.stdout)
+        check("error", told)
+        assert (told["kind"], told["queue"], told["problems"][0] in result.stderr) == ("damaged", "letters", True)
+    else:
+        assert result.stdout == ""
 
 
 @pytest.mark.parametrize("name", [*READ, "events"])

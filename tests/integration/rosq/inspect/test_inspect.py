@@ -337,7 +337,7 @@ def test_delayed_jobs_come_by_their_time(queue: Queue, inspect_json: Callable[..
     for number in (3, 1, 2):
         queue.enqueue({}, job_id=str(number), delay_s=number * 100)
 
-    told = inspect_json("delayed", "--next", "2")
+    told = inspect_json("delayed", "--limit", "2")
 
     assert [row["job_id"] for row in told["jobs"]] == ["1", "2"]
     assert 90 < told["jobs"][0]["due_in_s"] <= 100

@@ -143,7 +143,7 @@ def test_the_line_of_a_server_that_is_away_fits_its_schema() -> None:
     arguments = command("inspect", "--json", "--watch")
     with subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        check("unreachable", json.loads(process.stdout.readline()))
+        check("error", json.loads(process.stdout.readline()))
         process.terminate()
 
 
