@@ -93,6 +93,7 @@ def test_crashes_and_repeated_hand_outs_are_told_apart(
     first.fetch()
     restarted = make_hands("w1", is_holding=False)
     assert restarted.consumer.hold_name([first.consumer.instance]) is None
+    restarted.consumer.find_own_pending()
     restarted.fetch()
 
     told = inspect_json("job", "1")

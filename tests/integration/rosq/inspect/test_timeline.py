@@ -98,6 +98,7 @@ def test_a_crash_without_a_beginning_is_told(
     dead.fetch()
     restarted = make_hands("w1", is_holding=False)
     assert restarted.consumer.hold_name([dead.consumer.instance]) is None
+    restarted.consumer.find_own_pending()
     restarted.fetch()
     drop(queue, client, "started")
 
