@@ -124,6 +124,17 @@ CONTENDERS = (
         note="removeOnComplete 1000",
     ),
     Contender(
+        name="potatoq",
+        runtime=Runtime.VENV,
+        file="potatoq_side.py",
+        packages=("potatoq[redis]==26.1a8", "hiredis"),
+        share=0.5,
+        is_safe=True,
+        has_delay=True,
+        recovery="worker_dead_after 5 s (default 60), as many heartbeats in it",
+        note="one process, not recycled; client µs without its supervisor",
+    ),
+    Contender(
         name="streaq",
         runtime=Runtime.VENV,
         file="streaq_side.py",

@@ -1,9 +1,11 @@
-"""A contender's process, spoken to line by line."""
+"""A process beside the benchmark, a contender's most of all, spoken to line by line."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -25,20 +27,21 @@ def die_with_parent() -> None:
 
 
 class Side:
-    """One process of a contender: a producer or a worker. Killed at the end of the `with` block."""
+    """One process that the benchmark speaks to, and what that has forked. Killed at the end of the `with` block."""
 
-    def __init__(self, name: str, command: list[str], role: str, url: str, environment: dict[str, str]) -> None:
-        self.name = f"{name} ({role})"
+    def __init__(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self._is_killed = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
-            [*command, role, url],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
             bufsize=1,
             env=environment,
-            # Ctrl-C is for the benchmark alone, which ends what it started.
+            # Ctrl-C is for the benchmark alone, which ends what it started; and that is a group of its own.
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
@@ -49,8 +52,7 @@ class Side:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:
                 stream.close()
@@ -61,8 +63,12 @@ class Side:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill it, as by kill -9; returns when it is dead."""
-        self._process.kill()
+        """Kill it and all that it has forked, as by kill -9; returns when it is dead."""
+        if not self._is_killed:
+            # Once only: later the number may be another's.
+            self._is_killed = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def say(self, **order: Any) -> None:

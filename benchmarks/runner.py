@@ -83,7 +83,8 @@ class Runner:
         return seconds
 
     def _start(self, role: str) -> Side:
-        return Side(self.contender.name, self.command, role, self.server.url, self.environment)
+        command = [*self.command, role, self.server.url]
+        return Side(f"{self.contender.name} ({role})", command, self.environment)
 
 
 def list_figures(name: str, jobs: int, told: dict[str, Any], spent: Counters) -> dict[str, float]:

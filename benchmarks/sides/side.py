@@ -31,7 +31,7 @@ import queue
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Side:
     lease_s: float | None = None
     #: Tells workers apart.
     worker_name = "w1"
+    #: What the benchmark still says to a worker.
+    commands: Commands
 
     def __init__(self, url: str, handle: Callable[[Any], None] | None) -> None:
         self.url = url
@@ -74,19 +76,24 @@ class Side:
         raise NotImplementedError
 
 
-class _Commands:
+class Commands:
     """Lines of the standard input, read beside everything else: its end is the end of the process."""
 
     def __init__(self) -> None:
-        self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.read_from(sys.stdin)
 
-    def _read(self) -> None:
-        for line in sys.stdin:
-            self._lines.put(json.loads(line))
+    def read_from(self, stream: IO[str]) -> None:
+        """From now on read another stream: in a forked process, which has no threads of its parent's."""
+        self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(stream, self._lines), daemon=True).start()
+
+    def _read(self, stream: IO[str], lines: queue.SimpleQueue[Any]) -> None:
+        for line in stream:
+            lines.put(json.loads(line))
         os._exit(0)
 
     def next(self) -> Any:
+        """The next one, whenever it comes."""
         return self._lines.get()
 
 
@@ -115,7 +122,7 @@ class _Counting:
     """A handler that says when it is warm, waits, and says how long the jobs after that took. It never lets go of the
     last one: what is counted after that is what so many jobs took, however many more wait."""
 
-    def __init__(self, commands: _Commands, order: dict[str, Any]) -> None:
+    def __init__(self, commands: Commands, order: dict[str, Any]) -> None:
         self._commands = commands
         self._warm_up, self._last = order["warm_up"], order["warm_up"] + order["count"]
         self._handled = 0
@@ -142,7 +149,7 @@ class _Counting:
 class _Crowd:
     """The handler of many workers: all hold one job each while the counters are read, before and after."""
 
-    def __init__(self, commands: _Commands, order: dict[str, Any]) -> None:
+    def __init__(self, commands: Commands, order: dict[str, Any]) -> None:
         self._commands = commands
         self._workers = order["workers"]
         self._first_free = order["warm_up"] + self._workers
@@ -179,7 +186,7 @@ def _list_functions(profile: cProfile.Profile | None) -> list[list[Any]]:
     return sorted(rows, key=lambda row: -row[3])[:60]
 
 
-def _make_handler(commands: _Commands, order: dict[str, Any]) -> Callable[[Any], None]:
+def _make_handler(commands: Commands, order: dict[str, Any]) -> Callable[[Any], None]:
     if order.get("is_telling"):
         return _Telling(order)
     return _Crowd(commands, order) if "workers" in order else _Counting(commands, order)
@@ -189,7 +196,7 @@ async def _finish(answer: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _produce(made: Side, commands: _Commands, loop: Any) -> None:
+async def _produce(made: Side, commands: Commands, loop: Any) -> None:
     await _finish(made.open())
     number = 0
     is_async = inspect.iscoroutinefunction(made.enqueue)
@@ -238,7 +245,7 @@ def _work_side_by_side(make: type[Side], url: str, handle: Callable[[Any], None]
 def main(make: type[Side]) -> None:
     """Run one role of a contender until the standard input ends."""
     role, url = sys.argv[1:3]
-    commands = _Commands()
+    commands = Commands()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     if role == "produce":
@@ -250,6 +257,7 @@ def main(make: type[Side]) -> None:
     made = make(url, handle)
     made.lease_s = order.get("lease_s")
     made.worker_name = order.get("name", made.worker_name)
+    made.commands = commands
 
     async def work() -> None:
         await _finish(made.open())
