@@ -34,17 +34,18 @@ if TYPE_CHECKING:
 _DEPTHS = [1_000, 10_000, 100_000]
 _DEEP = 1_000_000
 _CROWDS = [1, 10, 100]
+_ROUND_TRIPS_MS = [0.5, 1.0]
 _OTHERS = 100_000
 _QUICK_NAMES = (FLOOR, FLOOR_SOCKET, ROSQ, BULL)
-_QUICK_PARTS = frozenset({Part.ONE, Part.MANY, Part.PICKUP, Part.MEMORY, Part.CROWD, Part.DELAY})
+_NOT_QUICK = {Part.RECOVERY, Part.DEPTH, Part.INSPECTION}
 _PROFILED = (FLOOR, ROSQ, BULL)
 _EXIT_FAILED, _EXIT_MISSED = 1, 5
 _PARTS = {part.name.lower(): part for part in Part}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="About two minutes: rosq, the floors and Bull; no depth, no recovery.")
-@click.option("--deep", is_flag=True, help="Depth up to a million jobs too, and rosq inspect on as many.")
+@click.option("--quick", is_flag=True, help="About three minutes: rosq, the floors and Bull; no depth, no recovery.")
+@click.option("--deep", is_flag=True, help="Half an hour: depth up to a million, and rosq inspect on as many.")
 @click.option(
     "--only", multiple=True, metavar="NAME", help="Only contenders whose name has this in it; may be repeated."
 )
@@ -58,7 +59,7 @@ _PARTS = {part.name.lower(): part for part in Part}
 @click.option(
     "--rounds",
     type=click.IntRange(1, 50),
-    show_default="5, quick 2",
+    show_default="3, quick 2",
     help="Every contender, once a round; the slower peers in the first three.",
 )
 @click.option("--jobs", default=2000, show_default=True, type=click.IntRange(100, 50_000), help="Jobs for each rate.")
@@ -133,7 +134,7 @@ def main(
     machine's speed changes, so trust the ratios within a round rather than the rates.
 
     \b
-    python -m benchmarks --quick                      two minutes: for daily use
+    python -m benchmarks --quick                      three minutes: for daily use
     python -m benchmarks --deep --json run.json       everything
     python -m benchmarks --only rosq --part pickup    one question
     python -m benchmarks --profile                    where the time of one job goes
@@ -148,11 +149,12 @@ def main(
         sys.exit(_judge(result, check=check))
     chosen = _choose(only, is_quick=quick, is_profiling=is_profiling)
     plan = Plan(
-        rounds=rounds or (2 if quick else 5),
+        rounds=rounds or (2 if quick else 3),
         jobs=jobs,
         pickups=pickups or (150 if quick else 600),
         depths=[*_DEPTHS, _DEEP] if deep else _DEPTHS,
         crowds=_CROWDS,
+        round_trips_ms=_ROUND_TRIPS_MS,
         others=_OTHERS,
         parts=_choose_parts(part_names, is_quick=quick, is_deep=deep),
         longest_s=minutes * 60,
@@ -238,7 +240,7 @@ def _choose(only: tuple[str, ...], *, is_quick: bool, is_profiling: bool) -> lis
 def _choose_parts(names: tuple[str, ...], *, is_quick: bool, is_deep: bool) -> frozenset[Part]:
     if names:
         return frozenset(_PARTS[name] for name in names)
-    parts = _QUICK_PARTS if is_quick else frozenset(Part) - {Part.INSPECTION}
+    parts = frozenset(Part) - (_NOT_QUICK if is_quick else {Part.INSPECTION})
     return parts | {Part.DEPTH, Part.INSPECTION} if is_deep else parts
 
 
@@ -255,6 +257,7 @@ def _about(own: server.Server, plan: Plan, chosen: list[Contender], *, is_loggin
         "pickups": plan.pickups,
         "depths": plan.depths,
         "crowds": plan.crowds,
+        "round_trips_ms": plan.round_trips_ms,
         "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "contenders": {
             each.name: {"packages": each.packages, "note": each.note, "recovery": each.recovery} for each in chosen

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contender import CONTENDERS, FLOOR
+from benchmarks.contender import CONTENDERS, FLOOR, ROSQ
+from benchmarks.distance import name_distance
 from benchmarks.targets import list_targets
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ def show(result: Result, *, is_markdown: bool) -> None:
         soft_wrap=True,
     )
     console.print()
-    for table in (_rates, _costs, _latencies, _depths, _crowds):
+    tables: list[Callable[[Result, box.Box], Table]] = [
+        *(_rates, _costs, _latencies),
+        *(functools.partial(_distance, round_trip_ms) for round_trip_ms in about["round_trips_ms"]),
+        *(_depths, _crowds),
+    ]
+    for table in tables:
         made = table(result, style)
         if made.row_count:
             console.print(made)
@@ -100,18 +107,59 @@ def _latencies(result: Result, style: box.Box) -> Table:
     return _table(result, style, "latencies", columns)
 
 
-def _depths(result: Result, style: box.Box) -> Table:
-    def cell(depth: int) -> Callable[[str], str]:
-        def make(name: str) -> str:
-            figures = [f"{step}_at_{depth}_{unit}" for unit in ("per_s", "server_us") for step in ("enqueue", "drain")]
-            rates = _pair(result, name, figures[0], figures[1], "  ", "{:,.0f}")
-            costs = _pair(result, name, figures[2], figures[3], " + ", "{:,.0f}")
-            return rates if rates == _NOTHING else f"{rates}  ({costs})"
+def _distance(round_trip_ms: float, result: Result, style: box.Box) -> Table:
+    name = name_distance(round_trip_ms)
+
+    def rate(step: str) -> Callable[[str], str]:
+        figure = f"{step}_{name}_per_s"
+
+        def make(contender: str) -> str:
+            median = result.find_median(contender, figure)
+            if median is None:
+                return _NOTHING
+            return f"{median:,.0f}" + (f"  {_ratio(result, contender, figure)}" if contender != FLOOR else "")
 
         return make
 
-    columns = {f"{depth:,}": cell(depth) for depth in result.about["depths"]}
+    def of_wire(contender: str) -> str:
+        spread = result.find_spread(contender, f"drain_{name}_of_wire")
+        return _span(spread, "{:.2f}") if spread is not None else _NOTHING
+
+    def of_rosq(contender: str) -> str:
+        ratio = result.find_ratio(ROSQ, f"drain_{name}_per_s", contender)
+        return _times(ratio) if ratio is not None and contender != ROSQ else ""
+
+    def ping(contender: str) -> str:
+        return _pair(result, contender, f"ping_{name}_ms", f"ping_{name}_p99_ms", " / ", "{:.2f}")
+
+    columns = {
+        "enqueue/s, × the floor": rate("enqueue"),
+        "drain/s, × the floor": rate("drain"),
+        "drain, of one a round trip": of_wire,
+        "rosq drains, × this one": of_rosq,
+        "client µs": lambda contender: _pair(
+            result, contender, f"enqueue_{name}_client_us", f"drain_{name}_client_us", " + ", "{:,.0f}"
+        ),
+        "PING p50 / p99 ms": ping,
+    }
+    return _table(result, style, f"{round_trip_ms:g} ms in between", columns)
+
+
+def _depths(result: Result, style: box.Box) -> Table:
+    columns = {f"{depth:,}": _steps(result, f"at_{depth}") for depth in result.about["depths"]}
     return _table(result, style, "with so many waiting: enqueue/s, drain/s (server µs)", columns)
+
+
+def _steps(result: Result, where: str) -> Callable[[str], str]:
+    """Rates and costs of both steps in one cell, of the figures that are named after what they were measured at."""
+
+    def make(name: str) -> str:
+        figures = [f"{step}_{where}_{unit}" for unit in ("per_s", "server_us") for step in ("enqueue", "drain")]
+        rates = _pair(result, name, figures[0], figures[1], "  ", "{:,.0f}")
+        costs = _pair(result, name, figures[2], figures[3], " + ", "{:,.0f}")
+        return rates if rates == _NOTHING else f"{rates}  ({costs})"
+
+    return make
 
 
 def _crowds(result: Result, style: box.Box) -> Table:

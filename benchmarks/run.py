@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contender import FLOOR, ROSQ, Runtime
 from benchmarks.crowd import measure_crowd
+from benchmarks.distance import measure_distance
 from benchmarks.errors import NotInstalled, SideFailed
 from benchmarks.inspection import measure_inspection
 from benchmarks.install import command_of, environment_of
@@ -43,6 +44,9 @@ _PEER_DEPTH_BUDGET_S = 25.0
 _OWN_DEPTH_BUDGET_S = 120.0
 _PEER_DEPTH = 100_000
 _CROWD_ROUNDS = 3
+_DISTANCE_ROUNDS = 3
+#: Of a part's jobs: a round trip is much, and as much for each.
+_DISTANCE_SHARE = 0.5
 _DELAY_ROUNDS = 3
 _DELAYED_JOBS = 200
 #: Of one that looks for them about once a second.
@@ -60,6 +64,7 @@ class Part(enum.StrEnum):
     PICKUP = "pickup"
     MEMORY = "memory"
     CROWD = "many workers"
+    DISTANCE = "a round trip in between"
     DELAY = "delayed jobs"
     RECOVERY = "recovery"
     DEPTH = "depth"
@@ -75,6 +80,8 @@ class Plan:
     pickups: int
     depths: list[int]
     crowds: list[int]
+    #: Put in between, one after the other, in ms.
+    round_trips_ms: list[float]
     #: Delayed jobs beside those whose lateness is measured.
     others: int
     parts: frozenset[Part]
@@ -149,8 +156,11 @@ def _list_turns(plan: Plan) -> list[tuple[Part, int]]:
 def takes_part(contender: Contender, part: Part, number: int, plan: Plan) -> bool:
     """Whether a part is measured of a contender in that round, the first being 0."""
     is_own = contender.runtime is Runtime.OWN
-    if plan.is_quick and part not in (Part.ONE, Part.MANY, Part.PICKUP) and (number or not is_own):
-        return False
+    if plan.is_quick and part not in (Part.ONE, Part.MANY, Part.PICKUP):
+        # Once, and only what is close to rosq; but a round trip in between is nothing without a peer.
+        is_wanted = is_own or part is Part.DISTANCE
+        if number or not is_wanted:
+            return False
     match part:
         case Part.ONE | Part.PICKUP:
             return contender.is_core or number < _PEER_ROUNDS
@@ -160,13 +170,15 @@ def takes_part(contender: Contender, part: Part, number: int, plan: Plan) -> boo
             return number == 0
         case Part.CROWD:
             return contender.has_crowd and number < (_CROWD_ROUNDS if is_own else 1)
+        case Part.DISTANCE:
+            return number < (_DISTANCE_ROUNDS if contender.is_core else 1)
         case Part.DELAY:
             return contender.has_delay and number < (_DELAY_ROUNDS if contender.name == ROSQ else 1)
         case Part.RECOVERY:
             return bool(contender.recovery) and number < (_RECOVERY_ROUNDS if contender.is_core else 1)
         case Part.DEPTH:
-            rounds = 1 if plan.depths[-1] > _PEER_DEPTH and contender.name not in (FLOOR, ROSQ) else _DEPTH_ROUNDS
-            return contender.has_bulk and number < (rounds if is_own else 1)
+            # The flatness of these two is judged, beside each other; of the others once is enough to see.
+            return contender.has_bulk and number < (_DEPTH_ROUNDS if contender.name in (FLOOR, ROSQ) else 1)
         case Part.INSPECTION:
             return contender.name == ROSQ and number == 0
 
@@ -191,6 +203,11 @@ def measure(runner: Runner, part: Part, plan: Plan) -> dict[str, float]:
             return measure_memory(runner)
         case Part.CROWD:
             return measure_crowd(runner, plan.crowds, jobs)
+        case Part.DISTANCE:
+            figures: dict[str, float] = {}
+            for round_trip_ms in plan.round_trips_ms:
+                figures |= measure_distance(runner, round_trip_ms, max(int(jobs * _DISTANCE_SHARE), 20))
+            return figures
         case Part.DELAY:
             others = plan.others if contender.has_bulk else min(plan.others, _DELAYED_OTHERS_ONE_BY_ONE)
             return measure_delay(runner, others, _DELAYED_JOBS_SLOW if contender.is_polling else _DELAYED_JOBS)

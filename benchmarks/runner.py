@@ -37,6 +37,8 @@ class Runner:
     server: Server
     #: Further ones, for what is kept beside it to be compared in turns. Empty while they aren't used.
     others: tuple[Server, ...] = ()
+    #: Where its processes find the server, when not directly.
+    far_url: str = ""
 
     def list_servers(self, count: int) -> list[Runner]:
         """The same contender on so many servers, this one's first."""
@@ -83,7 +85,7 @@ class Runner:
         return seconds
 
     def _start(self, role: str) -> Side:
-        command = [*self.command, role, self.server.url]
+        command = [*self.command, role, self.far_url or self.server.url]
         return Side(f"{self.contender.name} ({role})", command, self.environment)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contender import BULL, CONTENDERS, FLOOR, FLOOR_SOCKET, ROSQ, Runtime
+from benchmarks.distance import name_distance
 
 if TYPE_CHECKING:
     from benchmarks.result import Result, Spread
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _FLAT = 1.15
 #: One round trip, and room for heartbeats and the sleep after the last job.
 _ONE = 1.05
+#: Of a job a round trip: room for the server's and the client's own work.
+_OF_WIRE = 0.8
 _FULL_DEPTH = 1_000_000
 _FULL_CROWD = 100
 
@@ -63,6 +66,7 @@ def list_targets(result: Result) -> list[Target]:
         *_server(result),
         *_memory(result),
         *_lateness(result),
+        *_distance(result),
         *_flatness(result),
         *_inspection(result),
     ]
@@ -166,6 +170,26 @@ def _lateness(result: Result) -> list[Target]:
             unit=" s",
         ),
     ]
+
+
+def _distance(result: Result) -> list[Target]:
+    targets = []
+    for round_trip_ms in result.about["round_trips_ms"]:
+        name = name_distance(round_trip_ms)
+        where = f"with {round_trip_ms:g} ms in between"
+        ping = result.find_median(ROSQ, f"ping_{name}_ms")
+        best, peer = _against_best(result, f"drain_{name}_per_s", _list_peers())
+        for step, limit in (("drain", _OF_WIRE), ("enqueue one", None)):
+            targets.append(
+                Target(
+                    sentence=f"{step} {where}, of one a round trip",
+                    seen=result.find_spread(ROSQ, f"{step.split()[0]}_{name}_of_wire"),
+                    limit=limit,
+                    note=f"PING takes {ping:.3f} ms" if ping is not None else "",
+                )
+            )
+        targets.append(Target(sentence=f"drain {where}, of the best peer", seen=best, limit=1, note=peer))
+    return targets
 
 
 def _flatness(result: Result) -> list[Target]:

@@ -13,41 +13,21 @@ import pytest
 import redis
 
 import benchmarks.waiting
-from benchmarks.contender import CONTENDERS, FLOOR, ROSQ
+from benchmarks.contender import FLOOR, ROSQ
 from benchmarks.crowd import measure_crowd
 from benchmarks.inspection import measure_inspection
-from benchmarks.install import command_of, environment_of
 from benchmarks.lateness import measure_delay, measure_recovery
 from benchmarks.profile import profile
 from benchmarks.rates import measure_many, measure_one, measure_pickup
-from benchmarks.runner import Runner
-from benchmarks.server import Server, database_beside, embedded
+from benchmarks.server import Server, database_beside
 from benchmarks.waiting import measure_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from benchmarks.runner import Runner
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with embedded(is_logging=False) as url:
-        made = Server(url)
-        made.check()
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def make_runner(server: Server, tmp_path: Path) -> Callable[[str], Runner]:
-    def make(name: str) -> Runner:
-        contender = next(each for each in CONTENDERS if each.name == name)
-        command = command_of(contender, tmp_path, is_installing=False)
-        environment = environment_of(contender, tmp_path)
-        return Runner(contender=contender, command=command, environment=environment, server=server)
-
-    return make
 
 
 def test_the_floor_enqueues_and_runs_a_job_by_one_round_trip_each(make_runner: Callable[[str], Runner]) -> None:

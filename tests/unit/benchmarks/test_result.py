@@ -23,6 +23,7 @@ def make_result() -> Result:
     about = {
         "depths": [1000, 10_000],
         "crowds": [1, 10],
+        "round_trips_ms": [0.5],
         "server": "Valkey",
         "is_logging": False,
         "python": "3.11",
@@ -145,6 +146,7 @@ def test_every_part_measures_rosq_in_the_first_round_and_whatever_it_is_compared
         pickups=10,
         depths=[1_000],
         crowds=[1],
+        round_trips_ms=[1.0],
         others=10,
         parts=frozenset(Part),
         longest_s=1,
@@ -162,3 +164,31 @@ def test_every_contender_has_its_file_and_peers_name_exact_versions() -> None:
         assert (SIDES / contender.file).is_file()
         for package in contender.packages[:1]:
             assert "==" in package or "@" in package
+
+
+def test_with_a_round_trip_in_between_the_part_of_it_and_the_best_peer_decide() -> None:
+    result = make_result()
+    for number, part in enumerate((0.7, 0.9, 0.85)):
+        result.add(ROSQ, number, {"drain_over_0.5_of_wire": part, "ping_over_0.5_ms": 0.56})
+    result.add(ROSQ, 0, {"drain_over_0.5_per_s": 1600.0})
+    result.add(BULL, 0, {"drain_over_0.5_per_s": 1280.0})
+    result.add("rq", 0, {"drain_over_0.5_per_s": 60.0})
+
+    target = find_target(result, "drain with 0.5 ms in between, of one a round trip")
+    assert (target.verdict, target.seen) == ("met", Spread(median=0.85, least=0.7, most=0.9))
+    target = find_target(result, "drain with 0.5 ms in between, of the best peer")
+    assert (target.verdict, target.note) == ("met", BULL)
+    assert target.seen == Spread(median=1.25, least=1.25, most=1.25)
+
+
+def test_what_was_measured_has_its_table_and_what_was_not_has_none(tmp_path: Path) -> None:
+    result = make_result()
+    result.add(ROSQ, 0, {"drain_over_0.5_per_s": 1600.0, "drain_over_0.5_of_wire": 0.9})
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(result.to_json()))
+
+    shown = CliRunner().invoke(main, ["--show", str(file)]).output
+
+    assert "0.5 ms in between" in shown
+    assert "1,600" in shown
+    assert "with so many waiting" not in shown
