@@ -35,6 +35,7 @@ _DEPTHS = [1_000, 10_000, 100_000]
 _DEEP = 1_000_000
 _CROWDS = [1, 10, 100]
 _ROUND_TRIPS_MS = [0.5, 1.0]
+_LANES = [3, 10_000]
 _OTHERS = 100_000
 _QUICK_NAMES = (FLOOR, FLOOR_SOCKET, ROSQ, BULL)
 _NOT_QUICK = {Part.RECOVERY, Part.DEPTH, Part.INSPECTION}
@@ -83,7 +84,7 @@ _PARTS = {part.name.lower(): part for part in Part}
     "url",
     metavar="URL",
     help="A server on loopback whose database is empty: it is flushed again and again, and those after it, one for "
-    "each depth. Default: own ones are started.",
+    "each depth, or number of lanes. Default: own ones are started.",
 )
 @click.option("--aof", is_flag=True, help="Let that Valkey write an append-only file, synced each second.")
 @click.option(
@@ -155,6 +156,7 @@ def main(
         depths=[*_DEPTHS, _DEEP] if deep else _DEPTHS,
         crowds=_CROWDS,
         round_trips_ms=_ROUND_TRIPS_MS,
+        lanes=_LANES,
         others=_OTHERS,
         parts=_choose_parts(part_names, is_quick=quick, is_deep=deep),
         longest_s=minutes * 60,
@@ -166,7 +168,7 @@ def main(
     try:
         with contextlib.ExitStack() as stack:
             tell("looking what its servers take to do nothing")
-            servers = _open_servers(stack, url, len(plan.depths) if Part.DEPTH in plan.parts else 1, is_logging=aof)
+            servers = _open_servers(stack, url, _count_servers(plan), is_logging=aof)
             own = servers[0]
             result = Result(about=_about(own, plan, chosen, is_logging=aof))
             runners = prepare(chosen, servers, cache, result, is_installing=not no_install, tell=tell)
@@ -195,6 +197,12 @@ def main(
         return
     report.show(result, is_markdown=markdown)
     sys.exit(_judge(result, check=check))
+
+
+def _count_servers(plan: Plan) -> int:
+    """As many as what is compared in turns needs at once."""
+    compared = {Part.DEPTH: plan.depths, Part.LANES: plan.lanes}
+    return max(len(compared.get(part, ())) or 1 for part in plan.parts)
 
 
 def _open_servers(stack: contextlib.ExitStack, url: str | None, count: int, *, is_logging: bool) -> list[server.Server]:
@@ -258,6 +266,7 @@ def _about(own: server.Server, plan: Plan, chosen: list[Contender], *, is_loggin
         "depths": plan.depths,
         "crowds": plan.crowds,
         "round_trips_ms": plan.round_trips_ms,
+        "lanes": plan.lanes,
         "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "contenders": {
             each.name: {"packages": each.packages, "note": each.note, "recovery": each.recovery} for each in chosen

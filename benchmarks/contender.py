@@ -40,6 +40,8 @@ class Contender:
     is_polling: bool = False
     #: Can be asked for many workers in one process.
     has_crowd: bool = False
+    #: Has queues within a queue.
+    has_lanes: bool = False
     #: What it is set to so that a killed worker's job comes back soon; empty where it doesn't come back.
     recovery: str = ""
     #: Keeps a job whose worker is killed, and holds no more than one.
@@ -64,6 +66,7 @@ CONTENDERS = (
         warm_up=1200,
         is_core=True,
         has_crowd=True,
+        has_lanes=True,
         note="XADD; one EVALSHA [XACK XDEL XREADGROUP] a job",
     ),
     Contender(
@@ -83,6 +86,7 @@ CONTENDERS = (
         is_core=True,
         has_delay=True,
         has_crowd=True,
+        has_lanes=True,
         recovery="lease_s 5 (default 30)",
         note="default settings",
     ),

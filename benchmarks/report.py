@@ -41,7 +41,7 @@ def show(result: Result, *, is_markdown: bool) -> None:
     tables: list[Callable[[Result, box.Box], Table]] = [
         *(_rates, _costs, _latencies),
         *(functools.partial(_distance, round_trip_ms) for round_trip_ms in about["round_trips_ms"]),
-        *(_depths, _crowds),
+        *(_depths, _lanes, _crowds),
     ]
     for table in tables:
         made = table(result, style)
@@ -148,6 +148,28 @@ def _distance(round_trip_ms: float, result: Result, style: box.Box) -> Table:
 def _depths(result: Result, style: box.Box) -> Table:
     columns = {f"{depth:,}": _steps(result, f"at_{depth}") for depth in result.about["depths"]}
     return _table(result, style, "with so many waiting: enqueue/s, drain/s (server µs)", columns)
+
+
+def _lanes(result: Result, style: box.Box) -> Table:
+    few, *more = result.about["lanes"]
+
+    def ratio(lanes: int, step: str) -> Callable[[str], str]:
+        def make(name: str) -> str:
+            figures = f"{step}_on_{lanes}_lanes_server_us", f"{step}_on_{few}_lanes_server_us"
+            found = result.find_ratio(name, figures[0], name, figures[1])
+            return _times(found) if found is not None else _NOTHING
+
+        return make
+
+    def blocks(name: str) -> str:
+        spreads = [result.find_spread(name, f"blocks_on_{lanes}_lanes_ms") for lanes in (few, *more)]
+        return ", ".join(_span(spread, "{:.1f}") for spread in spreads if spread is not None) or _NOTHING
+
+    columns = {f"{lanes:,}": _steps(result, f"on_{lanes}_lanes") for lanes in (few, *more)}
+    for lanes in more:
+        columns |= {f"server µs, {lanes:,} × {few}: enqueue": ratio(lanes, "enqueue"), "drain": ratio(lanes, "drain")}
+    columns["longest command, ms"] = blocks
+    return _table(result, style, "with so many lanes: enqueue/s, drain/s (server µs)", columns)
 
 
 def _steps(result: Result, where: str) -> Callable[[str], str]:

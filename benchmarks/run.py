@@ -17,6 +17,7 @@ from benchmarks.distance import measure_distance
 from benchmarks.errors import NotInstalled, SideFailed
 from benchmarks.inspection import measure_inspection
 from benchmarks.install import command_of, environment_of
+from benchmarks.lanes import measure_lanes
 from benchmarks.lateness import measure_delay, measure_recovery
 from benchmarks.rates import measure_many, measure_one, measure_pickup
 from benchmarks.runner import Runner
@@ -47,6 +48,8 @@ _CROWD_ROUNDS = 3
 _DISTANCE_ROUNDS = 3
 #: Of a part's jobs: a round trip is much, and as much for each.
 _DISTANCE_SHARE = 0.5
+_LANE_ROUNDS = 2
+_LANE_TURNS = 4
 _DELAY_ROUNDS = 3
 _DELAYED_JOBS = 200
 #: Of one that looks for them about once a second.
@@ -65,6 +68,7 @@ class Part(enum.StrEnum):
     MEMORY = "memory"
     CROWD = "many workers"
     DISTANCE = "a round trip in between"
+    LANES = "lanes"
     DELAY = "delayed jobs"
     RECOVERY = "recovery"
     DEPTH = "depth"
@@ -82,6 +86,8 @@ class Plan:
     crowds: list[int]
     #: Put in between, one after the other, in ms.
     round_trips_ms: list[float]
+    #: In rising order.
+    lanes: list[int]
     #: Delayed jobs beside those whose lateness is measured.
     others: int
     parts: frozenset[Part]
@@ -172,6 +178,8 @@ def takes_part(contender: Contender, part: Part, number: int, plan: Plan) -> boo
             return contender.has_crowd and number < (_CROWD_ROUNDS if is_own else 1)
         case Part.DISTANCE:
             return number < (_DISTANCE_ROUNDS if contender.is_core else 1)
+        case Part.LANES:
+            return contender.has_lanes and number < _LANE_ROUNDS
         case Part.DELAY:
             return contender.has_delay and number < (_DELAY_ROUNDS if contender.name == ROSQ else 1)
         case Part.RECOVERY:
@@ -208,6 +216,8 @@ def measure(runner: Runner, part: Part, plan: Plan) -> dict[str, float]:
             for round_trip_ms in plan.round_trips_ms:
                 figures |= measure_distance(runner, round_trip_ms, max(int(jobs * _DISTANCE_SHARE), 20))
             return figures
+        case Part.LANES:
+            return measure_lanes(runner, plan.lanes, jobs, 2 if plan.is_quick else _LANE_TURNS)
         case Part.DELAY:
             others = plan.others if contender.has_bulk else min(plan.others, _DELAYED_OTHERS_ONE_BY_ONE)
             return measure_delay(runner, others, _DELAYED_JOBS_SLOW if contender.is_polling else _DELAYED_JOBS)

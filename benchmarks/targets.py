@@ -68,6 +68,7 @@ def list_targets(result: Result) -> list[Target]:
         *_lateness(result),
         *_distance(result),
         *_flatness(result),
+        *_lanes(result),
         *_inspection(result),
     ]
 
@@ -223,6 +224,33 @@ def _flatness(result: Result) -> list[Target]:
     return targets
 
 
+def _lanes(result: Result) -> list[Target]:
+    few, many = result.about["lanes"][0], result.about["lanes"][-1]
+    targets = []
+    for step in ("enqueue", "drain"):
+        figures = f"{step}_on_{many}_lanes_server_us", f"{step}_on_{few}_lanes_server_us"
+        targets.append(
+            Target(
+                sentence=f"server CPU of {step} on a queue with {many:,} lanes, of that with {few}",
+                seen=result.find_ratio(ROSQ, figures[0], ROSQ, figures[1]),
+                limit=_FLAT,
+                is_ceiling=True,
+                note=_of_floor(result.find_ratio(FLOOR, figures[0], FLOOR, figures[1])),
+            )
+        )
+    return [
+        *targets,
+        Target(
+            sentence=f"with {many:,} lanes no command of producers and workers blocks the server longer than",
+            seen=result.find_spread(ROSQ, f"blocks_on_{many}_lanes_ms"),
+            limit=5,
+            is_ceiling=True,
+            unit=" ms",
+            note=_in_ms(f"with {few}", result.find_spread(ROSQ, f"blocks_on_{few}_lanes_ms")),
+        ),
+    ]
+
+
 def _inspection(result: Result) -> list[Target]:
     is_full = result.find_median(ROSQ, "inspect_depth") == _FULL_DEPTH
 
@@ -256,6 +284,10 @@ def _inspection(result: Result) -> list[Target]:
 
 def _of_floor(spread: Spread | None) -> str:
     return f"the floor's own: {spread.median:.2f}×" if spread is not None else ""
+
+
+def _in_ms(what: str, spread: Spread | None) -> str:
+    return f"{what}: {spread.median:.2g} ms" if spread is not None else ""
 
 
 def _list_peers() -> list[str]:

@@ -16,6 +16,9 @@ what `Side` lists and ends with `side.main(TheClass)`. Started as `python FILE p
   - `{"is_telling": true}`: each job's start is told, with its `n`; with `is_hanging` the job never ends.
   `lease_s` and `name` are for those that have such.
 
+With `lanes`, in either role, job number N lies in the lane of N modulo that, and a worker begins at job `first`; both
+for those that have lanes.
+
 The process ends with its standard input: a killed benchmark leaves nothing behind.
 """
 
@@ -49,6 +52,8 @@ class Side:
     lease_s: float | None = None
     #: Tells workers apart.
     worker_name = "w1"
+    #: Into how many lanes jobs are put by turns, 0 for a queue without; and the number of a worker's first job.
+    lanes = first = 0
     #: What the benchmark still says to a worker.
     commands: Commands
 
@@ -204,6 +209,7 @@ async def _produce(made: Side, commands: Commands, loop: Any) -> None:
     while True:
         order = await loop.run_in_executor(None, commands.next)
         data, count = order["data"], order.get("count", 1)
+        made.lanes = order.get("lanes", 0)
         delays_s = order.get("delays_s", [])
         numbers = range(number, number + max(count, len(delays_s)))
         number = numbers.stop
@@ -258,6 +264,7 @@ def main(make: type[Side]) -> None:
     made.lease_s = order.get("lease_s")
     made.worker_name = order.get("name", made.worker_name)
     made.commands = commands
+    made.lanes, made.first = order.get("lanes", 0), order.get("first", 0)
 
     async def work() -> None:
         await _finish(made.open())

@@ -24,6 +24,7 @@ def make_result() -> Result:
         "depths": [1000, 10_000],
         "crowds": [1, 10],
         "round_trips_ms": [0.5],
+        "lanes": [3, 10_000],
         "server": "Valkey",
         "is_logging": False,
         "python": "3.11",
@@ -147,6 +148,7 @@ def test_every_part_measures_rosq_in_the_first_round_and_whatever_it_is_compared
         depths=[1_000],
         crowds=[1],
         round_trips_ms=[1.0],
+        lanes=[3],
         others=10,
         parts=frozenset(Part),
         longest_s=1,
@@ -181,6 +183,21 @@ def test_with_a_round_trip_in_between_the_part_of_it_and_the_best_peer_decide() 
     assert target.seen == Spread(median=1.25, least=1.25, most=1.25)
 
 
+def test_many_lanes_are_judged_beside_few_of_the_same_round() -> None:
+    result = make_result()
+    for number, speed in enumerate((1.0, 2.0)):
+        costs = {"drain_on_3_lanes_server_us": 60.0 * speed, "drain_on_10000_lanes_server_us": 66.0 * speed}
+        result.add(ROSQ, number, costs)
+    result.add(ROSQ, 0, {"blocks_on_10000_lanes_ms": 6.0, "blocks_on_3_lanes_ms": 1.0})
+
+    target = find_target(result, "server CPU of drain on a queue with 10,000 lanes, of that with 3")
+    assert target.verdict == "met"
+    assert target.seen is not None
+    assert target.seen.most == pytest.approx(1.1)
+    target = find_target(result, "with 10,000 lanes no command of producers and workers blocks the server longer than")
+    assert (target.verdict, target.note) == ("missed", "with 3: 1 ms")
+
+
 def test_what_was_measured_has_its_table_and_what_was_not_has_none(tmp_path: Path) -> None:
     result = make_result()
     result.add(ROSQ, 0, {"drain_over_0.5_per_s": 1600.0, "drain_over_0.5_of_wire": 0.9})
@@ -191,4 +208,4 @@ def test_what_was_measured_has_its_table_and_what_was_not_has_none(tmp_path: Pat
 
     assert "0.5 ms in between" in shown
     assert "1,600" in shown
-    assert "with so many waiting" not in shown
+    assert "with so many lanes" not in shown
