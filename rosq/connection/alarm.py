@@ -20,18 +20,19 @@ class Woken(enum.Enum):
 
 
 class Alarm:
-    """A pipe to oneself.
+    """A pipe to oneself, opened by the first wait.
 
     `threading.Event` won't do: its lock isn't reentrant, so a signal handler that interrupts a waiter of the same
     thread could hang; and nobody can wait for an event and a socket at once.
     """
 
     def __init__(self) -> None:
-        self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._read_fd = self._write_fd = -1
+        self._is_closed = False
         #: Whether the pipe may have something; spares the look at one that hasn't.
         self._may_ring = False
-        #: Between ringing and closing: what is written must not reach whoever has the descriptor next. Reentrant, since
-        #: a signal handler may ring in a thread that is doing either.
+        #: Between ringing, opening and closing: what is written must not reach whoever has the descriptor next.
+        #: Reentrant, since a signal handler may ring in a thread that is doing one of them.
         self._lock = threading.RLock()
 
     def ring(self) -> None:
@@ -39,9 +40,28 @@ class Alarm:
         # Said before it is done: whoever clears in between leaves a byte behind, which wakes once too often, never once
         # too seldom.
         self._may_ring = True
-        # A full pipe means that it rings already; a closed one, that nobody waits any more.
-        with self._lock, contextlib.suppress(OSError):
-            os.write(self._write_fd, b"!")
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        # Without a pipe nobody waits: not yet, or not any more. A full one means that it rings already.
+        if self._write_fd >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write_fd, b"!")
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("This alarm is closed: nobody may wait for it any more.")
+            if self._read_fd >= 0:
+                return
+            read_fd, write_fd = os.pipe()
+            os.set_blocking(read_fd, False)
+            os.set_blocking(write_fd, False)
+            self._read_fd, self._write_fd = read_fd, write_fd
+            if self._may_ring:
+                # It rang while there was no pipe.
+                self._write()
 
     def clear(self) -> None:
         """Silence the alarm: what it rang for is going to be looked at now."""
@@ -50,8 +70,9 @@ class Alarm:
 
     def _silence(self) -> None:
         self._may_ring = False
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._read_fd, 4096)
+        if self._read_fd >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read_fd, 4096)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait for the alarm or for the time to pass.
@@ -70,6 +91,8 @@ class Alarm:
         Returns:
             What came; RUNG where several did.
         """
+        if self._read_fd < 0:
+            self._open()
         poller = select.poll()
         poller.register(self._read_fd, select.POLLIN)
         if fd is not None:
@@ -89,6 +112,7 @@ class Alarm:
     def close(self) -> None:
         """Free the pipe. Nobody may wait any more; ringing stays harmless. Safe twice."""
         with self._lock:
+            self._is_closed = True
             # First forgotten, then closed, for whoever rings in the midst of it.
             read_fd, write_fd = self._read_fd, self._write_fd
             self._read_fd = self._write_fd = -1

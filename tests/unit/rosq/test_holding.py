@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +21,6 @@ from rosq.execution.lock_file import LockFile
 from rosq.execution.stop import ExitWatch, StopClock
 from rosq.signals import Release
 from tests.waiting import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Clock:
@@ -85,14 +82,38 @@ def test_a_readable_socket_ends_the_wait_without_ringing() -> None:
     alarm.close()
 
 
-def test_ringing_a_closed_or_overfull_alarm_is_harmless() -> None:
+@pytest.mark.parametrize("has_waited", [False, True])
+def test_ringing_a_closed_or_overfull_alarm_is_harmless(has_waited: bool) -> None:
     alarm = Alarm()
+    if has_waited:
+        assert alarm.wait(0) is False
     for _ in range(70_000):
         alarm.ring()
+    assert alarm.wait(0) is True
     alarm.close()
     alarm.close()
 
     alarm.ring()
+    alarm.clear()
+    with pytest.raises(RuntimeError):
+        alarm.wait(0)
+
+
+def open_descriptors() -> list[Path]:
+    return sorted(Path("/dev/fd").iterdir())
+
+
+def test_an_alarm_that_nobody_waits_for_opens_nothing() -> None:
+    before = open_descriptors()
+    alarms = [Alarm() for _ in range(20)]
+    for alarm in alarms:
+        alarm.ring()
+        alarm.clear()
+
+    assert open_descriptors() == before
+    assert [alarm.wait(0) for alarm in alarms] == [False] * 20
+    for alarm in alarms:
+        alarm.close()
 
 
 # -- lease ------------------------------------------------------------------
