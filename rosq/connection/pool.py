@@ -1,9 +1,8 @@
-"""Connections for calls from many threads: each call has one for itself, and it is kept for the next."""
+"""Connections for calls from many threads: each call has one for itself, and a few are kept for the next."""
 
 from __future__ import annotations
 
-import os
-import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from rosq.clock import boot_time_s
@@ -15,18 +14,23 @@ if TYPE_CHECKING:
 
 #: Seconds after which an idle connection is looked at before it is used: a server that restarted has closed it.
 _TRUSTED_S = 1.0
+#: Idle connections that are kept at most: a burst of threads leaves no more behind.
+_IDLE_MAX = 8
+#: Seconds after which a connection that nobody needed is closed, at the end of whichever call comes then.
+_KEPT_S = 60.0
 
 
 class WirePool:
-    """As many wires as calls were made at once. A process that was forked off opens its own."""
+    """As many wires as calls are made at once.
+
+    It has no lock: one that another thread holds while the process forks would be held in the child for ever.
+    """
 
     def __init__(self, make: Callable[[], Wire]) -> None:
         self._make = make
-        self._lock = threading.Lock()
-        self._idle: list[tuple[Wire, float]] = []
-        self._process_id = os.getpid()
-        # Grows when the pool is emptied: a wire that was in use by then isn't taken back.
-        self._age = 0
+        #: Wires, and since when they have been idle. The last one is taken first, so the first are those least needed.
+        #: Another one after `close`: what was in use by then is given back to the old one.
+        self._idle: deque[tuple[Wire, float]] = deque()
 
     def borrow(self) -> Loan:
         """Give a wire for the time of a `with` block."""
@@ -34,47 +38,48 @@ class WirePool:
 
     def close(self) -> None:
         """Drop all connections: those in use as soon as they aren't. A later call opens new ones."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-            self._age += 1
-        for wire, _ in idle:
-            wire.close()
+        idle, self._idle = self._idle, deque()
+        _close(idle, 0)
 
-    def take(self) -> tuple[Wire, int]:
-        """Give a wire, and the pool's age to give it back with; `borrow` does both."""
-        process_id = os.getpid()
-        with self._lock:
-            if process_id != self._process_id:
-                # These sockets are the parent's too: two processes would read each other's answers.
-                self._idle, self._process_id = [], process_id
-                self._age += 1
-            age = self._age
-            wire, idle_since_s = self._idle.pop() if self._idle else (self._make(), 0.0)
-        if boot_time_s() - idle_since_s > _TRUSTED_S:
+    def take(self) -> tuple[Wire, deque[tuple[Wire, float]]]:
+        """Give a wire, and where to give it back to; `borrow` does both."""
+        idle = self._idle
+        try:
+            wire, since_s = idle.pop()
+        except IndexError:
+            return self._make(), idle
+        if boot_time_s() - since_s > _TRUSTED_S:
             wire.close_if_stale()
-        return wire, age
+        return wire, idle
 
-    def give_back(self, wire: Wire, age: int) -> None:
-        """Keep a wire for the next call, or close it where the pool was emptied or this process was forked off."""
-        with self._lock:
-            is_kept = age == self._age and os.getpid() == self._process_id
-            if is_kept:
-                self._idle.append((wire, boot_time_s()))
-        if not is_kept:
-            wire.close()
+    def give_back(self, wire: Wire, idle: deque[tuple[Wire, float]]) -> None:
+        """Keep a wire for the next call, or close it where the pool was emptied; close what nobody needs."""
+        now_s = boot_time_s()
+        idle.append((wire, now_s))
+        _close(idle, _IDLE_MAX if idle is self._idle else 0, now_s - _KEPT_S)
+
+
+def _close(idle: deque[tuple[Wire, float]], most: int, used_since_s: float = 0.0) -> None:
+    """Close the first of these wires: all but so many, and those that weren't used since then."""
+    try:
+        while len(idle) > most or idle[0][1] < used_since_s:
+            idle.popleft()[0].close()
+    except IndexError:
+        # Other threads have taken them meanwhile, or there are none.
+        return
 
 
 class Loan:
     """A wire that is given back at the end of the block, whatever happened in it."""
 
-    __slots__ = ("_age", "_pool", "_wire")
+    __slots__ = ("_idle", "_pool", "_wire")
 
     def __init__(self, pool: WirePool) -> None:
         self._pool = pool
 
     def __enter__(self) -> Wire:
-        self._wire, self._age = self._pool.take()
+        self._wire, self._idle = self._pool.take()
         return self._wire
 
     def __exit__(self, *_: object) -> None:
-        self._pool.give_back(self._wire, self._age)
+        self._pool.give_back(self._wire, self._idle)
