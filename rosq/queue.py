@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,7 +87,6 @@ class Queue:
         self._wires = WirePool(lambda: self.make_wire("rosq-queue"))
         #: For everything else.
         self._client: redis.Redis | None = None
-        self._lock = threading.Lock()
         self._is_known = False
         #: Whether another server may have taken over since, without what was noted there.
         self._is_in_doubt = False
@@ -101,8 +99,7 @@ class Queue:
 
     def close(self) -> None:
         """Drop all connections. A later call opens new ones."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         self._wires.close()
         if client is not None:
             client.close()
@@ -417,10 +414,12 @@ class Queue:
         self._is_in_doubt = False
 
     def _connected(self) -> redis.Redis:
-        with self._lock:
-            if self._client is None:
-                self._client = make_client(self.redis_settings, "rosq-queue", self.keys.meta)
-            return self._client
+        # No lock: one that another thread holds while the process forks would be held in the child for ever. Where two
+        # threads make a client each, one of the two is dropped after its call.
+        client = self._client
+        if client is None:
+            client = self._client = make_client(self.redis_settings, "rosq-queue", self.keys.meta)
+        return client
 
 
 def _command(client: redis.Redis, *command: str | int) -> Any:

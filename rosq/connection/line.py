@@ -80,17 +80,15 @@ class Stem:
         return b"*%d\r\n%b%b" % (self._count + len(parts), self._packed, pack(parts).partition(b"\r\n")[2])
 
 
-#: Those that are open, for a child that is forked off.
-_open_lines: weakref.WeakSet[Line] = weakref.WeakSet()
-
-
 class Line:
     """One connection, for one thread. After any error but an error answer it is to be closed: nobody knows what comes
-    next on it. In a child that is forked off it is closed: two processes would read each other's answers."""
+    next on it. In a child that is forked off it is closed, so that the first call over it fails."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._socket = connection._sock
+        #: Whether it is another process's: that of which this one was forked off.
+        self.is_parents = False
         _open_lines.add(self)
         self._poller = select.poll()
         self._poller.register(self._socket, select.POLLIN)
@@ -173,11 +171,20 @@ class Line:
         """Drop the connection."""
         self._connection.disconnect()
 
+    def leave_to_parent(self) -> None:
+        """In a child: have nothing to do with it any more. Two processes would read each other's answers."""
+        self.is_parents = True
+        # No more than this end of it: the connection itself goes on.
+        self._socket.close()
 
-def _close_in_child() -> None:
+
+#: All that this process has open, the one over which a call is under way while it forks among them.
+_open_lines: weakref.WeakSet[Line] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
     for line in list(_open_lines):
-        # The descriptor alone: the parent's connection stands.
-        line._socket.close()
+        line.leave_to_parent()
 
 
-os.register_at_fork(after_in_child=_close_in_child)
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -48,7 +48,7 @@ class WirePool:
             wire, since_s = idle.pop()
         except IndexError:
             return self._make(), idle
-        if boot_time_s() - since_s > _TRUSTED_S:
+        if wire.is_parents or boot_time_s() - since_s > _TRUSTED_S:
             wire.close_if_stale()
         return wire, idle
 

@@ -266,9 +266,15 @@ class Wire:
         """Return another connection to the same server, not opened yet."""
         return Wire(self._connector, self._client_name)
 
+    @property
+    def is_parents(self) -> bool:
+        """Whether its connection is that of the process of which this one was forked off: the next call fails."""
+        return self._line is not None and self._line.is_parents
+
     def close_if_stale(self) -> None:
-        """Drop a connection that has something to say although nothing was asked: the server has closed it."""
-        if self._line is not None and self._line.is_readable():
+        """Drop a connection that has something to say although nothing was asked: the server has closed it. And one
+        that is the parent's, of which this process was forked off."""
+        if self._line is not None and (self._line.is_parents or self._line.is_readable()):
             self.close()
 
     def close(self) -> None:
