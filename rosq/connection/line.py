@@ -46,8 +46,16 @@ _CHUNK_BYTES = 16_384
 _WATCH_S = 0.001
 #: Answers that are slept for at once after one that took longer: the server is far away, or has much to do.
 _UNWATCHED = 32
+
+
+def _count_processors() -> int:
+    # Not on macOS.
+    find_affinity = getattr(os, "sched_getaffinity", None)
+    return os.cpu_count() or 1 if find_affinity is None else len(find_affinity(0))
+
+
 #: Alone on its processor, a thread that watches keeps everyone else from working.
-_CAN_WATCH = len(os.sched_getaffinity(0)) > 1
+_CAN_WATCH = _count_processors() > 1
 
 
 class _Parser(Protocol):
@@ -80,6 +88,11 @@ class Stem:
         return b"*%d\r\n%b%b" % (self._count + len(parts), self._packed, pack(parts).partition(b"\r\n")[2])
 
 
+def _spell_time(seconds: float) -> bytes:
+    """A time as the system reads it, `struct timeval`; never 0, which would mean no end."""
+    return struct.pack("@ll", *divmod(max(math.ceil(seconds * 1e6), 1), 1_000_000))
+
+
 class Line:
     """One connection, for one thread. After any error but an error answer it is to be closed: nobody knows what comes
     next on it. In a child that is forked off it is closed, so that the first call over it fails."""
@@ -104,11 +117,18 @@ class Line:
         self._unwatched: float = 0 if is_plain and _CAN_WATCH else math.inf
         timeout_s = self._socket.gettimeout()
         if timeout_s and is_plain:
-            # The system itself ends a wait that is too long. Python's way is to ask poll() before each call.
-            self._socket.settimeout(None)
-            limit = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+            self._leave_waits_to_system(timeout_s)
+
+    def _leave_waits_to_system(self, timeout_s: float) -> None:
+        """Let the system itself end a wait that is too long. Python's way is to ask poll() before each call."""
+        limit = _spell_time(timeout_s)
+        try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        except OSError:
+            # A system that spells times in another way. Python's way does the same.
+            return
+        self._socket.settimeout(None)
 
     def send(self, packed: bytes) -> None:
         """Send what `pack` made.

@@ -64,7 +64,7 @@ class StopSignals:
             raise RuntimeError("Only the main thread can have signals: call request_stop() from elsewhere instead.")
         if self._read_fd >= 0:
             raise RuntimeError("It has heard already; make a new one.")
-        self._read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
+        self._read_fd, self._write_fd = os.pipe()
         os.set_blocking(self._write_fd, False)
         self._former_fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         _hearing.append(self)

@@ -143,3 +143,19 @@ def test_a_stem_grows_into_what_packing_the_whole_command_gives() -> None:
 
     assert Stem(first).grow(second) == line.pack((*first, *second))
     assert Stem(first).grow(()) == line.pack(first)
+
+
+@pytest.mark.parametrize("has_system_times", [True, False])
+@pytest.mark.parametrize("timeout_s", [0.05, 1e-9])
+def test_an_answer_that_doesnt_come_is_waited_for_no_longer_than_allowed(
+    ends: Any, has_system_times: bool, timeout_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = ends
+    ours.settimeout(timeout_s)
+    if not has_system_times:
+        # As where a time has another length, and the system refuses ours.
+        monkeypatch.setattr(line, "_spell_time", lambda _: b"")
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+
+    with pytest.raises(TimeoutError):
+        reading.read()

@@ -29,7 +29,8 @@ def test_each_signal_is_told_of_once_and_others_keep_their_handlers() -> None:
 
 def test_with_the_end_handlers_and_the_wakeup_descriptor_are_as_before() -> None:
     before = signal.getsignal(signal.SIGUSR1)
-    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd)
     try:
         with pytest.raises(ZeroDivisionError), StopSignals([signal.SIGUSR1], lambda _: None):
@@ -88,7 +89,8 @@ def test_a_signal_that_nobody_can_have_changes_nothing() -> None:
 
 
 def test_a_former_descriptor_that_was_closed_meanwhile_ends_nothing() -> None:
-    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd)
 
     with StopSignals([signal.SIGUSR1], lambda _: None):
