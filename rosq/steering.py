@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.inspect.jobs.sources import Found
+    from rosq.inspect.jobs.sources import Found, Source
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")
@@ -239,9 +239,8 @@ class Steering:
         Returns:
             How many were removed.
         """
-        now_ms = self._call(_milliseconds)
-        states = [JobState.WAITING, *([JobState.DELAYED] if with_delayed and not lanes else [])]
-        sources = self._call(lambda client: list_sources(client, self._keys, states, lanes))
+        now_ms = self._call(lambda client: _latest_ms(client, self._keys))
+        sources = self._list_drained(lanes, with_delayed)
         removed = 0
         pages = iterate_found(sources)
         while True:
@@ -252,6 +251,11 @@ class Steering:
             for start in range(0, len(page), _BATCH):
                 removed += self._drain(page[start : start + _BATCH], lane, now_ms, _to_ms(remember_s))
             on_progress(removed)
+
+    def count_drainable(self, *, lanes: Sequence[str] = (), with_delayed: bool = False) -> int:
+        """Count what `drain` would remove now."""
+        sources = self._list_drained(lanes, with_delayed)
+        return self._call(lambda _: sum(source.count() for source in sources))
 
     def count_forgettable(self, state: JobState, *, older_s: float | None, keep: int | None) -> int:
         """Count the finished jobs that are older, or beyond the number to be kept; a None asks for neither."""
@@ -307,6 +311,10 @@ class Steering:
         return forgotten
 
     # -- how calls are made --------------------------------------------------------------------------------------------
+
+    def _list_drained(self, lanes: Sequence[str], with_delayed: bool) -> list[Source]:
+        states = [JobState.WAITING, *([JobState.DELAYED] if with_delayed and not lanes else [])]
+        return self._call(lambda client: list_sources(client, self._keys, states, lanes))
 
     def _drain(self, batch: Sequence[Found], lane: str, now_ms: int, remember_ms: int) -> int:
         keys = self._keys
@@ -402,6 +410,12 @@ def _score_at(client: Any, key: str, rank: int) -> int:
 
 def _to_ms(seconds: float) -> int:
     return math.ceil(seconds * 1000)
+
+
+def _latest_ms(client: Any, keys: Keys) -> int:
+    """The time of what came last: where the server's clock was set back, that is later than now."""
+    newest = client.xrevrange(keys.events, count=1)
+    return max(_milliseconds(client), int(newest[0][0].partition("-")[0]) if newest else 0)
 
 
 def _milliseconds(client: Any) -> int:

@@ -89,22 +89,29 @@ class Progress:
         self._every_s = usual_s if every_s is None else every_s
         self._said_s = time.monotonic()
         self._has_said = False
+        self._count = 0
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, broken_off: object, *_: object) -> None:
         if self._has_said and self._is_terminal:
             click.echo("\r\033[K", nl=False, err=True)
+        if broken_off is not None:
+            click.echo(f"Stopped: {self._what.lower()} {self._count:,}{self._of}.", err=True)
+
+    @property
+    def _of(self) -> str:
+        return "" if self._total is None else f" of {self._total:,}"
 
     def tell(self, count: int) -> None:
         """Say the count, if the last time is long enough ago."""
+        self._count = count
         now_s = time.monotonic()
         if now_s - self._said_s < self._every_s:
             return
         self._said_s, self._has_said = now_s, True
-        of = "" if self._total is None else f" of {self._total:,}"
-        text = f"{self._what}: {count:,}{of} …"
+        text = f"{self._what}: {count:,}{self._of} …"
         if self._is_terminal:
             click.echo(f"\r\033[K{text}", nl=False, err=True)
         else:

@@ -17,8 +17,6 @@ from rosq.steering import Steering
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosq.inspect.overview import Overview
-
 
 @click.command(epilog=EXIT_CODES)
 @deed_options
@@ -86,8 +84,8 @@ def drain(
         raise WrongUse("--delayed removes the delayed jobs of all lanes: it doesn't go with --lane.")
     with Inspector(target.settings) as inspector:
         queue = target.find_used_queue(inspector, lanes)
-        overview = inspector.look(queue)
-        count = _count_waiting(overview, lanes) + (overview.delayed if with_delayed else 0)
+        with Steering(target.settings, queue, by=deed.by, reason=deed.reason or "dry run") as steering:
+            count = steering.count_drainable(lanes=lanes, with_delayed=with_delayed)
         what = f"{counted(count, 'job')} of {_of_what(queue, lanes)}" + (", delayed ones too" if with_delayed else "")
         if deed.is_dry:
             deed.say("drain", queue, f"Would remove {what}.", planned=count, is_done=False)
@@ -159,7 +157,3 @@ def forget(
 
 def _of_what(queue: str, lanes: Sequence[str]) -> str:
     return f"lane {', '.join(lanes)}" if lanes else f"queue {queue}"
-
-
-def _count_waiting(overview: Overview, lanes: Sequence[str]) -> int:
-    return sum(lane.waiting for lane in overview.lanes if not lanes or lane.name in lanes)

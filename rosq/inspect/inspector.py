@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rosq.inspect.job.job_view import JobView
     from rosq.inspect.jobs.failures import ErrorsView
     from rosq.inspect.jobs.filters import JobFilter
-    from rosq.inspect.jobs.listing import JobsView
+    from rosq.inspect.jobs.listing import FoundIds, JobsView
     from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.overview import Overview, QueuesView
     from rosq.inspect.throughput import History
@@ -200,6 +200,16 @@ class Inspector:
             lambda client, keys: jobs.list_jobs(
                 client, keys, wanted, limit=limit, scan=scan, cursor=cursor, view=view, on_progress=on_progress
             ),
+        )
+
+    def find_ids(
+        self, queue: str, wanted: JobFilter, *, limit: int | None, on_progress: Callable[[int], None]
+    ) -> FoundIds:
+        """Find every job that is meant; see `rosq.inspect.jobs.listing.find_ids`."""
+        from rosq.inspect.jobs import listing
+
+        return self._look_at(
+            queue, lambda client, keys: listing.find_ids(client, keys, wanted, limit=limit, on_progress=on_progress)
         )
 
     def list_pending(self, queue: str, *, limit: int) -> PendingList:

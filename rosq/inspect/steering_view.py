@@ -38,7 +38,7 @@ class SteeringView:
     planned: int | None = None
     #: Jobs that were changed.
     done: int | None = None
-    #: Ids of the planned ones; null for pause, resume, drain and forget.
+    #: Ids of the planned ones, the first thousand; null for pause, resume, drain and forget.
     jobs: list[str] | None = None
     #: Of `cancel`, ids of the jobs that run: their handlers are asked to stop.
     asked: list[str] | None = None

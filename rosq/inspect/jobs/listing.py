@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rosq.inspect.jobs.filters import JobFilter
     from rosq.store.keys import Keys
 
+#: Jobs that `find_ids` looks at beyond twice those that there were.
+_SLACK = 10_000
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobsView(View):
@@ -32,6 +35,18 @@ class JobsView(View):
     #: Where to go on; None: there is nothing more.
     cursor: str | None
     #: Whether looking stopped at its bound before the list was full.
+    is_cut: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FoundIds:
+    """The jobs that are meant."""
+
+    job_ids: list[str]
+    #: How many there were in the states and lanes that were asked for, whatever else was.
+    count: int
+    looked_at: int
+    #: Whether there are more that weren't looked at.
     is_cut: bool
 
 
@@ -94,6 +109,36 @@ def list_jobs(
         cursor=None if is_end or last is None else _write_cursor(sources[last.source].name, last.member),
         is_cut=is_cut,
     )
+
+
+def find_ids(
+    client: Any, keys: Keys, wanted: JobFilter, *, limit: int | None, on_progress: Callable[[int], None]
+) -> FoundIds:
+    """Find every job that is meant, to be changed; their ids are all that is kept of them.
+
+    Args:
+        limit: So many at most; None: all.
+        on_progress: Told how many were looked at so far.
+    """
+    now_s = server_now(client)
+    sources = list_sources(client, keys, wanted.states or LISTED, wanted.lanes)
+    count = sum(source.count() for source in sources)
+    # New ones may come while these are looked at. Where they come faster than that, it comes to an end all the same.
+    most = 2 * count + _SLACK
+    ids: dict[str, None] = {}
+    looked_at, is_cut = 0, False
+    for batch in iterate_found(sources):
+        likely = [each for each in batch if wanted.may_match(each.job_id)]
+        if wanted.is_narrow:
+            ids.update((row.job_id, None) for row in read_rows(client, keys, likely, now_s) if wanted.matches(row))
+        else:
+            ids.update((each.job_id, None) for each in likely)
+        looked_at += len(batch)
+        on_progress(looked_at)
+        is_cut = looked_at > most
+        if is_cut or (limit is not None and len(ids) >= limit):
+            break
+    return FoundIds(job_ids=list(ids)[:limit], count=count, looked_at=looked_at, is_cut=is_cut)
 
 
 def iterate_found(sources: list[Source], cursor: str | None = None) -> Iterator[list[Found]]:

@@ -37,7 +37,7 @@ local function remember(hash, remember_ms, fence, body)
 end
 
 -- Forget finished jobs that are on a list of such. Where ids are remembered each is looked at: a live one that stands
--- there by some damage only leaves the list.
+-- there by some damage, or a key that isn't a hash, only leaves the list.
 -- hashes: of the ids, in their order. Returns how many were dealt with, from the first one on; or an error, and nothing
 -- was.
 local function forget_finished(finished, ids, hashes, remember_ms)
@@ -55,7 +55,8 @@ local function forget_finished(finished, ids, hashes, remember_ms)
     if digested > MAX_DIGESTED then
       break
     end
-    local job = redis.call('HMGET', hash, 'state', 'fence', 'data')
+    -- A key that something else wrote leaves the list too, and stays: it would be in the way of all that is behind it.
+    local job = redis.pcall('HMGET', hash, 'state', 'fence', 'data')
     done[i] = ids[i]
     digested = digested + #(job[3] or '')
     if job[1] == 'completed' or job[1] == 'failed' or job[1] == 'cancelled' then

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from rosq.execution.settlement import Outcome, Settlement
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.commands.test_cli import command
 from tests.integration.rosq.conftest import Hands, settings_of
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -261,3 +264,138 @@ def test_short_work_says_nothing_of_progress(redis_server: RedisServer, queue: Q
 
     assert (result.returncode, result.stderr) == (0, "")
     assert "Removed 120 jobs" in result.stdout
+
+
+# -- all means all -----------------------------------------------------------------------------------------------------
+
+MANY = 2_500
+
+
+def fill_failed(client: Any, queue: Queue, count: int) -> None:
+    """Failed jobs as scripts leave them: no test lets thousands run."""
+    pipe = client.pipeline(transaction=False)
+    for number in range(count):
+        fields = {"state": "failed", "data": "{}", "last_error": "no", "finished_at_ms": 1_000 + number, "fence": 1}
+        pipe.hset(queue.keys.job(f"f-{number}"), mapping=fields)
+        pipe.zadd(queue.keys.failed, {f"f-{number}": 1_000 + number})
+    pipe.execute()
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("retry --all --yes", "failed"),
+        ("cancel --all --yes", "waiting"),
+        ("cancel --state waiting --all --yes", "waiting"),
+        ("move --to other --all --yes", "waiting"),
+        ("promote --all --yes", "delayed"),
+        ("remove --state failed --all --yes", "failed"),
+        ("remove --state waiting --all --yes", "waiting"),
+        ("retry --error no --yes", "failed"),
+        ("drain --yes", "waiting"),
+        ("forget --state failed --all --yes", "failed"),
+    ],
+)
+def test_all_means_all_and_the_exit_code_says_so(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], line: str, left: str
+) -> None:
+    queue.enqueue_many([NewJob(job_id=f"w-{number}", data={}) for number in range(MANY)])
+    queue.enqueue_many([NewJob(job_id=f"d-{number}", data={}, delay_s=3600) for number in range(MANY)])
+    fill_failed(client, queue, MANY)
+
+    result = rosq_command(*line.split(), "--why", "x")
+
+    keys = queue.keys
+    counts = {"waiting": client.xlen(keys.lane("main")), "delayed": client.zcard(keys.delayed)}
+    counts["failed"] = client.zcard(keys.failed)
+    assert (result.exit_code, counts[left]) == (0, 0)
+    verb = "Removed" if line.startswith("drain") else "Forgot" if line.startswith("forget") else "Done:"
+    assert f"{verb} 2,500" in result.stdout or f"{verb} 5,000 of 5,000" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["cancel --state waiting --id w-", "remove --state waiting --age >0s", "move --lane main --to b"]
+)
+def test_a_filter_that_means_very_many_jobs_has_to_be_meant(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], line: str
+) -> None:
+    queue.enqueue_many([NewJob(job_id=f"w-{number}", data={}) for number in range(MANY)])
+
+    refused = rosq_command(*line.split(), "--why", "x")
+    some = rosq_command(*line.split(), "--limit", "10", "--why", "x")
+
+    assert (refused.exit_code, "2,500 jobs" in refused.stderr, "--yes" in refused.stderr) == (2, True, True)
+    assert (some.exit_code, "Done: 10 of 10." in some.stdout, "There may be more" in some.stdout) == (0, True, True)
+    assert client.xlen(queue.keys.lane("main")) == MANY - 10
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("retry --all --limit 5 --why x", "--all is all of them"),
+        ("retry a --limit 5 --why x", "Give ids or a filter, not both."),
+        ("retry a --yes --all --why x", "Give ids or a filter, not both."),
+    ],
+)
+def test_a_bound_and_all_contradict_each_other(
+    rosq_command: Callable[..., Result], queue: Queue, line: str, told: str
+) -> None:
+    queue.enqueue({}, job_id="a")
+
+    result = rosq_command(*line.split())
+
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+def test_what_lies_in_the_lane_already_needs_no_move(queue: Queue, rosq_command: Callable[..., Result]) -> None:
+    queue.enqueue_many([NewJob(job_id="here", data={}), NewJob(job_id="there", data={}, lane="gone")])
+
+    result = rosq_command("move", "--all", "--yes", "--to", "main", "--why", "x")
+
+    assert (result.exit_code, "Done: 1 of 1." in result.stdout, "1 job needed nothing" in result.stdout) == (
+        0,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("line", ["forget --state failed --all --yes", "forget --state failed --keep 0 --forget-id"])
+def test_a_key_that_something_else_wrote_is_in_the_way_of_no_other(
+    queue: Queue, client: Any, rosq_command: Callable[..., Result], line: str
+) -> None:
+    queue.enqueue({}, job_id="1")
+    fill_failed(client, queue, 120)
+    client.delete(queue.keys.job("f-3"))
+    client.set(queue.keys.job("f-3"), "something else")
+
+    result = rosq_command(*line.split(), "--why", "x")
+
+    assert (result.exit_code, client.zcard(queue.keys.failed)) == (0, 0)
+
+
+def test_json_of_very_many_names_the_first_thousand_and_counts_all(
+    queue: Queue, rosq_command: Callable[..., Result]
+) -> None:
+    queue.enqueue_many([NewJob(job_id=f"w-{number}", data={}) for number in range(MANY)])
+
+    told = json.loads(rosq_command("cancel", "--all", "--yes", "--why", "x", "--json").stdout)
+
+    assert (told["planned"], told["done"], told["is_done"], told["is_cut"]) == (MANY, MANY, True, False)
+    assert len(told["jobs"]) == 1_000
+
+
+def test_work_that_breaks_off_says_how_far_it_came(queue: Queue, client: Any, redis_server: RedisServer) -> None:
+    queue.enqueue_many([NewJob(job_id=f"w-{number}", data={}) for number in range(20_000)])
+    env = {**os.environ, **redis_server.env(), "ROSQ_QUEUE": queue.name}
+    arguments = command("cancel", "--all", "--yes", "--why", "x")
+
+    with subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: client.zcard(queue.keys.cancelled) > 100, "some to be cancelled", 60)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        told = process.stderr.read()
+
+    done = client.zcard(queue.keys.cancelled)
+    assert process.returncode == 1
+    [count] = re.findall(r"Stopped: (?:changed )?([\d,]+) of 20,000", told)
+    assert 0 <= done - int(count.replace(",", "")) <= 50
