@@ -15,6 +15,7 @@ RosqError
 │   └── SlotMoved          a Cluster has given the queue to another node, or is about to
 ├── ServerUnfit            the server, or what lies on it, mustn't be used as it is
 │   └── QueueNewer         a newer rosq has written the queue
+├── QueueDamaged           something that rosq hasn't written is in the way: `rosq repair` mends it
 └── ScriptFailed           an error of a script or command: a defect, never to be retried
 """
 
@@ -150,6 +151,17 @@ class QueueNewer(ServerUnfit):
         super().__init__(
             f"Queue {queue} was written by a newer rosq (key schema {schema_version}, this one knows {known}). "
             "Upgrade rosq here."
+        )
+
+
+class QueueDamaged(RosqError):
+    """In the queue lies something that rosq hasn't written, and that all its jobs need otherwise."""
+
+    def __init__(self, queue: str, what: str = "a key of it is of another type than rosq's") -> None:
+        self.queue = queue
+        super().__init__(
+            f"Queue {queue} is damaged: {what}. "
+            f"`rosq --queue {queue} doctor` says more, `rosq --queue {queue} repair` mends it."
         )
 
 

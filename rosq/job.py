@@ -67,6 +67,7 @@ class Event(enum.StrEnum):
     CRASHED = "crashed"
     DROPPED = "dropped"
     REPAIRED = "repaired"
+    PUT_ASIDE = "put_aside"
     RESTARTED = "restarted"
     ADVANCED = "advanced"
     REMOVED = "removed"

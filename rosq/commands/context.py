@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq import errors
-from rosq.inspect.damage import QueueDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +74,7 @@ def to_failure(error: errors.RosqError) -> Failed:
         return Unreachable(sentence, "unreachable")
     if isinstance(error, errors.InvalidName | errors.InvalidSettings | errors.InvalidData):
         return WrongUse(sentence)
-    if isinstance(error, QueueDamaged):
+    if isinstance(error, errors.QueueDamaged):
         return Damaged(sentence, "damaged", error.queue)
     if isinstance(error, errors.QueueNewer):
         return Failed(sentence, "newer", error.queue)

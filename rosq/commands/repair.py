@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rosq import facts
+from rosq import errors, facts
 from rosq.commands import streams
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target
 from rosq.commands.deed import Deed, deed_options
 from rosq.commands.options import Seconds
+from rosq.connection.reading import is_wrong_type
 from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.view import JSON_VERSION
 from rosq.inspect.words import counted
-from rosq.mend.half_states import UNMENDABLE, UNPROVEN, HalfState, Tally
+from rosq.mend.half_states import MENDED_LAST, UNPROVEN, HalfState, Stage, Tally
 from rosq.mend.repair import Repair
 from rosq.queue import Queue
 from rosq.store import fitness
@@ -28,12 +29,15 @@ from rosq.store.keys import Keys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rosq.connection.wire import Wire
     from rosq.mend.half_states import Finding
 
 #: Events that a repair by hand cuts off: none. How many are kept is for the queue's own processes to say.
 _KEEP_ALL_EVENTS = 2**40
 #: Seconds between two lines of progress.
 _PROGRESS_S = 2.0
+#: Passes through the queue at most: each mends what the mends of the last one have brought to light.
+_PASSES = 4
 #: Half-states of a kind that JSON names.
 _JSON_NAMED = 1_000
 
@@ -43,7 +47,7 @@ _JSON_NAMED = 1_000
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice([kind.value for kind in HalfState if kind not in UNMENDABLE]),
+    type=click.Choice([kind.value for kind in HalfState]),
     metavar="KIND",
     help="Only this kind, as `rosq doctor` names it. May be repeated.",
 )
@@ -61,8 +65,9 @@ _JSON_NAMED = 1_000
 def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float) -> None:
     """Mend what contradicts itself: jobs without entries, entries without jobs, leases without workers, and the like.
 
-    A job whose data are there is put back to wait, never dropped. What somebody has in hand, and what is sound, isn't
-    touched: each mend looks again in the very step that makes it. Workers may go on meanwhile.
+    A key of another type than rosq's is put aside under another name, and what lay there is made anew as far as the
+    other keys tell. A job whose data are there is put back to wait, never dropped. What somebody has in hand, and what
+    is sound, isn't touched: each mend looks again in the very step that makes it. Workers may go on meanwhile.
     Looks at the whole queue: a million jobs take some minutes.
 
     Exits with 0 when nothing was to be mended, or all of it was; with 4 when --dry-run found something, or something
@@ -78,13 +83,24 @@ def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float)
         queue = target.find_queue(inspector)
     keys = Keys(queue)
     with contextlib.closing(Queue(target.settings, queue).make_wire("rosq-repair")) as wire:
-        fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+        _refuse_newer(wire, keys)
         mender = Repair(keys=keys, wire=wire, max_events=_KEEP_ALL_EVENTS, by=deed.by, reason=deed.reason)
         work = _Work(mender, chosen, wait_s)
         work.go_through(is_dry=deed.is_dry)
     left = work.found if deed.is_dry else work.left
     _report(queue, deed, work, left)
     sys.exit(EXIT_INCONSISTENT if left.counts else 0)
+
+
+def _refuse_newer(wire: Wire, keys: Keys) -> None:
+    """What can't be read there is mended; a queue that a newer rosq has written isn't."""
+    try:
+        fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+    except errors.QueueDamaged:
+        return
+    except errors.ScriptFailed as error:
+        if not is_wrong_type(error):
+            raise
 
 
 class _Work:
@@ -99,17 +115,26 @@ class _Work:
         self.mended: collections.Counter[HalfState] = collections.Counter()
         #: What can't be mended.
         self.left = Tally(_JSON_NAMED)
+        #: Whether keys of another type kept from looking at the rest.
+        self.is_blocked = False
 
     def go_through(self, *, is_dry: bool) -> None:
-        """Find, and mend unless it is only to be looked."""
+        """Find, and mend unless it is only to be looked; again and again, since a mend may show what it hid."""
+        for _ in range(_PASSES):
+            before, self.looked_at = self.mended.total(), 0
+            self._go_through_once(is_dry=is_dry)
+            if is_dry or self.mended.total() == before:
+                return
+
+    def _go_through_once(self, *, is_dry: bool) -> None:
         unproven: list[Finding] = []
-        unmendable: list[Finding] = []
-        for finding in self._find():
+        last: list[Finding] = []
+        for finding in self._find(is_dry=is_dry):
             # The same may lie in two places; the mend of the first was for both.
             if not self.found.add(finding) or is_dry:
                 continue
-            if finding.kind in UNMENDABLE:
-                unmendable.append(finding)
+            if finding.kind in MENDED_LAST:
+                last.append(finding)
             elif finding.kind in UNPROVEN:
                 unproven.append(finding)
             else:
@@ -120,16 +145,18 @@ class _Work:
             time.sleep(self._wait_s)
             for finding in unproven:
                 self._mend(finding)
-        for finding in unmendable:
-            # An entry that was met later may have brought lost data back.
-            if finding in self._mender.walk.examine(finding):
-                self.left.add(finding)
+        for finding in last:
+            self._mend(finding)
 
-    def _find(self) -> Iterator[Finding]:
+    def _find(self, *, is_dry: bool) -> Iterator[Finding]:
         told_s = time.monotonic()
         for page in self._mender.go_through():
-            self.looked_at += page.looked_at
+            self.looked_at += page.looked_at if page.stage is not Stage.TYPES else 0
             yield from (finding for finding in page.findings if finding.kind in self._kinds)
+            self.is_blocked |= any(finding.kind is HalfState.FOREIGN_KEY for finding in page.findings) and is_dry
+            if self.is_blocked and page.after is not None and page.after.stage is not Stage.TYPES:
+                # Nothing else can be read before they are out of the way.
+                return
             if time.monotonic() - told_s > _PROGRESS_S:
                 told_s = time.monotonic()
                 click.echo(
@@ -141,6 +168,8 @@ class _Work:
     def _mend(self, finding: Finding) -> None:
         if self._mender.mend(finding):
             self.mended[finding.kind] += 1
+        elif finding.kind is HalfState.FOREIGN_KEY:
+            self.left.add(finding)
 
 
 def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
@@ -155,6 +184,8 @@ def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
         head = f"Mended {mended:,} of {counted(count, 'half-state')} in queue {queue}"
         if (healed := count - mended - left.counts.total()) > 0:
             head += f"; {healed:,} came right by themselves meanwhile"
+    if work.is_blocked:
+        lines.append("  Nothing else could be looked at: such keys are in the way, and are put aside first.")
     text = "\n".join([f"{head}; jobs, entries and places looked at: {work.looked_at:,}.", *lines])
     if not deed.is_json:
         click.echo(text)
@@ -177,6 +208,7 @@ def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
                 "job_id": facts.clean(each.job_id) or None,
                 "lane": facts.clean(each.lane) or None,
                 "entry_id": each.entry_id or None,
+                "key": facts.clean(each.key) or None,
             }
             for samples in work.found.samples.values()
             for each in samples

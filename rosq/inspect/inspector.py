@@ -13,7 +13,6 @@ from rosq import errors
 from rosq.connection.client import make_client
 from rosq.connection.reading import is_wrong_type
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
-from rosq.inspect.damage import QueueDamaged
 from rosq.inspect.view import at, server_now
 from rosq.names import check_name
 from rosq.store import fitness, registry
@@ -132,7 +131,7 @@ class Inspector:
         for name in names[:limit]:
             try:
                 views.append(self.look(name))
-            except QueueDamaged as error:
+            except errors.QueueDamaged as error:
                 unreadable.append(UnreadableQueue(queue=name, verdict="DAMAGED", problems=[str(error)]))
             except errors.QueueNewer as error:
                 unreadable.append(UnreadableQueue(queue=name, verdict="NEWER", problems=[str(error)]))
@@ -275,7 +274,7 @@ class Inspector:
             return self._ask(ask, keys.meta)
         except errors.ScriptFailed as error:
             if is_wrong_type(error):
-                raise QueueDamaged(queue) from error
+                raise errors.QueueDamaged(queue) from error
             raise
 
     def _ask(self, ask: Callable[[redis.Redis], T], key: str = QUEUES) -> T:

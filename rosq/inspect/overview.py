@@ -13,11 +13,10 @@ from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import judge, judge_lanes
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
-from rosq.store import fitness
 from rosq.store.fields import read_ms, read_whole, to_datetime
 from rosq.store.finder import is_after, is_missing, last_delivered
 from rosq.store.history import read_started_ms
-from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
+from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -129,11 +128,7 @@ class QueuesView(View):
 
 
 def look(client: redis.Redis, keys: Keys, address: str) -> Overview:
-    """Return how the queue stands.
-
-    Raises:
-        QueueNewer: A newer rosq has written it.
-    """
+    """Return how the queue stands."""
     return _Look(client, keys, address).overview()
 
 
@@ -165,7 +160,6 @@ class _Look:
     def overview(self) -> Overview:
         keys, client = self._keys, self._client
         meta = client.hgetall(keys.meta)
-        fitness.check_schema(meta.get("schema_version", str(SCHEMA_VERSION)), keys)
         lane_names = sorted(client.smembers(keys.lanes))
         held: dict[str, dict[str, Any]] = {}
         lanes = self._look_at_lanes(lane_names[:MAX_LANES], held)

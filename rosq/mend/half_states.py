@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from rosq import errors, facts
 from rosq.scripts import loader
+from rosq.store import foreign
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rosq.connection.wire import Wire
     from rosq.store.keys import Keys
@@ -59,12 +60,18 @@ class HalfState(enum.StrEnum):
     LEASE_WITHOUT_WORKER = "lease_without_worker"
     #: A job without data, in its hash as in its entry. Only its producer can put it back.
     DATA_LOST = "data_lost"
+    #: Fields of a job's hash hold no such number, time or JSON as they should.
+    UNREADABLE_FIELD = "unreadable_field"
     #: Under a job's key lies something that rosq hasn't written.
     MALFORMED = "malformed"
+    #: Another key of the queue is of another type than rosq's.
+    FOREIGN_KEY = "foreign_key"
+    #: A counter, the key schema or the time of a pause in `meta` is none, or a worker's last sign of life no time.
+    UNREADABLE_META = "unreadable_meta"
 
 
-#: What no script can put right.
-UNMENDABLE = frozenset({HalfState.DATA_LOST, HalfState.MALFORMED})
+#: What is mended last: an entry that is met later may bring lost data back.
+MENDED_LAST = frozenset({HalfState.DATA_LOST})
 #: What one look doesn't prove: the holder may live all the same, and its next heartbeat would show it.
 UNPROVEN = frozenset({HalfState.LEASE_WITHOUT_WORKER})
 #: Kinds that are about an entry.
@@ -83,12 +90,15 @@ class Finding:
     entry_id: str = ""
     #: Stays the same as long as nobody renews the job's lease; '' where it doesn't matter.
     mark: str = ""
+    #: A key by itself, and what is wrong with it.
+    key: str = ""
+    seen: str = ""
 
     @property
     def name(self) -> str:
-        """What to call it: the job, else the entry, else the lane."""
+        """What to call it: what was seen of a key, else the job, the entry, the lane."""
         is_lane = self.kind is HalfState.LANE_NOT_LISTED
-        return facts.clean(self.lane if is_lane else self.job_id or self.entry_id or self.lane)
+        return facts.clean(self.lane if is_lane else self.seen or self.job_id or self.entry_id or self.lane)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -122,6 +132,9 @@ class Tally:
 class Stage(enum.StrEnum):
     """What a walk looks at, in this order."""
 
+    #: First: keys of another type are in the way of all that follows.
+    TYPES = "types"
+    META = "meta"
     KEYS = "keys"
     ENTRIES = "entries"
     PENDING = "pending"
@@ -139,7 +152,7 @@ _BY_LANE = (Stage.ENTRIES, Stage.PENDING)
 class Place:
     """How far a walk has come. Stays good whatever comes and goes in between, and on another server too."""
 
-    stage: Stage = Stage.KEYS
+    stage: Stage = Stage.TYPES
     #: Of the stages that go lane by lane; '' before the first one.
     lane: str = ""
     #: Of SCAN and ZSCAN, or the last entry that was seen; '' is the beginning.
@@ -172,6 +185,10 @@ class Walk:
 
     def step(self, place: Place) -> Page:
         """Look at the next page from a place on."""
+        if place.stage is Stage.TYPES:
+            return self._step_types(place)
+        if place.stage is Stage.META:
+            return self._step_meta(place)
         if place.stage is Stage.KEYS:
             return self._step_keys(place)
         if place.stage in _BY_LANE:
@@ -184,6 +201,25 @@ class Walk:
         return Place(stage=_STAGES[number]) if number < len(_STAGES) else None
 
     # -- the stages ----------------------------------------------------------------------------------------------------
+
+    def _step_types(self, place: Place) -> Page:
+        cursor, count, found = foreign.step(self._wire, self._keys, place.cursor or "0")
+        # A job's key harms that job alone: it is judged with the jobs.
+        findings = [
+            Finding(kind=HalfState.FOREIGN_KEY, job_id="", lane="", key=each.key, seen=str(each))
+            for each in found
+            if not each.key.startswith(self._keys.job_prefix)
+        ]
+        after = self.skip(place) if cursor == "0" else dataclasses.replace(place, cursor=cursor)
+        return Page(stage=place.stage, findings=findings, looked_at=count, after=after)
+
+    def _step_meta(self, place: Place) -> Page:
+        meta, workers = self._keys.meta, self._keys.workers
+        fields, scores = self._wire.run(loader.load("examine_meta"), [meta, workers], [])
+        seen = [f"field {name} of {meta} is {text[:20]!r}" for name, text in _in_pairs(fields)]
+        seen += [f"{workers} has worker {name} at {score}" for name, score in _in_pairs(scores)]
+        findings = [Finding(kind=HalfState.UNREADABLE_META, job_id="", lane="", key=meta, seen=each) for each in seen]
+        return Page(stage=place.stage, findings=findings, looked_at=0, after=self.skip(place))
 
     def _step_keys(self, place: Place) -> Page:
         command = ("SCAN", place.cursor or "0", "MATCH", self._keys.pattern, "COUNT", _SCAN_COUNT)
@@ -249,7 +285,7 @@ class Walk:
     # -- the judgement -------------------------------------------------------------------------------------------------
 
     def examine(self, finding: Finding) -> list[Finding]:
-        """Look again at what a finding is about, and tell what is wrong with it now."""
+        """Look again at what a finding about a job, an entry or a lane is about, and tell what is wrong with it now."""
         if finding.kind in ENTRY_KINDS:
             return self._examine_entries(finding.lane, [(finding.entry_id, finding.job_id)])
         return self._examine_jobs([finding.job_id]) if finding.job_id else self._examine_lanes([finding.lane])
@@ -327,3 +363,7 @@ class Walk:
             for lane, length, is_listed in zip(unlisted, lengths, still, strict=True)
             if length and not is_listed
         ]
+
+
+def _in_pairs(flat: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(flat[::2], flat[1::2], strict=True)

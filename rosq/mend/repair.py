@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.mend.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState, Place, Walk
+from rosq.mend.half_states import ENTRY_KINDS, Finding, HalfState, Place, Walk
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
 from rosq.settings import QueueSettings
+from rosq.store import foreign
+from rosq.store.keys import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +33,8 @@ _SCRIPTS: Mapping[HalfState, str] = {
     HalfState.STRAY_MEMBER: "mend_members",
     HalfState.NOT_LISTED: "mend_finished",
     HalfState.LANE_NOT_LISTED: "mend_lane",
+    HalfState.UNREADABLE_FIELD: "mend_fields",
+    HalfState.DATA_LOST: "mend_lost",
 }
 
 
@@ -74,10 +78,14 @@ class Repair:
         """Mend one half-state, if it is one still.
 
         Returns:
-            Whether anything was changed; False where it can't be mended, has been already, or came right by itself.
+            Whether anything was changed; False where it was mended already, or came right by itself.
         """
-        if finding.kind in UNMENDABLE:
-            return False
+        if finding.kind is HalfState.MALFORMED:
+            return self._put_aside(self._keys.job(finding.job_id))
+        if finding.kind is HalfState.FOREIGN_KEY:
+            return self._put_aside(finding.key)
+        if finding.kind is HalfState.UNREADABLE_META:
+            return self._mend_meta()
         keys = [self._keys.events, self._keys.delayed, self._keys.completed, self._keys.failed, self._keys.cancelled]
         keys.append(self._keys.lanes)
         if finding.kind in ENTRY_KINDS or finding.job_id:
@@ -92,5 +100,18 @@ class Repair:
         elif _SCRIPTS[finding.kind] == "mend_job":
             keys += [self._keys.lane_bell(place[0] or MAIN_LANE), self._keys.timer_bell]
             args.append(finding.mark)
+        elif finding.kind is HalfState.DATA_LOST:
+            keys.append(foreign.name_aside(self._wire, self._keys, self._keys.job(finding.job_id)))
         step = loader.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)
         return bool(self._wire.run(step, keys, args))
+
+    def _put_aside(self, key: str) -> bool:
+        """Give a key another name, under which whoever wrote it finds it."""
+        return foreign.put_aside(
+            self._wire, self._keys, key, max_events=self._max_events, by=self._by, reason=self._reason
+        )
+
+    def _mend_meta(self) -> bool:
+        keys = [self._keys.meta, self._keys.workers, self._keys.events]
+        args: list[str | int] = [self._max_events, SCHEMA_VERSION, self._by, self._reason]
+        return bool(self._wire.run(loader.load("mend_meta"), keys, args))

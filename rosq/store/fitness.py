@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq import errors
+from rosq import errors, facts
+from rosq.store.fields import read_whole
 from rosq.store.keys import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -41,15 +42,15 @@ def check_schema(found: str | None, keys: Keys) -> None:
 
     Raises:
         QueueNewer: Its key-schema version is above ours.
-        ServerUnfit: It is no number.
+        QueueDamaged: It is no number.
     """
-    if found is not None and not found.isdecimal():
-        raise errors.ServerUnfit(
-            f"Queue {keys.queue} has the key schema {found!r}, which no rosq writes: look who did, then "
-            f"HSET '{keys.meta}' schema_version {SCHEMA_VERSION}."
-        )
-    if found is not None and int(found) > SCHEMA_VERSION:
-        raise errors.QueueNewer(keys.queue, int(found), SCHEMA_VERSION)
+    if found is None:
+        return
+    version = read_whole(found)
+    if version is None:
+        raise errors.QueueDamaged(keys.queue, f"no rosq writes a key schema {facts.clean(found)[:20]!r}")
+    if version > SCHEMA_VERSION:
+        raise errors.QueueNewer(keys.queue, version, SCHEMA_VERSION)
 
 
 def parse_info(text: str) -> dict[str, str]:

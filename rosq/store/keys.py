@@ -14,6 +14,24 @@ GROUP = "workers"
 #: Names of queues that were used on this server, so that a tool can find the only one. Not of any queue: no hash tag.
 QUEUES = "rosq:queues"
 
+#: The type of each key of a queue, as TYPE calls it, by what stands behind the queue's prefix; where that ends with a
+#: colon, a name follows.
+TYPES = {
+    "lane:": "stream",
+    "job:": "hash",
+    "bell:": "list",
+    "worker:": "hash",
+    "delayed": "zset",
+    "completed": "zset",
+    "failed": "zset",
+    "cancelled": "zset",
+    "workers": "zset",
+    "events": "stream",
+    "lanes": "set",
+    "meta": "hash",
+    "sweep": "string",
+}
+
 
 class Keys:
     """The keys of one queue."""
@@ -35,6 +53,8 @@ class Keys:
         self.workers = self._prefix + "workers"
         self.sweep = self._prefix + "sweep"
         self.timer_bell = self._prefix + "bell:timer"
+        #: What the key begins with under which something is kept that something else wrote (`rosq.store.foreign`).
+        self.aside_prefix = self._prefix + "aside:"
 
     def lane(self, lane: str) -> str:
         """The stream of a lane."""
@@ -55,3 +75,12 @@ class Keys:
     def name_bell(self, name: str) -> str:
         """The list whose token tells a standby that a worker's name came free."""
         return f"{self._prefix}bell:name:{name}"
+
+    def aside(self, key: str, at_ms: int) -> str:
+        """Where a key is put at that time that something else wrote: nothing is thrown away."""
+        return f"{self.aside_prefix}{at_ms}:{key.removeprefix(self._prefix)}"
+
+    def type_of(self, key: str) -> str | None:
+        """Which type a key of this queue has to be of; None of one that rosq doesn't make, or has put aside."""
+        name = key.removeprefix(self._prefix)
+        return TYPES.get(name) or TYPES.get(name.partition(":")[0] + ":")

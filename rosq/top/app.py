@@ -16,7 +16,6 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
 from rosq import errors
-from rosq.inspect.damage import QueueDamaged
 from rosq.inspect.jobs.sources import LISTED
 from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.words import duration, stamp
@@ -393,7 +392,7 @@ class TopApp(App[None]):
 
 
 def _say_trouble(error: errors.RosqError) -> str:
-    if isinstance(error, QueueDamaged):
+    if isinstance(error, errors.QueueDamaged):
         return f"DAMAGED  {error} Here it is page 9."
     if isinstance(error, errors.QueueNewer):
         return f"NEWER  {error}"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from rosq import errors
-from rosq.inspect.damage import QueueDamaged
 from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, state_text
 from rosq.inspect.draw.views import history_columns, list_history_rows
 from rosq.inspect.events import EventFilter
@@ -35,7 +34,7 @@ _MAX_EVENTS = 500
 #: Minutes, hours or days of the history.
 _STEPS = 60
 #: Pages that there are all the same where a queue can't be looked at, by the reason.
-_PAGES_LEFT = {QueueDamaged: (Page.QUEUES, Page.DOCTOR), errors.QueueNewer: (Page.QUEUES,)}
+_PAGES_LEFT = {errors.QueueDamaged: (Page.QUEUES, Page.DOCTOR), errors.QueueNewer: (Page.QUEUES,)}
 _WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
 _VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
@@ -56,7 +55,7 @@ def look(inspector: Inspector, examiner: Examiner, wanted: Wanted) -> Glance:
     if wanted.queue is not None:
         try:
             overview = inspector.look(wanted.queue)
-        except (QueueDamaged, errors.QueueNewer) as error:
+        except (errors.QueueDamaged, errors.QueueNewer) as error:
             if wanted.page not in _PAGES_LEFT[type(error)]:
                 raise
             unreadable = error

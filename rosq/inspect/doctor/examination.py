@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq import errors
 from rosq.connection.reading import is_wrong_type
 from rosq.inspect import overview as overviews
-from rosq.inspect.damage import find_damage, tell_of_unnamed
 from rosq.inspect.doctor import key_check
 from rosq.inspect.doctor.server_check import ServerCheck
 from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
 from rosq.inspect.view import View, at, server_now
 from rosq.inspect.words import duration
+from rosq.store.fields import read_whole
 from rosq.store.fitness import OLDEST_VERSION, check_schema
 
 if TYPE_CHECKING:
@@ -86,18 +85,12 @@ class Doctor:
     def _examine_queue(self) -> bool:
         """Look at all that is the queue's; True if an invariant is broken."""
         self._refuse_newer()
-        damage = find_damage(self._client, self._keys)
-        if damage:
-            self._findings += damage
+        checked = key_check.check(self._keys, self._wire, scan=self._scan)
+        is_inconsistent = self._tell_of_keys(checked)
+        if checked.is_blocked:
             self._add(NOTE, "keys", "Nothing else of the queue was looked at, since such a key is in the way.")
             return True
-        try:
-            return self._check_sound_queue()
-        except (redis_errors.ResponseError, errors.ScriptFailed) as error:
-            if not is_wrong_type(error):
-                raise
-            self._findings.append(tell_of_unnamed(self._keys))
-            return True
+        return self._check_readable_queue() or is_inconsistent
 
     def _refuse_newer(self) -> None:
         # First: of which type its keys are is a newer rosq's own business.
@@ -107,9 +100,10 @@ class Doctor:
             if not is_wrong_type(error):
                 raise
         else:
-            check_schema(found, self._keys)
+            # What is no number there is told with all else that can't be read.
+            check_schema(None if read_whole(found) is None else found, self._keys)
 
-    def _check_sound_queue(self) -> bool:
+    def _check_readable_queue(self) -> bool:
         overview = overviews.look(self._client, self._keys, self._address)
         self._check_clock(overview.seen_at.timestamp())
         self._findings += ServerCheck(self._client, self._keys, self._info, overview).run()
@@ -118,7 +112,7 @@ class Doctor:
             self._add(WARNING, "queue", seen, "Check the name: `rosq inspect queues` lists those that are there.")
         self._check_workers(overview)
         self._check_queue(overview)
-        return self._check_keys() or bool(overview.inconsistencies)
+        return bool(overview.inconsistencies)
 
     def _add(self, level: str, subject: str, seen: str, advice: str | None = None) -> None:
         self._findings.append(Finding(level=level, subject=subject, seen=seen, advice=advice))
@@ -246,9 +240,8 @@ class Doctor:
 
     # -- the queue -----------------------------------------------------------------------------------------------------
 
-    def _check_keys(self) -> bool:
-        """Look for half-states; True if one is proven."""
-        checked = key_check.check(self._keys, self._wire, scan=self._scan)
+    def _tell_of_keys(self, checked: key_check.Checked) -> bool:
+        """Tell of half-states; True if one is proven."""
         for told in checked.told:
             self._add(ERROR if told.is_proven else WARNING, "keys", told.seen, told.advice)
         if not checked.told:

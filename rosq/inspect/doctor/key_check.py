@@ -21,6 +21,7 @@ _STEPS_FACTOR = 4
 _STEP_SIZE = 50
 
 _REPAIR = "`rosq repair --why …` mends it, a worker's sweep does so by and by."
+_PUT_ASIDE = "Find out what writes there; `rosq repair --why …` puts them aside, as rosq:{QUEUE}:aside:…."
 #: What is said of each kind, and what to do about it.
 TOLD: Mapping[HalfState, tuple[str, str]] = {
     HalfState.NO_ENTRY: ("jobs say that they wait or run, but nothing will ever start them", _REPAIR),
@@ -41,11 +42,23 @@ TOLD: Mapping[HalfState, tuple[str, str]] = {
     ),
     HalfState.DATA_LOST: (
         "jobs have lost their data",
-        "Only their producer can put them back (`Queue.reopen`); `rosq remove ID --why …` gives one up.",
+        "Only their producer can put them back (`Queue.reopen`); `rosq repair --why …` lets them fail.",
+    ),
+    HalfState.UNREADABLE_FIELD: (
+        "jobs have fields that hold something that rosq hasn't written",
+        "Find out what writes there; `rosq repair --why …` takes it out.",
     ),
     HalfState.MALFORMED: (
-        "jobs have no state that rosq knows",
-        "Something else wrote these keys; look at them by hand.",
+        "jobs' keys are of another type, or have no state that rosq knows",
+        _PUT_ASIDE,
+    ),
+    HalfState.FOREIGN_KEY: (
+        "keys are of another type than rosq's, and what it kept there is gone",
+        _PUT_ASIDE + " What can be made anew from the other keys is.",
+    ),
+    HalfState.UNREADABLE_META: (
+        "facts about the queue as a whole can't be read",
+        "Find out what writes there; `rosq repair --why …` takes it out.",
     ),
 }
 
@@ -69,6 +82,8 @@ class Checked:
     looked_at: str
     #: What was looked at in part only.
     cut: list[str]
+    #: Whether keys of another type kept from looking at the rest.
+    is_blocked: bool
 
 
 def check(keys: Keys, wire: Wire, *, scan: int) -> Checked:
@@ -91,20 +106,26 @@ def check(keys: Keys, wire: Wire, *, scan: int) -> Checked:
         looked_at[page.stage] += page.looked_at
         steps[page.stage] += 1
         is_enough = looked_at[page.stage] >= scan or steps[page.stage] > _STEPS_FACTOR * (scan / _STEP_SIZE + 50)
+        is_last = page.after is None or page.after.stage is not page.stage or is_enough
+        if page.stage is Stage.TYPES and is_last and tally.counts[HalfState.FOREIGN_KEY]:
+            break
         if is_enough and page.after is not None and page.after.stage is page.stage:
             cut.append(f"{looked_at[page.stage]:,} {_STAGE_WORDS[page.stage]}")
             place = walk.skip(page.after)
         else:
             place = page.after
     jobs = looked_at.pop(Stage.KEYS, 0)
+    looked_at.pop(Stage.TYPES, 0)
     return Checked(
         told=tell(tally),
         looked_at=f"{jobs:,} jobs and {looked_at.total():,} entries and places looked at",
         cut=cut,
+        is_blocked=bool(tally.counts[HalfState.FOREIGN_KEY]),
     )
 
 
 _STAGE_WORDS: Mapping[Stage, str] = {
+    Stage.TYPES: "keys",
     Stage.KEYS: "job keys",
     Stage.ENTRIES: "entries of lanes",
     Stage.PENDING: "pending ones",

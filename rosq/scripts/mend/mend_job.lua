@@ -28,7 +28,7 @@ if seen.state == 'active' then
   crashes = crashes + 1
   redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
-if kind == 'no_entry' and seen.due_ms then
+if kind == 'no_entry' and seen.due_ms and score_to_ms(seen.due_ms) then
   redis.call('HSET', job, 'data', seen.data, 'state', 'delayed', 'lane', lane_name)
   add_delayed(delayed, timer_bell, job_id, tonumber(seen.due_ms))
   tell('delayed', 'lane', lane_name, 'was', seen.state, 'crashes', crashes, 'due_at_ms', seen.due_ms)

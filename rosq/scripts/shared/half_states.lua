@@ -1,18 +1,18 @@
 -- @include time
 -- @include entry
 -- @include liveness
+-- @include states
+-- @include unreadable
 
 -- What contradicts itself about a job or an entry: one judgement, for those who only look and for those who mend.
 -- rosq/mend/half_states.py has the same kinds. A script sees one instant, and no other script stops midway, so what it finds
 -- is real; the one exception is lease_without_worker, whose holder may be alive all the same.
 
-local STATES = { waiting = true, active = true, delayed = true, completed = true, failed = true, cancelled = true,
-  forgotten = true }
 local last_of, is_listed = {}, {}
 
 -- An entry's job and data, or nil where there is no such entry.
 local function read_entry(lane, entry_id)
-  if not entry_id or not string.match(entry_id, '^%d+%-%d+$') then
+  if not to_entry_id(entry_id) then
     return nil
   end
   local found = redis.call('XRANGE', lane, entry_id, entry_id)[1]
@@ -58,11 +58,11 @@ local function look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_n
   end
   local seen = { key = job, id = job_id, state = found[1], lane = lane, lane_name = lane_name, entry_id = found[3],
     data = found[4], has_data = found[4] and true or false, hold = hold, token = found[6] or '',
-    finished_at_ms = found[8], crashes = tonumber(found[9] or '0'), is_quick = is_quick }
+    finished_at_ms = found[8], crashes = to_whole(found[9]) or 0, is_quick = is_quick }
   seen.due_ms = (not is_quick or found[1] == 'delayed') and redis.call('ZSCORE', delayed, job_id)
   seen.is_there = found[1] or redis.call('EXISTS', job) == 1
   seen.is_running_or_will = found[1] == 'waiting' or found[1] == 'active' or found[1] == 'delayed'
-  seen.has_lease = found[1] == 'active' and (tonumber(found[5] or '0') or 0) > now_ms
+  seen.has_lease = found[1] == 'active' and (to_ms(found[5]) or 0) > now_ms
   seen.mark = (found[6] or '') .. ':' .. (found[5] or '')
   if seen.is_running_or_will then
     local entry = read_entry(lane, found[3])
@@ -72,7 +72,8 @@ local function look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_n
       seen.is_entry_live = not is_handed_out(lane, found[3]) or is_pending(lane, found[3])
     end
     if found[1] == 'delayed' then
-      seen.is_dead = not seen.due_ms
+      -- A time that no calendar has doesn't come.
+      seen.is_dead = not (seen.due_ms and score_to_ms(seen.due_ms))
     else
       seen.is_dead = not seen.has_lease and not seen.is_entry_live
     end
@@ -99,9 +100,11 @@ local function judge_job(seen, finished, lanes)
   if is_in_another then
     kinds.stray_member = true
   end
+  kinds.unreadable_field = list_unreadable(seen.key)[1] and true or nil
   if not seen.is_running_or_will then
     kinds.stray_due_time = seen.due_ms and true or nil
-    if finished[state] and not is_in_its_set then
+    local score = is_in_its_set and tonumber(is_in_its_set)
+    if finished[state] and not (score and score >= 0 and score <= LAST_MS) then
       -- One with a time to live vanishes by itself.
       kinds.not_listed = redis.call('PTTL', seen.key) == -1 or nil
     end

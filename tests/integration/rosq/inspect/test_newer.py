@@ -85,7 +85,7 @@ def test_a_version_that_is_no_number_is_told_in_one_sentence(own_redis: Embedded
 
     result = run(own_redis, "letters", "inspect")
 
-    assert "Queue letters has the key schema 'abc'" in result.stderr
+    assert "Queue letters is damaged: no rosq writes a key schema 'abc'" in result.stderr
     assert "Traceback" not in result.stderr
 
 

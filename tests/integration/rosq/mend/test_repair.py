@@ -11,7 +11,7 @@ from rosq import JobState, NewJob
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.doctor.key_check import TOLD
-from rosq.mend.half_states import ENTRY_KINDS, UNMENDABLE, Finding, HalfState
+from rosq.mend.half_states import ENTRY_KINDS, Finding, HalfState
 from rosq.mend.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
@@ -211,20 +211,44 @@ def test_a_finished_job_that_no_set_lists_is_listed_with_its_own_time(
     assert bench.client.zrange(key, 0, -1, withscores=True) == [("1", float(bench.field("finished_at_ms")))]
 
 
-def test_lost_data_and_foreign_keys_are_told_and_left_alone(redis_server: RedisServer, bench: Bench) -> None:
+def test_jobs_without_data_and_what_isnt_a_job_are_put_aside(redis_server: RedisServer, bench: Bench) -> None:
     bench.enqueue()
     bench.client.hdel(bench.queue.keys.job("1"), "data")
     bench.drop_entry()
     bench.set("odd", what="ever")
     bench.client.set(bench.queue.keys.job("text"), "ever")
-    before = bench.client.hgetall(bench.queue.keys.job("1"))
 
     told = repair(redis_server, bench.queue, "--why", "a test")
 
-    assert (told.json["left"], told.json["mended"], told.exit_code) == ({"data_lost": 1, "malformed": 2}, {}, 4)
-    assert "reopen" in told.json["text"]
-    assert bench.client.hgetall(bench.queue.keys.job("1")) == before
-    assert Told(redis_server, bench.queue, "doctor").exit_code == 4
+    assert (told.json["left"], told.json["mended"], told.exit_code) == ({}, {"data_lost": 1, "malformed": 2}, 0)
+    assert bench.queue.find_jobs(["1", "odd", "text"]) == {}
+    assert bench.client.hget(find_aside(bench, "job:1"), "state") == "waiting"
+    assert bench.client.get(find_aside(bench, "job:text")) == "ever"
+    assert bench.client.hgetall(find_aside(bench, "job:odd")) == {"what": "ever"}
+    assert Told(redis_server, bench.queue, "doctor").exit_code == 0
+    # Who has its data can put it back, as any job that the queue doesn't know.
+    bench.enqueue()
+    assert bench.take().job_id == "1"
+
+
+def find_aside(bench: Bench, name: str) -> str:
+    """Where a key of the queue was put aside."""
+    [found] = bench.client.scan_iter(match=f"{bench.queue.keys.aside_prefix}*:{name}")
+    return str(found)
+
+
+def test_nothing_but_keys_in_the_way_is_told_by_a_dry_run_and_nothing_is_changed(
+    redis_server: RedisServer, bench: Bench
+) -> None:
+    bench.enqueue()
+    bench.client.delete(bench.queue.keys.delayed)
+    bench.client.set(bench.queue.keys.delayed, "ever")
+
+    told = repair(redis_server, bench.queue, "--dry-run")
+
+    assert (told.json["found"], told.exit_code) == ({"foreign_key": 1}, 4)
+    assert "Nothing else could be looked at" in told.json["text"]
+    assert bench.client.get(bench.queue.keys.delayed) == "ever"
 
 
 def test_a_lane_that_is_not_listed_counts_once_whatever_lies_in_it(redis_server: RedisServer, bench: Bench) -> None:
@@ -353,7 +377,7 @@ def test_the_command_needs_a_reason_mends_only_the_kinds_it_is_told_and_says_who
 
     no_reason = repair(redis_server, bench.queue)
     some = repair(redis_server, bench.queue, "--kind", "stray_member", "--why", "a test", "--by", "me")
-    wrong = repair(redis_server, bench.queue, "--kind", "data_lost", "--why", "a test")
+    wrong = repair(redis_server, bench.queue, "--kind", "nonsense", "--why", "a test")
 
     assert no_reason.exit_code == 2
     assert wrong.exit_code == 2
@@ -373,13 +397,14 @@ def test_the_command_speaks_to_people_and_says_how_far_it_is(
     result = CliRunner().invoke(main, ["repair", "--why", "a test"], env=env)
 
     assert result.exit_code == 0
-    assert "Mended 1 of 1 half-states" in result.stdout
+    assert "Mended 1 of 1 half-state in" in result.stdout
     assert "jobs say that they are delayed, but have no due time (no_due_time): 1." in result.stdout
-    assert "looked at (keys now)" in result.stderr
+    assert "so far (keys now)" in result.stderr
 
 
-def test_every_kind_is_told_and_has_a_mend_or_is_known_to_have_none() -> None:
+def test_every_kind_is_told_and_has_a_mend() -> None:
+    by_key = {HalfState.MALFORMED, HalfState.FOREIGN_KEY, HalfState.UNREADABLE_META}
     assert set(TOLD) == set(HalfState)
-    assert set(_SCRIPTS) == set(HalfState) - UNMENDABLE
-    lua = loader.load("examine_entries").source
-    assert all(kind.value in lua for kind in HalfState)
+    assert set(_SCRIPTS) == set(HalfState) - by_key
+    lua = loader.load("examine_entries").source + loader.load("mend_meta").source
+    assert all(kind.value in lua for kind in set(HalfState) - {HalfState.FOREIGN_KEY})
