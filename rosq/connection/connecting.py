@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from rosq.connection.locating import ClusterGuide, SentinelGuide
+from rosq.connection.packing import Packer
 
 if TYPE_CHECKING:
     import socket
@@ -139,6 +140,7 @@ def _common(settings: RedisSettings) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "decode_responses": True,
+        "command_packer": Packer(),
         # What isn't UTF-8 is read too, as something that can be printed.
         "encoding_errors": "backslashreplace",
         # The client's name says who it is; what else redis-py would tell costs two more commands, and a right to each.

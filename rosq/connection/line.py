@@ -18,25 +18,12 @@ import socket
 import struct
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol
 
 import hiredis
 from redis import exceptions as redis_errors
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_pack = cast("Callable[[tuple[str | bytes | float, ...]], bytes]", hiredis.pack_command)
-
-
-def pack(parts: tuple[str | bytes | float, ...]) -> bytes:
-    """Pack a command as Redis reads it; whole and real numbers, text and bytes. What was read goes back as it came, be
-    it UTF-8 or not."""
-    try:
-        return _pack(parts)
-    except UnicodeEncodeError:
-        return _pack(tuple(part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in parts))
-
+from rosq.clock import boot_time_s
 
 #: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
 #: library no poll would see.
@@ -72,22 +59,6 @@ class Connection(Protocol):
     def disconnect(self) -> None: ...
 
 
-class Stem:
-    """What many commands begin with, packed once.
-
-    Args:
-        parts: Whatever `pack` takes.
-    """
-
-    def __init__(self, parts: tuple[str | bytes | float, ...]) -> None:
-        self._count = len(parts)
-        self._packed = pack(parts).partition(b"\r\n")[2]
-
-    def grow(self, parts: tuple[str | bytes | float, ...]) -> bytes:
-        """Return what `pack` would make of the beginning and these parts."""
-        return b"*%d\r\n%b%b" % (self._count + len(parts), self._packed, pack(parts).partition(b"\r\n")[2])
-
-
 def _spell_time(seconds: float) -> bytes:
     """A time as the system reads it, `struct timeval`; never 0, which would mean no end."""
     return struct.pack("@ll", *divmod(max(math.ceil(seconds * 1e6), 1), 1_000_000))
@@ -100,6 +71,8 @@ class Line:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._socket = connection._sock
+        #: When it was opened, by `boot_time_s`.
+        self.opened_s = boot_time_s()
         #: Whether it is another process's: that of which this one was forked off.
         self.is_parents = False
         _open_lines.add(self)
@@ -131,7 +104,7 @@ class Line:
         self._socket.settimeout(None)
 
     def send(self, packed: bytes) -> None:
-        """Send what `pack` made.
+        """Send what `rosq.connection.packing` made.
 
         Raises:
             OSError: The connection broke, or took nothing for too long.

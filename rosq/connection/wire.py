@@ -17,7 +17,8 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Woken
-from rosq.connection.line import Line, pack
+from rosq.connection.line import Line
+from rosq.connection.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -62,7 +63,11 @@ class Popping:
 
 
 class Wire:
-    """A connection that is opened by the first call, and opened anew by the first call after any doubt."""
+    """A connection that is opened by the first call, and opened anew by the first call after any doubt.
+
+    While a call is under way the line isn't the wire's: it is put back when its answer is read. So whatever breaks a
+    call off, at any instant (a signal handler that raises), no later call reads its answer.
+    """
 
     def __init__(self, connector: Connector, client_name: str | None = None) -> None:
         self.address = connector.address
@@ -70,8 +75,11 @@ class Wire:
         self._connector = connector
         self._client_name = client_name
         self._line: Line | None = None
-        #: When this connection was opened, by `boot_time_s`; None while there is none.
-        self.connected_since_s: float | None = None
+
+    @property
+    def connected_since_s(self) -> float | None:
+        """When this connection was opened, by `boot_time_s`; None while there is none."""
+        return None if self._line is None else self._line.opened_s
 
     def call(self, *command: str | bytes | float) -> Any:
         """Send one command and return its answer; text comes decoded.
@@ -83,16 +91,19 @@ class Wire:
         return self._exchange(pack(command))
 
     def _exchange(self, packed: bytes) -> Any:
+        line, self._line = self._line, None
         try:
-            line = self._line or self._connect()
+            if line is None:
+                line = self._connect()
             line.send(packed)
-            return line.read()
+            answer = line.read()
         except (redis_errors.RedisError, OSError) as error:
-            raise self._doubt(error) from error
+            raise self._doubt(error, line) from error
         except BaseException:
-            # Interrupted between command and answer: the next command would read this one's answer.
-            self.close()
+            _drop(line)
             raise
+        self._line = line
+        return answer
 
     def call_many(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
         """Send commands in one go and return their answers; the first error among them is raised when all are read.
@@ -117,8 +128,10 @@ class Wire:
         if not commands:
             return []
         answers: list[Any] = []
+        line, self._line = self._line, None
         try:
-            line = self._line or self._connect()
+            if line is None:
+                line = self._connect()
             line.send(b"".join(pack(tuple(command)) for command in commands))
             for _ in commands:
                 try:
@@ -126,10 +139,11 @@ class Wire:
                 except redis_errors.ResponseError as error:
                     answers.append(error)
         except (redis_errors.RedisError, OSError) as error:
-            raise self._doubt(error) from error
+            raise self._doubt(error, line) from error
         except BaseException:
-            self.close()
+            _drop(line)
             raise
+        self._line = line
         return [self._tell_refusal(each) if isinstance(each, Exception) else each for each in answers]
 
     def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
@@ -150,10 +164,11 @@ class Wire:
         return answers
 
     def _tell_refusal(self, error: Exception) -> errors.ScriptFailed:
-        translated = self._doubt(error)
+        translated = errors.translate(error, self.address)
         translated.__cause__ = error
         if isinstance(translated, errors.ScriptFailed):
             return translated
+        self.close()
         raise translated
 
     def run(
@@ -169,7 +184,7 @@ class Wire:
             ScriptFailed: The script failed.
         """
         try:
-            return self._exchange(packed or pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
+            return self._exchange(packed or pack(("EVALSHA", script.sha, str(len(keys)), *keys, *args)))
         except errors.ScriptFailed as error:
             if not _is_unknown_script(error):
                 raise
@@ -193,13 +208,15 @@ class Wire:
         # It makes sure that the server knows the script.
         answer = self.run(script, *first)
         under_way = 0
+        line, self._line = self._line, None
         try:
-            line = self._line or self._connect()
+            if line is None:
+                line = self._connect()
             while True:
                 try:
                     for keys, args in itertools.islice(rest, 2 - under_way):
                         under_way += 1
-                        line.send(pack(("EVALSHA", script.sha, len(keys), *keys, *args)))
+                        line.send(pack(("EVALSHA", script.sha, str(len(keys)), *keys, *args)))
                 except OSError:
                     # The answer that came before is told all the same.
                     yield answer
@@ -212,11 +229,13 @@ class Wire:
         except redis_errors.NoScriptError as error:
             raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error
         except (redis_errors.RedisError, OSError) as error:
-            raise self._doubt(error) from error
+            raise errors.translate(error, self.address) from error
         finally:
-            if under_way:
+            if under_way or self._line is not None:
                 # The next command would read an answer that nobody waits for any more.
-                self.close()
+                _drop(line)
+            else:
+                self._line = line
 
     @contextlib.contextmanager
     def popping(
@@ -239,10 +258,11 @@ class Wire:
             ServerUnreachable: The connection broke.
             ScriptFailed: The server refused one of the two for good.
         """
-        popping: Popping | None = None
         is_in_order = False
+        line, self._line = self._line, None
         try:
-            line = self._line or self._connect()
+            if line is None:
+                line = self._connect()
             # Whole milliseconds, rounded up; Redis reads a timeout of 0 as for ever.
             packed = pack(("BLPOP", *keys, max(math.ceil(timeout_s * 1000), 1) / 1000))
             if then is not None:
@@ -257,10 +277,12 @@ class Wire:
                         popping.answer = line.read()
                 is_in_order = True
         except (redis_errors.RedisError, OSError) as error:
-            raise self._doubt(error) from error
+            raise errors.translate(error, self.address) from error
         finally:
-            if not is_in_order:
-                self.close()
+            if is_in_order:
+                self._line = line
+            else:
+                _drop(line)
 
     def twin(self) -> Wire:
         """Return another connection to the same server, not opened yet."""
@@ -280,25 +302,28 @@ class Wire:
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
         line, self._line = self._line, None
-        self.connected_since_s = None
-        if line is not None:
-            line.close()
+        _drop(line)
 
     def _connect(self) -> Line:
         connection: Connection = self._connector.make(self._client_name)
         connection.connect()
-        self._line = Line(connection)
-        self.connected_since_s = boot_time_s()
-        return self._line
+        return Line(connection)
 
-    def _doubt(self, error: Exception) -> errors.RosqError:
+    def _doubt(self, error: Exception, line: Line | None) -> errors.RosqError:
         translated = errors.translate(error, self.address)
         # After an error answer the connection is in order; after anything else nobody knows what comes next on it. A
         # server that says READONLY, UNBLOCKED or MOVED isn't the right one any more: only a new connection finds its
         # successor.
-        if not isinstance(translated, errors.ScriptFailed):
-            self.close()
+        if isinstance(error, redis_errors.ResponseError) and isinstance(translated, errors.ScriptFailed):
+            self._line = line
+        else:
+            _drop(line)
         return translated
+
+
+def _drop(line: Line | None) -> None:
+    if line is not None:
+        line.close()
 
 
 def _is_unknown_script(answer: object) -> bool:

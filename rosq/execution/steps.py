@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rosq.connection.line import Stem
+from rosq.connection.packing import Stem
 from rosq.delays import to_ms
 from rosq.execution.settlement import ERROR_MAX_LENGTH, Outcome
 from rosq.scripts import loader
@@ -136,11 +136,12 @@ class Steps:
         return _Frame(step, keys, first, Stem(("EVALSHA", step.sha, count, *keys)))
 
     def _fill(self, frame: _Frame, settlement: Settlement | None, token: str, hints: str) -> Command:
+        # Text as far as the common ones go: a number is spelled before it is packed.
         args: list[str | int] = [self._name, self._instance, token, hints]
         if settlement is None:
             return Command(frame.step, frame.keys, args, frame.stem.grow(tuple(args)), frame.first)
         delivery, outcome = settlement.delivery, settlement.outcome
-        args += (delivery.job_id, delivery.fence, delivery.token, delivery.entry_id)
+        args += (delivery.job_id, str(delivery.fence), delivery.token, delivery.entry_id)
         if outcome is _COMPLETED:
             if delivery.crashes:
                 args.append(1)

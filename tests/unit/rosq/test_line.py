@@ -10,7 +10,7 @@ import pytest
 from redis import exceptions as redis_errors
 
 from rosq.connection import line
-from rosq.connection.line import Line, Stem
+from rosq.connection.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,13 +136,6 @@ def test_alone_on_its_processor_nobody_watches(ends: Any, looks: list[int], monk
     servers.sendall(b":1\r\n")
 
     assert reading.read() == 1
-
-
-def test_a_stem_grows_into_what_packing_the_whole_command_gives() -> None:
-    first, second = ("EVALSHA", "a" * 40, 2, "rosq:{q}:ключ"), ("rosq:{q}:job:1", "имя", 17, b"x", 0.5, "")
-
-    assert Stem(first).grow(second) == line.pack((*first, *second))
-    assert Stem(first).grow(()) == line.pack(first)
 
 
 @pytest.mark.parametrize("has_system_times", [True, False])

@@ -162,12 +162,14 @@ def test_a_wire_whose_many_answers_were_left_unread_starts_anew(queue: Queue) ->
 def test_an_answer_that_came_is_told_although_the_next_call_cant_be_sent(queue: Queue) -> None:
     queue.enqueue({}, job_id="1")
     wire = queue.make_wire("test")
+    wire.call("PING")
+    line = wire._line
+    assert line is not None
 
     def make_calls() -> Iterator[Any]:
         for number, job in enumerate(many(5)):
             if number == 3:
-                assert wire._line is not None
-                wire._line._socket.shutdown(socket.SHUT_WR)
+                line._socket.shutdown(socket.SHUT_WR)
             yield make_call(queue, job)
 
     answers = wire.run_each(queue._enqueue_step, make_calls())
