@@ -258,6 +258,7 @@ class Worker:
         answer = self._consumer.exchange(settlement, lanes, is_fetching=is_fetching)
         if settlement is not None:
             self._settlement = None
+            self._heartbeat.drop_job()
             self._tell_fate(settlement, answer.code)
         self._take(answer)
         if answer.delivery is None and answer.fetched is Fetched.NONE:
@@ -340,11 +341,12 @@ class Worker:
             # Raised around the handler: by what writes the log, or by Ctrl-C.
             self._note_interrupt(error)
             settlement = fail_attempt(error, delivery, policy)
-        self._heartbeat.drop_job()
+        self._heartbeat.end_work()
         if settlement is not None:
             return settlement
         is_overrun = self._heartbeat.is_overrun(delivery)
         self._consumer.abandon(delivery, is_overrun=is_overrun)
+        self._heartbeat.drop_job()
         if not is_overrun:
             return None
         # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
@@ -459,7 +461,8 @@ class Worker:
         """Give the job back over the heartbeat's connection, since the handler doesn't come to an end."""
         settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
         code = self._consumer.settle_over(wire, settlement)
-        if self._hook_calls is not None:
+        # It is asked once: what is settled already the handler's own end has settled, and that is told by the loop.
+        if self._hook_calls is not None and code is not Code.ALREADY_SETTLED:
             self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code in (Code.LOST, Code.GONE))
 
     def _come_to_an_end(self) -> None:

@@ -65,7 +65,10 @@ class Heartbeat:
         self._release = release
         self._hook_calls = hook_calls
         self._alarm = Alarm()
+        #: Whose lease is kept: until Redis has answered how it ends.
         self._delivery: Delivery | None = None
+        #: The same while its handler runs: to be watched for its time and for a stop.
+        self._at_work: Delivery | None = None
         self._has_held_name = False
         self._is_name_held = False
         self._released_token = ""
@@ -96,14 +99,19 @@ class Heartbeat:
 
     def hold_job(self, delivery: Delivery) -> None:
         """A job is in hand: keep its lease."""
-        self._delivery = delivery
+        self._delivery = self._at_work = delivery
         if (delivery.run_timeout_s or self._run_timeout_s) < self._beat_s:
             # The next look at the clock would come too late for it.
             self._alarm.ring()
 
+    def end_work(self) -> None:
+        """The handler has come to its end. The job is still held: what it came to is to be told to Redis, and that may
+        take as long as an outage lasts."""
+        self._at_work = None
+
     def drop_job(self) -> None:
-        """The job in hand has come to its end."""
-        self._delivery = None
+        """Redis knows how the job in hand ended, or nobody is going to tell it."""
+        self._delivery = self._at_work = None
 
     def is_overrun(self, delivery: Delivery) -> bool:
         """Whether a delivery has run longer than it may."""
@@ -127,7 +135,7 @@ class Heartbeat:
     def _rest_s(self, next_beat_s: float) -> float:
         """Seconds until something is to be done."""
         rest_s = next_beat_s - boot_time_s()
-        delivery = self._delivery
+        delivery = self._at_work
         if delivery is not None:
             overrun_in_s = delivery.started_s + self._limit_s(delivery) - boot_time_s()
             if overrun_in_s > 0:
@@ -184,8 +192,8 @@ class Heartbeat:
             delivery.lease.renew(sent_s + self._settings.lease_s)
             if asked and not delivery.is_cancel_requested:
                 self._ask_to_cancel(delivery, CancelRequest(by=asked[0], reason=asked[1]))
-        elif self._delivery is delivery:
-            # Otherwise the loop has settled it since: its lease concerns nobody any more.
+        elif self._at_work is delivery:
+            # Otherwise the loop tells how it ended, and is told itself what came of that.
             self._lose(delivery, _LOST[Code(code)])
 
     def _ask_to_cancel(self, delivery: Delivery, request: CancelRequest) -> None:
@@ -203,7 +211,7 @@ class Heartbeat:
         self._wake_loop()
 
     def _watch_run_time(self) -> None:
-        delivery = self._delivery
+        delivery = self._at_work
         if delivery is not None and delivery.is_real and delivery.lease.is_held() and self.is_overrun(delivery):
             self._lose(delivery, f"it ran longer than {self._limit_s(delivery):g} s")
 
@@ -224,7 +232,7 @@ class Heartbeat:
             self._hook_calls.lease_lost(delivery, reason)
 
     def _watch_stop(self) -> None:
-        delivery = self._delivery
+        delivery = self._at_work
         is_patience_over = self._stop.grace_left_s() + self._patience_s <= 0
         if delivery is not None and is_patience_over and self._released_token != delivery.token:
             self._released_token = delivery.token
