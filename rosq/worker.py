@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
+from rosq.errors import InvalidData
 from rosq.execution.answer import Fetched
 from rosq.execution.callables import check_callable
 from rosq.execution.forked import end_if_forked
@@ -241,6 +242,8 @@ class Worker:
                 self._round()
             except errors.ServerUnreachable as error:
                 self._back_off(error)
+            except errors.ScriptFailed as error:
+                self._go_on_after(error)
             else:
                 self._outage.note_round()
                 self._round_ended_s = boot_time_s()
@@ -274,6 +277,10 @@ class Worker:
         if self._stop.is_requested or not is_wanted:
             # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
             self._settlement = Settlement(delivery, _RELEASED)
+            return
+        if answer.unreadable:
+            reason = f"Its data can't be read: {answer.unreadable}."
+            self._settlement = Settlement(delivery, _FAILED, error=reason, error_class=InvalidData.__name__)
             return
         self._last_lane = delivery.lane
         self._heartbeat.hold_job(delivery)
@@ -326,7 +333,7 @@ class Worker:
         it."""
         try:
             promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
-        except errors.ServerUnreachable as error:
+        except (errors.ServerUnreachable, errors.ScriptFailed) as error:
             log.warning(
                 "Delayed jobs couldn't be promoted now",
                 extra={"event": "promote_failed", **self._facts, **facts.of_error(error)},
@@ -341,7 +348,7 @@ class Worker:
             # Raised around the handler: by what writes the log, or by Ctrl-C.
             self._note_interrupt(error)
             settlement = fail_attempt(error, delivery, policy)
-        self._heartbeat.end_work()
+        self._heartbeat.end_run()
         if settlement is not None:
             return settlement
         is_overrun = self._heartbeat.is_overrun(delivery)
@@ -414,7 +421,35 @@ class Worker:
         end_if_forked(self._process_id)
         if isinstance(error, errors.ServerRefused) and not self._has_been_connected:
             raise error
-        pause_s = self._outage.note_failure(error, self._stop.time_left_s())
+        self._rest_for(self._outage.note_failure(error, self._stop.time_left_s()))
+
+    def _go_on_after(self, error: errors.ScriptFailed) -> None:
+        """Redis refused something for good: what a step touches isn't what it should be. If it was to settle a job,
+        that job is left as it is: its own state says what becomes of it, and the others go on."""
+        settlement, self._settlement = self._settlement, None
+        pause_s = self._outage.next_pause_s(self._stop.time_left_s())
+        if settlement is None:
+            log.error(
+                "A step failed for good; trying the next",
+                extra={"event": "step_failed", **self._facts, "delay_s": pause_s, **facts.of_error(error)},
+            )
+        else:
+            log.error(
+                "A job can't be settled; it is left as it is",
+                extra={
+                    "event": "settle_failed",
+                    **self._facts,
+                    **facts.of_delivery(settlement.delivery),
+                    "delay_s": pause_s,
+                    **facts.of_error(error),
+                },
+            )
+            self._heartbeat.drop_job()
+            # It comes back to whoever fetches it next, and mustn't do so for ever.
+            self._consumer.abandon(settlement.delivery, is_overrun=True)
+        self._rest_for(pause_s)
+
+    def _rest_for(self, pause_s: float) -> None:
         # Nothing but the time or a stop ends this rest: a lost lease changes nothing about Redis being away.
         until_s = boot_time_s() + pause_s
         while (left_s := until_s - boot_time_s()) > 0:

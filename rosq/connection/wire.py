@@ -118,7 +118,7 @@ class Wire:
                 raise answer
         return answers
 
-    def try_many(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+    def try_many(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
         """Send commands in one go and return their answers; what the server refuses for good is told in its place, as
         a ScriptFailed, and keeps nothing from the others.
 
@@ -172,7 +172,12 @@ class Wire:
         raise translated
 
     def run(
-        self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, packed: bytes | None = None
+        self,
+        script: Script,
+        keys: Sequence[str | bytes],
+        args: Sequence[str | bytes | int],
+        *,
+        packed: bytes | None = None,
     ) -> Any:
         """Run a script; a server that doesn't know it (restarted, failed over) is given its source.
 

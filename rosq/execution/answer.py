@@ -39,5 +39,7 @@ class Answer:
     #: is none, or, beside a delivery, if it wasn't looked for this time.
     next_due_s: float | None = None
     error: str = ""
+    #: Why the data of the job that came can't be read; empty where they can.
+    unreadable: str = ""
     #: Of an occupied name: seconds until its last holder's lease runs out, if it gives no sign of life.
     rest_s: float = 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.execution.answer import Answer, Fetched
 from rosq.execution.delivery import CancelNotice, Delivery
@@ -188,7 +189,11 @@ class Fetching:
         attempt = int(attempts) + 1
         index, read = position - 1 - question.command.first, 2 * len(question.lanes)
         lane = question.lanes[index // 2] if index < read else own_lanes[index - read]
-        carried = codec.unpack(data)
+        unreadable = ""
+        try:
+            carried = codec.unpack(data)
+        except ValueError as error:
+            carried, unreadable = codec.Body({}), facts.describe(error)
         is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(job_id, attempt)
         lease = Lease(job_id, asked_s + self._lease_s)
         delivery = Delivery(
@@ -213,7 +218,7 @@ class Fetching:
             self._notes,
         )
         self._in_hand = delivery
-        return Answer(code, _JOB, delivery, next_due_s)
+        return Answer(code, _JOB, delivery, next_due_s, "", unreadable)
 
     def _give_hints(self, settlement: Settlement | None, asked_s: float) -> str:
         """What the script is to look at besides; see ARGV[4] of `scripts/shared/worker_args.lua`."""

@@ -104,7 +104,7 @@ class Heartbeat:
             # The next look at the clock would come too late for it.
             self._alarm.ring()
 
-    def end_work(self) -> None:
+    def end_run(self) -> None:
         """The handler has come to its end. The job is still held: what it came to is to be told to Redis, and that may
         take as long as an outage lasts."""
         self._at_work = None

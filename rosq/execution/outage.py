@@ -41,15 +41,19 @@ class Outage:
             self._since_s = boot_time_s()
             if self._hook_calls is not None:
                 self._hook_calls.redis_away(error)
-        self._failures += 1
-        state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
-        state.attempt_number = self._failures
-        pause_s = min(self._backoff(state), max(longest_s, 0.0))
+        pause_s = self.next_pause_s(longest_s)
         log.warning(
             "Redis gives no answer; trying again",
             extra={"event": "redis_away", **self._facts, "delay_s": pause_s, **facts.of_error(error)},
         )
         return pause_s
+
+    def next_pause_s(self, longest_s: float) -> float:
+        """Seconds to rest after one more round that failed, `longest_s` at most."""
+        self._failures += 1
+        state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
+        state.attempt_number = self._failures
+        return min(self._backoff(state), max(longest_s, 0.0))
 
     def note_answer(self) -> None:
         """Redis answered what it was asked. Pauses go on growing until a whole round has gone well."""

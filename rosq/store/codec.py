@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors
-from rosq.delays import check_delay
+from rosq.delays import MAX_DELAY_S, check_delay
 from rosq.names import check_name
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def pack(job: NewJob) -> str:
         InvalidData: The data aren't JSON, or the options aren't what they should be.
         InvalidName: The job's name breaks the rule.
     """
+    if not isinstance(job.data, dict):
+        raise errors.InvalidData(f"Job {job.job_id}: its data are of class {type(job.data).__name__}: give a dict.")
     try:
         text = _encode(job.data)
     except (TypeError, ValueError, RecursionError) as error:
@@ -111,7 +113,7 @@ def unpack(text: str) -> Body:
     name, headers, run_timeout_s = options.get("name", ""), options.get("headers", NO_HEADERS), options.get(_TIMEOUT)
     is_text = isinstance(name, str) and isinstance(headers, Mapping)
     is_text = is_text and all(isinstance(value, str) for value in headers.values())
-    is_time = run_timeout_s is None or (isinstance(run_timeout_s, int | float) and 0 < run_timeout_s < float("inf"))
+    is_time = run_timeout_s is None or (isinstance(run_timeout_s, int | float) and 0 < run_timeout_s <= MAX_DELAY_S)
     if not is_text or not is_time:
         raise ValueError("the job's options aren't what they should be")
     return Body(data=_decode(data), name=name, headers=headers, run_timeout_s=run_timeout_s)

@@ -11,6 +11,7 @@
 -- nothing fetched; an entry that was read by then is pending with the caller and comes with its next fetch.
 -- The functions here are given what they work with, or take it from KEYS and ARGV: a local of the script that a function
 -- refers to costs the server half as much as an argument of a command.
+-- @include number
 -- @include rare
 
 -- Turn an entry that is pending with the caller into a delivery of its own, with a greater fence and a new token.
@@ -26,9 +27,17 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
   local hash = string.sub(KEYS[2], 1, -7) .. 'job:' .. next_id
   local found
   if carried then
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence')
+    found = redis.pcall('HMGET', hash, 'entry_id', 'state', 'fence')
   else
-    found = redis.call('HMGET', hash, 'entry_id', 'state', 'fence', 'data')
+    found = redis.pcall('HMGET', hash, 'entry_id', 'state', 'fence', 'data')
+  end
+  if found.err then
+    if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
+      error(found)
+    end
+    -- Something else wrote the job's key: nothing is left of the job.
+    make_rare(now_ms).drop(from, id, next_id)
+    return nil
   end
   local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
   if not is_its_own or not (carried or found[4]) then
@@ -50,7 +59,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     return { code, index, next_id, carried or found[4], now_us, 0, 0, id }
   end
   local counts = redis.call('HMGET', hash, 'attempts', 'crashes')
-  local crashes = (counts[2] or 0) + 0
+  local attempts, crashes = number_of(counts[1]), number_of(counts[2])
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   -- One whose cancelling was asked for meanwhile isn't handed out again.
@@ -69,13 +78,13 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
       end
     end
   end
-  local next_fence = math.max(tonumber(last_fence) + 1, now_us)
+  local next_fence = math.max(number_of(last_fence) + 1, now_us)
   if carried then
     redis.call('HSET', hash, 'data', carried)
   end
   redis.call('HSET', hash, 'state', 'active', 'fence', next_fence, 'token', ARGV[3], 'worker', ARGV[1],
     'lease_until_ms', now_ms + LEASE_MS, 'started_at_ms', now_ms)
-  return { code, index, next_id, carried or found[4], next_fence, counts[1] or 0, crashes, id }
+  return { code, index, next_id, carried or found[4], next_fence, attempts, crashes, id }
 end
 
 -- Whoever has just settled its only pending entry has none: only where that isn't sure its own is looked for. Then the

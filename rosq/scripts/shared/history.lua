@@ -5,6 +5,7 @@
 -- ms, counted from fence / 1000; how long it lasted in ms; how many deliveries in a row it stands for, of which it is
 -- the last; how many ms before it the first of them began; worker; class and text of the error.
 -- Needs the constant KEEP_DELIVERIES.
+-- @include number
 local HISTORY_MAX_BYTES = 16384
 -- What says little for itself: a run of one kind is one line, and these lines go first. A long poll snoozes for days; it
 -- mustn't push out what failed before.
@@ -43,12 +44,12 @@ local function end_delivery(job, letter, ended_ms, told, trace)
     return {}
   end
   local found = redis.call('HMGET', job, 'fence', 'started_at_ms', 'worker', 'history')
-  local fence, worker = found[1], found[3]
-  if not worker or not fence then
+  local fence, worker = number_of(found[1]), found[3]
+  if not worker or not found[1] then
     return {}
   end
   -- A job's first delivery has no such time: its fence is that.
-  local started_ms = tonumber(found[2] or math.floor(tonumber(fence) / 1000))
+  local started_ms = found[2] and number_of(found[2]) or math.floor(fence / 1000)
   local records, dropped = read_history(found[4] or '')
   local count, first_ms = 1, started_ms
   if QUIET[letter] and records[1] then
@@ -58,8 +59,8 @@ local function end_delivery(job, letter, ended_ms, told, trace)
       count, first_ms = last_count + 1, last_first_ms
     end
   end
-  local array = string.format('["%s",%s,%.0f,%.0f,%.0f,%.0f,', letter, fence,
-    started_ms - math.floor(tonumber(fence) / 1000), math.max(ended_ms - started_ms, 0), count,
+  local array = string.format('["%s",%.0f,%.0f,%.0f,%.0f,%.0f,', letter, fence,
+    started_ms - math.floor(fence / 1000), math.max(ended_ms - started_ms, 0), count,
     math.max(started_ms - first_ms, 0)) .. cjson.encode(worker)
   records[#records + 1] = { array .. (told and told ~= '' and ',' .. told or '') .. ']', trace ~= '' and trace or nil }
 

@@ -474,25 +474,22 @@ def test_whoever_doesnt_hold_the_name_gets_nothing(queue: Queue, make_hands: Cal
 def test_an_error_at_the_next_job_leaves_the_settling_done_and_nothing_fetched(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
-    # Given a next job whose hash the script can't touch
-    queue.enqueue_many([_new("1"), _new("2")])
+    # Given a lane that the script can't read
+    queue.enqueue({}, job_id="1")
     hands = make_hands()
     delivery = take(hands)
-    fields = client.hgetall(queue.keys.job("2"))
-    client.delete(queue.keys.job("2"))
-    client.set(queue.keys.job("2"), "not a hash")
+    client.set(queue.keys.lane("other"), "not a stream")
 
-    # When the job before it is settled
-    answer = settle(hands, delivery, Outcome.COMPLETE)
+    # When a job of another lane is settled
+    answer = hands.consumer.exchange(Settlement(delivery, Outcome.COMPLETE), ("other",))
 
-    # Then that counts, and the next job comes as soon as its hash can be touched
+    # Then that counts, and the next job comes as soon as its lane can be read
     assert (answer.code, answer.fetched) == (Code.HELD, Fetched.ERROR)
     assert "WRONGTYPE" in answer.error
     assert job_of(queue).state is JobState.COMPLETED
-    client.delete(queue.keys.job("2"))
-    client.hset(queue.keys.job("2"), mapping=fields)  # type: ignore[arg-type]
-    again = take(hands)
-    assert (again.job_id, again.crashes) == ("2", 0)
+    client.delete(queue.keys.lane("other"))
+    queue.enqueue({}, job_id="2", lane="other")
+    assert take(hands, "other").job_id == "2"
 
 
 def test_an_error_at_an_old_jobs_hash_doesnt_undo_the_settling(
