@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from orders_service import db, errors
+from orders_service import errors
 from orders_service.life import queue_verdicts
 from orders_service.loops import Loop
-from orders_service.queries import load
 from orders_service.relay import BATCH
 from orders_service.schedule import ScheduledOrder
+from orders_service.store import db
+from orders_service.store.queries import load
 from orders_service.threads import call_in_daemon
 from rosq import JobState, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orders_service.db import Connection, Database
     from orders_service.settings import Settings
+    from orders_service.store.db import Connection, Database
     from rosq import Job, Queue
 
 logger = logging.getLogger(__name__)

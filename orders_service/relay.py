@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from orders_service import db, errors
+from orders_service import errors
 from orders_service.loops import Loop
-from orders_service.queries import load
 from orders_service.schedule import ScheduledOrder
+from orders_service.store import db
+from orders_service.store.queries import load
 from orders_service.threads import call_in_daemon
 from rosq import EnqueueOutcome, JobState, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orders_service.db import Database
     from orders_service.settings import Settings
+    from orders_service.store.db import Database
     from rosq import Queue
 
 logger = logging.getLogger(__name__)

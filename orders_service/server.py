@@ -12,12 +12,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from orders_service import checks, errors
+from orders_service import errors
 from orders_service.loops import Loop
 from orders_service.servicers.orders import OrdersServicer
 from orders_service.servicers.rosreestr_users import RosreestrUsersServicer
 from orders_service.servicers.worker import WorkerServicer
 from orders_service.settings import Address
+from orders_service.store import fitness
 from orders_service.v1 import (
     orders_pb2,
     orders_pb2_grpc,
@@ -29,8 +30,8 @@ from orders_service.v1 import (
 
 if TYPE_CHECKING:
     from orders_service.crypto import Secretbox
-    from orders_service.db import Database
     from orders_service.settings import Settings
+    from orders_service.store.db import Database
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Server:
     async def _look_at_health(self) -> None:
         status = health_pb2.HealthCheckResponse.NOT_SERVING
         try:
-            await checks.check_safety(self._database)
+            await fitness.check_safety(self._database)
             status = health_pb2.HealthCheckResponse.SERVING
         finally:
             for service in ("", *SERVICES):

@@ -8,19 +8,19 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from orders_service import checks
-from orders_service.db import Database
 from orders_service.loops import cancel_all
 from orders_service.reconciler import Reconciler
 from orders_service.relay import Relay
 from orders_service.server import Server
+from orders_service.store import fitness
+from orders_service.store.db import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
     from orders_service.crypto import Secretbox
-    from orders_service.migrations import Migration
     from orders_service.settings import Address, Settings
+    from orders_service.store.migrations import Migration
     from rosq import Queue
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ async def serve(settings: Settings, box: Secretbox, queue: Queue, needed: Sequen
     database = Database(settings)
     await database.open()
     try:
-        await checks.check_database(database, needed)
+        await fitness.check_database(database, needed)
         server = Server(database, box, settings)
         address = await server.start(listen)
         relay = Relay(database, queue, settings)

@@ -21,10 +21,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orders_service import migrations
 from orders_service.dev.postgres import EmbeddedPostgres as Server
 from orders_service.dev.postgres import kill_cluster
 from orders_service.settings import DatabaseSettings
+from orders_service.store import migrations
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

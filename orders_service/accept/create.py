@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from orders_service import errors
 from orders_service.accept.validation import AcceptableOrder, WantedOrder, validate
 from orders_service.lookup.orders import OrderView, read_orders
-from orders_service.queries import load
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orders_service.db import Connection, Database
+    from orders_service.store.db import Connection, Database
 
 logger = logging.getLogger(__name__)
 

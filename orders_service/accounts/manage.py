@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from orders_service import errors
 from orders_service.accounts.account import AccountChange, AccountView, check_change, check_username
 from orders_service.crypto import PASSWORD, SESSION
-from orders_service.queries import load
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from orders_service.crypto import Secretbox
-    from orders_service.db import Connection, Database
+    from orders_service.store.db import Connection, Database
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orders_service import migrations
 from orders_service.commands.context import QUIET
 from orders_service.settings import DatabaseSettings
+from orders_service.store import migrations
 from rosq import logs
 
 if TYPE_CHECKING:
     from orders_service.commands.context import Context
-    from orders_service.migrations import Migration, Plan
+    from orders_service.store.migrations import Migration, Plan
 
 
 @click.command()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orders_service import migrations, serving
+from orders_service import serving
 from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.settings import Address, Settings
+from orders_service.store import migrations
 from rosq import Queue, RedisSettings, RosqError, logs
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from orders_service import db, migrations
 from orders_service.dev import errors
+from orders_service.store import db, migrations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,14 @@ import urllib.error
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orders_service import crypto, migrations
+from orders_service import crypto
 from orders_service.dev import client, database, errors
 from orders_service.dev.children import MARKER_ENV, Child, Program, Rank
 from orders_service.dev.folder import write_private
 from orders_service.dev.postgres import EmbeddedPostgres
 from orders_service.dev.valkey import EmbeddedValkey, is_answering
 from orders_service.settings import DEFAULT_PORT, DEFAULT_QUEUE, DatabaseSettings
+from orders_service.store import migrations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orders_service import queries
 from orders_service.domain import adoption
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.orders import Order, Send

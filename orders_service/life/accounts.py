@@ -7,13 +7,14 @@ import logging
 import math
 from typing import TYPE_CHECKING, Final
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain.accounts import STANDBY_KINDS, Account
 from orders_service.life import reading
 from orders_service.life.work import Work, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.db import Database
+    from orders_service.store.db import Database
 
 _SQL: Final = queries.load("life_account")
 #: A year: longer waits are a person's.

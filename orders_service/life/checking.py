@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orders_service import cadastral, errors, queries
+from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
 from orders_service.life import guard, reading
 from orders_service.life.claiming import back_to_queue, check_delay, holding, put_down
 from orders_service.life.work import Work, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.db import Database
     from orders_service.domain.accounts import Account
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
+    from orders_service.store.db import Database
 
 _ORDER: Final = queries.load("life_order")
 

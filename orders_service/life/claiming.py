@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain.states import OrderState
 from orders_service.life import guard, reading, weighing
 from orders_service.life.work import Work, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.db import Database
     from orders_service.domain.accounts import Account
     from orders_service.domain.orders import Holder, Order, OrderInHand
+    from orders_service.store.db import Database
 
 _JOURNAL: Final = queries.load("life_journal")
 #: Thirty days: longer waits are a mistake of units.

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
 
-from orders_service import cadastral, errors, queries
+from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import reading, settling, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working, wrong_state
+from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.db import Database
     from orders_service.domain.orders import Order, Send
+    from orders_service.store.db import Database
 
 _ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")

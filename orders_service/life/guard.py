@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.life import reading, weighing
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.accounts import Account

@@ -10,19 +10,20 @@ import re
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from orders_service import cadastral, errors, queries
+from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
 from orders_service.life import checking, guard, reading
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-    from orders_service.db import Database
     from orders_service.domain.accounts import Account
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
+    from orders_service.store.db import Database
 
 _SQL: Final = queries.load("life_paper")
 

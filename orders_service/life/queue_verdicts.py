@@ -6,13 +6,14 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain.states import OrderState
 from orders_service.life import reading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.db import Database
+    from orders_service.store.db import Database
 
 logger = logging.getLogger(__name__)
 

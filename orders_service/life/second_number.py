@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orders_service import queries
 from orders_service.domain.states import OrderState
 from orders_service.life import account_rows
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.facts import ApplicationRow, KeptFact

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orders_service import queries
 from orders_service.domain import absence, adoption
 from orders_service.domain.absence import VoidReason
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import account_rows, second_number
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import guard, reading, settling
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working, wrong_state
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
 
-    from orders_service.db import Database
     from orders_service.domain.accounts import Account
     from orders_service.domain.orders import Holder, NewSubmission, Order, OrderInHand
+    from orders_service.store.db import Database
 
 _ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")

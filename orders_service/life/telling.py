@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg.types.json import Jsonb
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain import facts
 from orders_service.life import guard, reading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     import uuid
 
-    from orders_service.db import Database
     from orders_service.domain.orders import Holder, Order, OrderInHand
+    from orders_service.store.db import Database
 
 _ACCOUNT: Final = queries.load("life_account")
 _JOURNAL: Final = queries.load("life_journal")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
 
-from orders_service import queries
 from orders_service.domain import facts
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import reading, second_number, settling
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow

@@ -6,8 +6,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from orders_service import errors, queries
+from orders_service import errors
 from orders_service.domain.states import OrderState, is_allowed
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from orders_service.db import Connection, Database
     from orders_service.domain.orders import Order
+    from orders_service.store.db import Connection, Database
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.lookup.orders import PaperView
-from orders_service.queries import load
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from orders_service.db import Database
+    from orders_service.store.db import Database
 
 #: A message may have 4 MiB at most clients.
 _MAX_PIECE_BYTES: Final = 1 << 20

@@ -10,13 +10,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from orders_service import cadastral, errors
-from orders_service.queries import load
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from orders_service.db import Connection, Database
+    from orders_service.store.db import Connection, Database
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 500

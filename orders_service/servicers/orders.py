@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator
 
-    from orders_service.db import Database
     from orders_service.servicers.status import Context
     from orders_service.settings import Settings
+    from orders_service.store.db import Database
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):

@@ -14,8 +14,8 @@ from orders_service.v1 import rosreestr_users_pb2_grpc
 
 if TYPE_CHECKING:
     from orders_service.crypto import Secretbox
-    from orders_service.db import Database
     from orders_service.servicers.status import Context
+    from orders_service.store.db import Database
 
 
 class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServicer):

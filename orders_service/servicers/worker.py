@@ -14,9 +14,9 @@ from orders_service.v1 import worker_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from orders_service.db import Database
     from orders_service.servicers.status import Context
     from orders_service.settings import Settings
+    from orders_service.store.db import Database
 
 
 class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):

@@ -16,11 +16,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from orders_service import errors
-from orders_service.db import Database
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand
 from orders_service.life import accounts, checking, claiming, papers, submitting, telling
 from orders_service.settings import DatabaseSettings
+from orders_service.store.db import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator

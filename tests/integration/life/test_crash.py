@@ -20,8 +20,8 @@ from tests.integration.life.bench import ABSENT_AFTER_S, BALANCE, CAD_NUM, PERSO
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from orders_service.db import Connection, Database
     from orders_service.domain.orders import Holder
+    from orders_service.store.db import Connection, Database
 
     Call = Callable[[Database], Awaitable[object]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orders_service import queries
+from orders_service.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

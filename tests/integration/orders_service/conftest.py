@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from orders_service.crypto import Secretbox
-from orders_service.db import Database
 from orders_service.settings import Settings
+from orders_service.store.db import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

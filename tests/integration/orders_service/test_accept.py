@@ -13,7 +13,7 @@ from orders_service.accept.validation import WantedOrder
 from orders_service.lookup.orders import list_events
 
 if TYPE_CHECKING:
-    from orders_service.db import Database as ServiceDatabase
+    from orders_service.store.db import Database as ServiceDatabase
     from tests.postgres import Database
 
 NUMBER = "77:01:0001001:1001"

@@ -14,8 +14,8 @@ from orders_service.lookup.download import find_paper, read_pieces
 from orders_service.lookup.orders import Filters, get_order, list_orders
 
 if TYPE_CHECKING:
-    from orders_service.db import Database as ServiceDatabase
     from orders_service.lookup.orders import PaperView
+    from orders_service.store.db import Database as ServiceDatabase
     from tests.postgres import Database
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orders_service import db, errors, migrations
+from orders_service import errors
 from orders_service.settings import DatabaseSettings
+from orders_service.store import db, migrations
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orders_service.migrations import Plan
+    from orders_service.store.migrations import Plan
     from tests.postgres import Database, PostgresServer
 
 

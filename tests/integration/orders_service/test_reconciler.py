@@ -26,9 +26,9 @@ from tests.integration.orders_service.queueing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orders_service.db import Database as ServiceDatabase
     from orders_service.reconciler import ReconcileCounts
     from orders_service.settings import Settings
+    from orders_service.store.db import Database as ServiceDatabase
     from rosq import Delivery, Queue
     from tests.postgres import Database
     from tests.servers import EmbeddedRedis, RedisServer

@@ -26,8 +26,8 @@ from tests.integration.orders_service.queueing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from orders_service.db import Database as ServiceDatabase
     from orders_service.settings import Settings
+    from orders_service.store.db import Database as ServiceDatabase
     from rosq import Enqueued, NewJob, Queue
     from tests.postgres import Database
     from tests.servers import EmbeddedRedis, RedisServer

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from orders_service import queries
+from orders_service.store import queries
 
 
 def test_every_file_of_queries_can_be_loaded() -> None:

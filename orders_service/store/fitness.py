@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from orders_service import errors, migrations
-from orders_service.queries import load
+from orders_service import errors
+from orders_service.store import migrations
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orders_service.db import Database
-    from orders_service.migrations import Migration
+    from orders_service.store.db import Database
+    from orders_service.store.migrations import Migration
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ async def check_database(database: Database, needed: Sequence[Migration]) -> Non
     await check_safety(database)
     async with database.transaction() as connection:
         plan = await migrations.require_current(connection, needed)
-        row = await (await connection.execute(load("checks")["read_replication"])).fetchone()
+        row = await (await connection.execute(load("fitness")["read_replication"])).fetchone()
     if plan.unknown:
         logger.warning(
             "The database is ahead of this version",
@@ -51,7 +52,7 @@ async def check_safety(database: Database) -> None:
         DatabaseUnavailable: The database is away.
     """
     async with database.transaction() as connection:
-        row = await (await connection.execute(load("checks")["read_safety"])).fetchone()
+        row = await (await connection.execute(load("fitness")["read_safety"])).fetchone()
     assert row is not None
     where = database.settings.where
     if row["is_standby"]:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from orders_service import db, errors
-from orders_service.queries import load
+from orders_service import errors
+from orders_service.store import db
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
