@@ -8,9 +8,9 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from orders_service.loops import cancel_all
-from orders_service.reconciler import Reconciler
-from orders_service.relay import Relay
+from orders_service.queueing.loops import cancel_all
+from orders_service.queueing.reconciler import Reconciler
+from orders_service.queueing.relay import Relay
 from orders_service.server import Server
 from orders_service.store import fitness
 from orders_service.store.db import Database

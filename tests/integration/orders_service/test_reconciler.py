@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orders_service.loops import cancel_all
-from orders_service.reconciler import Reconciler
-from orders_service.relay import Relay
+from orders_service.queueing.loops import cancel_all
+from orders_service.queueing.reconciler import Reconciler
+from orders_service.queueing.relay import Relay
 from rosq import Fail, JobState
 from rosq.steering import Steering
 from tests.integration.orders_service.queueing import (
@@ -26,7 +26,7 @@ from tests.integration.orders_service.queueing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orders_service.reconciler import ReconcileCounts
+    from orders_service.queueing.reconciler import ReconcileCounts
     from orders_service.settings import Settings
     from orders_service.store.db import Database as ServiceDatabase
     from rosq import Delivery, Queue

@@ -11,8 +11,8 @@ import pytest
 from orders_service import errors
 from orders_service.accept.create import create_orders
 from orders_service.accept.validation import WantedOrder
-from orders_service.loops import cancel_all
-from orders_service.relay import Relay
+from orders_service.queueing.loops import cancel_all
+from orders_service.queueing.relay import Relay
 from rosq import JobState, ServerUnreachable
 from rosq.steering import Steering
 from tests.integration.orders_service.queueing import (

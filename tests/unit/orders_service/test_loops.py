@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from orders_service.loops import Loop, cancel_all, pause_s
+from orders_service.queueing.loops import Loop, cancel_all, pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable

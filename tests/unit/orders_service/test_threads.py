@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from orders_service.threads import call_in_daemon
+from orders_service.queueing.threads import call_in_daemon
 
 
 def test_what_the_function_returns_or_raises_is_the_callers() -> None:

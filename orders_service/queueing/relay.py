@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from orders_service import errors
-from orders_service.loops import Loop
-from orders_service.schedule import ScheduledOrder
+from orders_service.queueing.loops import Loop
+from orders_service.queueing.schedule import ScheduledOrder
+from orders_service.queueing.threads import call_in_daemon
 from orders_service.store import db
 from orders_service.store.queries import load
-from orders_service.threads import call_in_daemon
 from rosq import EnqueueOutcome, JobState, ServerUnreachable
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import psycopg
 
 from orders_service import errors
 from orders_service.life import queue_verdicts
-from orders_service.loops import Loop
-from orders_service.relay import BATCH
-from orders_service.schedule import ScheduledOrder
+from orders_service.queueing.loops import Loop
+from orders_service.queueing.relay import BATCH
+from orders_service.queueing.schedule import ScheduledOrder
+from orders_service.queueing.threads import call_in_daemon
 from orders_service.store import db
 from orders_service.store.queries import load
-from orders_service.threads import call_in_daemon
 from rosq import JobState, ServerUnreachable
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Between PostgreSQL and the queue: what the orders say should be queued, and what the queue made of it."""
