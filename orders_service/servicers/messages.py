@@ -12,7 +12,7 @@ from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 
 if TYPE_CHECKING:
     from orders_service.accounts.account import AccountView
-    from orders_service.lookup.orders import EventView, OrderView, PaperView
+    from orders_service.orders.search import EventView, OrderView, PaperView
 
 #: Names of the states in the database, by their numbers in the contract.
 STATE_NAMES: Final[dict[int, str]] = {

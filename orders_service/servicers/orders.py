@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from orders_service import errors
-from orders_service.accept import create
-from orders_service.accept.validation import WantedOrder
 from orders_service.life import deciding
-from orders_service.lookup import download, orders
+from orders_service.orders import accept, download, search
+from orders_service.orders.validation import WantedOrder
 from orders_service.servicers.messages import event_message, order_message, paper_message, read_time, state_name
 from orders_service.servicers.status import translates_errors, translates_stream_errors
 from orders_service.v1 import orders_pb2 as v1
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
-    """Answers by the use cases of `orders_service.accept`, `orders_service.lookup` and `orders_service.life`."""
+    """Answers by the use cases of `orders_service.orders` and `orders_service.life`."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -43,7 +42,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             )
             for order in request.orders
         ]
-        created = await create.create_orders(self._database, wanted)
+        created = await accept.create_orders(self._database, wanted)
         return v1.CreateOrdersResponse(
             orders=[v1.CreatedOrder(order=order_message(one.order), is_existing=one.is_existing) for one in created]
         )
@@ -51,14 +50,14 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     @translates_errors
     async def GetOrder(self, request: v1.GetOrderRequest, context: Context) -> v1.GetOrderResponse:
         """One order as it stands now."""
-        order = await orders.get_order(self._database, request.id)
-        events = await orders.list_events(self._database, request.id) if request.with_events else []
+        order = await search.get_order(self._database, request.id)
+        events = await search.list_events(self._database, request.id) if request.with_events else []
         return v1.GetOrderResponse(order=order_message(order), events=[event_message(event) for event in events])
 
     @translates_errors
     async def ListOrders(self, request: v1.ListOrdersRequest, context: Context) -> v1.ListOrdersResponse:
         """A page of orders."""
-        filters = orders.Filters(
+        filters = search.Filters(
             states=tuple(state_name(value, f"states[{index}]") for index, value in enumerate(request.states)),
             cad_num=request.cad_num,
             username=request.username,
@@ -66,10 +65,10 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             created_from=_time(request, "created_from"),
             created_before=_time(request, "created_before"),
         )
-        page = await orders.list_orders(
+        page = await search.list_orders(
             self._database,
             filters,
-            page_size=request.page_size or orders.DEFAULT_PAGE,
+            page_size=request.page_size or search.DEFAULT_PAGE,
             page_token=request.page_token,
         )
         return v1.ListOrdersResponse(
@@ -106,7 +105,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             )
         else:
             raise errors.InvalidInput.of("decision", "give the number, or absent = true.")
-        order = await orders.get_order(self._database, request.order_id)
+        order = await search.get_order(self._database, request.order_id)
         return v1.SettleOrderResponse(order=order_message(order))
 
 

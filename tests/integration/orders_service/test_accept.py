@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orders_service import errors
-from orders_service.accept.create import create_orders
-from orders_service.accept.validation import WantedOrder
-from orders_service.lookup.orders import list_events
+from orders_service.orders.accept import create_orders
+from orders_service.orders.search import list_events
+from orders_service.orders.validation import WantedOrder
 
 if TYPE_CHECKING:
     from orders_service.store.db import Database as ServiceDatabase

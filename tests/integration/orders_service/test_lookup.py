@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orders_service import errors
-from orders_service.accept.create import create_orders
-from orders_service.accept.validation import WantedOrder
-from orders_service.lookup.download import find_paper, read_pieces
-from orders_service.lookup.orders import Filters, get_order, list_orders
+from orders_service.orders.accept import create_orders
+from orders_service.orders.download import find_paper, read_pieces
+from orders_service.orders.search import Filters, get_order, list_orders
+from orders_service.orders.validation import WantedOrder
 
 if TYPE_CHECKING:
-    from orders_service.lookup.orders import PaperView
+    from orders_service.orders.search import PaperView
     from orders_service.store.db import Database as ServiceDatabase
     from tests.postgres import Database
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orders_service import errors
-from orders_service.accept.create import create_orders
-from orders_service.accept.validation import WantedOrder
+from orders_service.orders.accept import create_orders
+from orders_service.orders.validation import WantedOrder
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.relay import Relay
 from rosq import JobState, ServerUnreachable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orders_service.accept.validation import WantedOrder, validate
 from orders_service.errors import InvalidInput
+from orders_service.orders.validation import WantedOrder, validate
 
 NUMBER = "77:01:0001001:1001"
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.lookup.orders import PaperView
+from orders_service.orders.search import PaperView
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def find_paper(database: Database, order_id: int) -> tuple[PaperView, int]
         DatabaseUnavailable: The database is away.
     """
     async with database.transaction() as connection:
-        cursor = await connection.execute(load("lookup")["find_paper"], {"id": order_id})
+        cursor = await connection.execute(load("download")["find_paper"], {"id": order_id})
         row = await cursor.fetchone()
     if row is None:
         raise errors.NotFound("order", order_id)
@@ -68,7 +68,7 @@ async def read_pieces(database: Database, order_id: int, paper: PaperView, extra
     while size_bytes < paper.size_bytes:
         async with database.transaction() as connection:
             parameters = {"extract_id": extract_id, "position": position}
-            cursor = await connection.execute(load("lookup")["find_chunk"], parameters, binary=True)
+            cursor = await connection.execute(load("download")["find_chunk"], parameters, binary=True)
             row = await cursor.fetchone()
         if row is None:
             raise errors.ExtractMissing(order_id)

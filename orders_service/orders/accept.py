@@ -8,8 +8,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from orders_service import errors
-from orders_service.accept.validation import AcceptableOrder, WantedOrder, validate
-from orders_service.lookup.orders import OrderView, read_orders
+from orders_service.orders.search import OrderView, read_orders
+from orders_service.orders.validation import AcceptableOrder, WantedOrder, validate
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:

@@ -59,20 +59,3 @@ from (
     limit %(limit)s
 ) as latest
 order by id;
-
--- name: find_paper
--- What a client gets of an order: its extract, else the latest notice; never what was put aside.
-select orders.id as order_id, orders.state::text, orders.status, orders.hold_reason,
-       extracts.id as extract_id, order_extracts.kind, extracts.sha256, extracts.size_bytes,
-       order_extracts.file_name, order_extracts.registration_number, order_extracts.reason
-from orders
-left join order_extracts on order_extracts.order_id = orders.id
-    and (order_extracts.kind = 'notice' or (order_extracts.kind = 'extract' and order_extracts.extract_id = orders.extract_id))
-left join extracts on extracts.id = order_extracts.extract_id
-where orders.id = %(id)s
-order by order_extracts.kind, order_extracts.received_at desc
-limit 1;
-
--- name: find_chunk
--- One piece of a stored file.
-select data from extract_chunks where extract_id = %(extract_id)s and position = %(position)s;

@@ -124,7 +124,7 @@ async def list_events(database: Database, order_id: int) -> list[EventView]:
         DatabaseUnavailable: The database is away.
     """
     async with database.transaction() as connection:
-        cursor = await connection.execute(load("lookup")["list_events"], {"id": order_id, "limit": MAX_EVENTS})
+        cursor = await connection.execute(load("search")["list_events"], {"id": order_id, "limit": MAX_EVENTS})
         return [EventView(**row) for row in await cursor.fetchall()]
 
 
@@ -154,7 +154,7 @@ async def list_orders(
     async with database.transaction() as connection:
         parameters["account_id"] = await _find_account(connection, filters.username)
         # Unprepared: the plan then depends on which filters are given.
-        cursor = await connection.execute(load("lookup")["list_ids"], parameters, prepare=False)
+        cursor = await connection.execute(load("search")["list_ids"], parameters, prepare=False)
         ids = [row["id"] for row in await cursor.fetchall()]
         orders = {order.id: order for order in await read_orders(connection, ids[:page_size])}
     return Page(
@@ -177,7 +177,7 @@ async def read_order(connection: Connection, order_id: int) -> OrderView:
 
 async def read_orders(connection: Connection, ids: Sequence[int]) -> list[OrderView]:
     """Return those of the orders that exist, as this transaction sees them, in no order."""
-    cursor = await connection.execute(load("lookup")["read_orders"], {"ids": list(ids)})
+    cursor = await connection.execute(load("search")["read_orders"], {"ids": list(ids)})
     return [_order(row) for row in await cursor.fetchall()]
 
 
@@ -186,7 +186,7 @@ async def _find_account(connection: Connection, username: str) -> int | None:
         return None
     row = None
     if "\0" not in username:
-        cursor = await connection.execute(load("lookup")["find_account"], {"username": username})
+        cursor = await connection.execute(load("search")["find_account"], {"username": username})
         row = await cursor.fetchone()
     if row is None:
         raise errors.NotFound("account", repr(username) if "\0" in username else username)

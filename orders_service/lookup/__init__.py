@@ -1,1 +1,0 @@
-"""Looking at orders and fetching what came of them; changes nothing."""
