@@ -1,4 +1,4 @@
-"""What can go wrong in the orders service, apart from what a caller may see of it (see `servicers.status`).
+"""What can go wrong in the orders service, apart from what a caller may see of it (see `api.grpc.status`).
 
 OrdersServiceError
 ├── InvalidInput         what was asked breaks a rule; names each field and its rule

@@ -13,10 +13,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from orders_service import errors
+from orders_service.api.grpc.orders import OrdersServicer
+from orders_service.api.grpc.rosreestr_users import RosreestrUsersServicer
+from orders_service.api.grpc.worker import WorkerServicer
 from orders_service.queueing.loops import Loop
-from orders_service.servicers.orders import OrdersServicer
-from orders_service.servicers.rosreestr_users import RosreestrUsersServicer
-from orders_service.servicers.worker import WorkerServicer
 from orders_service.settings import Address
 from orders_service.store import fitness
 from orders_service.v1 import (

@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from orders_service.servicers.worker import WorkerServicer
+from orders_service.api.grpc.worker import WorkerServicer
 from orders_service.settings import Settings
 from orders_service.v1 import orders_pb2, worker_pb2, worker_pb2_grpc
 from tests.integration.life.bench import CAD_NUM, PERSON, Bench

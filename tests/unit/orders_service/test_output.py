@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from orders_service.api.grpc.messages import STATE_NAMES, state_message, time_message
 from orders_service.commands.output import as_json
-from orders_service.servicers.messages import STATE_NAMES, state_message, time_message
 from orders_service.v1 import orders_pb2
 
 

@@ -12,13 +12,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from orders_service import errors
-from orders_service.servicers.status import (
-    CODES,
-    DETAILS_KEY,
-    code_of,
-    translates_errors,
-    translates_stream_errors,
-)
+from orders_service.api.grpc.status import CODES, DETAILS_KEY, code_of, translates_errors, translates_stream_errors
 
 #: Errors of commands: no call of a service raises them.
 _NOT_OF_CALLS = {errors.OrdersServiceError, errors.SettingsInvalid, errors.MigrationFailed, errors.MigrationChanged}

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from orders_service import errors
 from orders_service.accounts import manage
 from orders_service.accounts.account import AccountChange
-from orders_service.servicers.messages import account_message
-from orders_service.servicers.status import translates_errors
+from orders_service.api.grpc.messages import account_message
+from orders_service.api.grpc.status import translates_errors
 from orders_service.v1 import rosreestr_users_pb2 as v1
 from orders_service.v1 import rosreestr_users_pb2_grpc
 
 if TYPE_CHECKING:
+    from orders_service.api.grpc.status import Context
     from orders_service.crypto import Secretbox
-    from orders_service.servicers.status import Context
     from orders_service.store.db import Database
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orders_service import errors
+from orders_service.api.grpc import worker_messages as messages
+from orders_service.api.grpc.status import translates_errors
 from orders_service.life import accounts, checking, claiming, papers, submitting, telling
-from orders_service.servicers import worker_messages as messages
-from orders_service.servicers.status import translates_errors
 from orders_service.v1 import worker_pb2 as v1
 from orders_service.v1 import worker_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from orders_service.servicers.status import Context
+    from orders_service.api.grpc.status import Context
     from orders_service.settings import Settings
     from orders_service.store.db import Database
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from orders_service import errors
+from orders_service.api.grpc.messages import event_message, order_message, paper_message, read_time, state_name
+from orders_service.api.grpc.status import translates_errors, translates_stream_errors
 from orders_service.life import deciding
 from orders_service.orders import accept, download, search
 from orders_service.orders.validation import WantedOrder
-from orders_service.servicers.messages import event_message, order_message, paper_message, read_time, state_name
-from orders_service.servicers.status import translates_errors, translates_stream_errors
 from orders_service.v1 import orders_pb2 as v1
 from orders_service.v1 import orders_pb2_grpc
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator
 
-    from orders_service.servicers.status import Context
+    from orders_service.api.grpc.status import Context
     from orders_service.settings import Settings
     from orders_service.store.db import Database
 

@@ -6,9 +6,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 from orders_service import errors
+from orders_service.api.grpc.messages import read_time, state_message, time_message
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand, Send, Submission
-from orders_service.servicers.messages import read_time, state_message, time_message
 from orders_service.v1 import worker_pb2 as v1
 
 if TYPE_CHECKING:

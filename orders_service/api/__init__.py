@@ -1,0 +1,1 @@
+"""What others call: the contracts of `proto/`, answered. No rule of an order is here."""
