@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from orders_service.client import TIMEOUT_S, connected
+from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.context import Failure
 from orders_service.commands.output import as_json, print_facts, print_json, print_table, show_time
 from orders_service.v1 import rosreestr_users_pb2 as v1

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from orders_service.client import TIMEOUT_S
+from orders_service.commands.client import TIMEOUT_S
 from orders_service.commands.context import Failure
 from orders_service.v1 import orders_pb2 as v1
 

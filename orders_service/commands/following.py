@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orders_service.client import TIMEOUT_S, CallFailed, explained
+from orders_service.commands.client import TIMEOUT_S, CallFailed, explained
 from orders_service.commands.context import Failure
 from orders_service.commands.output import console
 from orders_service.v1 import orders_pb2 as v1

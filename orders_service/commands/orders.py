@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from orders_service.client import TIMEOUT_S, CallFailed, connected, explained
 from orders_service.commands import extract_file, following
+from orders_service.commands.client import TIMEOUT_S, CallFailed, connected, explained
 from orders_service.commands.context import Failure
 from orders_service.commands.order_file import COLUMNS, Line, read_orders
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
@@ -18,7 +18,7 @@ from orders_service.v1 import orders_pb2 as v1
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orders_service.client import Client
+    from orders_service.commands.client import Client
     from orders_service.commands.context import Context
 
 #: The largest that PostgreSQL's bigint and protobuf's int64 hold.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orders_service import serving
+from orders_service import process
 from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.settings import Address, Settings
@@ -76,6 +76,6 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     except RosqError as error:
         raise WrongSetting(str(error)) from error
     try:
-        asyncio.run(serving.serve(settings, box, queue, needed, address))
+        asyncio.run(process.serve(settings, box, queue, needed, address))
     finally:
         queue.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orders_service.client import ServiceAway, connected
 from orders_service.commands import following
+from orders_service.commands.client import ServiceAway, connected
 from orders_service.commands.context import Failure
 from orders_service.settings import Address
 from orders_service.v1 import orders_pb2 as v1
