@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.domain.states import OrderState
-from orders_service.life import guard, reading, weighing
+from orders_service.life import guard, loading, weighing
 from orders_service.life.work import Work, working
 from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.domain.accounts import Account
+    from orders_service.domain.account import Account
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
 
@@ -32,13 +32,13 @@ async def claim_order(db: Database, holder: Holder) -> OrderInHand:
             NO_DECLARANT_CATEGORY. Nothing was changed.
     """
     async with working(db) as work:
-        account = await reading.lock_opened_account(work, holder.username, holder.epoch)
-        order = await reading.lock_order(work, holder.order_id)
+        account = await loading.lock_opened_account(work, holder.username, holder.epoch)
+        order = await loading.lock_order(work, holder.order_id)
         if order.state.is_final:
             await weighing.weigh_pending(work, order)
         else:
             await _claim_open(work, order, holder, account)
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: float) -> OrderInHand:
@@ -59,7 +59,7 @@ async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: f
         elif order.rosreestr_user_id == account.id and not order.state.is_final:
             await put_down(work, order, holder, account, delay_s=delay_s)
             await work.note_news(order, "released", actor=account.actor, reason=reason)
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def back_to_queue(
@@ -141,7 +141,7 @@ async def _claim_open(work: Work, order: Order, holder: Holder, account: Account
         await work.change("claim_again", order, **holding(holder, account))
         if not is_own:
             await work.note(order, "claimed", actor=account.actor, reason=f"taken over from account {order.username}")
-    await weighing.weigh_pending(work, await reading.lock_order(work, order.id))
+    await weighing.weigh_pending(work, await loading.lock_order(work, order.id))
 
 
 def _or_none(delay_s: float) -> float | None:

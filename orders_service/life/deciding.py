@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import reading, settling, weighing
+from orders_service.life import loading, settling, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working, wrong_state
 from orders_service.store import queries
 
@@ -125,7 +125,7 @@ async def _settle_by_number(db: Database, order_id: int, number: str, actor: str
 
 
 async def _take(work: Work, order_id: int) -> Order:
-    order = await reading.find_order(work, order_id)
+    order = await loading.find_order(work, order_id)
     if order is None:
         raise errors.NotFound("order", order_id)
     # What came in meanwhile may have decided already. On a held order facts wait for the person instead.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.life import reading, weighing
+from orders_service.life import loading, weighing
 from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.domain.accounts import Account
+    from orders_service.domain.account import Account
     from orders_service.domain.orders import Holder, Order
     from orders_service.domain.states import OrderState
     from orders_service.life.work import Work
@@ -25,8 +25,8 @@ async def take(work: Work, holder: Holder) -> tuple[Account, Order]:
     Raises:
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE.
     """
-    account = await reading.lock_opened_account(work, holder.username, holder.epoch)
-    order = await reading.lock_order(work, holder.order_id)
+    account = await loading.lock_opened_account(work, holder.username, holder.epoch)
+    order = await loading.lock_order(work, holder.order_id)
     check_delivery(order, holder, account)
     await touch(work, order, holder)
     order = await weighing.weigh_pending(work, order)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
-from orders_service.life import checking, guard, reading
+from orders_service.life import guard, loading, reporting
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working
 from orders_service.store import queries
@@ -20,7 +20,7 @@ from orders_service.store import queries
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-    from orders_service.domain.accounts import Account
+    from orders_service.domain.account import Account
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
@@ -81,7 +81,7 @@ async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: Asy
     async with working(db) as work:
         _, order = await guard.take(work, holder)
         if await _is_stored(work, order, paper):
-            return await reading.answer(work, order.id, order.rosreestr_user_id)
+            return await loading.answer(work, order.id, order.rosreestr_user_id)
         _check_fits(order, paper)
     async with _spooled(paper, pieces) as file, working(db) as work:
         account, order = await guard.take(work, holder)
@@ -89,7 +89,7 @@ async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: Asy
             _check_fits(order, paper)
             extract_id = await _store_file(work, paper, file)
             await _store_for_order(work, order, holder, account, paper, extract_id)
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def _is_stored(work: Work, order: Order, paper: NewPaper) -> bool:
@@ -197,7 +197,7 @@ async def _store_for_order(
                 **holding(holder, account),
             )
         case "notice":
-            await checking.fail(work, order, holder, account, reason or _DEFAULT_NOTICE)
+            await reporting.fail(work, order, holder, account, reason or _DEFAULT_NOTICE)
         case _:
             await work.note(order, "quarantined", actor=account.actor, reason=reason)
             await work.hold(order, f"The paper was put aside: {reason}", actor=account.actor)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service.domain import absence, adoption
 from orders_service.domain.absence import VoidReason
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import account_rows, second_number
+from orders_service.life import double_payment, other_orders
 from orders_service.store import queries
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
         recorded_at=fact.recorded_at,
     )
     numbers = [row.order_number for row in told.rows if row.order_number]
-    elsewhere = await account_rows.find_elsewhere(work, order, numbers, [row.application_id for row in told.rows])
+    elsewhere = await other_orders.find_elsewhere(work, order, numbers, [row.application_id for row in told.rows])
     candidates = adoption.find_candidates(
         () if void is not None else told.rows,
         cad_key=order.cad_key,
@@ -58,7 +58,7 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
     if order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
         await _weigh_undecided(work, order, fact, told, send, candidates, elsewhere)
     else:
-        await second_number.look_for(work, order, fact, candidates)
+        await double_payment.look_for(work, order, fact, candidates)
 
 
 async def _weigh_undecided(
@@ -72,7 +72,7 @@ async def _weigh_undecided(
 ) -> None:
     """Weigh a reading while the order has no number: adopt, ask a person, or count it."""
     void = await _find_void_reason(work, order, fact, told, send)
-    if candidates and order.state is OrderState.PROCESSING and await account_rows.is_object_busy(work, order):
+    if candidates and order.state is OrderState.PROCESSING and await other_orders.is_object_busy(work, order):
         # The row may be that order's as well as a late one of ours; ours can't pass the gate meanwhile.
         void = VoidReason.OBJECT_BUSY
     elif candidates:
@@ -133,7 +133,7 @@ async def _weigh_candidates(
         case adoption.Adopt(row=row, left_over=left_over):
             await adopt(work, order, made, row, actor=fact.actor)
             if left_over and len([other for other in order.sends if other.may_have_left]) > 1:
-                await second_number.raise_alarm(work, order, row.order_number, left_over, actor=fact.actor)
+                await double_payment.raise_alarm(work, order, row.order_number, left_over, actor=fact.actor)
     return True
 
 
@@ -204,7 +204,7 @@ async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: 
 async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
     """A lower balance says that something was charged. It may be another order's call that isn't settled yet; where
     it lasts for a whole time of absence, a person must look."""
-    expected = await account_rows.find_expected_balance(work, order, send)
+    expected = await other_orders.find_expected_balance(work, order, send)
     reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
     await work.note_news(order, "balance_low", actor=fact.actor, reason=reason)
     work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
@@ -241,7 +241,7 @@ async def _find_void_reason(
         person_oid=order.submission.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
-        expected_balance=await account_rows.find_expected_balance(work, order, send),
+        expected_balance=await other_orders.find_expected_balance(work, order, send),
     )
 
 

@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from orders_service import errors
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import guard, reading, settling
+from orders_service.life import guard, loading, settling
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working, wrong_state
 from orders_service.store import queries
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import datetime as dt
     import uuid
 
-    from orders_service.domain.accounts import Account
+    from orders_service.domain.account import Account
     from orders_service.domain.orders import Holder, NewSubmission, Order, OrderInHand
     from orders_service.store.db import Database
 
@@ -59,7 +59,7 @@ async def record_intent(db: Database, holder: Holder, new: NewSubmission) -> Ord
             )
         else:
             await _write_intent(work, order, account, new)
-        answered = await reading.answer(work, order.id, account.id)
+        answered = await loading.answer(work, order.id, account.id)
     if other_person:
         raise guard.on_hold(answered.order)
     return answered
@@ -80,7 +80,7 @@ async def record_upload(db: Database, holder: Holder) -> OrderInHand:
             raise wrong_state(order, f"Order {order.id} has no intent: record it before the upload.", need="intent")
         if await work.run(_JOURNAL["record_upload"], submission_id=submission.id) == 1:
             await work.note(order, "uploaded", actor=account.actor, reason="the portal accepted the statement")
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def pass_gate(
@@ -116,7 +116,7 @@ async def pass_gate(
                     absent_after_s=absent_after_s,
                     **holding(holder, account),
                 )
-            return await reading.answer(work, order.id, account.id)
+            return await loading.answer(work, order.id, account.id)
     except pg.UniqueViolation as exc:
         # Two gates at the same moment: the other one was first.
         match exc.diag.constraint_name:

@@ -8,7 +8,7 @@ from psycopg import errors as pg
 
 from orders_service.domain import facts
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import reading, second_number, settling
+from orders_service.life import double_payment, loading, settling
 from orders_service.store import queries
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def _weigh_apart(work: Work, order: Order, fact: facts.KeptFact) -> Order:
         except pg.UniqueViolation as exc:
             if exc.diag.constraint_name != _NUMBER_IS_UNIQUE or tries == _MAX_TRIES:
                 raise
-    return await reading.lock_order(work, order.id)
+    return await loading.lock_order(work, order.id)
 
 
 async def _weigh(work: Work, order: Order, fact: facts.KeptFact) -> None:
@@ -95,7 +95,7 @@ async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: fa
         reason = f"finish answered the number {number} for a send that was settled as absent.{stored}"
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
     elif order.number is not None and order.number != number:
-        await second_number.compare_answer(work, order, number, actor=fact.actor)
+        await double_payment.compare_answer(work, order, number, actor=fact.actor)
 
 
 async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: facts.NotSent, send: Send) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from orders_service import errors
-from orders_service.life import queue_verdicts
+from orders_service.life import unattended
 from orders_service.queueing.loops import Loop
 from orders_service.queueing.relay import BATCH
 from orders_service.queueing.schedule import ScheduledOrder
@@ -90,7 +90,7 @@ class Reconciler:
             ServerUnreachable: The queue's server is away; what was done so far stands.
             DatabaseUnavailable: The database is away.
         """
-        weighed = await queue_verdicts.weigh_unheld_facts(self._database, self._settings.order_lease_s)
+        weighed = await unattended.weigh_unheld_facts(self._database, self._settings.order_lease_s)
         total = ReconcileCounts(weighed=weighed)
         after_id = 0
         while page := await self._read_page(after_id):
@@ -120,15 +120,15 @@ class Reconciler:
             job = jobs.get(order.job_id)
             if job is None or job.state is not JobState.FAILED or order in lost:
                 continue
-            verdict = await queue_verdicts.fail_by_queue(
+            verdict = await unattended.fail_by_queue(
                 self._database,
                 order.id,
                 fence=order.fence,
                 error=job.last_error or "",
                 lease_s=self._settings.order_lease_s,
             )
-            failed += verdict is queue_verdicts.Verdict.FAILED
-            held += verdict is queue_verdicts.Verdict.HELD
+            failed += verdict is unattended.Verdict.FAILED
+            held += verdict is unattended.Verdict.HELD
         return ReconcileCounts(reopened=len(lost), moved=moved, failed=failed, held=held)
 
     def _reopen(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> None:

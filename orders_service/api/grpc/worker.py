@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orders_service import errors
 from orders_service.api.grpc import worker_messages as messages
 from orders_service.api.grpc.status import translates_errors
-from orders_service.life import accounts, checking, claiming, papers, submitting, telling
+from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
 from orders_service.v1 import worker_pb2 as v1
 from orders_service.v1 import worker_pb2_grpc
 
@@ -29,19 +29,19 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @translates_errors
     async def OpenAccount(self, request: v1.OpenAccountRequest, context: Context) -> v1.OpenAccountResponse:
         """Raise the account's epoch."""
-        opened = await accounts.open_account(self._database, request.username, request.opened_by)
+        opened = await opening.open_account(self._database, request.username, request.opened_by)
         return v1.OpenAccountResponse(account=messages.account_message(opened))
 
     @translates_errors
     async def ReadAccount(self, request: v1.ReadAccountRequest, context: Context) -> v1.ReadAccountResponse:
         """The account as it stands."""
-        account = await accounts.read_account(self._database, request.username, request.epoch)
+        account = await opening.read_account(self._database, request.username, request.epoch)
         return v1.ReadAccountResponse(account=messages.account_message(account))
 
     @translates_errors
     async def MarkAccount(self, request: v1.MarkAccountRequest, context: Context) -> v1.MarkAccountResponse:
         """Say how the account stands."""
-        account = await accounts.mark_account(
+        account = await opening.mark_account(
             self._database,
             request.username,
             request.epoch,
@@ -86,7 +86,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     async def RecordFact(self, request: v1.RecordFactRequest, context: Context) -> v1.RecordFactResponse:
         """Keep a fact."""
         send_id = messages.read_uuid(request.send_id, "send_id") if request.send_id else None
-        recorded = await telling.record_fact(
+        recorded = await keeping_facts.record_fact(
             self._database,
             messages.read_holder(request.holder),
             messages.read_fact(request),
@@ -98,7 +98,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @translates_errors
     async def RecordNotFound(self, request: v1.RecordNotFoundRequest, context: Context) -> v1.RecordNotFoundResponse:
         """The object isn't known."""
-        order = await checking.record_not_found(
+        order = await reporting.record_not_found(
             self._database, messages.read_holder(request.holder), recheck_s=request.recheck_s
         )
         return v1.RecordNotFoundResponse(order=messages.order_message(order))
@@ -106,7 +106,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @translates_errors
     async def RecordCheck(self, request: v1.RecordCheckRequest, context: Context) -> v1.RecordCheckResponse:
         """Not ready yet."""
-        order = await checking.record_check(
+        order = await reporting.record_check(
             self._database,
             messages.read_holder(request.holder),
             row=messages.read_row(request.row) if request.HasField("row") else None,
@@ -128,7 +128,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @translates_errors
     async def FailOrder(self, request: v1.FailOrderRequest, context: Context) -> v1.FailOrderResponse:
         """The order can't be fulfilled."""
-        order = await checking.fail_order(
+        order = await reporting.fail_order(
             self._database,
             messages.read_holder(request.holder),
             reason=messages.clean(request.reason),

@@ -12,7 +12,7 @@ from orders_service.domain.orders import Holder, NewSubmission, OrderInHand, Sen
 from orders_service.v1 import worker_pb2 as v1
 
 if TYPE_CHECKING:
-    from orders_service.life.accounts import OpenedAccount
+    from orders_service.life.opening import OpenedAccount
 
 #: What the contract says of a portal's answer, with room to spare: more is a mistake, not an answer.
 _MAX_TEXT = 8000

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from orders_service import errors
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand
-from orders_service.life import accounts, checking, claiming, papers, submitting, telling
+from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
 from orders_service.settings import DatabaseSettings
 from orders_service.store.db import Database
 
@@ -99,7 +99,7 @@ class Bench:
 
     async def open_async(self, username: str) -> int:
         """The same, beside other calls."""
-        opened = await accounts.open_account(self.db, username, "test:1")
+        opened = await opening.open_account(self.db, username, "test:1")
         self._epochs[username] = opened.account.epoch
         return opened.account.epoch
 
@@ -170,7 +170,7 @@ class Bench:
         arguments = {"absent_after_s": ABSENT_AFTER_S, "is_portal_on_loopback": False} | changes
         return self.run(submitting.pass_gate(self.db, holder, send_id or uuid.uuid4(), **arguments))
 
-    def tell(self, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None = None) -> telling.RecordedFact:
+    def tell(self, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None = None) -> keeping_facts.RecordedFact:
         """Record a fact; by default about the open send, else the latest."""
         if send_id is None and not isinstance(fact, facts.PortalRefusal):
             send = self.find(
@@ -178,9 +178,9 @@ class Bench:
                 id=holder.order_id,
             )
             send_id = send["send_id"] if send else None
-        return self.run(telling.record_fact(self.db, holder, fact, send_id=send_id))
+        return self.run(keeping_facts.record_fact(self.db, holder, fact, send_id=send_id))
 
-    def read(self, holder: Holder, *rows: facts.ApplicationRow, **changes: Any) -> telling.RecordedFact:
+    def read(self, holder: Holder, *rows: facts.ApplicationRow, **changes: Any) -> keeping_facts.RecordedFact:
         """Record a reading of the list, begun now, that counts unless it is told otherwise."""
         values: dict[str, Any] = {
             "begun_at": self.now(),
@@ -193,14 +193,14 @@ class Bench:
         } | changes
         return self.tell(holder, facts.ListReading(**values))
 
-    def answer(self, holder: Holder, number: str = "", status: int = 200) -> telling.RecordedFact:
+    def answer(self, holder: Holder, number: str = "", status: int = 200) -> keeping_facts.RecordedFact:
         """Record what finish answered."""
         return self.tell(holder, facts.FinishAnswer(http_status=status, text=number, expected_number=number))
 
     def check(self, holder: Holder, **changes: Any) -> OrderInHand:
         """Record that a registered order isn't ready."""
         arguments: dict[str, Any] = {"row": None, "next_check_s": 60.0} | changes
-        return self.run(checking.record_check(self.db, holder, **arguments))
+        return self.run(reporting.record_check(self.db, holder, **arguments))
 
     def release(self, holder: Holder, delay_s: float = 0.0) -> OrderInHand:
         """Put the order down."""
@@ -208,7 +208,7 @@ class Bench:
 
     def fail(self, holder: Holder, reason: str = "нет", *, is_portal_verdict: bool = False) -> OrderInHand:
         """Say that the order can't be fulfilled."""
-        return self.run(checking.fail_order(self.db, holder, reason=reason, is_portal_verdict=is_portal_verdict))
+        return self.run(reporting.fail_order(self.db, holder, reason=reason, is_portal_verdict=is_portal_verdict))
 
     # Whole ways.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orders_service import errors
-from orders_service.life import accounts
+from orders_service.life import opening
 from tests.integration.life.bench import Bench, refused
 
 
@@ -23,7 +23,7 @@ def test_an_inactive_account_is_opened_only_for_what_is_its_own(bench: Bench) ->
     bench.claim(bench.add_order("77:01:0001001:1002"))  # in hand, and anybody's
     bench.execute("update rosreestr_users set is_active = false")
 
-    opened = bench.run(accounts.open_account(bench.db, "first", "test:1"))
+    opened = bench.run(opening.open_account(bench.db, "first", "test:1"))
     assert (opened.open_orders, opened.account.can_take_new) == (1, False)
     bench.execute(
         "update orders set state = 'failed', error = 'x', finished_at = now() where id = %(id)s", id=holder.order_id
@@ -41,26 +41,24 @@ def test_an_unknown_account_isnt_opened(bench: Bench) -> None:
 def test_reading_needs_the_current_epoch_and_leaves_it(bench: Bench) -> None:
     epoch = bench.open()
 
-    read = bench.run(accounts.read_account(bench.db, "first", epoch))
+    read = bench.run(opening.read_account(bench.db, "first", epoch))
 
     assert read.account.epoch == epoch
     assert read.account.can_take_new
     for wrong in (epoch - 1, epoch + 1):
         with refused("STALE_EPOCH", epoch=str(epoch)):
-            bench.run(accounts.read_account(bench.db, "first", wrong))
+            bench.run(opening.read_account(bench.db, "first", wrong))
 
 
 def test_a_mark_puts_the_account_on_standby_and_takes_it_off(bench: Bench) -> None:
     epoch = bench.open()
-    before = bench.run(accounts.read_account(bench.db, "first", epoch)).account.updated_at
+    before = bench.run(opening.read_account(bench.db, "first", epoch)).account.updated_at
 
     marked = bench.run(
-        accounts.mark_account(bench.db, "first", epoch, kind="exhausted", reason="нет заказов", retry_in_s=1800.0)
+        opening.mark_account(bench.db, "first", epoch, kind="exhausted", reason="нет заказов", retry_in_s=1800.0)
     ).account
-    cleared = bench.run(accounts.mark_account(bench.db, "first", epoch, kind="", reason="", retry_in_s=None)).account
-    nothing_new = bench.run(
-        accounts.mark_account(bench.db, "first", epoch, kind="", reason="", retry_in_s=None)
-    ).account
+    cleared = bench.run(opening.mark_account(bench.db, "first", epoch, kind="", reason="", retry_in_s=None)).account
+    nothing_new = bench.run(opening.mark_account(bench.db, "first", epoch, kind="", reason="", retry_in_s=None)).account
 
     assert marked.refusal == ("ACCOUNT_ON_STANDBY", "Account first stands by: нет заказов")
     assert marked.standby_until is not None
@@ -73,7 +71,7 @@ def test_a_mark_without_a_time_waits_for_a_person(bench: Bench) -> None:
     epoch = bench.open()
 
     marked = bench.run(
-        accounts.mark_account(bench.db, "first", epoch, kind="login_refused", reason="пароль", retry_in_s=None)
+        opening.mark_account(bench.db, "first", epoch, kind="login_refused", reason="пароль", retry_in_s=None)
     ).account
 
     assert marked.standby_until is None
@@ -84,7 +82,7 @@ def test_a_mark_needs_the_current_epoch_a_known_kind_and_a_reason(bench: Bench) 
     epoch = bench.open()
 
     with refused("STALE_EPOCH"):
-        bench.run(accounts.mark_account(bench.db, "first", epoch - 1, kind="exhausted", reason="why", retry_in_s=None))
+        bench.run(opening.mark_account(bench.db, "first", epoch - 1, kind="exhausted", reason="why", retry_in_s=None))
     for kind, reason, retry_in_s in (
         ("tired", "why", None),
         ("exhausted", " ", None),
@@ -92,7 +90,7 @@ def test_a_mark_needs_the_current_epoch_a_known_kind_and_a_reason(bench: Bench) 
         ("exhausted", "why", float("nan")),
     ):
         with pytest.raises(errors.InvalidInput):
-            bench.run(accounts.mark_account(bench.db, "first", epoch, kind=kind, reason=reason, retry_in_s=retry_in_s))
+            bench.run(opening.mark_account(bench.db, "first", epoch, kind=kind, reason=reason, retry_in_s=retry_in_s))
 
     assert bench.one("select standby_kind from rosreestr_users")["standby_kind"] is None
 
@@ -100,7 +98,7 @@ def test_a_mark_needs_the_current_epoch_a_known_kind_and_a_reason(bench: Bench) 
 def test_an_accounts_repr_shows_no_secret(bench: Bench) -> None:
     bench.execute("update rosreestr_users set password_encrypted = 'SECRET', session_encrypted = 'COOKIE'")
 
-    shown = repr(bench.run(accounts.open_account(bench.db, "first", "test:1")))
+    shown = repr(bench.run(opening.open_account(bench.db, "first", "test:1")))
 
     assert "SECRET" not in shown
     assert "COOKIE" not in shown

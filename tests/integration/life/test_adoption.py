@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from orders_service.domain import facts
-from orders_service.life import telling
+from orders_service.life import keeping_facts
 from tests.integration.life.bench import BALANCE, PERSON, Bench, row
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_of_two_orders_that_adopt_one_row_at_the_same_moment_one_gets_it(bench: 
 
     async def both() -> None:
         await asyncio.gather(
-            *(telling.record_fact(bench.db, holder, reading, send_id=None) for holder in (first, second))
+            *(keeping_facts.record_fact(bench.db, holder, reading, send_id=None) for holder in (first, second))
         )
 
     bench.run(both())

@@ -10,8 +10,8 @@ import pytest
 
 from orders_service import errors
 from orders_service.domain.orders import Holder, OrderInHand
-from orders_service.life import checking, queue_verdicts
-from orders_service.life.queue_verdicts import Verdict
+from orders_service.life import reporting, unattended
+from orders_service.life.unattended import Verdict
 from tests.integration.life.bench import Bench, refused, row
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ NOT_FOUND = "Ошибка: Кадастровый номер не найден �
 
 
 def not_found(bench: Bench, holder: Holder, recheck_s: float = 600.0) -> OrderInHand:
-    return bench.run(checking.record_not_found(bench.db, holder, recheck_s=recheck_s))
+    return bench.run(reporting.record_not_found(bench.db, holder, recheck_s=recheck_s))
 
 
 def queue_failed(bench: Bench, holder: Holder, error: str = "три раза", **changes: int) -> Verdict:
     fence = changes.get("fence", holder.fence)
-    return bench.run(queue_verdicts.fail_by_queue(bench.db, holder.order_id, fence=fence, error=error))
+    return bench.run(unattended.fail_by_queue(bench.db, holder.order_id, fence=fence, error=error))
 
 
 def put_down(bench: Bench) -> None:
@@ -265,8 +265,8 @@ def test_an_order_that_somebody_went_on_with_is_left_alone(bench: Bench) -> None
 def test_an_order_can_be_held_by_hand(bench: Bench) -> None:
     holder = bench.uploaded()
 
-    assert bench.run(queue_verdicts.hold_order(bench.db, holder.order_id, "why", actor="reconciler", is_alarm=True))
-    assert not bench.run(queue_verdicts.hold_order(bench.db, holder.order_id, "again", actor="reconciler"))
+    assert bench.run(unattended.hold_order(bench.db, holder.order_id, "why", actor="reconciler", is_alarm=True))
+    assert not bench.run(unattended.hold_order(bench.db, holder.order_id, "again", actor="reconciler"))
 
     assert bench.order(holder.order_id)["hold_reason"] == "why"
     with refused("ORDER_ON_HOLD"):
@@ -279,7 +279,7 @@ def test_a_claim_and_a_failed_job_at_the_same_moment_leave_one_of_both(bench: Be
 
     async def both() -> tuple[object, object]:
         claim = bench.claim_async(bench.delivery(holder.order_id))
-        fail = queue_verdicts.fail_by_queue(bench.db, holder.order_id, fence=holder.fence, error="три раза")
+        fail = unattended.fail_by_queue(bench.db, holder.order_id, fence=holder.fence, error="три раза")
         return await asyncio.gather(claim, fail, return_exceptions=True)
 
     claimed, verdict = bench.run(both())

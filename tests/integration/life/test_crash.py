@@ -14,7 +14,7 @@ import pytest
 from orders_service import errors
 from orders_service.domain import facts
 from orders_service.domain.orders import NewSubmission
-from orders_service.life import checking, claiming, deciding, papers, queue_verdicts, submitting, telling
+from orders_service.life import claiming, deciding, keeping_facts, papers, reporting, submitting, unattended
 from tests.integration.life.bench import ABSENT_AFTER_S, BALANCE, CAD_NUM, PERSON, Bench, row
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _tell(fact: Callable[[Bench], facts.Fact]) -> Callable[[Bench, Holder], Call
     def call(bench: Bench, holder: Holder) -> Call:
         told = fact(bench)
         sends = bench.sends(holder.order_id)
-        return lambda db: telling.record_fact(db, holder, told, send_id=sends[-1]["send_id"])
+        return lambda db: keeping_facts.record_fact(db, holder, told, send_id=sends[-1]["send_id"])
 
     return call
 
@@ -222,7 +222,7 @@ CASES = {
     ),
     "not found": Case(
         lambda bench: bench.claim(bench.add_order()),
-        lambda bench, holder: lambda db: checking.record_not_found(db, holder, recheck_s=60),
+        lambda bench, holder: lambda db: reporting.record_not_found(db, holder, recheck_s=60),
         "queued",
     ),
     "release": Case(
@@ -232,13 +232,13 @@ CASES = {
     ),
     "failure": Case(
         lambda bench: bench.uploaded(),
-        lambda bench, holder: lambda db: checking.fail_order(db, holder, reason="нет", is_portal_verdict=False),
+        lambda bench, holder: lambda db: reporting.fail_order(db, holder, reason="нет", is_portal_verdict=False),
         "failed",
     ),
     "check": Case(
         lambda bench: bench.registered(),
         lambda bench, holder: (
-            lambda db: checking.record_check(db, holder, row=row(901, "N-1", status="Новое"), next_check_s=60)
+            lambda db: reporting.record_check(db, holder, row=row(901, "N-1", status="Новое"), next_check_s=60)
         ),
         "registered",
     ),
@@ -255,9 +255,7 @@ CASES = {
     ),
     "a job that failed": Case(
         _abandoned,
-        lambda bench, holder: (
-            lambda db: queue_verdicts.fail_by_queue(db, holder.order_id, fence=holder.fence, error="x")
-        ),
+        lambda bench, holder: lambda db: unattended.fail_by_queue(db, holder.order_id, fence=holder.fence, error="x"),
         "failed",
     ),
 }

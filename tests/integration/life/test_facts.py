@@ -8,7 +8,7 @@ import pytest
 
 from orders_service import errors
 from orders_service.domain import facts
-from orders_service.life import claiming, queue_verdicts, telling
+from orders_service.life import claiming, keeping_facts, unattended
 from tests.integration.life.bench import BALANCE, PERSON, Bench, refused, row
 
 
@@ -257,12 +257,12 @@ def test_the_reconciler_weighs_what_nobody_has_in_hand(bench: Bench) -> None:
     bench.tell(in_hand, facts.NotSent(reason="closed"))
     bench.execute("update orders set seen_at = null where id = %(id)s", id=holder.order_id)
 
-    weighed = bench.run(queue_verdicts.weigh_unheld_facts(bench.db))
+    weighed = bench.run(unattended.weigh_unheld_facts(bench.db))
 
     assert weighed == 1
     assert bench.state(holder.order_id) == "registered"
     assert bench.state(in_hand.order_id) == "unconfirmed"
-    assert bench.run(queue_verdicts.weigh_unheld_facts(bench.db)) == 0
+    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 0
 
 
 def test_facts_wait_for_the_person_who_decides(bench: Bench) -> None:
@@ -272,7 +272,7 @@ def test_facts_wait_for_the_person_who_decides(bench: Bench) -> None:
     told = bench.read(holder, row(901, "N-1"))
 
     assert not told.is_weighed
-    assert bench.run(queue_verdicts.weigh_unheld_facts(bench.db)) == 0
+    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 0
     assert bench.state(holder.order_id) == "unconfirmed"
 
 
@@ -284,7 +284,7 @@ def test_one_order_that_cant_be_weighed_doesnt_keep_others_from_it(bench: Bench)
     bench.execute("update orders set seen_at = null")
     bench.execute("""update facts set content = '{"nonsense": 1}' where order_id = %(id)s""", id=broken.order_id)
 
-    assert bench.run(queue_verdicts.weigh_unheld_facts(bench.db)) == 1
+    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 1
     assert bench.state(holder.order_id) == "processing"
     assert kept(bench) == [False, True]
 
@@ -300,7 +300,7 @@ def test_facts_of_unknown_orders_and_sends_are_refused(bench: Bench) -> None:
     with refused("ORDER_UNKNOWN"):
         bench.tell(bench.delivery(404), facts.PortalRefusal(step="search", http_status=500, text=""))
     with pytest.raises(errors.InvalidInput, match="send_id"):
-        bench.run(telling.record_fact(bench.db, holder, facts.NotSent(reason="closed"), send_id=None))
+        bench.run(keeping_facts.record_fact(bench.db, holder, facts.NotSent(reason="closed"), send_id=None))
 
     assert kept(bench) == []
 
@@ -317,7 +317,7 @@ def test_a_reading_of_an_order_that_was_never_sent_is_only_kept(bench: Bench) ->
         rows_in_all=1,
     )
 
-    told = bench.run(telling.record_fact(bench.db, holder, reading, send_id=None))
+    told = bench.run(keeping_facts.record_fact(bench.db, holder, reading, send_id=None))
 
     assert told.is_weighed
     assert told.order.order.state == "processing"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orders_service.domain import facts
-from orders_service.life import telling
+from orders_service.life import keeping_facts
 from tests.integration.life.bench import BALANCE, PERSON, Bench, refused, row
 
 
@@ -58,7 +58,7 @@ def test_a_reading_about_no_send_in_particular_is_about_the_latest(bench: Bench)
         rows_in_all=0,
     )
 
-    bench.run(telling.record_fact(bench.db, holder, reading, send_id=None))
+    bench.run(keeping_facts.record_fact(bench.db, holder, reading, send_id=None))
 
     assert bench.gate(holder).order.state == "unconfirmed"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service import cadastral
-from orders_service.domain.accounts import STANDBY_KINDS
+from orders_service.domain.account import STANDBY_KINDS
 from orders_service.domain.facts import FinishAnswer, ListReading, NotSent, PortalRefusal
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life.papers import KINDS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.domain.absence import count_readings
-from orders_service.domain.accounts import Account
+from orders_service.domain.account import Account
 from orders_service.domain.orders import Order, OrderInHand, Send, Submission
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.store import queries

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.domain.states import OrderState
-from orders_service.life import reading, weighing
+from orders_service.life import loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, working
 from orders_service.store import queries
 
@@ -49,7 +49,7 @@ async def fail_by_queue(
         DatabaseUnavailable: PostgreSQL is away.
     """
     async with working(db, lease_s) as work:
-        order = await reading.find_free_order(work, order_id)
+        order = await loading.find_free_order(work, order_id)
         if order is None or order.fence != fence or order.is_in_hand or order.hold_reason is not None:
             return Verdict.LEFT_ALONE
         order = await weighing.weigh_pending(work, order)
@@ -75,7 +75,7 @@ async def hold_order(db: Database, order_id: int, reason: str, *, actor: str, is
         is_alarm: Something that must not happen did: keep it as an alarm, too.
     """
     async with working(db) as work:
-        order = await reading.find_order(work, order_id)
+        order = await loading.find_order(work, order_id)
         if order is None or order.state.is_final or order.hold_reason is not None:
             return False
         await work.hold(order, reason, actor=actor, is_alarm=is_alarm)
@@ -113,7 +113,7 @@ async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, 
 
 async def _weigh_unheld(db: Database, order_id: int, lease_s: float) -> bool:
     async with working(db, lease_s) as work:
-        order = await reading.find_free_order(work, order_id)
+        order = await loading.find_free_order(work, order_id)
         if order is None or order.is_in_hand or order.hold_reason is not None:
             return False
         await weighing.weigh_pending(work, order)

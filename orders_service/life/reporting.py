@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
-from orders_service.life import guard, reading
+from orders_service.life import guard, loading
 from orders_service.life.claiming import back_to_queue, check_delay, holding, put_down
 from orders_service.life.work import Work, working
 from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from orders_service.domain.accounts import Account
+    from orders_service.domain.account import Account
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
@@ -44,7 +44,7 @@ async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) ->
         if not is_repeat:
             guard.check_open(order, OrderState.PROCESSING)
             await _not_found(work, order, holder, account, recheck_s)
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | None, next_check_s: float) -> OrderInHand:
@@ -76,7 +76,7 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
         if status is not None and status != order.portal_status:
             # Only what is new: an order that takes three days is looked at thousands of times.
             await work.note(order, "check", actor=account.actor, reason=f"not ready: {status}")
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def fail_order(db: Database, holder: Holder, *, reason: str, is_portal_verdict: bool) -> OrderInHand:
@@ -97,14 +97,14 @@ async def fail_order(db: Database, holder: Holder, *, reason: str, is_portal_ver
     async with working(db) as work:
         account, order = await guard.take(work, holder)
         if order.state is OrderState.FAILED or order.hold_reason is not None:
-            return await reading.answer(work, order.id, account.id)
+            return await loading.answer(work, order.id, account.id)
         guard.check_open(order, OrderState.PROCESSING, OrderState.UNCONFIRMED, OrderState.REGISTERED)
         is_paid = order.state is OrderState.REGISTERED
         if order.state is OrderState.PROCESSING or (is_paid and is_portal_verdict):
             await fail(work, order, holder, account, reason)
         else:
             await work.hold(order, reason, actor=account.actor)
-        return await reading.answer(work, order.id, account.id)
+        return await loading.answer(work, order.id, account.id)
 
 
 async def fail(work: Work, order: Order, holder: Holder, account: Account, reason: str) -> None:

@@ -8,8 +8,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.domain.accounts import STANDBY_KINDS, Account
-from orders_service.life import reading
+from orders_service.domain.account import STANDBY_KINDS, Account
+from orders_service.life import loading
 from orders_service.life.work import Work, working
 from orders_service.store import queries
 
@@ -38,7 +38,7 @@ async def open_account(db: Database, username: str, opened_by: str) -> OpenedAcc
         Refused: ACCOUNT_UNKNOWN; ACCOUNT_INACTIVE where it is inactive and has nothing left to collect.
     """
     async with working(db) as work:
-        account = await reading.lock_account(work, username, to_change=True)
+        account = await loading.lock_account(work, username, to_change=True)
         open_orders = await _count_bound(work, account)
         if not account.is_active and open_orders == 0:
             raise errors.Refused(
@@ -47,7 +47,7 @@ async def open_account(db: Database, username: str, opened_by: str) -> OpenedAcc
                 f"activate it with `orders-service accounts activate {username}`.",
             )
         await work.run(_SQL["raise_epoch"], account_id=account.id, opened_by=opened_by)
-        opened = await reading.lock_account(work, username, to_change=True)
+        opened = await loading.lock_account(work, username, to_change=True)
         work.log(
             logging.INFO,
             "An account was opened",
@@ -66,7 +66,7 @@ async def read_account(db: Database, username: str, epoch: int) -> OpenedAccount
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH.
     """
     async with working(db) as work:
-        account = await reading.lock_opened_account(work, username, epoch)
+        account = await loading.lock_opened_account(work, username, epoch)
         return OpenedAccount(account=account, open_orders=await _count_bound(work, account))
 
 
@@ -84,7 +84,7 @@ async def mark_account(
     """
     _check_mark(kind, reason, retry_in_s)
     async with working(db) as work:
-        account = await reading.lock_opened_account(work, username, epoch, to_change=True)
+        account = await loading.lock_opened_account(work, username, epoch, to_change=True)
         # Workers watch updated_at for news: nothing new must not look like any.
         if kind or account.standby_kind is not None:
             await work.run(
@@ -103,7 +103,7 @@ async def mark_account(
                 standby_kind=kind,
                 error=reason,
             )
-        marked = await reading.lock_account(work, username, to_change=True)
+        marked = await loading.lock_account(work, username, to_change=True)
         return OpenedAccount(account=marked, open_orders=await _count_bound(work, marked))
 
 

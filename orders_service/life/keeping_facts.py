@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from orders_service import errors
 from orders_service.domain import facts
-from orders_service.life import guard, reading, weighing
+from orders_service.life import guard, loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working
 from orders_service.store import queries
 
@@ -59,7 +59,7 @@ async def record_fact(
     if send_id is None and isinstance(fact, facts.FinishAnswer | facts.NotSent):
         raise errors.InvalidInput.of("send_id", "is required: the fact is about one send.")
     async with working(db, lease_s) as work:
-        order = await reading.lock_order(work, holder.order_id)
+        order = await loading.lock_order(work, holder.order_id)
         about = _find_send(order, fact, send_id)
         fact_id = await _keep(work, order, holder, fact, about)
         is_holder = order.is_held_by(holder.fence, holder.token) and order.username == holder.username
@@ -69,7 +69,7 @@ async def record_fact(
             await weighing.weigh_pending(work, order)
         kept = await work.get(_JOURNAL["find_weighing"], fact_id=fact_id)
         account = await work.find(_ACCOUNT["find_account_id"], username=holder.username)
-        answered = await reading.answer(work, order.id, account["id"] if account is not None else None)
+        answered = await loading.answer(work, order.id, account["id"] if account is not None else None)
         return RecordedFact(order=answered, is_weighed=kept["is_weighed"])
 
 

@@ -1,11 +1,11 @@
-"""Notice that one order has two numbers at the portal: what must never happen, and is never passed over in silence."""
+"""Notice that an order may have been paid twice: it has two numbers at the portal. Never passed over in silence."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from orders_service.domain.states import OrderState
-from orders_service.life import account_rows
+from orders_service.life import other_orders
 from orders_service.store import queries
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -
     """Raise the alarm where finish named another number than the stored one, and such a row exists."""
     assert order.submission is not None, "an order with a number has a submission"
     rows = await work.list(_JOURNAL["list_rows_read"], order_id=order.id, username=order.username)
-    elsewhere = await account_rows.find_elsewhere(work, order, [number], [row["application_id"] for row in rows])
+    elsewhere = await other_orders.find_elsewhere(work, order, [number], [row["application_id"] for row in rows])
     if number in elsewhere.numbers:
         return
     not_ours = {*order.submission.known_application_ids, *elsewhere.application_ids}
@@ -33,7 +33,7 @@ async def look_for(work: Work, order: Order, fact: KeptFact, candidates: tuple[A
     if order.state is OrderState.CANCELLED:
         return
     others = [row for row in candidates if row.order_number != order.number]
-    if not others or await account_rows.is_object_busy(work, order):
+    if not others or await other_orders.is_object_busy(work, order):
         return
     left = [send for send in order.sends if send.may_have_left]
     expected = {send.expected_number for send in left if send.expected_number}
