@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 from typing import TYPE_CHECKING
 
 from orders_service import errors
-from orders_service.accounts.account import AccountChange, AccountView, check_change, check_username
+from orders_service.accounts.validation import AccountChange, check_change, check_username
 from orders_service.crypto import PASSWORD, SESSION
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from orders_service.crypto import Secretbox
     from orders_service.store.db import Connection, Database
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account without its secrets; `open_orders` are those that are bound to it."""
+
+    id: int
+    username: str
+    gu_login: str | None
+    is_active: bool
+    comment: str | None
+    declarant_category: str | None
+    has_password: bool
+    has_session: bool
+    standby_kind: str | None
+    standby_reason: str | None
+    standby_until: dt.datetime | None
+    open_orders: int
+    epoch: int
+    opened_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
 
 
 async def create_account(

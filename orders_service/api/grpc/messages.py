@@ -11,7 +11,7 @@ from orders_service import errors
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 
 if TYPE_CHECKING:
-    from orders_service.accounts.account import AccountView
+    from orders_service.accounts.manage import AccountView
     from orders_service.orders.search import EventView, OrderView, PaperView
 
 #: Names of the states in the database, by their numbers in the contract.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orders_service import errors
 from orders_service.accounts import manage
-from orders_service.accounts.account import AccountChange
+from orders_service.accounts.validation import AccountChange
 from orders_service.api.grpc.messages import account_message
 from orders_service.api.grpc.status import translates_errors
 from orders_service.v1 import rosreestr_users_pb2 as v1

@@ -10,7 +10,7 @@ import pytest
 
 from orders_service import errors
 from orders_service.accounts import manage
-from orders_service.accounts.account import AccountChange
+from orders_service.accounts.validation import AccountChange
 
 if TYPE_CHECKING:
     from orders_service.crypto import Secretbox

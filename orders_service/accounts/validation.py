@@ -1,4 +1,4 @@
-"""What an account is to an operator, and the rules of what may be set."""
+"""The rules of what an operator may set of an account, checked before anything is stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from orders_service import errors
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -19,28 +18,6 @@ _COOKIE_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
 _MAX_TEXT: Final = 2000
 _MAX_SECRET: Final = 1000
 _MAX_COOKIES: Final = 200
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AccountView:
-    """An account without its secrets; `open_orders` are those that are bound to it."""
-
-    id: int
-    username: str
-    gu_login: str | None
-    is_active: bool
-    comment: str | None
-    declarant_category: str | None
-    has_password: bool
-    has_session: bool
-    standby_kind: str | None
-    standby_reason: str | None
-    standby_until: dt.datetime | None
-    open_orders: int
-    epoch: int
-    opened_at: dt.datetime | None
-    created_at: dt.datetime
-    updated_at: dt.datetime
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
