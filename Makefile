@@ -35,7 +35,8 @@ test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about
 	  $(BIN)/python -m pytest tests/integration/rosq/property tests/integration/rosq/storm tests/integration/rosq/cut_off $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
-	@$(PYTEST) --containers $(addprefix tests/integration/,rosq life orders_service worker) $(ARGS)
+	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
+	  --ignore tests/integration/orders_service/dev $(ARGS)
 
 bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 25 minutes. Options: ARGS=--quick (3 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""A database of the test's own, opened as the service opens it."""
+"""A database of the test's own, opened as the service opens it, and the use cases on one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from orders_service.crypto import Secretbox
 from orders_service.settings import Settings
 from orders_service.store.db import Database
+from tests.integration.orders_service.life.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tests.postgres import Database as TestDatabase
 
@@ -51,3 +52,11 @@ def run(settings: Settings) -> Callable[[Callable[[Database], Awaitable[T]]], T]
         return asyncio.run(opened())
 
     return run_on_database
+
+
+@pytest.fixture
+def bench(fresh_database: TestDatabase) -> Iterator[Bench]:
+    """The use cases, on a database of this test alone, with the account `first` opened."""
+    with Bench(fresh_database) as made:
+        made.add_account("first")
+        yield made

@@ -16,9 +16,9 @@ from grpc_status import rpc_status
 
 from orders_service.server import SERVICES
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2
-from tests.integration.orders_service.queueing import opened_queue
+from tests.integration.orders_service.orders.test_download import store_extract
 from tests.integration.orders_service.serving import Service, clean_env, error_of, run_cli
-from tests.integration.orders_service.test_lookup import store_extract
+from tests.integration.orders_service.stage import opened_queue
 from tests.postgres import apply_schema, embedded_postgres
 from tests.servers import free_port
 from tests.waiting import wait_until

@@ -1,0 +1,105 @@
+"""Two numbers for one order: what must never happen raises an alarm."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from orders_service.domain import facts
+from tests.integration.orders_service.life.bench import BALANCE, PERSON, Bench, row
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_both_rows_of_an_order_that_was_sent_twice_raise_an_alarm(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.answer(holder, "N-2")
+
+    bench.read(holder, row(901, "N-1"), row(902, "N-2"))
+
+    order = bench.order(holder.order_id)
+    assert (order["state"], order["rosreestr_order_num"]) == ("registered", "N-2")
+    assert order["hold_reason"] is not None
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+
+
+def test_the_first_sends_row_after_the_second_was_registered_raises_an_alarm(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.read(holder, row(902, "N-2"))
+
+    bench.read(holder, row(901, "N-1"), row(902, "N-2"))
+
+    order = bench.order(holder.order_id)
+    assert (order["state"], order["rosreestr_order_num"]) == ("registered", "N-2")
+    assert "N-1" in order["hold_reason"]
+
+
+def test_a_late_reading_of_the_first_send_stops_the_second(bench: Bench) -> None:
+    holder = bench.sent()
+    late = bench.now()
+    first = bench.sends(holder.order_id)[0]["send_id"]
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+
+    seen_late = facts.ListReading(
+        begun_at=late - dt.timedelta(hours=1),
+        person_oid=PERSON,
+        is_unfiltered=True,
+        is_complete=True,
+        balance=BALANCE,
+        rows=(row(901, "N-1"),),
+        rows_in_all=1,
+    )
+    bench.tell(holder, seen_late, first)
+
+    order = bench.order(holder.order_id)
+    assert order["state"] == "unconfirmed"
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+
+
+def test_a_row_made_by_hand_after_the_number_is_no_alarm(bench: Bench) -> None:
+    holder = bench.registered("N-1", 901)
+
+    bench.read(holder, row(901, "N-1"), row(902, "BY-HAND"))
+
+    assert bench.order(holder.order_id)["hold_reason"] is None
+    assert bench.events(holder.order_id, "alarm") == []
+
+
+def test_a_late_answer_with_another_number_raises_an_alarm_where_such_a_row_exists(bench: Bench) -> None:
+    holder = bench.registered("N-1", 901)
+    bench.read(holder, row(901, "N-1"), row(902, "N-2"))
+
+    bench.answer(holder, "N-2")
+
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+    assert bench.order(holder.order_id)["hold_reason"] is not None
+
+
+def test_a_late_answer_with_a_number_that_no_row_has_is_only_kept(bench: Bench) -> None:
+    holder = bench.registered("N-1", 901)
+
+    bench.answer(holder, "NONSENSE")
+
+    assert bench.order(holder.order_id)["hold_reason"] is None
+    assert bench.sends(holder.order_id)[0]["expected_number"] == "NONSENSE"
+
+
+def test_a_late_row_of_a_failed_order_raises_an_alarm(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    holder = bench.sent()
+    bench.make_absent(holder)
+    bench.fail(holder)
+
+    bench.read(holder, row(901, "N-1"))
+
+    assert bench.state(holder.order_id) == "failed"
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+    assert "order_alarm" in [record.__dict__.get("event") for record in caplog.records]

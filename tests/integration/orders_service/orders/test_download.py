@@ -1,0 +1,103 @@
+"""Fetching what came of an order on paper."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orders_service import errors
+from orders_service.orders.accept import create_orders
+from orders_service.orders.download import find_paper, read_pieces
+from orders_service.orders.search import get_order
+from orders_service.orders.validation import WantedOrder
+
+if TYPE_CHECKING:
+    from orders_service.orders.search import PaperView
+    from orders_service.store.db import Database as ServiceDatabase
+    from tests.postgres import Database
+
+
+def order(run: Any, *numbers: str) -> list[int]:
+    return [one.order.id for one in run(lambda db: create_orders(db, [WantedOrder(cad_num=n) for n in numbers]))]
+
+
+def store_extract(database: Database, order_id: int, data: bytes, kind: str = "extract", pieces: int = 3) -> None:
+    """Put the order where its paper has come, as a worker's reports would."""
+    size = max(1, -(-len(data) // pieces))
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    with database.connect() as connection, connection.transaction():
+        connection.execute("insert into rosreestr_users (username) values ('a') on conflict do nothing")
+        (extract_id,) = connection.execute(
+            "insert into extracts (sha256, size_bytes) values (%s, %s) returning id",
+            (hashlib.sha256(data).hexdigest(), len(data)),
+        ).fetchone()  # type: ignore[misc]
+        for position, chunk in enumerate(chunks):
+            connection.execute("insert into extract_chunks values (%s, %s, %s)", (extract_id, position, chunk))
+        connection.execute(
+            "insert into order_extracts (order_id, extract_id, kind, file_name) values (%s, %s, %s, 'Выписка.zip')",
+            (order_id, extract_id, kind),
+        )
+        if kind == "extract":
+            connection.execute(
+                "update orders set state = 'completed', rosreestr_order_num = '80-' || id, "
+                "rosreestr_user_id = (select id from rosreestr_users where username = 'a'), "
+                "extract_id = %s, finished_at = now() where id = %s",
+                (extract_id, order_id),
+            )
+        elif kind == "notice":
+            connection.execute(
+                "update orders set state = 'failed', error = 'Отказ', finished_at = now() where id = %s", (order_id,)
+            )
+
+
+async def fetch(db: ServiceDatabase, order_id: int) -> tuple[PaperView, bytes]:
+    paper, extract_id = await find_paper(db, order_id)
+    return paper, b"".join([piece async for piece in read_pieces(db, order_id, paper, extract_id)])
+
+
+def test_an_extract_comes_whole_in_pieces(run: Any, fresh_database: Database) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+    data = bytes(range(256)) * 20_000
+    store_extract(fresh_database, order_id, data)
+
+    paper, fetched = run(lambda db: fetch(db, order_id))
+
+    assert fetched == data
+    assert (paper.kind, paper.size_bytes, paper.file_name) == ("extract", len(data), "Выписка.zip")
+    assert run(lambda db: get_order(db, order_id)).papers == (paper,)
+
+
+def test_an_order_without_an_extract_says_how_far_it_is(run: Any, fresh_database: Database) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+
+    with pytest.raises(errors.Refused, match="has no extract: it is «Добавлен в очередь»; come back later") as refused:
+        run(lambda db: find_paper(db, order_id))
+
+    assert (refused.value.reason, refused.value.metadata) == ("WRONG_STATE", {"state": "queued"})
+
+
+def test_a_failed_order_gives_the_notice_but_never_what_was_put_aside(run: Any, fresh_database: Database) -> None:
+    noticed, aside = order(run, "77:01:0001001:1", "77:01:0001001:2")
+    store_extract(fresh_database, noticed, b"a notice", kind="notice")
+    store_extract(fresh_database, aside, b"of another object", kind="quarantined")
+
+    paper, data = run(lambda db: fetch(db, noticed))
+
+    assert (paper.kind, data) == ("notice", b"a notice")
+    with pytest.raises(errors.Refused, match="has no extract"):
+        run(lambda db: find_paper(db, aside))
+
+
+@pytest.mark.parametrize(
+    "damage", ["delete from extract_chunks where position = 1", "update extract_chunks set data = 'x'"]
+)
+def test_a_damaged_extract_is_never_given_out_as_whole(run: Any, fresh_database: Database, damage: str) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+    store_extract(fresh_database, order_id, b"the extract of this order")
+    with fresh_database.connect() as connection:
+        connection.execute(damage.encode())
+
+    with pytest.raises(errors.ExtractMissing):
+        run(lambda db: fetch(db, order_id))
