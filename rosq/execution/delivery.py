@@ -29,6 +29,10 @@ class CancelNotice:
         self.request: CancelRequest | None = None
 
 
+#: Seconds between two looks of a rest at a lease in doubt, should another thread have heard the heartbeat's ring.
+_DOUBT_LOOK_S = 1.0
+
+
 # Not frozen, and made by position: see `rosq.execution.settlement`.
 @dataclasses.dataclass(slots=True, eq=False)
 class Delivery:
@@ -83,35 +87,45 @@ class Delivery:
         """Return if work may go on. Call it before anything that can't be taken back.
 
         Raises:
-            LeaseLost: The job may be another worker's by now.
+            LeaseLost: The job may be another worker's by now: Redis said so, or nothing was heard from it for a lease.
             Cancel: Somebody asked for the job's cancelling: leave things in order and let it through.
             Release: A stop was requested and its grace is over: let it through, and the job goes back to its lane.
         """
         self.lease.check()
-        request = self.cancel_notice.request
-        if request is not None:
-            raise Cancel(request.reason)
-        if self.stop.grace_left_s() <= 0:
-            raise Release
+        self._check_whats_asked()
 
     def sleep(self, seconds: float) -> None:
         """Rest without missing what `check` looks for; it is looked at before, during and after.
 
+        Where Redis is away so long that the lease is in doubt, the rest lasts until Redis says that the job is still
+        this holder's, or another's: a handler that rests outlives an outage of any length, where `check` gives it up at
+        once. `sleep(0)` waits for just that.
+
         Args:
-            seconds: By CLOCK_BOOTTIME.
+            seconds: By CLOCK_BOOTTIME; at least so long.
 
         Raises:
-            LeaseLost: See `check`.
+            LeaseLost: The job is another worker's by now, or the run timeout is over.
             Cancel: See `check`. It ends the rest at once.
             Release: See `check`.
         """
         until_s = boot_time_s() + seconds
         while True:
-            self.check()
-            left_s = until_s - boot_time_s()
-            if left_s <= 0:
+            self.lease.check_not_lost()
+            self._check_whats_asked()
+            left_s, held_s = until_s - boot_time_s(), self.lease.remaining_s()
+            if left_s <= 0 < held_s:
                 return
-            self.alarm.wait(max(min(left_s, self.lease.remaining_s(), self.stop.grace_left_s()), 0.0))
+            # While it is in doubt, the heartbeat that settles that rings.
+            rest_s = min(left_s, held_s) if held_s > 0 else _DOUBT_LOOK_S
+            self.alarm.wait(max(min(rest_s, self.stop.grace_left_s()), 0.0))
+
+    def _check_whats_asked(self) -> None:
+        request = self.cancel_notice.request
+        if request is not None:
+            raise Cancel(request.reason)
+        if self.stop.grace_left_s() <= 0:
+            raise Release
 
     def report_progress(self, value: JsonValue) -> bool:
         """Show people how far the work is; the last value stays with the job (`note.lua`).

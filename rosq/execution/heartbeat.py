@@ -173,7 +173,7 @@ class Heartbeat:
         consumer, delivery = self._consumer, self._delivery
         keys = [consumer.keys.worker(consumer.name), consumer.keys.workers]
         args: list[str | int] = [consumer.name, consumer.instance, self._settings.lease_ms]
-        is_renewing = delivery is not None and delivery.is_real and delivery.lease.is_held()
+        is_renewing = delivery is not None and delivery.is_real and delivery.lease.lost_reason is None
         if delivery is not None and is_renewing:
             keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
@@ -189,7 +189,11 @@ class Heartbeat:
         if delivery is None or not is_renewing:
             return
         if code == Code.HELD:
+            was_in_doubt = not delivery.lease.is_held()
             delivery.lease.renew(sent_s + self._settings.lease_s)
+            if was_in_doubt:
+                # A handler that rests wants to know.
+                self._wake_loop()
             if asked and not delivery.is_cancel_requested:
                 self._ask_to_cancel(delivery, CancelRequest(by=asked[0], reason=asked[1]))
         elif self._at_work is delivery:
@@ -212,7 +216,8 @@ class Heartbeat:
 
     def _watch_run_time(self) -> None:
         delivery = self._at_work
-        if delivery is not None and delivery.is_real and delivery.lease.is_held() and self.is_overrun(delivery):
+        is_leased = delivery is not None and delivery.is_real and delivery.lease.lost_reason is None
+        if delivery is not None and is_leased and self.is_overrun(delivery):
             self._lose(delivery, f"it ran longer than {self._limit_s(delivery):g} s")
 
     def _lose(self, delivery: Delivery, reason: str) -> None:

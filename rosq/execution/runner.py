@@ -85,7 +85,7 @@ def _judge(
     elif issubclass(kind, KeyboardInterrupt | SystemExit) and delivery.is_stop_requested:
         # The stop was asked for, and this is how it reached the handler.
         return Settlement(delivery, Outcome.RELEASE)
-    elif issubclass(kind, LeaseLost) and not delivery.lease.is_held():
+    elif issubclass(kind, LeaseLost) and delivery.lease.lost_reason is not None:
         # What became of the job says the lease, here and in the log.
         return Settlement(delivery, Outcome.RELEASE)
     settlement = fail_attempt(error, delivery, policy)

@@ -131,17 +131,45 @@ def test_a_lease_is_held_until_its_time_and_a_heartbeat_extends_it() -> None:
     lease.check()
 
 
-def test_a_lease_that_ran_out_stays_lost_whatever_heartbeat_comes_late() -> None:
+def test_a_lease_that_ran_out_is_in_doubt_until_a_heartbeat_gets_through() -> None:
     clock = Clock()
     lease = Lease("1", 1030.0, clock)
     clock.now_s = 1031.0
+    assert not lease.is_held()
+    assert lease.lost_reason is None
+    lease.check_not_lost()
+
+    lease.renew(1090.0)
+
+    assert lease.is_held()
+    lease.check()
+
+
+def test_whoever_was_told_that_a_lease_may_be_lost_was_told_for_good() -> None:
+    clock = Clock()
+    lease = Lease("1", 1030.0, clock)
+    clock.now_s = 1031.0
+    with pytest.raises(LeaseLost, match="no heartbeat") as caught:
+        lease.check()
+    assert caught.value.job_id == "1"
 
     lease.renew(1090.0)
 
     assert not lease.is_held()
-    with pytest.raises(LeaseLost, match="no heartbeat") as caught:
-        lease.check()
-    assert caught.value.job_id == "1"
+    for look in (lease.check, lease.check_not_lost):
+        with pytest.raises(LeaseLost, match="no heartbeat"):
+            look()
+
+
+def test_a_heartbeat_whose_answer_came_too_late_leaves_a_lease_in_doubt() -> None:
+    clock = Clock()
+    lease = Lease("1", 1030.0, clock)
+    clock.now_s = 1070.0
+
+    lease.renew(1065.0)
+
+    assert not lease.is_held()
+    assert lease.lost_reason is None
 
 
 def test_a_lost_lease_keeps_its_first_reason() -> None:
@@ -251,13 +279,30 @@ def test_a_sleep_lasts_as_long_as_asked_if_nothing_happens() -> None:
     alarm.close()
 
 
-def test_a_sleep_ends_with_lease_lost_as_soon_as_the_lease_runs_out_or_is_taken() -> None:
+def test_a_sleep_outlives_the_doubt_about_its_lease_and_ends_only_when_it_is_over() -> None:
     alarm = Alarm()
     lease = Lease("1", boot_time_s() + 0.05)
-    with pytest.raises(LeaseLost):
-        make_delivery(lease, StopClock(10, 1), alarm).sleep(30)
+    delivery = make_delivery(lease, StopClock(10, 1), alarm)
 
-    lease = Lease("1", boot_time_s() + 100)
+    def get_through() -> None:
+        lease.renew(boot_time_s() + 100)
+        alarm.ring()
+
+    began_s = boot_time_s()
+    timer = threading.Timer(0.3, get_through)
+    timer.start()
+    delivery.sleep(0.1)
+    timer.join()
+
+    assert boot_time_s() - began_s >= 0.3
+    delivery.check()
+    alarm.close()
+
+
+@pytest.mark.parametrize("until_s", [0.0, 100.0], ids=["in doubt", "held"])
+def test_a_sleep_ends_with_lease_lost_as_soon_as_the_job_is_known_to_be_anothers(until_s: float) -> None:
+    alarm = Alarm()
+    lease = Lease("1", boot_time_s() + until_s)
 
     def take_over() -> None:
         lease.lose("taken over")
@@ -271,9 +316,10 @@ def test_a_sleep_ends_with_lease_lost_as_soon_as_the_lease_runs_out_or_is_taken(
     alarm.close()
 
 
-def test_a_sleep_ends_with_release_when_the_grace_of_a_stop_is_over() -> None:
+@pytest.mark.parametrize("lease", [EternalLease("1"), Lease("1", 0.0)], ids=["held", "in doubt"])
+def test_a_sleep_ends_with_release_when_the_grace_of_a_stop_is_over(lease: Lease) -> None:
     alarm, stop = Alarm(), StopClock(grace_s=0.05, exit_s=1)
-    delivery = make_delivery(EternalLease("1"), stop, alarm)
+    delivery = make_delivery(lease, stop, alarm)
 
     def request() -> None:
         stop.request()

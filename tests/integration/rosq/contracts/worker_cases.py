@@ -135,8 +135,8 @@ def _enter_settle(outcome: Outcome) -> None:
         yield
         stage.settle(hands, dataclasses.replace(delivery, token="forged"), outcome)
 
-    @refused(name, -1)
-    def _after_the_lease_ran_out(stage: Stage) -> Iterator[None]:
+    @case(name, 1, again=0)
+    def _settles_after_the_lease_ran_out(stage: Stage) -> Iterator[None]:
         stage.put("1")
         hands = stage.hands(lease_s=SHORT_S)
         delivery = stage.take(hands)
@@ -219,8 +219,8 @@ def _with_another_token(stage: Stage) -> Iterator[None]:
     stage.beat(hands, dataclasses.replace(delivery, token="forged"))
 
 
-@refused("heartbeat", -1, ignoring=SIGNS_OF_LIFE)
-def _after_the_lease_ran_out(stage: Stage) -> Iterator[None]:
+@case("heartbeat", 1, again=1, is_writing_again=True)
+def _renews_after_the_lease_ran_out(stage: Stage) -> Iterator[None]:
     stage.put("1")
     hands = stage.hands(lease_s=SHORT_S)
     delivery = stage.take(hands)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from rosq import Delivery, LeaseLost, Queue, QueueSettings, RedisSettings, RetryPolicy, Worker, WorkerSettings
@@ -17,8 +16,9 @@ _LOOK_S = 0.002
 
 
 class Watcher:
-    """Holds each job for `hold_s`, or for the process's `watch_s` where the data say none, and looks at its lease
-    again and again: with `check`, which ends at the first refusal, or with `is_held`, which goes on asking."""
+    """Holds each job for its `hold_s`, or for the process's `watch_s` where it has none. Meanwhile it looks at its
+    lease again and again, as the job's `look` says: with `check`, which ends at the first refusal, or with `is_held`,
+    which goes on asking; or it rests with `sleep`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
@@ -31,12 +31,15 @@ class Watcher:
         facts = {"job_id": delivery.job_id, "fence": delivery.fence, "crashes": delivery.crashes}
         self.note("began", **facts)
         passed_at = 0.0
-        until_s = time.monotonic() + delivery.data.get("hold_s", self._config["watch_s"])
+        hold_s, look = delivery.data.get("hold_s", self._config["watch_s"]), delivery.data.get("look", "is_held")
+        until_s = time.monotonic() + hold_s
         try:
+            if look == "sleep":
+                delivery.sleep(hold_s)
             while time.monotonic() < until_s:
                 # Before the look: what passes has passed at this time or later.
                 at = time.time()
-                if self._config["is_checking"]:
+                if look == "check":
                     delivery.check()
                     passed_at = at
                 elif delivery.lease.is_held():
@@ -56,10 +59,9 @@ def main() -> None:
     worker = Worker(
         Queue(settings, config["queue"], QueueSettings(crash_pause_s=0.1)),
         watcher,
-        name="account",
+        name=config["name"],
         policy=RetryPolicy(wait=lambda _: 0.1),
         settings=WorkerSettings(lease_s=config["lease_s"], round_s=0.5, max_backoff_s=0.2),
-        lock_file=Path(config["lock_file"]) if config["lock_file"] else None,
         on_hold=lambda: watcher.note("holding"),
     )
     worker.run(stop_on=(signal.SIGTERM,))

@@ -9,13 +9,9 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import json
 import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,14 +19,14 @@ import pytest
 from rosq import JobState, NewJob, Queue
 from tests.integration.rosq.conftest import settings_of
 from tests.integration.rosq.cut_line import CutLine
+from tests.integration.rosq.cut_off.side import Side, processes
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.servers import EmbeddedRedis
 
-ROOT = Path(__file__).parents[4]
 LEASE_S = 1.2
 SIDE_BY_SIDE = 5
 
@@ -44,8 +40,8 @@ class Schedule:
     #: How long after that fetch the line is cut, and how long after the cut it is mended; None: never.
     cut_after_s: float
     mend_after_s: float | None
-    #: `check`, or `is_held` again and again.
-    is_checking: bool
+    #: How the handlers look at their leases.
+    look: str
 
     @classmethod
     def draw(cls, dice: random.Random) -> Schedule:
@@ -53,47 +49,8 @@ class Schedule:
             before_s=dice.uniform(0, LEASE_S),
             cut_after_s=dice.choice([0.0, dice.uniform(0, LEASE_S / 3), dice.uniform(0, LEASE_S)]),
             mend_after_s=dice.choice([None, dice.uniform(0, 3 * LEASE_S)]),
-            is_checking=dice.random() < 0.5,
+            look=dice.choice(["check", "is_held"]),
         )
-
-
-class Side:
-    """One of the two processes, and what it wrote down."""
-
-    def __init__(self, folder: Path, name: str, port: int, queue: str, **options: Any) -> None:
-        self._log = folder / f"{name}.jsonl"
-        config = {"port": port, "queue": queue, "log": str(self._log), "lease_s": LEASE_S, "lock_file": None, **options}
-        command = [sys.executable, "-m", "tests.integration.rosq.cut_off.process", json.dumps(config)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
-        )
-
-    def lines(self, what: str, job_id: str | None = None) -> list[dict[str, Any]]:
-        text = self._log.read_text() if self._log.exists() else ""
-        found = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-        return [line for line in found if line["what"] == what and job_id in (None, line.get("job_id"))]
-
-    def wait(self, what: str, job_id: str | None = None, timeout_s: float = 30.0) -> dict[str, Any]:
-        return wait_until(lambda: self.lines(what, job_id), f"{what} {job_id or ''}", timeout_s, 0.002)[0]
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-    def beliefs(self) -> list[tuple[float, float, str]]:
-        """From when until when it held each delivery, as far as it knew: from the hand-out, which the fence says."""
-        return [(line["fence"] / 1e6, line["passed_at"], line["job_id"]) for line in self.lines("watched")]
-
-
-@contextlib.contextmanager
-def processes() -> Iterator[list[Side]]:
-    """A list for those that end with the schedule."""
-    sides: list[Side] = []
-    try:
-        yield sides
-    finally:
-        for side in sides:
-            side.kill()
 
 
 def play(server: EmbeddedRedis, folder: Path, name: str, schedule: Schedule) -> None:
@@ -101,17 +58,17 @@ def play(server: EmbeddedRedis, folder: Path, name: str, schedule: Schedule) -> 
     folder.mkdir()
     line = CutLine(server.port)
     with processes() as sides, contextlib.closing(line), Queue(settings_of(server), name) as queue:
-        options: dict[str, Any] = {"queue": name, "is_checking": schedule.is_checking}
-        holder = Side(folder, "holder", line.port, watch_s=4 * LEASE_S, **options)
+        options: dict[str, Any] = {"queue": name, "name": "account", "lease_s": LEASE_S}
+        holder = Side(folder / "holder", line.port, watch_s=4 * LEASE_S, **options)
         sides.append(holder)
         holder.wait("holding")
-        standby = Side(folder, "standby", server.port, watch_s=LEASE_S / 2, **options)
+        standby = Side(folder / "standby", server.port, watch_s=LEASE_S / 2, **options)
         sides.append(standby)
         queue.enqueue_many(
             [
-                NewJob(job_id="before", data={"hold_s": schedule.before_s}),
-                NewJob(job_id="watched", data={}),
-                NewJob(job_id="next", data={"hold_s": 0.1}),
+                NewJob(job_id="before", data={"hold_s": schedule.before_s, "look": schedule.look}),
+                NewJob(job_id="watched", data={"look": schedule.look}),
+                NewJob(job_id="next", data={"hold_s": 0.1, "look": schedule.look}),
             ]
         )
         holder.wait("began", "watched")

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import Delivery, JobState, NewJob, Queue, QueueSettings, RedisSettings, ServerUnfit, WorkerSettings
+from rosq import (
+    CancelOutcome,
+    Delivery,
+    JobState,
+    NewJob,
+    Queue,
+    QueueSettings,
+    RedisSettings,
+    ServerUnfit,
+    WorkerSettings,
+)
 from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
@@ -207,15 +217,38 @@ def test_a_heartbeat_learns_that_its_job_is_anothers_settled_or_gone(
     assert beat(new, fresh) == (1, Code.GONE)
 
 
-def test_a_heartbeat_that_comes_after_the_lease_ran_out_doesnt_revive_it(
-    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
+def test_a_heartbeat_that_comes_after_the_lease_ran_out_renews_it_as_long_as_nobody_took_the_job(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=0.3)
-    delivery = take(hands)
-    let_lease_run_out(client, queue, "1")
+    delivery = abandon(hands, client, queue)
+
+    assert beat(hands, delivery)[1] == Code.HELD
+
+    assert make_recovery().run_once().put_back == 0
+    assert settle(hands, delivery).code is Code.HELD
+
+
+@pytest.mark.parametrize("taker", ["recovery", "its own name", "cancel"])
+def test_a_heartbeat_that_comes_after_somebody_took_the_job_is_told_so(
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery], taker: str
+) -> None:
+    queue.enqueue({}, job_id="1")
+    hands = make_hands("w1", lease_s=0.3)
+    delivery = abandon(hands, client, queue)
+
+    if taker == "recovery":
+        assert make_recovery().run_once().put_back == 1
+    elif taker == "cancel":
+        assert queue.cancel("1", by="ann", reason="a test").outcome is CancelOutcome.CANCELLED
+    else:
+        wait_until(lambda: client.exists(queue.keys.worker("w1")) == 0, "the name")
+        take(make_hands("w1"))
 
     assert beat(hands, delivery)[1] == Code.LOST
+    settlement = Settlement(delivery=delivery, outcome=Outcome.COMPLETE)
+    assert hands.consumer.settle_over(hands.consumer.wire, settlement) is Code.LOST
 
 
 # -- recovery --------------------------------------------------------------------------------

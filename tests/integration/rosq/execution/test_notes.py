@@ -184,13 +184,20 @@ def test_nothing_is_kept_once_the_job_is_settled_or_gone(
     assert client.exists(queue.keys.job("1")) == 0
 
 
-def test_a_lease_that_ran_out_writes_nothing(queue: Queue, client: Any, delivery: Delivery) -> None:
+def test_a_lease_that_ran_out_writes_as_long_as_nobody_took_the_job(
+    queue: Queue, client: Any, delivery: Delivery
+) -> None:
     client.hset(queue.keys.job("1"), "lease_until_ms", 1)
+    delivery.lease._until_s = 0.0
 
+    assert delivery.report_progress(1)
+    assert job_of(queue).progress == 1
+
+    # A lease that has run out is anybody's to end.
+    queue.cancel("1", by="ann", reason="a test")
     with pytest.raises(LeaseLost):
-        delivery.report_progress(1)
-
-    assert job_of(queue).progress_at is None
+        delivery.report_progress(2)
+    assert job_of(queue).progress == 1
 
 
 def test_a_report_is_no_sign_of_life(queue: Queue, client: Any, make_hands: Callable[..., Hands]) -> None:

@@ -181,21 +181,19 @@ def test_an_old_holder_cant_settle_what_another_has_taken_over(
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_lease_that_ran_out_settles_nothing_even_while_nobody_took_the_job(
+def test_a_lease_that_ran_out_settles_as_long_as_nobody_took_the_job(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands], outcome: Outcome
 ) -> None:
     queue.enqueue({"order_id": 1}, job_id="1")
     hands = make_hands(lease_s=0.3)
     delivery = take(hands)
     let_lease_run_out(client, queue, "1")
-    wait_until(lambda: hands.consumer.hold_name() is None, "the name")
 
-    answer = settle(hands, delivery, outcome, delay_s=30)
+    code = hands.consumer.settle_over(hands.consumer.wire, Settlement(delivery=delivery, outcome=outcome, delay_s=30))
 
-    assert answer.code is Code.LOST
-    # The holder itself gets it back, as a new delivery.
-    assert answer.delivery.job_id == "1"
-    assert answer.delivery.fence > delivery.fence
+    assert code is Code.HELD
+    assert job_of(queue).state is not JobState.ACTIVE
+    assert job_of(queue).crashes == 0
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -145,9 +145,7 @@ class Model:
             return Code.GONE
         if (job.fence, job.token) != (fence, token):
             return Code.LOST
-        if job.state is not JobState.ACTIVE:
-            return Code.ALREADY_SETTLED
-        return Code.HELD if job.lease_until_s > self.now_s else Code.LOST
+        return Code.HELD if job.state is JobState.ACTIVE else Code.ALREADY_SETTLED
 
     def beat(self, name: str, instance: str, job_id: str, fence: int, token: str) -> tuple[bool, Code]:
         is_held = self.holder(name) == instance
