@@ -24,13 +24,13 @@ from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import redis
 
     from rosq.connection.wire import Wire
     from rosq.execution.answer import Answer
-    from rosq.execution.consumer import Consumer
+    from rosq.execution.consumer import Consumer, NameHolder
     from rosq.mend.repair import Repair
     from tests.servers import EmbeddedRedis, RedisServer
 
@@ -92,6 +92,13 @@ class Hands:
             alarm=self.alarm,
         )
 
+    def take_name(self, proofs: Sequence[str] = ()) -> NameHolder | None:
+        """As a worker does it: the name, and then a look for what its last holder left."""
+        holder = self.consumer.hold_name(proofs)
+        if holder is None:
+            self.consumer.find_own_pending()
+        return holder
+
     def fetch(self, *lanes: str) -> Answer:
         return self.consumer.exchange(None, lanes or ("main",))
 
@@ -110,8 +117,7 @@ def make_hands(queue: Queue) -> Iterator[Callable[..., Hands]]:
         hands = Hands(queue, name, lease_s, settings)
         made.append(hands)
         if is_holding:
-            assert hands.consumer.hold_name() is None
-            hands.consumer.find_own_pending()
+            assert hands.take_name() is None
         return hands
 
     yield make

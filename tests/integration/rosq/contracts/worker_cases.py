@@ -254,7 +254,7 @@ def _takes_the_name_of_one_that_is_proven_dead(stage: Stage) -> Iterator[None]:
     dead = stage.hands()
     hands = stage.hands(is_holding=False)
     yield
-    assert hands.consumer.hold_name([dead.consumer.instance]) is None
+    assert hands.take_name([dead.consumer.instance]) is None
 
 
 @refused("hold_name", 0)
@@ -262,7 +262,7 @@ def _of_a_living_holder(stage: Stage) -> Iterator[None]:
     stage.hands()
     hands = stage.hands(is_holding=False)
     yield
-    assert hands.consumer.hold_name(["of-some-other-process"]) is not None
+    assert hands.take_name(["of-some-other-process"]) is not None
 
 
 @case("leave", 1, again=0)
@@ -276,6 +276,6 @@ def _gives_the_name_up(stage: Stage) -> Iterator[None]:
 def _of_a_name_that_is_anothers(stage: Stage) -> Iterator[None]:
     old = stage.hands()
     new = stage.hands(is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
     yield
     old.consumer.leave(["main"])

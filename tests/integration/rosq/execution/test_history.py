@@ -136,7 +136,7 @@ def test_a_crash_is_recorded_with_the_holder_that_is_gone_by_recovery_and_by_its
     first = make_hands("w2")
     second = take(first)
     restarted = make_hands("w2", is_holding=False)
-    assert restarted.consumer.hold_name([first.consumer.instance]) is None
+    assert restarted.take_name([first.consumer.instance]) is None
     third = take(restarted)
 
     # Then both are in the history
@@ -151,7 +151,7 @@ def test_a_job_that_crashed_too_often_ends_with_its_last_crash(queue: Queue, mak
     dead: list[str] = []
     for _ in range(3):
         hands = make_hands("w1", settings=QueueSettings(max_crashes=2), is_holding=False)
-        assert hands.consumer.hold_name(dead) is None
+        assert hands.take_name(dead) is None
         hands.fetch()
         dead.append(hands.consumer.instance)
 

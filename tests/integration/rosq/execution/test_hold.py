@@ -103,8 +103,8 @@ def test_a_proof_counts_only_for_the_process_that_holds_the_name(make_hands: Cal
     dead = make_hands("w1")
     other = make_hands("w1", is_holding=False)
 
-    assert other.consumer.hold_name(["of-some-other-process"]) is not None
-    assert other.consumer.hold_name(["of-some-other-process", dead.consumer.instance]) is None
+    assert other.take_name(["of-some-other-process"]) is not None
+    assert other.take_name(["of-some-other-process", dead.consumer.instance]) is None
 
 
 def test_leaving_frees_the_name_wakes_a_standby_and_hands_tokens_on(
@@ -132,7 +132,7 @@ def test_leaving_doesnt_touch_a_name_that_is_anothers_by_now(
 ) -> None:
     old = make_hands("w1")
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
 
     old.consumer.leave(["main"])
 
@@ -205,8 +205,7 @@ def test_a_heartbeat_learns_that_its_job_is_anothers_settled_or_gone(
     old = make_hands("w1")
     stale = take(old)
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
-    new.consumer.find_own_pending()
+    assert new.take_name([old.consumer.instance]) is None
     fresh = take(new)
     assert beat(old, stale) == (0, Code.LOST)
 

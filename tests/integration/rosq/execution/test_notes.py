@@ -152,7 +152,7 @@ def test_a_stale_holder_cant_write_and_learns_that_it_lost_the_job(
     old = make_hands("w1")
     stale = take(old)
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
     fresh = take(new)
     fresh.log("mine")
     before = client.hgetall(queue.keys.job("1"))
@@ -290,7 +290,7 @@ def test_what_was_answered_outlasts_the_death_of_the_worker(
     first = make_hands("w1")
     take(first).log("before")
     second = make_hands("w1", is_holding=False)
-    assert second.consumer.hold_name([first.consumer.instance]) is None
+    assert second.take_name([first.consumer.instance]) is None
 
     take(second).log("after")
 

@@ -127,7 +127,7 @@ def test_a_proven_death_hands_the_job_over_at_once_though_the_hold_was_gone_alre
 ) -> None:
     dead, stale = cut_off
     restarted = make_hands("w1", is_holding=False)
-    assert restarted.consumer.hold_name(["some-other", dead.consumer.instance]) is None
+    assert restarted.take_name(["some-other", dead.consumer.instance]) is None
 
     fresh = take(restarted)
 
@@ -141,7 +141,7 @@ def test_the_proof_against_one_process_is_none_against_another(
     # Given a hold with a proof that names somebody else
     dead = make_hands("w1")
     restarted = make_hands("w1", is_holding=False)
-    assert restarted.consumer.hold_name([dead.consumer.instance]) is None
+    assert restarted.take_name([dead.consumer.instance]) is None
 
     assert restarted.fetch().fetched is Fetched.OCCUPIED
 

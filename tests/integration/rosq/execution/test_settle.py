@@ -166,7 +166,7 @@ def test_an_old_holder_cant_settle_what_another_has_taken_over(
     old = make_hands("w1")
     stale = take(old)
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
     fresh = take(new)
     assert fresh.fence > stale.fence
 
@@ -362,7 +362,7 @@ def test_the_own_pending_job_is_found_in_a_lane_that_isnt_read_any_more(
     old = make_hands("w1")
     take(old, "@a")
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
 
     delivery = take(new, "main")
 

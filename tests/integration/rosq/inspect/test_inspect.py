@@ -92,8 +92,7 @@ def test_crashes_and_repeated_hand_outs_are_told_apart(
     # The answer was lost, and the same process asks again; then it dies, and its restart can prove that.
     first.fetch()
     restarted = make_hands("w1", is_holding=False)
-    assert restarted.consumer.hold_name([first.consumer.instance]) is None
-    restarted.consumer.find_own_pending()
+    assert restarted.take_name([first.consumer.instance]) is None
     restarted.fetch()
 
     told = inspect_json("job", "1")

@@ -97,8 +97,7 @@ def test_a_crash_without_a_beginning_is_told(
     dead = make_hands("w1")
     dead.fetch()
     restarted = make_hands("w1", is_holding=False)
-    assert restarted.consumer.hold_name([dead.consumer.instance]) is None
-    restarted.consumer.find_own_pending()
+    assert restarted.take_name([dead.consumer.instance]) is None
     restarted.fetch()
     drop(queue, client, "started")
 

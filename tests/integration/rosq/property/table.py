@@ -136,6 +136,8 @@ class Table(RuleBasedStateMachine):
     def _hold(self, process: Process, proofs: list[str]) -> None:
         holder = process.consumer.hold_name(proofs)
         process.is_holding = holder is None
+        if process.is_holding:
+            process.consumer.find_own_pending()
         assert process.is_holding is self.model.hold(process.name, process.instance, proofs)
         if holder is not None:
             expected_s = self.model.holds[process.name][1] - self.model.now_s

@@ -372,7 +372,7 @@ def test_the_restart_of_a_dead_holder_that_was_asked_gets_the_next_job_instead(
     stale = take(old)
     cancel(queue)
     new = make_hands("w1", is_holding=False)
-    assert new.consumer.hold_name([old.consumer.instance]) is None
+    assert new.take_name([old.consumer.instance]) is None
 
     assert take(new).job_id == "2"
 
@@ -391,7 +391,7 @@ def test_the_crashes_of_a_job_that_was_called_off_stay_for_people_to_see(
     first = make_hands("w1", lease_s=0.3)
     take(first)
     second = make_hands("w1", lease_s=0.3, is_holding=False)
-    assert second.consumer.hold_name([first.consumer.instance]) is None
+    assert second.take_name([first.consumer.instance]) is None
     assert take(second).crashes == 1
     cancel(queue)
     expire_lease(client, queue)
@@ -404,7 +404,7 @@ def test_the_crashes_of_a_job_that_was_called_off_stay_for_people_to_see(
             wait_until(lambda: recovery.run_once().cancelled, "the sweep")
     elif how == "restart":
         third = make_hands("w1", is_holding=False)
-        wait_until(lambda: third.consumer.hold_name() is None, "the name")
+        wait_until(lambda: third.take_name() is None, "the name")
         assert third.fetch().delivery is None
     else:
         assert cancel(queue) is CancelOutcome.CANCELLED
