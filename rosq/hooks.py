@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.settlement import Outcome, Settlement
     from rosq.job import Enqueued, NewJob, Reopened
-    from rosq.maintenance.recovery import Swept
+    from rosq.maintenance.service import Swept
 
 
 class EnqueueOperation(enum.StrEnum):
@@ -141,6 +141,7 @@ class Hook:
         None then.
         """
 
-    def after_recovery(self, worker: WorkerInfo, swept: Swept) -> None:
-        """This worker made a pass over the queue and put back what dead holders left; in a thread that does nothing
-        else. One worker of the queue makes a pass in each third of a lease."""
+    def after_maintenance(self, worker: WorkerInfo, swept: Swept) -> None:
+        """This worker made a pass of one service of maintenance: put back what dead holders left, or forgot finished
+        jobs, silent workers or unused lanes; in a thread that does nothing else. One worker at a time does it, the
+        first two each third of a lease."""

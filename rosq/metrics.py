@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rosq.execution.settlement import Settlement
     from rosq.hooks import EnqueueCall, EnqueueEnd, HandlerEnd, WorkerInfo
     from rosq.inspect.overview import Overview
-    from rosq.maintenance.recovery import Swept
+    from rosq.maintenance.service import Swept
     from rosq.settings import RedisSettings
 
 log = logging.getLogger(__name__)
@@ -172,8 +172,8 @@ class MetricsHook(Hook):
         self._away.labels(worker.queue).dec()
         self._away_time.labels(worker.queue).inc(away_s)
 
-    def after_recovery(self, worker: WorkerInfo, swept: Swept) -> None:
-        """See `Hook.after_recovery`."""
+    def after_maintenance(self, worker: WorkerInfo, swept: Swept) -> None:
+        """See `Hook.after_maintenance`."""
         counts = {"put_back": swept.put_back, "failed": swept.failed, "cancelled": swept.cancelled}
         for outcome, count in {**counts, "dropped": swept.dropped}.items():
             if count:

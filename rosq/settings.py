@@ -65,6 +65,8 @@ class QueueSettings:
     crash_pause_s: float = 1.0
     #: Seconds without a sign of life after which a dead worker is forgotten (its pending jobs have moved on by then).
     forget_worker_s: float = 3_600.0
+    #: Seconds (a day) after which a lane is removed that is empty, got no job and was read by nobody in that time.
+    keep_empty_lanes_s: float = 86_400.0
 
     def __post_init__(self) -> None:
         _check_times(self)

@@ -22,6 +22,7 @@ from rosq.scripts import loader
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
 from rosq.store import fitness
 from rosq.store.keys import SCHEMA_VERSION, Keys
+from rosq.store.lanes import PAGE, list_ring_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,13 +129,17 @@ class Steering:
         return read_pause({"paused_by": answer[1], "paused_reason": answer[2], "paused_at_ms": answer[3]})
 
     def resume(self) -> bool:
-        """Hand out jobs again, and wake workers for what waits (`resume.lua`). False if it wasn't paused."""
+        """Hand out jobs again (`resume.lua`), and wake workers for what waits. False if it wasn't paused."""
         keys = self._keys
-        lanes = self._call(lambda client: sorted(str(lane) for lane in client.smembers(keys.lanes)))
-        script_keys = [keys.meta, keys.events, keys.delayed, keys.timer_bell]
-        for lane in lanes:
-            script_keys += [keys.lane(lane), keys.lane_bell(lane)]
-        return int(self._run("resume", script_keys, [_KEEP_ALL_EVENTS, self._by, self._reason])) == 1
+        code = self._run("resume", [keys.meta, keys.events], [_KEEP_ALL_EVENTS, self._by, self._reason])
+        # Whether it was this call that resumed it: an earlier one may have broken off here.
+        cursor = 0
+        while True:
+            cursor, lanes = self._call(lambda client: _scan(client, keys.lanes, cursor))  # noqa: B023
+            for start in range(0, max(len(lanes), 1), PAGE):
+                self._run("ring_on", list_ring_keys(keys, lanes[start : start + PAGE]), [])
+            if not cursor:
+                return int(code) == 1
 
     def see(self, job_ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of the jobs that the queue knows, as they stand now."""
@@ -163,7 +168,8 @@ class Steering:
 
         def of(job: Seen) -> tuple[list[str], list[str | int]]:
             script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
-            return [*script_keys, keys.lane_bell(job.lane)], [job.job_id, job.lane, self._by, self._reason]
+            script_keys += [keys.lane_bell(job.lane), keys.lanes]
+            return script_keys, [job.job_id, job.lane, self._by, self._reason]
 
         return self._change("promote", jobs, of, on_progress)
 
@@ -400,6 +406,12 @@ def _range(client: Any, key: str, size: int) -> list[str]:
     """The first members of a sorted set."""
     found: list[str] = client.zrange(key, 0, size - 1)
     return found
+
+
+def _scan(client: Any, key: str, cursor: int) -> tuple[int, list[str]]:
+    """Some members of a set, and where to go on; 0 at the end."""
+    after, members = client.sscan(key, cursor, count=PAGE)
+    return int(after), [str(member) for member in members]
 
 
 def _score_at(client: Any, key: str, rank: int) -> int:

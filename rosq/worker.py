@@ -26,8 +26,7 @@ from rosq.execution.settlement import Outcome, Settlement
 from rosq.execution.stop import ExitWatch, StopClock
 from rosq.execution.stop_signals import StopSignals, is_ctrl_c, list_unheard
 from rosq.maintenance.promoter import promote_due
-from rosq.maintenance.recovery import Recovery
-from rosq.maintenance.thread import MaintenanceThread
+from rosq.maintenance.thread import MaintenanceThread, make_services
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts.loader import Code
 from rosq.settings import WorkerSettings
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.handlers import Handlers, Policies
     from rosq.hooks import Hook
-    from rosq.maintenance.recovery import Swept
+    from rosq.maintenance.service import Swept
     from rosq.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -155,10 +154,9 @@ class Worker:
         )
         maintenance_wire = queue.make_wire(f"rosq-maintenance:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
         self._maintenance = MaintenanceThread(
+            keys=queue.keys,
             wire=maintenance_wire,
-            recovery=Recovery(
-                keys=queue.keys, wire=maintenance_wire, queue_settings=queue.settings, settings=self.settings
-            ),
+            services=make_services(queue.keys, maintenance_wire, queue.settings, self.settings),
             settings=self.settings,
             worker_facts=self._facts,
             tell=self._tell_maintenance,
@@ -488,7 +486,7 @@ class Worker:
 
     def _tell_maintenance(self, swept: Swept) -> None:
         if self._hook_calls is not None:
-            self._hook_calls.after_recovery(swept)
+            self._hook_calls.after_maintenance(swept)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

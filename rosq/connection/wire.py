@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis import exceptions as redis_errors
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Seconds beyond its own timeout after which a blocking command that gave no answer means a dead connection.
 _BLOCK_MARGIN_S = 2.0
+
+
+#: Keys and arguments of one run of a script.
+ScriptCall: TypeAlias = "tuple[Sequence[str], Sequence[str | int]]"
 
 
 class Popping:
@@ -118,6 +122,15 @@ class Wire:
                 raise answer
         return answers
 
+    def server_ms(self) -> int:
+        """Return the server's time in ms, which is that of everything in a queue.
+
+        Raises:
+            ServerUnreachable: No usable answer.
+        """
+        seconds, micros = self.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
     def try_many(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
         """Send commands in one go and return their answers; what the server refuses for good is told in its place, as
         a ScriptFailed, and keeps nothing from the others.
@@ -146,7 +159,7 @@ class Wire:
         self._line = line
         return [self._tell_refusal(each) if isinstance(each, Exception) else each for each in answers]
 
-    def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
+    def run_many(self, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
         """Run a script once for each pair of keys and arguments, in one go; answers as of `try_many`.
 
         Raises:

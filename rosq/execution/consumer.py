@@ -23,7 +23,7 @@ from rosq.scripts import loader
 from rosq.scripts.loader import Code
 from rosq.store import fitness, registry, takeover
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
-from rosq.store.lanes import iterate_lanes
+from rosq.store.lanes import iterate_lanes, ring_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,13 +230,11 @@ class Consumer:
             popping.wait(self.alarm, None)
 
     def leave(self, lanes: Sequence[str]) -> None:
-        """Give up the name, and ring on what a token that this worker took stood for (`leave.lua`)."""
+        """Give up the name (`leave.lua`), and ring on what a token that this worker took stood for."""
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.name_bell(self.name), self.keys.events]
-        keys += [self.keys.delayed, self.keys.timer_bell]
-        for lane in lanes:
-            keys += [self.keys.lane(lane), self.keys.lane_bell(lane)]
         args: list[str | int] = [self.name, self.instance, self.queue_settings.max_events, _NAME_TOKEN_LIFE_MS]
         self.wire.run(loader.load("leave"), keys, args)
+        ring_on(self.wire, self.keys, lanes)
 
     def close(self) -> None:
         """Drop the connections."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rosq.execution.policy import SafePolicy
     from rosq.execution.settlement import Settlement
     from rosq.job import Enqueued, NewJob, Reopened
-    from rosq.maintenance.recovery import Swept
+    from rosq.maintenance.service import Swept
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +183,9 @@ class HookCalls:
         """See `Hook.lease_lost`."""
         self._tell("lease_lost", self.worker, delivery, reason)
 
-    def after_recovery(self, swept: Swept) -> None:
-        """See `Hook.after_recovery`."""
-        self._tell("after_recovery", self.worker, swept)
+    def after_maintenance(self, swept: Swept) -> None:
+        """See `Hook.after_maintenance`."""
+        self._tell("after_maintenance", self.worker, swept)
 
     # -- doing no harm -------------------------------------------------------------------------------------------------
 

@@ -35,10 +35,8 @@ def promote_due(keys: Keys, wire: Wire, max_events: int) -> float | None:
         ServerUnreachable: No answer; repeat it.
         ScriptFailed: The list of delayed jobs itself can't be read.
     """
-    seconds, micros = wire.call("TIME")
-    until_ms = int(seconds) * 1000 + int(micros) // 1000
-    job_ids = wire.call("ZRANGEBYSCORE", keys.delayed, "-inf", until_ms, "LIMIT", 0, _BATCH)
-    script_keys: list[str | bytes] = [keys.events, keys.delayed]
+    job_ids = wire.call("ZRANGEBYSCORE", keys.delayed, "-inf", wire.server_ms(), "LIMIT", 0, _BATCH)
+    script_keys: list[str | bytes] = [keys.events, keys.delayed, keys.lanes]
     args: list[str | bytes | int] = [max_events, _PUT_OFF_S * 1000]
     lanes = wire.try_many([("HGET", _as_it_lies(keys.job(job_id)), "lane") for job_id in job_ids])
     for job_id, found in zip(job_ids, lanes, strict=True):

@@ -1,192 +1,131 @@
-"""What keeps a queue in order by time: abandoned jobs, lost wake-ups, dead workers, finished jobs whose time is
-over.
-
-One worker does it in each third of a lease, in a thread of its own (`rosq.maintenance.thread`).
-"""
+"""Recovery: jobs of holders whose lease ran out go back into their lanes, and bells ring for whatever waits."""
 
 from __future__ import annotations
 
-import dataclasses
+import collections
 import logging
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts
-from rosq.clock import boot_time_s
+from rosq.maintenance.service import Swept, always
 from rosq.names import RECOVERY_CONSUMER
 from rosq.scripts import loader
 from rosq.store.keys import GROUP, Keys
+from rosq.store.lanes import is_without_group, iterate_lanes, ring_on
 
 if TYPE_CHECKING:
-    from rosq.connection.wire import Wire
+    from collections.abc import Callable, Sequence
+
+    from rosq.connection.wire import ScriptCall, Wire
     from rosq.settings import QueueSettings, WorkerSettings
 
 log = logging.getLogger(__name__)
 
-#: Entries, jobs and workers that one command handles at most.
-_BATCH = 100
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """What one pass did."""
-
-    put_back: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    #: Entries that had no job any more.
-    dropped: int = 0
-    forgotten_jobs: int = 0
-    forgotten_workers: int = 0
+#: Entries of one lane that one command claims: they may carry up to 64 KiB each.
+_ENTRIES = 25
+#: What `recover.lua` answers of a job that was put back, failed, or was cancelled, and of an entry without a job.
+_PUT_BACK, _FAILED, _CANCELLED, _DROPPED = 1, 2, 3, -1
 
 
 class Recovery:
-    """One pass after another."""
+    """Looks through all lanes, a hundred in a round trip."""
+
+    name = "recovery"
 
     def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
         self._keys = keys
         self._wire = wire
         self._queue_settings = queue_settings
-        self._settings = settings
+        self._lease_ms = settings.lease_ms
+        self.period_s = settings.beat_s
+        #: While the server was away leases ran out unrenewed, and whoever came back first would take every job from a
+        #: holder that is about to come back too.
+        self.steady_s = settings.lease_s
 
-    def is_due(self) -> bool:
-        """Whether a pass should be made now, by this worker.
-
-        Only once this connection has stood for a whole lease: while the server was away leases ran out unrenewed, and
-        whoever came back first would take every job from a holder that is about to come back too.
-        """
-        self._wire.call("PING")
-        since_s = self._wire.connected_since_s
-        if since_s is None or boot_time_s() - since_s < self._settings.lease_s:
-            return False
-        # A little less than a beat, so that the same worker may do the next one too.
-        life_ms = int(self._settings.beat_s * 900)
-        return self._wire.call("SET", self._keys.sweep, "1", "NX", "PX", max(life_ms, 1)) is not None
-
-    def run_once(self) -> Swept:
-        """Make one pass over everything; a crash midway leaves the rest to the next pass.
-
-        Raises:
-            ServerUnreachable: The pass broke off.
-        """
-        lanes = sorted(self._wire.call("SMEMBERS", self._keys.lanes))
-        outcomes = [outcome for lane in lanes for outcome in self._recover_lane(lane)]
-        self._ring_on(lanes)
-        kept = self._queue_settings
-        forgotten_jobs = self._forget_jobs(self._keys.completed, kept.keep_completed, kept.keep_completed_s)
-        forgotten_jobs += self._forget_jobs(self._keys.failed, kept.keep_failed, kept.keep_failed_s)
-        forgotten_jobs += self._forget_jobs(self._keys.cancelled, kept.keep_cancelled, kept.keep_cancelled_s)
+    def run_once(self, go_on: Callable[[], bool] = always) -> Swept:
+        """Make one pass; see `Service`."""
+        outcomes: collections.Counter[int] = collections.Counter()
+        # The timer's, where there is no lane at all.
+        ring_on(self._wire, self._keys, ())
+        for lanes in iterate_lanes(self._wire, self._keys):
+            if not go_on():
+                break
+            outcomes.update(self._recover_lanes(lanes))
+            ring_on(self._wire, self._keys, lanes)
         return Swept(
-            put_back=outcomes.count(1),
-            failed=outcomes.count(2),
-            cancelled=outcomes.count(3),
-            dropped=outcomes.count(-1),
-            forgotten_jobs=forgotten_jobs,
-            forgotten_workers=self._forget_workers(lanes),
+            put_back=outcomes[_PUT_BACK],
+            failed=outcomes[_FAILED],
+            cancelled=outcomes[_CANCELLED],
+            dropped=outcomes[_DROPPED],
         )
 
-    def _recover_lane(self, lane: str) -> list[int]:
-        stream = self._keys.lane(lane)
+    def _recover_lanes(self, lanes: Sequence[str]) -> list[int]:
         outcomes: list[int] = []
-        cursor = "0-0"
-        while True:
-            command = ("XAUTOCLAIM", stream, GROUP, RECOVERY_CONSUMER, self._settings.lease_ms, cursor, "COUNT", _BATCH)
-            try:
-                answer = self._wire.call(*command)
-            except errors.ScriptFailed as error:
-                if "NOGROUP" in str(error):
-                    return outcomes
-                raise
-            cursor = answer[0]
-            # 6.2 lists entries that were deleted while pending as nil and keeps them pending; newer servers clean up.
-            outcomes += [self._try_to_recover(lane, *entry) for entry in answer[1] if entry is not None and entry[1]]
-            # COUNT 1 looks at ten entries and may return a cursor and nothing: the end is 0-0, never an empty answer.
-            if cursor == "0-0":
-                return outcomes
+        cursors = dict.fromkeys(lanes, "0-0")
+        while cursors:
+            commands = [
+                ("XAUTOCLAIM", self._keys.lane(lane), GROUP, RECOVERY_CONSUMER, self._lease_ms, at, "COUNT", _ENTRIES)
+                for lane, at in cursors.items()
+            ]
+            answers = zip(cursors, self._wire.try_many(commands), strict=True)
+            cursors, found = {}, []
+            for lane, answer in answers:
+                if isinstance(answer, errors.ScriptFailed):
+                    if not is_without_group(answer):
+                        self._tell_failure("A lane couldn't be looked through", answer, lane)
+                    continue
+                # COUNT 1 looks at ten entries and may return a cursor and nothing: the end is 0-0, never an empty
+                # answer.
+                if answer[0] != "0-0":
+                    cursors[lane] = answer[0]
+                # 6.2 lists entries that were deleted while pending as nil and keeps them pending; newer servers clean
+                # up.
+                found += [(lane, *entry) for entry in answer[1] if entry is not None and entry[1]]
+            outcomes += self._recover(found)
+        return outcomes
 
-    def _try_to_recover(self, lane: str, entry_id: str, fields: list[str]) -> int:
-        """Recover one job; one that the script fails at, since its key is broken, doesn't keep the others waiting."""
-        try:
-            return self._recover(lane, entry_id, fields)
-        except errors.ScriptFailed as error:
-            log.exception(
-                "A job couldn't be recovered",
-                extra={
-                    "event": "recovery_failed",
-                    "queue": self._keys.queue,
-                    "entry_id": entry_id,
-                    **facts.of_error(error),
-                },
-            )
-            return 0
+    def _recover(self, found: Sequence[tuple[str, str, list[str]]]) -> list[int]:
+        """Put back the jobs of these entries; one that the script fails at doesn't keep the others waiting."""
+        keys, kept = self._keys, self._queue_settings
+        calls: list[ScriptCall] = []
+        job_ids = [dict(zip(fields[::2], fields[1::2], strict=True)).get("job_id", "") for _, _, fields in found]
+        for (lane, entry_id, _), job_id in zip(found, job_ids, strict=True):
+            script_keys = [keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed, keys.job(job_id)]
+            script_keys += [keys.lane(lane), keys.lane_bell(lane), keys.cancelled, keys.lanes]
+            args: list[str | int] = [kept.max_events, job_id, entry_id, kept.max_crashes]
+            calls.append((script_keys, [*args, int(kept.crash_pause_s * 1000), lane]))
+        answers = self._wire.run_many(loader.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), calls)
+        outcomes = []
+        for (lane, entry_id, _), job_id, answer in zip(found, job_ids, answers, strict=True):
+            if isinstance(answer, errors.ScriptFailed):
+                self._tell_failure("A job couldn't be recovered", answer, lane, entry_id)
+                continue
+            outcomes.append(int(answer))
+            if answer > 0:
+                self._tell(job_id, int(answer))
+        return outcomes
 
-    def _recover(self, lane: str, entry_id: str, fields: list[str]) -> int:
-        job_id = dict(zip(fields[::2], fields[1::2], strict=True)).get("job_id", "")
-        keys = [self._keys.events, self._keys.meta, self._keys.delayed, self._keys.timer_bell, self._keys.failed]
-        keys += [self._keys.job(job_id), self._keys.lane(lane), self._keys.lane_bell(lane), self._keys.cancelled]
-        kept = self._queue_settings
-        args: list[str | int] = [kept.max_events, job_id, entry_id, kept.max_crashes, int(kept.crash_pause_s * 1000)]
-        outcome = int(self._wire.run(loader.load("recover", KEEP_DELIVERIES=kept.keep_deliveries), keys, args))
-        if outcome > 0:
-            log.warning(
-                "Took a job from a holder whose lease ran out",
-                extra={
-                    "event": "job_recovered",
-                    "queue": self._keys.queue,
-                    "job_id": job_id,
-                    "is_failed": outcome == 2,
-                    "is_cancelled": outcome == 3,
-                },
-            )
-        return outcome
-
-    def _ring_on(self, lanes: list[str]) -> None:
-        keys = [self._keys.delayed, self._keys.timer_bell]
-        for lane in lanes:
-            keys += [self._keys.lane(lane), self._keys.lane_bell(lane)]
-        self._wire.run(loader.load("ring_on"), keys, [])
-
-    def _forget_jobs(self, finished: str, keep: int, keep_s: float) -> int:
-        """Forget the oldest finished jobs, a hundred at most: those whose time is over, and those that are too many."""
-        before_ms = self._server_ms() - int(keep_s * 1000)
-        job_ids = self._wire.call("ZRANGEBYSCORE", finished, "-inf", before_ms, "LIMIT", 0, _BATCH)
-        excess = min(int(self._wire.call("ZCARD", finished)) - keep, _BATCH)
-        if excess > len(job_ids):
-            oldest = self._wire.call("ZRANGE", finished, 0, excess - 1, "WITHSCORES")
-            job_ids, before_ms = oldest[::2], int(oldest[-1])
-        if not job_ids:
-            return 0
-        keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]
-        return int(
-            self._wire.run(loader.load("forget_jobs"), keys, [before_ms, self._queue_settings.remember_ms, *job_ids])
+    def _tell(self, job_id: str, outcome: int) -> None:
+        log.warning(
+            "Took a job from a holder whose lease ran out",
+            extra={
+                "event": "job_recovered",
+                "queue": self._keys.queue,
+                "job_id": job_id,
+                "is_failed": outcome == _FAILED,
+                "is_cancelled": outcome == _CANCELLED,
+            },
         )
 
-    def _forget_workers(self, lanes: list[str]) -> int:
-        before_ms = self._server_ms() - int(self._queue_settings.forget_worker_s * 1000)
-        silent = self._wire.call("ZRANGEBYSCORE", self._keys.workers, "-inf", before_ms, "LIMIT", 0, _BATCH)
-        streams = [self._keys.lane(lane) for lane in lanes]
-        # Those that left in order are on no list any more, but their consumers are still there.
-        names = {*silent, *(name for stream in streams for name in self._list_idle_consumers(stream))}
-        forgotten = 0
-        for name in sorted(names)[:_BATCH]:
-            keys = [self._keys.worker(name), self._keys.workers, *streams]
-            forgotten += int(self._wire.run(loader.load("forget_worker"), keys, [name]))
-        return forgotten
-
-    def _list_idle_consumers(self, stream: str) -> list[str]:
-        try:
-            consumers = self._wire.call("XINFO", "CONSUMERS", stream, GROUP)
-        except errors.ScriptFailed as error:
-            if "NOGROUP" in str(error) or "no such key" in str(error):
-                return []
-            raise
-        facts = [dict(zip(consumer[::2], consumer[1::2], strict=True)) for consumer in consumers]
-        idle_ms = self._queue_settings.forget_worker_s * 1000
-        return [
-            consumer["name"]
-            for consumer in facts
-            if not consumer["pending"] and consumer["idle"] >= idle_ms and consumer["name"] != RECOVERY_CONSUMER
-        ]
-
-    def _server_ms(self) -> int:
-        seconds, micros = self._wire.call("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+    def _tell_failure(self, sentence: str, error: errors.ScriptFailed, lane: str, entry_id: str = "") -> None:
+        log.error(
+            sentence,
+            exc_info=error,
+            extra={
+                "event": "recovery_failed",
+                "queue": self._keys.queue,
+                "lane": lane,
+                "entry_id": entry_id,
+                **facts.of_error(error),
+            },
+        )

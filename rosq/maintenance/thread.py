@@ -10,27 +10,41 @@ import threading
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts
+from rosq.clock import boot_time_s
+from rosq.maintenance.recovery import Recovery
+from rosq.maintenance.retention import Retention
+from rosq.maintenance.silent_workers import SilentWorkers
+from rosq.maintenance.turns import Turns
+from rosq.maintenance.unused_lanes import UnusedLanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rosq.connection.wire import Wire
-    from rosq.maintenance.recovery import Recovery, Swept
-    from rosq.settings import WorkerSettings
+    from rosq.maintenance.service import Service, Swept
+    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.store.keys import Keys
 
 log = logging.getLogger(__name__)
 
 #: Seconds that a stop waits for the step under way; longer it takes only where Redis doesn't answer.
 _LAST_STEP_S = 1.0
-#: Of a lease, the part to wait after a round that got no answer.
-_AGAIN_AFTER = 1 / 15
+#: Of a lease, the time between two rounds: short enough that some may fail before that counts as an outage.
+_ROUND = 1 / 6
+
+
+def make_services(keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> list[Service]:
+    """All that is done for a queue, in the order in which it is done."""
+    kinds = (Recovery, Retention, SilentWorkers, UnusedLanes)
+    return [make(keys=keys, wire=wire, queue_settings=queue_settings, settings=settings) for make in kinds]
 
 
 class MaintenanceThread:
-    """Asks each third of a lease whether it is this worker's turn, and makes the pass if it is.
+    """Asks from time to time which services' turn is this worker's, and makes their passes.
 
     Args:
         wire: For this thread alone, which closes it.
+        services: In their order.
         worker_facts: Which worker it is, for the log.
         tell: Called in this thread with what a pass did.
     """
@@ -38,16 +52,17 @@ class MaintenanceThread:
     def __init__(
         self,
         *,
+        keys: Keys,
         wire: Wire,
-        recovery: Recovery,
+        services: Sequence[Service],
         settings: WorkerSettings,
         worker_facts: dict[str, object],
         tell: Callable[[Swept], None],
     ) -> None:
         self._wire = wire
-        self._recovery = recovery
-        self._beat_s = settings.beat_s
-        self._again_after_s = settings.lease_s * _AGAIN_AFTER
+        self._services = services
+        self._turns = Turns(keys=keys, wire=wire, lease_ms=settings.lease_ms)
+        self._round_s = settings.lease_s * _ROUND
         self._facts = worker_facts
         self._tell = tell
         self._is_ending = threading.Event()
@@ -68,26 +83,47 @@ class MaintenanceThread:
 
     def _run(self) -> None:
         try:
-            while not self._is_ending.is_set():
-                self._is_ending.wait(self._beat_s if self._make_round() else self._again_after_s)
+            while not self._is_ending.wait(self._round_s):
+                self._make_round()
         finally:
             self._wire.close()
 
-    def _make_round(self) -> bool:
-        """Make a pass if it is this worker's turn; False if Redis gave no answer."""
-        try:
-            if self._recovery.is_due():
-                self._tell(self._recovery.run_once())
-        except errors.ServerUnreachable as error:
-            log.warning(
-                "Maintenance got no answer",
-                extra={"event": "maintenance_failed", **self._facts, **facts.of_error(error)},
-            )
-            return False
-        except Exception as error:
-            # The thread must live on: who dies next is looked for by it.
-            told = {"event": "maintenance_failed", **self._facts, **facts.of_error(error)}
-            log.exception("Maintenance failed", extra=told)
-            self._wire.close()
-            return False
-        return True
+    def _make_round(self) -> None:
+        """Make the passes whose turn is this worker's."""
+        for service in self._services:
+            try:
+                if not self._is_ending.is_set() and self._turns.take(service):
+                    self._tell(service.run_once(self._make_go_on(service)))
+                    self._turns.finish(service)
+            except errors.ServerUnreachable as error:
+                log.warning(
+                    "Maintenance got no answer",
+                    extra={
+                        "event": "maintenance_failed",
+                        **self._facts,
+                        "service": service.name,
+                        **facts.of_error(error),
+                    },
+                )
+                # The others would get none either.
+                return
+            except Exception as error:
+                # One service's fault is no other's, and the thread must live on: who dies next is looked for by it.
+                told = {"event": "maintenance_failed", **self._facts, "service": service.name, **facts.of_error(error)}
+                log.exception("Maintenance failed", extra=told)
+                self._wire.close()
+
+    def _make_go_on(self, service: Service) -> Callable[[], bool]:
+        """What a pass asks between its steps: whether it may go on. Meanwhile the turn is kept."""
+        look_s = boot_time_s() + self._round_s
+
+        def go_on() -> bool:
+            nonlocal look_s
+            if self._is_ending.is_set():
+                return False
+            if boot_time_s() < look_s:
+                return True
+            look_s = boot_time_s() + self._round_s
+            return self._turns.keep(service)
+
+        return go_on

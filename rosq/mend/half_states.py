@@ -353,7 +353,7 @@ class Walk:
         ]
 
     def _examine_lanes(self, lanes: Sequence[str]) -> list[Finding]:
-        """Find lanes that have entries and aren't listed; one that was only ever read is empty."""
+        """Find lanes that have entries and aren't listed; one that is empty lacks nothing."""
         listed = self._wire.call_many([("SISMEMBER", self._keys.lanes, lane) for lane in lanes])
         unlisted = [lane for lane, is_listed in zip(lanes, listed, strict=True) if not is_listed]
         lengths = self._wire.call_many([("XLEN", self._keys.lane(lane)) for lane in unlisted])

@@ -71,15 +71,14 @@ def step(wire: Wire, keys: Keys, cursor: str) -> tuple[str, int, list[ForeignKey
 def list_needed(keys: Keys, *, lanes: Sequence[str] = (), worker: str = "") -> list[str]:
     """The keys without which a worker of these lanes can't work."""
     names = [keys.meta, keys.events, keys.lanes, keys.workers, keys.delayed, keys.timer_bell]
-    names += [keys.completed, keys.failed, keys.cancelled, keys.sweep]
+    names += [keys.completed, keys.failed, keys.cancelled]
     names += [key for lane in lanes for key in (keys.lane(lane), keys.lane_bell(lane))]
     return [*names, keys.worker(worker), keys.name_bell(worker)] if worker else names
 
 
 def name_aside(wire: Wire, keys: Keys, key: str) -> str:
     """The name under which a key is put aside now."""
-    seconds, micros = wire.call("TIME")
-    return keys.aside(key, int(seconds) * 1000 + int(micros) // 1000)
+    return keys.aside(key, wire.server_ms())
 
 
 def put_aside(wire: Wire, keys: Keys, key: str, *, max_events: int, by: str, reason: str) -> bool:

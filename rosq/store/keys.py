@@ -29,7 +29,8 @@ TYPES = {
     "events": "stream",
     "lanes": "set",
     "meta": "hash",
-    "sweep": "string",
+    "turn:": "string",
+    "steady:": "string",
 }
 
 
@@ -51,10 +52,17 @@ class Keys:
         self.meta = self._prefix + "meta"
         self.lanes = self._prefix + "lanes"
         self.workers = self._prefix + "workers"
-        self.sweep = self._prefix + "sweep"
         self.timer_bell = self._prefix + "bell:timer"
         #: What the key begins with under which something is kept that something else wrote (`rosq.store.foreign`).
         self.aside_prefix = self._prefix + "aside:"
+
+    def turn(self, service: str) -> str:
+        """The token of the worker whose turn a service of maintenance is, with time to live."""
+        return f"{self._prefix}turn:{service}"
+
+    def steady(self, lease_ms: int) -> str:
+        """Since when the server has answered workers of this lease without a gap, with time to live."""
+        return f"{self._prefix}steady:{lease_ms}"
 
     def lane(self, lane: str) -> str:
         """The stream of a lane."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import errors
+from rosq.scripts import loader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rosq.connection.wire import Wire
     from rosq.store.keys import Keys
@@ -37,3 +38,18 @@ def is_without_group(answer: object) -> bool:
     """Whether an answer only says that a lane, or its group, isn't there yet."""
     text = str(answer)
     return isinstance(answer, errors.ScriptFailed) and ("NOGROUP" in text or "no such key" in text)
+
+
+def list_ring_keys(keys: Keys, lanes: Sequence[str]) -> list[str]:
+    """The keys of `ring_on.lua` for some lanes."""
+    return [keys.delayed, keys.timer_bell, *(key for lane in lanes for key in (keys.lane(lane), keys.lane_bell(lane)))]
+
+
+def ring_on(wire: Wire, keys: Keys, lanes: Sequence[str]) -> None:
+    """Wake someone for whatever waits in these lanes, and for the timer (`ring_on.lua`).
+
+    Raises:
+        ServerUnreachable: No answer; ring again.
+    """
+    for start in range(0, max(len(lanes), 1), PAGE):
+        wire.run(loader.load("ring_on"), list_ring_keys(keys, lanes[start : start + PAGE]), [])

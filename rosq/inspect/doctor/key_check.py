@@ -20,7 +20,7 @@ _NAMED = 5
 _STEPS_FACTOR = 4
 _STEP_SIZE = 50
 
-_REPAIR = "`rosq repair --why …` mends it, a worker's sweep does so by and by."
+_REPAIR = "`rosq repair --why …` mends it."
 _PUT_ASIDE = "Find out what writes there; `rosq repair --why …` puts them aside, as rosq:{QUEUE}:aside:…."
 #: What is said of each kind, and what to do about it.
 TOLD: Mapping[HalfState, tuple[str, str]] = {

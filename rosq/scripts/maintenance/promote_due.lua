@@ -1,5 +1,6 @@
 -- Put delayed jobs that are due into their lanes.
--- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   then for each job: job (HASH), lane (STREAM), bell (LIST)
+-- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   KEYS[3] names of lanes (SET)   then for each job: job (HASH), lane
+--   (STREAM), bell (LIST)
 -- ARGV[1] max events   ARGV[2] by how much a job is put off that can't be promoted, integer ms
 -- then for each job: id, lane's name as the caller saw it
 -- Returns now in ms, when the next one is due in ms, or '', and of each job that was put off its id and why
@@ -9,7 +10,7 @@
 -- @include time
 -- @include event
 -- @include entry
-local events, delayed, max_events = KEYS[1], KEYS[2], ARGV[1]
+local events, delayed, lanes, max_events = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
 local function promote(job_id, lane_name, job, lane, bell)
   local due_ms = redis.call('ZSCORE', delayed, job_id)
@@ -23,7 +24,7 @@ local function promote(job_id, lane_name, job, lane, bell)
   elseif (found[2] or MAIN_LANE) == lane_name then
     -- Where the bell or the lane isn't ours to write, this is where it shows, and nothing is written.
     ring(bell)
-    local entry_id = add_entry(lane, bell, job_id, found[3])
+    local entry_id = add_entry(lanes, lane_name, lane, bell, job_id, found[3])
     redis.call('HSET', job, 'state', 'waiting', 'entry_id', entry_id)
     if found[3] and #found[3] > LONG then
       redis.call('HDEL', job, 'data')
@@ -35,9 +36,9 @@ local function promote(job_id, lane_name, job, lane, bell)
 end
 
 local put_off = {}
-for i = 3, #KEYS, 3 do
-  local job_id = ARGV[3 + (i - 3) / 3 * 2]
-  local is_done, failure = pcall(promote, job_id, ARGV[4 + (i - 3) / 3 * 2], KEYS[i], KEYS[i + 1], KEYS[i + 2])
+for i = 4, #KEYS, 3 do
+  local job_id = ARGV[3 + (i - 4) / 3 * 2]
+  local is_done, failure = pcall(promote, job_id, ARGV[4 + (i - 4) / 3 * 2], KEYS[i], KEYS[i + 1], KEYS[i + 2])
   if not is_done then
     -- One that is promoted, and whose event alone can't be written, isn't there any more.
     redis.call('ZADD', delayed, 'XX', string.format('%.0f', now_ms + ARGV[2]), job_id)

@@ -2,7 +2,9 @@
 -- KEYS[1] events (STREAM)   KEYS[2] meta (HASH)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)   KEYS[5] failed
 --   (ZSET)
 -- KEYS[6] job (HASH)   KEYS[7] lane (STREAM)   KEYS[8] its bell (LIST)   KEYS[9] cancelled (ZSET)
+-- KEYS[10] names of lanes (SET)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] entry's id   ARGV[4] max crashes   ARGV[5] first pause, integer ms
+-- ARGV[6] the lane's name
 -- Constants KEEP_DELIVERIES
 -- Returns 1 put back · 2 failed, it crashed too often · 3 cancelled, since that was asked for while it ran · 0 its lease
 --   stands: left to its holder · -1 the entry wasn't its job's any more: dropped
@@ -64,7 +66,7 @@ if pause_ms > 0 then
   redis.call('HSET', job, 'state', 'delayed', 'lane', found[9] or MAIN_LANE, 'data', data or '')
   add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
 else
-  local added = add_entry(lane, bell, job_id, data)
+  local added = add_entry(KEYS[10], ARGV[6], lane, bell, job_id, data)
   if data and #data > LONG then
     redis.call('HDEL', job, 'data')
   end

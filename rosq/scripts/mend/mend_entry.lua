@@ -44,7 +44,7 @@ if carries_it and not is_handed_out(from, entry_id) then
 else
   -- Nothing would hand this one out, or it would hand out other data.
   retire_entry(from, entry_id)
-  added = add_entry(from, bell, job_id, data)
+  added = add_entry(lanes, from_name, from, bell, job_id, data)
   if #data > LONG then
     redis.call('HDEL', job, 'data')
   end

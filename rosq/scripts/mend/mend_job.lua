@@ -37,7 +37,7 @@ end
 if seen.due_ms then
   redis.call('ZREM', delayed, job_id)
 end
-local added = add_entry(lane, bell, job_id, seen.data)
+local added = add_entry(lanes, lane_name, lane, bell, job_id, seen.data)
 if #seen.data > LONG then
   redis.call('HDEL', job, 'data')
 end

@@ -7,7 +7,7 @@
 if kind ~= 'lane_not_listed' or lane_name == '' or redis.call('SISMEMBER', lanes, lane_name) == 1 then
   return 0
 end
--- A lane that was only ever read is there, empty, and on no list.
+-- An empty one that is on no list lacks nothing.
 if redis.call('EXISTS', lane) == 0 or redis.call('XLEN', lane) == 0 then
   if job_id == '' or not see_again() then
     return 0

@@ -43,7 +43,6 @@ if entry_id and redis.call('EXISTS', KEYS[9]) == 1 then
   redis.call('XDEL', KEYS[9], entry_id)
 end
 redis.call('HSETNX', meta, 'schema_version', ARGV[2])
-redis.call('SADD', lanes, ARGV[5])
 local old = redis.call('HKEYS', job)
 -- What happened in its earlier life stays with the id.
 local history = { found[7] and 'history' or nil, found[7] or nil }
@@ -65,11 +64,12 @@ if delay_ms > 0 or #data <= LONG then
   fields[#fields + 1] = data
 end
 if delay_ms > 0 then
+  redis.call('SADD', lanes, ARGV[5])
   add_delayed(delayed, timer_bell, job_id, now_ms + delay_ms)
 else
   fields[2] = 'waiting'
   fields[#fields + 1] = 'entry_id'
-  fields[#fields + 1] = add_entry(KEYS[10], KEYS[11], job_id, data)
+  fields[#fields + 1] = add_entry(lanes, ARGV[5], KEYS[10], KEYS[11], job_id, data)
 end
 fields[#fields + 1] = history[1]
 fields[#fields + 1] = history[2]

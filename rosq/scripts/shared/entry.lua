@@ -2,8 +2,10 @@
 -- @include long
 -- @include lane
 
--- Add a job's entry to a lane and ring its bell. Returns the entry's id.
-local function add_entry(lane, bell, job_id, data)
+-- Add a job's entry to a lane, list that lane, and ring its bell. Returns the entry's id.
+-- The lane is listed by whoever fills it: it may have lain empty for so long that it was removed.
+local function add_entry(lanes, lane_name, lane, bell, job_id, data)
+  redis.call('SADD', lanes, lane_name)
   local entry_id
   if data and #data > LONG then
     entry_id = redis.call('XADD', lane, '*', 'job_id', job_id, 'data', data)

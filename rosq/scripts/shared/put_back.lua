@@ -36,16 +36,16 @@ end
 -- ... further fields of the hash. Returns when it is due, in ms, as text.
 local function put_back(delay_ms, ...)
   local target_name, due_ms = ARGV[9], now_ms + delay_ms
-  redis.call('SADD', KEYS[10], target_name)
   keep_created(job, entry_id)
   redis.call('HDEL', job, 'lease_until_ms', 'crashes', 'entry_id')
   retire_entry(lane, entry_id)
   if delay_ms > 0 then
+    redis.call('SADD', KEYS[10], target_name)
     redis.call('HSET', job, 'state', 'delayed', 'lane', target_name, ...)
     add_delayed(delayed, timer_bell, job_id, due_ms)
   else
     local data = redis.call('HGET', job, 'data')
-    local added = add_entry(KEYS[8], KEYS[9], job_id, data)
+    local added = add_entry(KEYS[10], target_name, KEYS[8], KEYS[9], job_id, data)
     if data and #data > LONG then
       redis.call('HDEL', job, 'data')
     end

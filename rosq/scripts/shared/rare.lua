@@ -92,6 +92,9 @@ local function make_rare(now_ms)
     if made.err and string.sub(made.err, 1, 9) ~= 'BUSYGROUP' then
       error(made)
     end
+    -- Whoever makes a lane lists it: else nobody would find it to remove it.
+    local prefix = string.sub(events, 1, -7)
+    redis.call('SADD', prefix .. 'lanes', string.sub(from, #prefix + 6))
   end
 
   -- The caller's own pending job: its predecessor's, or one whose reply was lost. Lanes with bells stand at KEYS[first]

@@ -23,14 +23,14 @@ if state == 'waiting' and not (entry_id and redis.call('XRANGE', lane, entry_id,
   return 0
 end
 
-redis.call('SADD', lanes, to_name)
 if state == 'delayed' then
+  redis.call('SADD', lanes, to_name)
   redis.call('HSET', job, 'lane', to_name)
 else
   local data = data_of_entry(lane, entry_id) or found[4]
   keep_created(job, entry_id)
   retire_entry(lane, entry_id)
-  redis.call('HSET', job, 'lane', to_name, 'entry_id', add_entry(KEYS[5], KEYS[6], job_id, data))
+  redis.call('HSET', job, 'lane', to_name, 'entry_id', add_entry(lanes, to_name, KEYS[5], KEYS[6], job_id, data))
 end
 if ARGV[5] then
   record(events, ARGV[1], 'moved', 'job_id', job_id, 'lane', to_name, 'was', from_name, 'by', ARGV[5],

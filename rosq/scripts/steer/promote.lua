@@ -1,6 +1,6 @@
 -- Put a delayed job into its lane now, before it is due.
 -- KEYS[1] events (STREAM)   KEYS[2] delayed (ZSET)   KEYS[3] job (HASH)   KEYS[4] its lane as the caller saw it (STREAM)
--- KEYS[5] its bell (LIST)
+-- KEYS[5] its bell (LIST)   KEYS[6] names of lanes (SET)
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] the lane's name   ARGV[4] who   ARGV[5] why
 -- Returns 1 put into its lane · 0 and its state: it isn't delayed · -1 it has moved to another lane · -2 no such job.
 --   Nothing is written but by 1.
@@ -21,7 +21,7 @@ end
 if (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
-local added = add_entry(lane, bell, job_id, found[3])
+local added = add_entry(KEYS[6], ARGV[3], lane, bell, job_id, found[3])
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
 if found[3] and #found[3] > LONG then
   redis.call('HDEL', job, 'data')

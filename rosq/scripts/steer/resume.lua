@@ -1,13 +1,11 @@
--- Let a paused queue hand out jobs again, and wake workers for what waits.
--- KEYS[1] meta (HASH)   KEYS[2] events (STREAM)   KEYS[3] delayed (ZSET)   KEYS[4] timer bell (LIST)   then pairs of
---   lane (STREAM) and bell (LIST)
+-- Let a paused queue hand out jobs again. Tokens that rang during the pause were taken in vain: ring_on rings anew.
+-- KEYS[1] meta (HASH)   KEYS[2] events (STREAM)
 -- ARGV[1] max events   ARGV[2] who   ARGV[3] why
 -- Returns 1 resumed · 0 it wasn't paused: nothing written
 -- Replay: answers 0.
 -- Events resumed
 -- @include time
 -- @include event
--- @include ring_on
 local meta = KEYS[1]
 local since_ms = redis.call('HGET', meta, 'paused_at_ms')
 if not since_ms then
@@ -16,6 +14,4 @@ end
 redis.call('HDEL', meta, 'paused_by', 'paused_reason', 'paused_at_ms')
 record(KEYS[2], ARGV[1], 'resumed', 'by', ARGV[2], 'reason', ARGV[3], 'paused_ms',
   string.format('%.0f', now_ms - tonumber(since_ms)))
--- Tokens that rang during the pause were taken in vain.
-ring_on(KEYS[3], KEYS[4], 5)
 return 1

@@ -45,13 +45,12 @@ if entry_id and redis.call('EXISTS', lane) == 1 then
   -- A dead entry that is still there must not be taken for the new one's.
   retire_entry(lane, entry_id)
 end
-redis.call('SADD', lanes, ARGV[3])
 local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 -- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
 redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
   'cancel_reason', 'cancel_asked_at_ms', 'progress', 'progress_at_ms')
 keep_created(job, entry_id)
-local added = add_entry(lane, bell, job_id, data)
+local added = add_entry(lanes, ARGV[3], lane, bell, job_id, data)
 redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
 if #data > LONG then
   redis.call('HDEL', job, 'data')

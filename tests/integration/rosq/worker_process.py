@@ -87,8 +87,8 @@ class Forking(Hook):
     def name_held(self, *_: Any) -> None:
         self.fork_in("name_held")
 
-    def after_recovery(self, *_: Any) -> None:
-        self.fork_in("after_recovery")
+    def after_maintenance(self, *_: Any) -> None:
+        self.fork_in("after_maintenance")
 
 
 class Handler:

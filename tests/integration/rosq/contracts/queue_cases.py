@@ -176,7 +176,7 @@ def _of_no_job(stage: Stage) -> Iterator[None]:
     assert not stage.queue.move("1", from_lane="main", to_lane="@a")
 
 
-# -- time: promote, recover, ring_on, forget_jobs, forget_worker -------------------------------------------------------
+# -- the clock: promote_due --------------------------------------------------------------------------------------------
 
 
 @case("promote_due", None)
@@ -219,109 +219,3 @@ def _of_one_that_isnt_due_any_more(stage: Stage) -> Iterator[None]:
     stage.put("1", delay_s=60)
     yield
     stage.resend("promote_due")
-
-
-@case("recover", 1, again=-1)
-def _puts_an_abandoned_job_back(stage: Stage) -> Iterator[None]:
-    stage.put("1", data=LONG)
-    hands = stage.hands(lease_s=SHORT_S)
-    stage.let_run_out(stage.take(hands))
-    yield
-    stage.sweep(hands)
-
-
-@case("recover", 2, again=-1)
-def _fails_a_job_that_crashed_too_often(stage: Stage) -> Iterator[None]:
-    stage.put("1", data=LONG)
-    hands = stage.hands(lease_s=SHORT_S)
-    stage.let_run_out(stage.take(hands))
-    yield
-    stage.sweep(hands, max_crashes=1)
-
-
-@refused("recover", 0)
-def _of_a_job_whose_lease_stands(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    hands = stage.hands(lease_s=30)
-    stage.take(hands)
-    stage.wait_idle()
-    yield
-    stage.sweep(hands)
-
-
-@case("recover", -1, again=-1)
-def _drops_an_entry_without_a_job(stage: Stage) -> Iterator[None]:
-    hands = stage.hands()
-    hands.fetch()
-    stage.client.xadd(stage.keys.lane("main"), {"job_id": "ghost"})
-    stage.client.sadd(stage.keys.lanes, "main")
-    stage.client.xreadgroup("workers", "w1", {stage.keys.lane("main"): ">"})
-    stage.wait_idle()
-    yield
-    stage.sweep(hands)
-
-
-@case("ring_on", 1, again=1)
-def _rings_for_what_waits(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    stage.put("2", delay_s=60)
-    stage.client.delete(stage.keys.lane_bell("main"), stage.keys.timer_bell)
-    hands = stage.hands()
-    yield
-    stage.sweep(hands)
-
-
-@refused("ring_on", 1)
-def _is_silent_where_nothing_waits(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    hands = stage.hands()
-    stage.take(hands)
-    yield
-    stage.sweep(hands)
-
-
-@case("forget_jobs", 1, again=0)
-def _forgets_a_job_whose_time_is_over(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    hands = stage.hands()
-    stage.settle(hands, stage.take(hands), Outcome.COMPLETE)
-    yield
-    stage.sweep(hands, keep_completed_s=0)
-
-
-@refused("forget_jobs", 0)
-def _leaves_one_that_was_started_again(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    hands = stage.hands()
-    stage.settle(hands, stage.take(hands), Outcome.FAIL)
-    stage.sweep(hands, keep_failed_s=0)
-    stage.put("1")
-    yield
-    stage.resend("forget_jobs")
-
-
-@case("forget_worker", 1, again=1)
-def _forgets_a_dead_worker(stage: Stage) -> Iterator[None]:
-    hands = stage.hands()
-    hands.fetch()
-    stage.client.delete(stage.keys.worker("w1"))
-    yield
-    stage.forget_worker(hands, "w1")
-
-
-@refused("forget_worker", 0)
-def _leaves_one_that_lives(stage: Stage) -> Iterator[None]:
-    hands = stage.hands()
-    hands.fetch()
-    yield
-    stage.forget_worker(hands, "w1")
-
-
-@refused("forget_worker", 0)
-def _leaves_one_that_has_a_job(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    hands = stage.hands()
-    stage.take(hands)
-    stage.client.delete(stage.keys.worker("w1"))
-    yield
-    stage.forget_worker(hands, "w1")

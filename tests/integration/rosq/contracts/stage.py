@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings
 from rosq.connection.client import make_client
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.maintenance.recovery import Recovery
 from rosq.scripts import loader
 from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.contracts.recorder import Call, Recorder, send_again
+from tests.integration.rosq.sweep import Sweep
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -102,14 +103,19 @@ class Stage:
             args += [str(delivery.fence), delivery.token, delivery.entry_id]
         consumer.wire.run(loader.load("heartbeat"), keys, args)
 
-    def forget_worker(self, hands: Hands, name: str) -> None:
-        """As a sweep does it for a worker that has been silent for long."""
-        keys = [self.keys.worker(name), self.keys.workers, self.keys.lane("main")]
-        hands.consumer.wire.run(loader.load("forget_worker"), keys, [name])
+    def run(self, name: str, keys: list[str], args: list[str | int]) -> None:
+        """Run a script as whoever has seen other things."""
+        with contextlib.closing(self.queue.make_wire("test-script")) as wire:
+            wire.run(loader.load(name), keys, args)
+
+    def take_turn(self, token: str, *, is_mine: int = 0, steady_ms: int = 0) -> None:
+        """Ask for a turn, or to keep it."""
+        keys = [self.keys.turn("lanes"), self.keys.steady(30_000)]
+        self.run("take_turn", keys, [token, 60_000, is_mine, 15_000, steady_ms])
 
     def sweep(self, hands: Hands, **settings: Any) -> None:
-        """One recovery pass of a worker whose leases are short."""
-        Recovery(
+        """One pass of each service of a worker whose leases are short."""
+        Sweep(
             keys=self.keys,
             wire=hands.consumer.wire,
             queue_settings=QueueSettings(**settings),

@@ -11,7 +11,7 @@ import pytest
 
 from rosq import RedisSettings
 from rosq.scripts import loader
-from tests.integration.rosq.contracts import cancel_cases, queue_cases, steering_cases, worker_cases
+from tests.integration.rosq.contracts import cancel_cases, maintenance_cases, queue_cases, steering_cases, worker_cases
 from tests.integration.rosq.contracts.recorder import recorder, send_again
 from tests.integration.rosq.contracts.stage import CASES, Case, Stage
 from tests.servers import EmbeddedRedis, embedded_redis
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 #: Importing them has filled the table.
-_FILLED = (cancel_cases, worker_cases, queue_cases, steering_cases)
+_FILLED = (cancel_cases, maintenance_cases, worker_cases, queue_cases, steering_cases)
 _WITHOUT_CODE = {"promote_due"}
 #: Scripts whose scenes stand in a test of their own: success, what they leave alone, and a second call.
 _HELD_ELSEWHERE = dict.fromkeys(
     ("examine_entries", "examine_jobs", "mend_entry", "mend_finished", "mend_job", "mend_lane", "mend_members"),
-    "tests.integration.rosq.maintenance.test_repair",
+    "tests.integration.rosq.mend.test_repair",
 )
 _READS = {"EXISTS", "HEXISTS", "HGET", "HMGET", "LLEN", "SISMEMBER", "TIME", "TYPE", "XINFO", "XLEN", "XPENDING"}
 _READS |= {"XRANGE", "XREVRANGE", "ZCARD", "ZCOUNT", "ZRANGE", "ZSCORE"}

@@ -199,7 +199,7 @@ def fill(stage: Stage) -> None:
     dead = Hands(queue, "dead", 30.0, SETTINGS)
     assert dead.consumer.hold_name() is None
     dead.close()
-    client.set(queue.keys.sweep, "1", px=300)
+    client.set(queue.keys.turn("recovery"), "1", px=300)
     from rosq.steering import Steering
 
     with Steering(queue.redis_settings, queue.name, by="ann", reason="a test") as steering:

@@ -329,7 +329,7 @@ def test_a_child_that_comes_out_of_the_handler_ends_and_never_becomes_the_worker
         "before_sleep",
         "after_sleep",
         "name_held",
-        "after_recovery",
+        "after_maintenance",
     ],
 )
 def test_wherever_else_a_child_is_forked_off_it_never_becomes_the_worker(

@@ -17,16 +17,15 @@ from rosq import (
     ServerUnfit,
     WorkerSettings,
 )
-from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector
-from rosq.connection.wire import Wire
+from rosq.connection.wire import ScriptCall, Wire
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.maintenance.recovery import Recovery
 from rosq.scripts import loader
 from rosq.scripts.loader import Code, Script
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out, settings_of
+from tests.integration.rosq.sweep import Sweep
 from tests.servers import embedded_redis
 from tests.waiting import wait_until
 
@@ -97,6 +96,7 @@ def test_a_name_comes_free_when_its_hold_runs_out(make_hands: Callable[..., Hand
     assert other.consumer.hold_name() is not None
 
     wait_until(lambda: other.consumer.hold_name() is None, "the name")
+    other.consumer.find_own_pending()
 
 
 def test_a_proof_counts_only_for_the_process_that_holds_the_name(make_hands: Callable[..., Hands]) -> None:
@@ -217,7 +217,7 @@ def test_a_heartbeat_learns_that_its_job_is_anothers_settled_or_gone(
 
 
 def test_a_heartbeat_that_comes_after_the_lease_ran_out_renews_it_as_long_as_nobody_took_the_job(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=0.3)
@@ -231,7 +231,7 @@ def test_a_heartbeat_that_comes_after_the_lease_ran_out_renews_it_as_long_as_nob
 
 @pytest.mark.parametrize("taker", ["recovery", "its own name", "cancel"])
 def test_a_heartbeat_that_comes_after_somebody_took_the_job_is_told_so(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery], taker: str
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep], taker: str
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=0.3)
@@ -254,13 +254,13 @@ def test_a_heartbeat_that_comes_after_somebody_took_the_job_is_told_so(
 
 
 @pytest.fixture
-def make_recovery(queue: Queue) -> Iterator[Callable[..., Recovery]]:
+def make_recovery(queue: Queue) -> Iterator[Callable[..., Sweep]]:
     wires = []
 
-    def make(lease_s: float = 0.3, **settings: Any) -> Recovery:
+    def make(lease_s: float = 0.3, **settings: Any) -> Sweep:
         wire = queue.make_wire("test-recovery")
         wires.append(wire)
-        return Recovery(
+        return Sweep(
             keys=queue.keys,
             wire=wire,
             queue_settings=QueueSettings(**settings),
@@ -284,7 +284,7 @@ def abandon(hands: Hands, client: Any, queue: Queue, *lanes: str) -> Delivery:
 
 @pytest.mark.parametrize("data", [{"order_id": 1}, LONG])
 def test_an_abandoned_job_goes_back_to_its_lane_with_a_crash_and_a_pause(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery], data: Any
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep], data: Any
 ) -> None:
     queue.enqueue(data, job_id="1", lane="@a")
     hands = make_hands("w1", lease_s=0.3)
@@ -304,7 +304,7 @@ def test_an_abandoned_job_goes_back_to_its_lane_with_a_crash_and_a_pause(
 
 
 def test_the_pause_after_a_crash_doubles_up_to_a_minute_and_nothing_is_no_pause(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     client.hset(queue.keys.job("1"), "crashes", "3")
@@ -326,7 +326,7 @@ def test_the_pause_after_a_crash_doubles_up_to_a_minute_and_nothing_is_no_pause(
 
 
 def test_a_job_that_crashes_too_often_fails_saying_so(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue(LONG, job_id="1")
     client.hset(queue.keys.job("1"), "crashes", "4")
@@ -348,10 +348,10 @@ class InterruptedWire(Wire):
         super().__init__(Connector(settings, QUEUES))
         self._interrupt = interrupt
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: Any) -> Any:
-        if script.name == "recover":
+    def run_many(self, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
+        if script.name == "recover" and calls:
             self._interrupt()
-        return super().run(script, keys, args, **options)
+        return super().run_many(script, calls)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.FAIL])
@@ -367,9 +367,7 @@ def test_a_job_that_its_holder_finishes_while_it_is_being_recovered_stays_finish
     wire = InterruptedWire(
         queue.redis_settings, lambda: codes.append(hands.consumer.settle_over(hands.consumer.wire, settlement))
     )
-    recovery = Recovery(
-        keys=queue.keys, wire=wire, queue_settings=QueueSettings(), settings=WorkerSettings(lease_s=0.3)
-    )
+    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=QueueSettings(), settings=WorkerSettings(lease_s=0.3))
 
     # When it finishes its job before the recovery looks at it
     wait_until(lambda: recovery.run_once() and codes, "the recovery to find the entry")
@@ -393,7 +391,7 @@ def test_the_last_holder_of_a_job_that_failed_of_its_crashes_is_told_that_it_los
     settings = QueueSettings(max_crashes=1)
     hands = make_hands("w1", lease_s=0.3, settings=settings)
     delivery = take(hands)
-    sweeper = Recovery(
+    sweeper = Sweep(
         keys=queue.keys, wire=hands.consumer.wire, queue_settings=settings, settings=WorkerSettings(lease_s=0.3)
     )
     wait_until(lambda: sweeper.run_once().failed == 1, "the job to fail")
@@ -411,7 +409,7 @@ def test_the_last_holder_of_a_job_that_failed_of_its_crashes_is_told_that_it_los
 
 
 def test_dead_holders_are_found_behind_many_living_ones(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue_many([NewJob(job_id=str(number), data={}) for number in range(30)])
     living = [make_hands(f"living{number}", lease_s=30) for number in range(25)]
@@ -428,7 +426,7 @@ def test_dead_holders_are_found_behind_many_living_ones(
 
 
 def test_a_holder_with_a_longer_lease_than_the_recoverers_keeps_its_job(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=30)
@@ -442,24 +440,8 @@ def test_a_holder_with_a_longer_lease_than_the_recoverers_keeps_its_job(
     assert settle(hands, delivery).code is Code.HELD
 
 
-def test_recovering_twice_counts_one_crash(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
-) -> None:
-    queue.enqueue({}, job_id="1")
-    delivery = abandon(make_hands("w1", lease_s=0.3), client, queue)
-    recovery = make_recovery(crash_pause_s=5)
-    recovery.run_once()
-
-    # The same entry again, as after a lost answer.
-    assert recovery._recover("main", delivery.entry_id, ["job_id", "1"]) == -1
-
-    job = queue.find_job("1")
-    assert job is not None
-    assert (job.crashes, job.is_live) == (1, True)
-
-
 def test_a_pending_entry_without_a_job_is_dropped(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     abandon(make_hands("w1", lease_s=0.3), client, queue)
@@ -469,28 +451,8 @@ def test_a_pending_entry_without_a_job_is_dropped(
     assert client.xlen(queue.keys.lane("main")) == 0
 
 
-def test_a_pass_is_due_only_after_its_connection_stood_for_a_whole_lease_and_for_one_worker_at_a_time(
-    make_recovery: Callable[..., Recovery],
-) -> None:
-    first, second = make_recovery(lease_s=0.6), make_recovery(lease_s=0.6)
-    assert not first.is_due()
-    for recovery in (first, second):
-        recovery._wire.call("PING")
-    began_s = boot_time_s()
-    assert not first.is_due()
-
-    wait_until(first.is_due, "the first pass")
-
-    assert boot_time_s() - began_s >= 0.5
-    assert not second.is_due()
-    # Any doubt about the connection starts the count again.
-    first._wire.close()
-    first._wire.call("PING")
-    assert not first.is_due()
-
-
 def test_a_token_that_died_with_its_taker_is_rung_again(
-    queue: Queue, client: Any, make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     queue.enqueue({}, job_id="2", delay_s=60)
@@ -503,7 +465,7 @@ def test_a_token_that_died_with_its_taker_is_rung_again(
 
 
 def test_a_lane_without_waiting_jobs_isnt_rung(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     take(make_hands("w1"))
@@ -515,7 +477,7 @@ def test_a_lane_without_waiting_jobs_isnt_rung(
 
 
 def test_a_dead_worker_is_forgotten_only_after_its_pending_job_moved_on(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1", lease_s=30)
@@ -540,7 +502,7 @@ def test_a_dead_worker_is_forgotten_only_after_its_pending_job_moved_on(
 
 
 def test_the_consumer_of_a_worker_that_left_is_removed_too(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     hands = make_hands("w1")
     assert hands.fetch().delivery is None
@@ -557,7 +519,7 @@ def test_the_consumer_of_a_worker_that_left_is_removed_too(
 
 
 def test_a_job_whose_key_is_broken_doesnt_keep_the_others_from_being_recovered(
-    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, client: Any, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue_many([NewJob(job_id="1", data={}), NewJob(job_id="2", data={})])
     first, second = make_hands("w1", lease_s=0.3), make_hands("w2", lease_s=0.3)
@@ -571,7 +533,7 @@ def test_a_job_whose_key_is_broken_doesnt_keep_the_others_from_being_recovered(
 
 
 def test_finished_jobs_whose_time_is_over_are_forgotten_on_an_idle_queue_too(
-    queue: Queue, make_hands: Callable[..., Hands], make_recovery: Callable[..., Recovery]
+    queue: Queue, make_hands: Callable[..., Hands], make_recovery: Callable[..., Sweep]
 ) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands("w1")

@@ -155,7 +155,7 @@ def test_a_worker_is_seen_taking_its_name_sleeping_and_waking(
     recorder.wait("before_sleep", 2)
     running.stop()
 
-    order = [name for name in recorder.names() if name not in ("before_enqueue", "after_enqueue", "after_recovery")]
+    order = [name for name in recorder.names() if name not in ("before_enqueue", "after_enqueue", "after_maintenance")]
     assert order[0] == "name_held"
     assert order[1:7] == [
         "before_sleep",
@@ -230,9 +230,9 @@ def test_what_dead_holders_left_is_seen_when_it_is_put_back(
     recorder.wait("after_settle")
     running.stop()
 
-    swept = [facts[1] for facts in recorder.facts("after_recovery")]
+    swept = [facts[1] for facts in recorder.facts("after_maintenance")]
     assert sum(one.put_back for one in swept) == 1
-    assert recorder.threads("after_recovery") == {"rosq-maintenance"}
+    assert recorder.threads("after_maintenance") == {"rosq-maintenance"}
 
 
 def test_an_outage_is_told_once_and_its_end_once(
@@ -366,7 +366,7 @@ def test_a_hook_that_raises_harms_no_job(
         plain.enqueue({}, job_id="a")
         with caplog.at_level(logging.ERROR, logger="rosq"):
             running = start_worker(plain, Script(), hooks=[Broken(error), recorder], settings=settings)
-            recorder.wait("after_recovery")
+            recorder.wait("after_maintenance")
             recorder.wait("before_sleep")
             plain.enqueue({}, job_id="b")
             recorder.wait("after_settle", 2)
@@ -376,7 +376,14 @@ def test_a_hook_that_raises_harms_no_job(
     assert [facts[2].outcome for facts in recorder.facts("after_handler")] == [Outcome.COMPLETE] * 2
     told = _events(caplog, "hook_failed")
     named = {facts["hook"].rpartition(".")[2] for facts in told}
-    assert {"name_held", "before_handler", "after_handler", "after_settle", "after_recovery", "before_sleep"} <= named
+    assert {
+        "name_held",
+        "before_handler",
+        "after_handler",
+        "after_settle",
+        "after_maintenance",
+        "before_sleep",
+    } <= named
     assert all(facts["hook"].startswith(f"{__name__}.Broken.") for facts in told)
     assert all(facts["exc_info"] and facts["error_type"] == type(error).__name__ for facts in told)
 

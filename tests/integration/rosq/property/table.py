@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from rosq import JobState, NewJob, ServerUnreachable
 from rosq.execution.answer import Fetched
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.maintenance.recovery import Recovery
 from rosq.scripts.loader import Code
 from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, LossyQueue, Process, start_process
 from tests.integration.rosq.property.model import OCCUPIED, SETTINGS, Model, ModelJob
+from tests.integration.rosq.sweep import Sweep
 
 if TYPE_CHECKING:
     from rosq import Delivery, Job
@@ -61,7 +61,7 @@ class Table(RuleBasedStateMachine):
         self.old: list[Delivery] = []
         self.seen: dict[str, Seen] = {}
         self.bells = Bells()
-        self.recovery = Recovery(keys=self.keys, wire=self.wire, queue_settings=SETTINGS, settings=WORKER_SETTINGS)
+        self.recovery = Sweep(keys=self.keys, wire=self.wire, queue_settings=SETTINGS, settings=WORKER_SETTINGS)
 
     def _busy(self) -> list[Process]:
         return [process for process in self.processes if process.delivery is not None]

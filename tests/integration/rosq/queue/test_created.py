@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.maintenance.recovery import Recovery
 from rosq.steering import Steering
 from tests.integration.rosq.breaking import make_repair
 from tests.integration.rosq.conftest import let_lease_run_out
+from tests.integration.rosq.sweep import Sweep
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_it_stays_where_the_holder_is_gone(
     take(make_hands(lease_s=0.3))
     let_lease_run_out(client, queue, "1")
     sweeper = make_hands("w2", lease_s=0.3)
-    recovery = Recovery(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=sweeper.consumer.settings)
+    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=sweeper.consumer.settings)
 
     assert recovery.run_once().put_back == 1
 

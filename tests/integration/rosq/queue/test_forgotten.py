@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,11 @@ from rosq import EnqueueOutcome, Job, JobState, NewJob, Queue, QueueSettings, Re
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
-from rosq.maintenance.recovery import Recovery
+from rosq.scripts import loader
 from rosq.scripts.loader import Code
 from rosq.steering import Fate, Steering
 from tests.integration.rosq.conftest import Hands, settings_of
+from tests.integration.rosq.sweep import Sweep
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def complete(queue: Queue, hands: Hands, job_id: str = "1", data: Any = None, **
 
 def sweep(hands: Hands) -> None:
     consumer = hands.consumer
-    Recovery(
+    Sweep(
         keys=consumer.keys, wire=consumer.wire, queue_settings=consumer.queue_settings, settings=WorkerSettings()
     ).run_once()
 
@@ -165,17 +167,21 @@ def test_the_sweep_remembers_what_it_forgets_and_bounds_what_it_digests(
     huge = {"text": "x" * 65_000}
     for number in range(30):
         complete(queue, hands, str(number), huge)
+    ids = [str(number) for number in range(30)]
     wire = queue.make_wire("test")
     settings = QueueSettings(keep_completed_s=0, remember_s=3600)
-    recovery = Recovery(keys=queue.keys, wire=wire, queue_settings=settings, settings=WorkerSettings())
+    retention = Sweep(keys=queue.keys, wire=wire, queue_settings=settings, settings=WorkerSettings())
+    now_ms = int(time.time() * 1000) + 60_000
 
-    counts = [wait_until(lambda: recovery.run_once().forgotten_jobs, "jobs to be old enough") for _ in range(2)]
-    replayed = recovery.run_once().forgotten_jobs
+    script_keys = [queue.keys.completed, *map(queue.keys.job, ids)]
+    first = wire.run(loader.load("forget_jobs"), script_keys, [now_ms, settings.remember_ms, *ids])
+    counts = [wait_until(lambda: retention.run_once().forgotten_jobs, "jobs to be old enough")]
+    replayed = retention.run_once().forgotten_jobs
     wire.close()
 
-    assert (sum(counts), replayed) == (30, 0)
-    assert max(counts) < 20
-    assert {job.state for job in queue.find_jobs(map(str, range(30))).values()} == {JobState.FORGOTTEN}
+    assert 0 < first < 20
+    assert (first + sum(counts), replayed) == (30, 0)
+    assert {job.state for job in queue.find_jobs(ids).values()} == {JobState.FORGOTTEN}
     assert queue.enqueue(huge, job_id="0").outcome is EnqueueOutcome.DUPLICATE
 
 
@@ -212,7 +218,7 @@ def test_counts_exceed_what_is_kept_by_a_batch_at_most_until_the_next_sweep(
     assert 100 < most <= 100 + 11
 
     wire = queue.make_wire("test")
-    Recovery(keys=queue.keys, wire=wire, queue_settings=kept, settings=WorkerSettings()).run_once()
+    Sweep(keys=queue.keys, wire=wire, queue_settings=kept, settings=WorkerSettings()).run_once()
     wire.close()
 
     assert client.zcard(queue.keys.completed) == 100
