@@ -392,7 +392,7 @@ class Worker:
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
         delivery, is_refused = settlement.delivery, False
         if code is not _HELD:
-            settlement, is_refused = _as_it_came(settlement, code), code in (Code.LOST, Code.GONE)
+            settlement, is_refused = _as_it_came(settlement, code), code.is_refusal
         if self._hook_calls is not None:
             self._hook_calls.after_settle(settlement, is_refused=is_refused)
         if is_refused:
@@ -495,8 +495,8 @@ class Worker:
         settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
         code = self._consumer.settle_over(wire, settlement)
         # It is asked once: what is settled already the handler's own end has settled, and that is told by the loop.
-        if self._hook_calls is not None and code is not Code.ALREADY_SETTLED:
-            self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code in (Code.LOST, Code.GONE))
+        if self._hook_calls is not None and code not in (Code.ALREADY_SETTLED, Code.SETTLED_OTHERWISE):
+            self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code.is_refusal)
 
     def _come_to_an_end(self) -> None:
         self._heartbeat.close()

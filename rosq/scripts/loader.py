@@ -39,6 +39,13 @@ class Code(enum.IntEnum):
     LOST = -1
     #: The job isn't known any more; nothing was written.
     GONE = -2
+    #: This very delivery settled the job before, in another way; nothing was written.
+    SETTLED_OTHERWISE = -3
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a settle came to nothing: what it meant isn't what became of the job."""
+        return self < 0
 
 
 class Script:

@@ -3,10 +3,11 @@
 -- KEYS[9..] lanes, job
 -- ARGV[9] anything where the delivery came with crashes, which are forgotten now; else absent
 -- Constants, besides those of shared/worker_args: KEEP_COMPLETED, KEEP_COMPLETED_MS
--- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
---   shared/fetch says
+-- Returns 1 settled · 0 this delivery settled it already · -1 the job was taken, -2 no such job, -3 this delivery settled
+--   it in another way: nothing written; and what shared/fetch says
 -- Replay: answers 0 and fetches likewise.
 -- Events completed, and those of fetch
+local ending = 'completed'
 -- @include worker_args
 -- @include settle_args
 -- @include holder

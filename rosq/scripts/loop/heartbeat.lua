@@ -18,6 +18,7 @@ if not KEYS[3] then
   return { is_held, 1 }
 end
 local job, fence, token = KEYS[3], ARGV[4], ARGV[5]
+local ending
 -- @include holder
 if code == HELD then
   -- JUSTID resets the idle time by which abandoned entries are found; it brings the entry back from a recovery under

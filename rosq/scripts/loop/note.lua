@@ -7,6 +7,7 @@
 -- Replay: the lines stand there twice.
 -- @include time
 local job, fence, token = KEYS[1], ARGV[1], ARGV[2]
+local ending
 -- @include holder
 if code ~= HELD then
   return { code }

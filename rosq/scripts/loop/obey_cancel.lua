@@ -4,10 +4,11 @@
 -- ARGV[9] why, if nobody had asked   ARGV[10] the error that the handler ended with, or ''   ARGV[11] its class, or ''
 -- ARGV[12], ARGV[13] for the history: class and text of the error, two JSON strings; the trace, a JSON string or ''
 -- Constants, besides those of shared/worker_args: KEEP_CANCELLED, KEEP_CANCELLED_MS, KEEP_DELIVERIES
--- Returns 1 settled · 0 this delivery settled it already · -1 lease lost, -2 no such job: nothing written; and what
---   shared/fetch says
+-- Returns 1 settled · 0 this delivery settled it already · -1 the job was taken, -2 no such job, -3 this delivery settled
+--   it in another way: nothing written; and what shared/fetch says
 -- Replay: answers 0 and fetches likewise.
 -- Events cancelled, and those of fetch
+local ending = 'cancelled'
 -- @include worker_args
 -- @include settle_args
 -- @include holder

@@ -3,9 +3,11 @@
 -- shared/put_back; KEYS[12..] lanes, job
 -- Constants, besides those of shared/worker_args: KEEP_DELIVERIES
 -- Returns 1 settled · 2 settled as cancelled, since that was asked for while it ran · 0 this delivery settled it already
---   · -1 lease lost, -2 no such job: nothing written; and what shared/fetch says
--- Replay: answers 0, or -1 if the job was delivered again since, and fetches likewise.
+--   · -1 the job was taken, -2 no such job, -3 this delivery settled it in another way: nothing written; and what
+--   shared/fetch says
+-- Replay: answers 0, or 2 where it answered that, or -1 if the job was delivered again since, and fetches likewise.
 -- Events released, cancelled, and those of fetch
+local ending = 'released'
 -- @include put_back
 -- @include holder
 local first_lane = 12

@@ -11,8 +11,12 @@
 -- KEYS[11] cancelled (ZSET)
 -- ARGV[9] that lane's name
 
--- What a settling answers that ended otherwise than it was meant; rosq/script.py has it too.
+-- What a settling answers that ended otherwise than it was meant; rosq/scripts/loader.py has it too. Told again it
+-- answers the same.
 local CANCELLED = 2
+if code == SETTLED_OTHERWISE and redis.call('HGET', job, 'state') == 'cancelled' then
+  code = CANCELLED
+end
 
 -- Whether the cancelling of the held job was asked for while it ran: then it isn't put back, it has ended here.
 -- error, trace: for the history, see end_delivery; ... further fields of the hash, which come before those of it
@@ -41,7 +45,7 @@ local function put_back(delay_ms, ...)
   retire_entry(lane, entry_id)
   if delay_ms > 0 then
     redis.call('SADD', KEYS[10], target_name)
-    redis.call('HSET', job, 'state', 'delayed', 'lane', target_name, ...)
+    redis.call('HSET', job, 'state', 'delayed', 'lane', target_name, 'token', token .. '/' .. ending, ...)
     add_delayed(delayed, timer_bell, job_id, due_ms)
   else
     local data = redis.call('HGET', job, 'data')
@@ -49,7 +53,8 @@ local function put_back(delay_ms, ...)
     if data and #data > LONG then
       redis.call('HDEL', job, 'data')
     end
-    redis.call('HSET', job, 'state', 'waiting', 'lane', target_name, 'entry_id', added, ...)
+    redis.call('HSET', job, 'state', 'waiting', 'lane', target_name, 'entry_id', added, 'token',
+      token .. '/' .. ending, ...)
   end
   return string.format('%.0f', due_ms)
 end

@@ -97,7 +97,7 @@ def _of_a_job_that_is_unknown(stage: Stage) -> Iterator[None]:
 
 
 def _enter_put_back(outcome: Outcome) -> None:
-    @case(outcome.script, 2, again=0)
+    @case(outcome.script, 2, again=2)
     def _ends_as_cancelled_what_was_asked_for(stage: Stage) -> Iterator[None]:
         stage.put("1")
         hands = stage.hands()

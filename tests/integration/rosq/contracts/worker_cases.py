@@ -119,6 +119,15 @@ def _enter_settle(outcome: Outcome) -> None:
         yield
         stage.settle(hands, delivery, outcome)
 
+    @refused(name, -3)
+    def _this_delivery_settled_it_in_another_way(stage: Stage) -> Iterator[None]:
+        stage.put("1")
+        hands = stage.hands()
+        delivery = stage.take(hands)
+        stage.settle(hands, delivery, Outcome.COMPLETE if outcome is Outcome.FAIL else Outcome.FAIL)
+        yield
+        stage.settle(hands, delivery, outcome)
+
     @refused(name, -1)
     def _with_another_fence(stage: Stage) -> Iterator[None]:
         stage.put("1")

@@ -26,11 +26,18 @@ LONG = {"text": "x" * 300}
 OUTCOMES = list(Outcome)
 #: A lane that has nothing: a repeated settle fetches, too, and mustn't take the next job.
 NO_LANES = ("empty",)
+#: After these the job is over.
+FINAL = (Outcome.COMPLETE, Outcome.FAIL, Outcome.CANCEL)
 
 
 def settle(hands: Hands, delivery: Delivery, outcome: Outcome, *lanes: str, **options: Any) -> Any:
     settlement = Settlement(delivery=delivery, outcome=outcome, error="broken", **options)
     return hands.consumer.exchange(settlement, lanes or ("main",))
+
+
+def settle_only(hands: Hands, delivery: Delivery, outcome: Outcome) -> Code:
+    settlement = Settlement(delivery=delivery, outcome=outcome, error="broken")
+    return hands.consumer.settle_over(hands.consumer.wire, settlement)
 
 
 def take(hands: Hands, *lanes: str) -> Delivery:
@@ -135,6 +142,42 @@ def test_a_settle_repeated_after_a_lost_answer_says_so_and_fetches_likewise(
         client.zcard(queue.keys.failed),
     )
     assert job_of(queue).attempts == (1 if outcome in (Outcome.FAIL, Outcome.RETRY) else 0)
+
+
+@pytest.mark.parametrize("again", OUTCOMES)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("is_called_off", [False, True], ids=["", "called off"])
+def test_a_delivery_that_settles_twice_is_told_what_became_of_its_job(
+    queue: Queue,
+    client: redis.Redis,
+    make_hands: Callable[..., Hands],
+    outcome: Outcome,
+    again: Outcome,
+    is_called_off: bool,
+) -> None:
+    # Given a delivery whose job was ended, as by the heartbeat that releases it for a handler that is deaf to a stop
+    queue.enqueue({"order_id": 1}, job_id="1")
+    hands = make_hands()
+    delivery = take(hands)
+    if is_called_off:
+        queue.cancel("1", by="ann", reason="a test")
+    first = settle_only(hands, delivery, outcome)
+    before = client.hgetall(queue.keys.job("1"))
+
+    # When it is ended once more, maybe in another way
+    code = settle_only(hands, delivery, again)
+
+    # Then nothing is written, and the answer says whether that is what it came to
+    assert client.hgetall(queue.keys.job("1")) == before
+    if again is outcome:
+        assert code is (first if first is Code.CANCELLED else Code.ALREADY_SETTLED)
+    elif job_of(queue).state is JobState.CANCELLED and again not in FINAL:
+        assert code is Code.CANCELLED
+    elif job_of(queue).state is JobState.CANCELLED and again is Outcome.CANCEL:
+        assert code is Code.ALREADY_SETTLED
+    else:
+        assert code is Code.SETTLED_OTHERWISE
+        assert code.is_refusal
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -148,7 +148,7 @@ class QueueMachine(Table):
         settlement = self._settlement(process.delivery, outcome, lane, delay_s)
         code = process.consumer.settle_over(self.wire, settlement)
         assert code is self._model_settle(process, settlement)
-        if code in (Code.LOST, Code.GONE):
+        if code.is_refusal:
             process.consumer.abandon(process.delivery, is_overrun=False)
         self._let_go(process)
 

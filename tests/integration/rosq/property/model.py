@@ -67,6 +67,8 @@ class ModelJob:
     finished_s: float = 0.0
     #: Until when its id counts, once it is forgotten.
     remembered_until_s: float = 0.0
+    #: How its last delivery put it back; None where it did nothing of the kind.
+    put_back_as: Outcome | None = None
     #: Who asked first for its cancelling; None where nobody did.
     cancel_by: str | None = None
 
@@ -139,7 +141,7 @@ class Model:
         return instance if until_s > self.now_s else None
 
     def code(self, job_id: str, fence: int, token: str) -> Code:
-        """What this delivery is told when it settles or beats."""
+        """What this delivery is told when it beats, or settles as it did before."""
         job = self.jobs.get(job_id)
         if job is None:
             return Code.GONE
@@ -158,6 +160,8 @@ class Model:
 
     def settle(self, by: str, delivery: Any, outcome: Outcome, lane: str | None, delay_s: float) -> Code:
         code = self.code(delivery.job_id, delivery.fence, delivery.token)
+        if code is Code.ALREADY_SETTLED:
+            return self._settle_again(self.jobs[delivery.job_id], outcome)
         if code is not Code.HELD:
             return code
         job = self.jobs[delivery.job_id]
@@ -171,9 +175,20 @@ class Model:
             self._finish(job, JobState.CANCELLED)
             return Code.CANCELLED
         else:
-            job.lane = lane or delivery.lane
+            job.lane, job.put_back_as = lane or delivery.lane, outcome
             self._put(job, 0.0 if outcome is Outcome.RELEASE else delay_s)
         return code
+
+    @staticmethod
+    def _settle_again(job: ModelJob, outcome: Outcome) -> Code:
+        """What a delivery is told that has settled its job."""
+        if job.put_back_as is not None:
+            is_same = outcome is job.put_back_as
+        elif outcome not in _ENDS and job.state is JobState.CANCELLED:
+            return Code.CANCELLED
+        else:
+            is_same = _ENDS.get(outcome) is job.state
+        return Code.ALREADY_SETTLED if is_same else Code.SETTLED_OTHERWISE
 
     def _finish(self, job: ModelJob, state: JobState) -> None:
         job.state, job.finished_s = state, self.now_s
@@ -219,6 +234,7 @@ class Model:
     def _hand_out(self, job_id: str, name: str, instance: str, token: str) -> str:
         job = self.jobs[job_id]
         job.state, job.worker, job.instance, job.token = JobState.ACTIVE, name, instance, token
+        job.put_back_as = None
         job.lease_until_s = self.now_s + LEASE_S
         return job_id
 

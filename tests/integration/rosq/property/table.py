@@ -176,7 +176,7 @@ class Table(RuleBasedStateMachine):
         else:
             assert answer.code is code
             process.untold = None
-            if settlement is not None and code in (Code.LOST, Code.GONE):
+            if settlement is not None and code.is_refusal:
                 process.consumer.abandon(settlement.delivery, is_overrun=False)
             self._follow(process, answer, job_id, is_held=is_held)
 

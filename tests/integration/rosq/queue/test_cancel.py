@@ -298,7 +298,7 @@ def test_what_would_put_a_job_back_cancels_it_if_that_was_asked_for(
     replayed = settle(hands, delivery, outcome, lane="@a", delay_s=30, error="broken")
 
     assert (answer.code, answer.delivery.job_id) == (Code.CANCELLED, "2")
-    assert (replayed.code, replayed.delivery.job_id) == (Code.ALREADY_SETTLED, "2")
+    assert (replayed.code, replayed.delivery.job_id) == (Code.CANCELLED, "2")
     job = job_of(queue)
     assert (job.state, job.is_live, job.lane) == (JobState.CANCELLED, False, "main")
     is_retry = outcome is Outcome.RETRY
