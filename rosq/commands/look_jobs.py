@@ -139,6 +139,7 @@ def pending(target: Target, output: Output, limit: int) -> None:
     \b
     healthy   its lease stands, its holder is there
     lost      its lease stands, its holder is gone
+    overlong  its lease stands for longer than a lease can: the server's clock was set back
     expired   its lease has run out: it is about to be given back
     vanished  its entry was deleted while it was handed out
     orphan    no job knows it (exits with 4)

@@ -23,6 +23,11 @@ class Finding:
     advice: str | None = None
 
 
+def sentence(finding: Finding) -> str:
+    """What was seen and what to do, in one go."""
+    return f"{finding.seen} {finding.advice}" if finding.advice else finding.seen
+
+
 def mib(size: int) -> str:
     """Say a size: `12.5 MiB`."""
     return f"{size / 2**20:,.1f} MiB"

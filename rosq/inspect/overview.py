@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq.connection.reading import read_at_once, read_hashes
+from rosq.inspect.ages import find_set_back, is_overlong, left_s, span_s
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
+from rosq.inspect.finding import ERROR, WARNING, Finding, sentence
 from rosq.inspect.pause import read_pause
-from rosq.inspect.verdict import judge, judge_lanes
+from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
-from rosq.store.fields import read_ms, read_whole, to_datetime
+from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
 from rosq.store.finder import is_after, is_missing, last_delivered
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, Keys
@@ -57,6 +59,8 @@ class WorkerView:
     running_s: float | None = None
     #: Below 0: it has run out, and the job is about to be given to another.
     lease_left_s: float | None = None
+    #: Whether the lease stands for longer than a lease can: the server's clock was set back.
+    is_lease_overlong: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +80,10 @@ class Overview(View):
 
     #: OK or DEGRADED.
     verdict: str
-    #: Why it is degraded, one sentence each; what breaks an invariant stands in `inconsistencies`.
-    problems: list[str]
-    inconsistencies: list[str]
+    #: Why it is degraded. What breaks an invariant has the subject `keys`. The doctor tells the same.
+    findings: list[Finding]
+    #: By how many seconds the server's clock was set back, as far as can be seen; null: it wasn't.
+    clock_set_back_s: float | None
     waiting: int
     active: int
     delayed: int
@@ -103,6 +108,16 @@ class Overview(View):
     server: dict[str, str | int]
     #: None while the queue hands out jobs.
     pause: Pause | None
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong but for broken invariants, one or two sentences each."""
+        return [sentence(each) for each in self.findings if each.subject != "keys"]
+
+    @property
+    def inconsistencies(self) -> list[str]:
+        """Broken invariants, one or two sentences each."""
+        return [sentence(each) for each in self.findings if each.subject == "keys"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +169,9 @@ class _Look:
         self._keys = keys
         self._address = address
         self._now_s = server_now(client)
-        self._problems: list[str] = []
-        self._inconsistencies: list[str] = []
+        self._now = at(self._now_s)
+        self._findings: list[Finding] = []
+        self._inconsistencies: list[Finding] = []
 
     def overview(self) -> Overview:
         keys, client = self._keys, self._client
@@ -163,7 +179,8 @@ class _Look:
         lane_names = sorted(client.smembers(keys.lanes))
         held: dict[str, dict[str, Any]] = {}
         lanes = self._look_at_lanes(lane_names[:MAX_LANES], held)
-        workers = self._look_at_workers(held)
+        set_back_s = find_set_back(client, keys, self._now)
+        workers = self._look_at_workers(held, set_back_s)
         next_delayed = self._look_at_delayed()
         server = self._look_at_server()
         delayed, completed, failed, cancelled, worker_count, completed_1h, failed_1h = self._count()
@@ -171,17 +188,20 @@ class _Look:
         ages = [lane.oldest_waiting_s for lane in lanes if lane.oldest_waiting_s is not None]
         pause = read_pause(meta)
         if not meta and not lane_names and not workers:
-            self._problems.append(f"Nothing was ever put on a queue named {keys.queue} here: check the name.")
-        self._problems += judge(waiting, workers, next_delayed, pause)
+            seen = f"Nothing was ever put on a queue named {keys.queue} here."
+            advice = "Check the name: `rosq inspect queues` lists those that are there."
+            self._findings.append(Finding(level=WARNING, subject="queue", seen=seen, advice=advice))
+        self._findings += judge(waiting, delayed, workers, next_delayed, pause, set_back_s)
         if pause is None:
-            self._problems += judge_lanes(lanes, workers)
+            self._findings += judge_lanes(lanes, workers)
+        self._findings += self._inconsistencies
         return Overview(
             view="overview",
             queue=keys.queue,
-            seen_at=at(self._now_s),
-            verdict="DEGRADED" if self._problems or self._inconsistencies else "OK",
-            problems=self._problems,
-            inconsistencies=self._inconsistencies,
+            seen_at=self._now,
+            verdict="DEGRADED" if self._findings else "OK",
+            findings=self._findings,
+            clock_set_back_s=set_back_s,
             waiting=waiting,
             active=active,
             delayed=delayed,
@@ -227,13 +247,13 @@ class _Look:
         views = []
         for lane, oldest in zip(seen, pipe.execute(), strict=True):
             self._check_first(lane)
-            age_s = self._now_s - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else None
+            since = to_datetime(read_entry_ms(oldest[0][0])) if oldest else None
             views.append(
                 LaneView(
                     name=lane.name,
                     waiting=max(lane.length - lane.active, 0),
                     active=lane.active,
-                    oldest_waiting_s=None if age_s is None else max(age_s, 0.0),
+                    oldest_waiting_s=span_s(since, self._now),
                 )
             )
         self._note_held([(lane.name, entry) for lane in seen for entry in lane.pending][:MAX_WORKERS], held)
@@ -276,10 +296,13 @@ class _Look:
         if any(entry["message_id"] == lane.first for entry in lane.pending[:1]):
             return
         if not self._is_pending(self._keys.lane(lane.name), lane.first):
-            self._inconsistencies.append(
-                f"Entry {lane.first} of lane {lane.name} was handed out and is nobody's; it will never be read again. "
-                "`rosq doctor` names its job, `rosq retry ID` starts it again."
+            self._note_broken(
+                f"Entry {lane.first} of lane {lane.name} was handed out and is nobody's; it will never be read again.",
+                "`rosq doctor` names its job, `rosq retry ID --why …` starts it again.",
             )
+
+    def _note_broken(self, seen: str, advice: str) -> None:
+        self._inconsistencies.append(Finding(level=ERROR, subject="keys", seen=seen, advice=advice))
 
     def _is_pending(self, stream: str, entry_id: str) -> bool:
         return bool(self._client.xpending_range(stream, GROUP, entry_id, entry_id, 1)) or not self._client.xrange(
@@ -302,16 +325,17 @@ class _Look:
         for (lane, entry, job_id), values in zip(known, read_hashes(pipe), strict=True):
             entry_id, consumer = entry["message_id"], entry["consumer"]
             if values is None:
-                self._inconsistencies.append(
+                self._note_broken(
                     f"Entry {entry_id} of lane {lane} names job {job_id}, whose key is of another type than rosq's: "
-                    "something else wrote it. `rosq doctor` says more."
+                    "something else wrote it.",
+                    "`rosq doctor` says more.",
                 )
                 continue
             found = dict(zip(names, values, strict=True))
             if found["entry_id"] != entry_id and self._is_still_pending(lane, entry_id):
-                self._inconsistencies.append(
-                    f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it. "
-                    "A worker drops it when it comes to it; `rosq doctor` says more."
+                self._note_broken(
+                    f"Entry {entry_id} of lane {lane} names job {job_id}, which doesn't know it.",
+                    "A worker drops it when it comes to it; `rosq doctor` says more.",
                 )
                 continue
             holder = found["worker"] if consumer == RECOVERY_CONSUMER else consumer
@@ -321,7 +345,7 @@ class _Look:
         """Whether it is so at a second look: the job may have been settled between the two steps of the first."""
         return bool(self._client.xpending_range(self._keys.lane(lane), GROUP, entry_id, entry_id, 1))
 
-    def _look_at_workers(self, held: dict[str, dict[str, Any]]) -> list[WorkerView]:
+    def _look_at_workers(self, held: dict[str, dict[str, Any]], set_back_s: float | None) -> list[WorkerView]:
         seen = dict(self._client.zrange(self._keys.workers, 0, MAX_WORKERS - 1, withscores=True))
         # A holder that nobody lists any more still holds: it is shown.
         names = sorted({*seen, *held})[:MAX_WORKERS]
@@ -329,12 +353,17 @@ class _Look:
         for name in names:
             pipe.hgetall(self._keys.worker(name))
         return [
-            self._view_worker(name, hold, seen.get(name), held.get(name))
+            self._view_worker(name, hold, seen.get(name), held.get(name), set_back_s)
             for name, hold in zip(names, pipe.execute(), strict=True)
         ]
 
     def _view_worker(
-        self, name: str, hold: dict[str, str], seen_ms: float | None, job: dict[str, Any] | None
+        self,
+        name: str,
+        hold: dict[str, str],
+        seen_ms: float | None,
+        job: dict[str, Any] | None,
+        set_back_s: float | None,
     ) -> WorkerView:
         state = "lost" if not hold else "busy" if job else "idle"
         view = WorkerView(
@@ -347,14 +376,16 @@ class _Look:
         if job is None:
             return view
         started_ms, lease_until_ms = read_started_ms(job), read_ms(job["lease_until_ms"])
+        lease_left_s = left_s(to_datetime(lease_until_ms or 0.0), self._now)
         return dataclasses.replace(
             view,
             job_id=job["job_id"],
             lane=job["lane"],
             attempt=(read_whole(job["attempts"]) or 0) + 1,
             started_at=to_datetime(started_ms),
-            running_s=None if started_ms is None else self._now_s - started_ms / 1000,
-            lease_left_s=(lease_until_ms or 0.0) / 1000 - self._now_s,
+            running_s=span_s(to_datetime(started_ms), self._now),
+            lease_left_s=lease_left_s,
+            is_lease_overlong=is_overlong(lease_left_s, hold.get("lease_ms"), set_back_s),
         )
 
     def _look_at_delayed(self) -> NextDelayed | None:
@@ -362,27 +393,21 @@ class _Look:
         if not first:
             return None
         job_id, due_ms = first[0]
-        due_ms = read_ms(due_ms)
-        due_in_s = None if due_ms is None else due_ms / 1000 - self._now_s
-        return NextDelayed(job_id=job_id, due_at=to_datetime(due_ms), due_in_s=due_in_s)
+        due_at = to_datetime(due_ms)
+        return NextDelayed(job_id=job_id, due_at=due_at, due_in_s=left_s(due_at, self._now))
 
     def _look_at_server(self) -> dict[str, str | int]:
-        memory, server = self._client.info("memory"), self._client.info("server")
-        policy = memory.get("maxmemory_policy", "unknown")
-        if policy != "noeviction":
-            self._problems.append(
-                f"The server may evict keys (maxmemory-policy is {policy}) and no worker starts on it: set noeviction."
-            )
-        used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-        if limit and used >= limit:
-            self._problems.append(
-                "The server's memory is full: it refuses new jobs, and workers wait. Raise maxmemory, or make room "
-                "(`rosq forget`)."
-            )
+        pipe = self._client.pipeline(transaction=False)
+        for section in SECTIONS:
+            pipe.info(section)
+        info: dict[str, Any] = {}
+        for part in pipe.execute():
+            info |= part
+        self._findings += judge_server(info)
         return {
             "address": self._address,
-            "version": server.get("valkey_version") or server.get("redis_version", "unknown"),
-            "maxmemory_policy": policy,
-            "used_memory_bytes": used,
-            "maxmemory_bytes": limit,
+            "version": info.get("valkey_version") or info.get("redis_version", "unknown"),
+            "maxmemory_policy": info.get("maxmemory_policy", "unknown"),
+            "used_memory_bytes": int(info.get("used_memory", 0)),
+            "maxmemory_bytes": int(info.get("maxmemory", 0)),
         }

@@ -54,19 +54,31 @@ def stamp(when: datetime | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Say a duration in at most two units: `3 d 4 h`, `5 min 2 s`, `1.2 s`; a dash for none."""
-    if seconds is None:
+    """Say a length of time in at most two units: `3 d 4 h`, `5 min 2 s`, `1.2 s`; a dash for none. None is below 0."""
+    if seconds is None or seconds < 0:
         return "–"
-    sign = "-" if seconds < 0 else ""
-    seconds = abs(seconds)
     if seconds < 10:
-        return f"{sign}{seconds:.1f} s"
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     for size, unit, below, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
             rest = whole % size // below
-            return f"{sign}{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
-    return f"{sign}{whole} s"
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{whole} s"
+
+
+def due(due_in_s: float | None) -> str:
+    """Say when something is due: `in 5 s`, `overdue by 5 s`; a dash for none."""
+    if due_in_s is None:
+        return "–"
+    return f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
+
+
+def lease(left_s: float | None) -> str:
+    """Say how long a lease stands: `5 s`, `over for 5 s`; a dash for none."""
+    if left_s is None:
+        return "–"
+    return duration(left_s) if left_s >= 0 else f"over for {duration(-left_s)}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

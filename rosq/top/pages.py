@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from rosq import errors
-from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, state_text
+from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, VERDICT_STYLES, WORKER_STYLES, state_text
 from rosq.inspect.draw.views import history_columns, list_history_rows
 from rosq.inspect.events import EventFilter
 from rosq.inspect.finding import LEVELS
 from rosq.inspect.jobs.filters import JobFilter
 from rosq.inspect.throughput import STEPS_S
-from rosq.inspect.words import duration, in_zone, moment, shown
+from rosq.inspect.words import due, duration, in_zone, lease, moment, shown
 from rosq.job import JobState
 from rosq.top.glance import Glance, Listing, Page, Row, Wanted, matches
 
@@ -35,8 +35,6 @@ _MAX_EVENTS = 500
 _STEPS = 60
 #: Pages that there are all the same where a queue can't be looked at, by the reason.
 _PAGES_LEFT = {errors.QueueDamaged: (Page.QUEUES, Page.DOCTOR), errors.QueueNewer: (Page.QUEUES,)}
-_WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
-_VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
 
 def look(inspector: Inspector, examiner: Examiner, wanted: Wanted) -> Glance:
@@ -126,7 +124,7 @@ def _list_jobs(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pa
     only = JobFilter(states=(wanted.state,), text=pattern)
     view = inspector.list_jobs(wanted.queue, only, limit=_MAX_ROWS, scan=_MAX_LOOKED_AT)
     columns = ["job", "lane", "age", "attempts", "crashes"]
-    columns += {"delayed": ["due in"], "active": ["worker", "lease left"], "waiting": []}.get(wanted.state, ["worker"])
+    columns += {"delayed": ["due"], "active": ["worker", "lease left"], "waiting": []}.get(wanted.state, ["worker"])
     columns.append("last error")
     rows = []
     for row in view.jobs:
@@ -136,9 +134,9 @@ def _list_jobs(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pa
             "age": duration(row.age_s),
             "attempts": str(row.attempts),
             "crashes": str(row.crashes),
-            "due in": duration(row.due_in_s),
+            "due": due(row.due_in_s),
             "worker": row.worker or "–",
-            "lease left": duration(row.lease_left_s),
+            "lease left": lease(row.lease_left_s),
             "last error": row.last_error or "",
         }
         opens = dataclasses.replace(wanted, job_id=row.job_id)
@@ -155,11 +153,11 @@ def _list_workers(_: Inspector, wanted: Wanted, overview: Overview, pattern: re.
             key=each.name,
             cells=(
                 each.name,
-                Text(each.state, _WORKER_STYLES.get(each.state, "")),
+                Text(each.state, WORKER_STYLES.get(each.state, "")),
                 each.job_id or "–",
                 "–" if each.attempt is None else str(each.attempt),
                 duration(each.running_s),
-                duration(each.lease_left_s),
+                lease(each.lease_left_s),
                 moment(each.last_seen_at),
                 "–" if each.pid is None else f"{each.pid} on {each.host}",
             ),
@@ -195,10 +193,10 @@ def _list_pending(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re
                 each.job_id or "–",
                 each.lane,
                 each.owner,
-                Text(each.verdict, _VERDICT_STYLES.get(each.verdict, "")),
+                Text(each.verdict, VERDICT_STYLES.get(each.verdict, "")),
                 duration(each.idle_s),
                 str(each.deliveries),
-                duration(each.lease_left_s),
+                lease(each.lease_left_s),
                 str(each.crashes),
                 each.entry_id,
             ),

@@ -14,10 +14,11 @@ from rosq.inspect import overview as overviews
 from rosq.inspect.doctor import key_check
 from rosq.inspect.doctor.server_check import ServerCheck
 from rosq.inspect.finding import ERROR, NOTE, OK, WARNING, Finding, mib
+from rosq.inspect.verdict import SERVER_SUBJECTS, judge_server, name_server
 from rosq.inspect.view import View, at, server_now
-from rosq.inspect.words import duration
+from rosq.inspect.words import counted, duration
 from rosq.store.fields import read_whole
-from rosq.store.fitness import OLDEST_VERSION, check_schema
+from rosq.store.fitness import check_schema
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
@@ -65,11 +66,8 @@ class Doctor:
         """
         self._info = self._client.info("everything")
         now_s = server_now(self._client)
-        self._check_version()
-        self._check_eviction()
-        self._check_memory()
-        self._check_persistence()
-        self._check_replication()
+        self._findings += judge_server(self._info)
+        self._check_server()
         self._check_latency()
         is_inconsistent = self._examine_queue()
         levels = {finding.level for finding in self._findings}
@@ -105,11 +103,10 @@ class Doctor:
 
     def _check_readable_queue(self) -> bool:
         overview = overviews.look(self._client, self._keys, self._address)
-        self._check_clock(overview.seen_at.timestamp())
+        # What the overview finds wrong is found wrong here too, and no other way.
+        self._findings += [each for each in overview.findings if each.subject not in SERVER_SUBJECTS]
+        self._check_clock()
         self._findings += ServerCheck(self._client, self._keys, self._info, overview).run()
-        if not (overview.enqueued_total or overview.lane_count or overview.worker_count):
-            seen = f"Nothing was ever put on a queue named {self._keys.queue} here."
-            self._add(WARNING, "queue", seen, "Check the name: `rosq inspect queues` lists those that are there.")
         self._check_workers(overview)
         self._check_queue(overview)
         return bool(overview.inconsistencies)
@@ -119,23 +116,27 @@ class Doctor:
 
     # -- the server ----------------------------------------------------------------------------------------------------
 
-    def _check_version(self) -> None:
-        info = self._info
-        speaks = str(info.get("redis_version", "0"))
-        name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {speaks}"
-        if tuple(int(part) for part in speaks.split(".")[:2]) < OLDEST_VERSION:
-            self._add(ERROR, "version", f"The server is {name}; workers need Redis 6.2 or newer.", "Upgrade it.")
-        else:
-            self._add(OK, "version", f"The server is {name}.")
+    def _is_well(self, subject: str) -> bool:
+        """Whether nothing was found wrong with it so far."""
+        return all(each.subject != subject for each in self._findings)
 
-    def _check_eviction(self) -> None:
-        policy = self._info.get("maxmemory_policy", "unknown")
+    def _check_server(self) -> None:
+        if self._is_well("version"):
+            self._add(OK, "version", f"The server is {name_server(self._info)}.")
+        if self._is_well("eviction"):
+            self._check_evicted()
+        if self._is_well("memory"):
+            self._check_memory()
+        if self._is_well("persistence"):
+            self._check_persistence()
+        if self._is_well("replication"):
+            self._check_replication()
+
+    def _check_evicted(self) -> None:
         evicted = int(self._info.get("evicted_keys", 0))
-        if policy != "noeviction":
-            advice = "Set maxmemory-policy to noeviction, in the configuration file too."
-            self._add(ERROR, "eviction", f"maxmemory-policy is {policy}: jobs may vanish, no worker starts.", advice)
-        elif evicted:
-            seen = f"{evicted} keys were evicted since the server started, under another policy than now."
+        if evicted:
+            keys = counted(evicted, "key was", "keys were")
+            seen = f"{keys} evicted since the server started, under another policy than now."
             self._add(WARNING, "eviction", seen, "Look for lost jobs: compare with what was put on the queue.")
         else:
             self._add(OK, "eviction", "Nothing is evicted (maxmemory-policy is noeviction).")
@@ -143,11 +144,7 @@ class Doctor:
     def _check_memory(self) -> None:
         used, limit = int(self._info.get("used_memory", 0)), int(self._info.get("maxmemory", 0))
         total = int(self._info.get("total_system_memory", 0))
-        if limit and used >= limit * _FULL_SHARE:
-            seen = f"{used / limit:.0%} of maxmemory is used ({mib(used)} of {mib(limit)})."
-            advice = "Raise maxmemory, or find what fills it: a full server refuses new jobs and stops the workers."
-            self._add(ERROR if used >= limit * 0.95 else WARNING, "memory", seen, advice)
-        elif not limit and total and used >= total * _FULL_SHARE:
+        if not limit and total and used >= total * _FULL_SHARE:
             seen = f"No maxmemory is set, and {used / total:.0%} of the machine's memory is used."
             self._add(WARNING, "memory", seen, "Free some, or the machine will kill the server.")
         else:
@@ -159,11 +156,7 @@ class Doctor:
         is_aof = bool(info.get("aof_enabled", 0))
         fsync = self._config("appendfsync")
         save = self._config("save")
-        if is_aof and info.get("aof_last_write_status", "ok") != "ok":
-            self._add(ERROR, "persistence", "The last write to the AOF failed.", "Look at the disk and the server log.")
-        elif not is_aof and info.get("rdb_last_bgsave_status", "ok") != "ok":
-            self._add(ERROR, "persistence", "The last snapshot failed.", "Look at the disk and the server log.")
-        elif is_aof and fsync == "no":
+        if is_aof and fsync == "no":
             seen = "AOF is on, but appendfsync is no: a crash of the machine loses half a minute or so."
             self._add(WARNING, "persistence", seen, "Set appendfsync to everysec, or always.")
         elif is_aof:
@@ -180,10 +173,6 @@ class Doctor:
 
     def _check_replication(self) -> None:
         info = self._info
-        if info.get("role", "master") != "master":
-            seen = "This is a replica: it takes no writes, and what it shows may be late."
-            self._add(ERROR, "replication", seen, "Give workers and tools the address of the primary.")
-            return
         replicas = [value for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
         if not replicas:
             seen = "The server has no replica: if its disk is lost, so are the jobs."
@@ -192,7 +181,9 @@ class Doctor:
         lags = [int(replica.get("lag", 0)) for replica in replicas]
         level = WARNING if max(lags) > 10 or any(replica.get("state") != "online" for replica in replicas) else OK
         advice = "Look at the replica's log and the network." if level == WARNING else None
-        self._add(level, "replication", f"{len(replicas)} replicas, the slowest {max(lags)} s behind.", advice)
+        self._add(
+            level, "replication", f"{counted(len(replicas), 'replica')}, the slowest {max(lags)} s behind.", advice
+        )
 
     def _check_latency(self) -> None:
         times = []
@@ -206,28 +197,17 @@ class Doctor:
         advice = "Look at SLOWLOG GET, at other users of the server, and at the network." if is_slow else None
         self._add(WARNING if is_slow else OK, "latency", seen, advice)
 
-    def _check_clock(self, now_s: float) -> None:
+    def _check_clock(self) -> None:
         begun = time.time()
         seconds, micros = self._client.time()
         ended = time.time()
         skew_s = seconds + micros / 1_000_000 - (begun + ended) / 2
-        ahead_s = self._newest_event_s() - now_s
-        if ahead_s > 1:
-            seen = f"The newest event is {duration(ahead_s)} in the future: the server's clock was set back."
-            advice = (
-                "Let the clock be slewed (chrony, ntpd -x), not stepped. Leases last longer until it has caught up."
-            )
-            self._add(WARNING, "clock", seen, advice)
         if abs(skew_s) > _SKEW_S:
             seen = f"The server's clock is {duration(abs(skew_s))} {'ahead of' if skew_s > 0 else 'behind'} this one."
             advice = "Synchronise both. rosq goes by the server's alone; log lines won't fit together."
             self._add(WARNING, "clock", seen, advice)
-        elif ahead_s <= 1:
+        elif self._is_well("clock"):
             self._add(OK, "clock", f"The server's clock and this one are {abs(skew_s) * 1000:.0f} ms apart.")
-
-    def _newest_event_s(self) -> float:
-        newest = self._client.xrevrange(self._keys.events, count=1)
-        return int(newest[0][0].partition("-")[0]) / 1000 if newest else 0.0
 
     def _config(self, name: str) -> str | None:
         """A setting; None where the server doesn't tell (managed ones don't)."""
@@ -253,37 +233,17 @@ class Doctor:
 
     def _check_workers(self, overview: overviews.Overview) -> None:
         alive = [worker for worker in overview.workers if worker.state != "lost"]
-        lost = [worker for worker in overview.workers if worker.state == "lost"]
-        holding = [worker for worker in lost if worker.job_id is not None]
-        for worker in holding:
-            seen = f"Worker {worker.name} is gone and holds job {worker.job_id}."
-            advice = f"Start it again; any other worker gives the job back too. `rosq inspect explain {worker.job_id}`"
-            self._add(WARNING if alive else ERROR, "workers", seen, advice)
-        silent = [worker.name for worker in lost if worker.job_id is None]
+        silent = [worker.name for worker in overview.workers if worker.state == "lost" and worker.job_id is None]
         if silent:
             seen = f"{len(silent)} left without a word and hold nothing: {', '.join(silent[:5])}."
             self._add(NOTE, "workers", seen, "Start them again if they should run; else they are forgotten in an hour.")
-        if not alive:
-            level = ERROR if overview.waiting or overview.delayed else NOTE
-            self._add(level, "workers", f"No worker is there; {overview.waiting:,} jobs wait.", "Start one.")
-        else:
+        if alive:
             busy = sum(worker.state == "busy" for worker in alive)
-            self._add(OK, "workers", f"{_count(len(alive), 'worker')} there, {busy} busy.")
+            self._add(OK, "workers", f"{counted(len(alive), 'worker is', 'workers are')} there, {busy} busy.")
+        elif self._is_well("workers"):
+            self._add(NOTE, "workers", "No worker is there.", "Start one.")
 
     def _check_queue(self, overview: overviews.Overview) -> None:
-        if overview.pause is not None:
-            advice = "`rosq resume --why …` when the reason is over."
-            self._add(WARNING, "pause", f"The queue is {overview.pause}.", advice)
-        late_s = 0.0 if overview.next_delayed is None else -(overview.next_delayed.due_in_s or 0.0)
-        if overview.next_delayed is not None and late_s > 30:
-            seen = f"Delayed job {overview.next_delayed.job_id} is overdue by {duration(late_s)}."
-            self._add(WARNING, "delayed", seen, "Start workers, or more of them: nobody had time to wake it.")
         if overview.failed:
-            seen = f"{_count(overview.failed, 'failed job')} kept."
+            seen = f"{counted(overview.failed, 'failed job is', 'failed jobs are')} kept."
             self._add(NOTE, "failed", seen, "`rosq inspect errors` groups them, `rosq retry` starts them again.")
-        for sentence in overview.inconsistencies:
-            self._add(ERROR, "keys", sentence, "`rosq repair --why …` mends it; report it, too.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what} is" if number == 1 else f"{number:,} {what}s are"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq.inspect.ages import span_s
 from rosq.inspect.finding import NOTE, OK, WARNING, Finding, mib
-from rosq.inspect.words import duration
+from rosq.inspect.view import at
+from rosq.inspect.words import counted, duration
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:
@@ -71,19 +73,20 @@ class ServerCheck:
         entries = self._ask(lambda: self._client.slowlog_get(_SLOWLOG_LENGTH))
         if entries is None:
             return
-        now_s = self._overview.seen_at.timestamp()
-        recent = [
-            (entry["duration"] / 1000, _name(entry["command"]), now_s - entry["start_time"])
+        slow = [
+            (entry["duration"] / 1000, _name(entry["command"]), span_s(at(entry["start_time"]), self._overview.seen_at))
             for entry in entries
-            if now_s - entry["start_time"] <= _RECENT_S and entry["duration"] / 1000 >= _SLOW_MS
+            if entry["duration"] / 1000 >= _SLOW_MS
         ]
+        # Of what lies in the future, since the clock was set back, nobody knows how long ago it was.
+        recent = [(took_ms, command, ago_s) for took_ms, command, ago_s in slow if (ago_s or 0.0) <= _RECENT_S]
         if not recent:
             self._add(OK, "slowlog", f"No command took over {_SLOW_MS:.0f} ms in the last hour, as far as is kept.")
             return
-        worst_ms, command, ago_s = max(recent)
+        worst_ms, command, ago_s = max(recent, key=lambda each: each[0])
         seen = (
-            f"{len(recent)} commands took over {_SLOW_MS:.0f} ms in the last hour; the slowest was {command}, "
-            f"{worst_ms:,.0f} ms, {duration(ago_s)} ago."
+            f"{counted(len(recent), 'command')} took over {_SLOW_MS:.0f} ms in the last hour; the slowest was "
+            f"{command}, {worst_ms:,.0f} ms" + ("." if ago_s is None else f", {duration(ago_s)} ago.")
         )
         advice = (
             "Nothing else is answered meanwhile. See SLOWLOG GET: none of rosq's own is as slow on a server that has "

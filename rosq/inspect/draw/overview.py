@@ -8,15 +8,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw.screen import UNREADABLE, heading, make_table
-from rosq.inspect.words import duration, shown, stamp
+from rosq.inspect.draw.screen import UNREADABLE, WORKER_STYLES, heading, make_table
+from rosq.inspect.words import due, duration, lease, shown, stamp
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rosq.inspect.overview import Overview, QueuesView, WorkerView
-
-_WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
 
 
 def render(overview: Overview) -> RenderableType:
@@ -56,10 +54,7 @@ def _facts(overview: Overview) -> Text:
     text = Text(f"oldest waiting {duration(overview.oldest_waiting_s)}", "dim")
     if overview.next_delayed is not None:
         due_in_s = overview.next_delayed.due_in_s
-        if due_in_s is None:
-            when = "at a time that no calendar has"
-        else:
-            when = f"in {duration(due_in_s)}" if due_in_s >= 0 else f"overdue by {duration(-due_in_s)}"
+        when = "at a time that no calendar has" if due_in_s is None else due(due_in_s)
         text.append(f"  ·  next delayed job {overview.next_delayed.job_id} {when}")
     hour = f"{overview.completed_last_hour:,} completed, {overview.failed_last_hour:,} failed"
     text.append(f"  ·  last hour: {hour}")
@@ -95,11 +90,11 @@ def _worker_row(worker: WorkerView) -> tuple[str | Text, ...]:
     process = f"{worker.pid} on {worker.host}" if worker.pid is not None else "–"
     return (
         worker.name,
-        Text(worker.state, _WORKER_STYLES.get(worker.state, "")),
+        Text(worker.state, WORKER_STYLES.get(worker.state, "")),
         worker.job_id or "–",
         str(worker.attempt) if worker.attempt is not None else "–",
         duration(worker.running_s),
-        duration(worker.lease_left_s),
+        lease(worker.lease_left_s),
         process,
     )
 

@@ -19,6 +19,16 @@ STATE_STYLES = {
     "cancelled": "dim",
     "forgotten": "dim",
 }
+WORKER_STYLES = {"busy": "green", "idle": "dim", "lost": "red"}
+#: Of pending entries.
+VERDICT_STYLES = {
+    "healthy": "green",
+    "expired": "yellow",
+    "lost": "yellow",
+    "vanished": "yellow",
+    "overlong": "yellow",
+    "orphan": "red",
+}
 LEVEL_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
 #: Of queues that can't be looked at, in the list of all, by their verdict.
 UNREADABLE = {

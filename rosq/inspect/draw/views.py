@@ -9,9 +9,10 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from rosq.inspect.draw.screen import LEVEL_STYLES, heading, make_table, state_text
-from rosq.inspect.finding import LEVELS
-from rosq.inspect.words import duration, in_zone, moment, shown, stamp, zone_name
+from rosq.inspect.ages import tell_set_back
+from rosq.inspect.draw.screen import LEVEL_STYLES, VERDICT_STYLES, heading, make_table, state_text
+from rosq.inspect.finding import LEVELS, sentence
+from rosq.inspect.words import counted, due, duration, in_zone, lease, moment, shown, stamp, zone_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.jobs.rows import JobRow
     from rosq.inspect.throughput import History, Step
-
-_VERDICT_STYLES = {"healthy": "green", "expired": "yellow", "lost": "yellow", "vanished": "yellow", "orphan": "red"}
 
 
 def draw_explanation(told: Explanation | JobView) -> RenderableType:
@@ -65,9 +64,9 @@ def draw_job(job: JobView) -> RenderableType:
     if job.data is not None:
         facts.append(("data", json.dumps(job.data, ensure_ascii=False)))
     elif job.data_bytes:
-        facts.append(("data", f"{job.data_bytes} bytes; --show-data prints them"))
+        facts.append(("data", f"{counted(job.data_bytes, 'byte')}; --show-data prints them"))
     if job.log is None and job.log_lines:
-        facts.append(("log", f"{job.log_lines} lines; --show-data prints the last ones"))
+        facts.append(("log", f"{counted(job.log_lines, 'line')}; --show-data prints the last ones"))
     if job.state != "unknown":
         parts.append(make_table(["", ""], [(Text(name, "dim"), value) for name, value in facts if value is not None]))
         parts.append(Text())
@@ -109,7 +108,8 @@ def _draw_deliveries(job: JobView) -> list[RenderableType]:
     ]
     for each in job.deliveries:
         if each.trace:
-            parts += [Text(f"Trace of {moment(each.started_at)}", "dim"), Padding(Text(each.trace), (0, 0, 0, 2))]
+            parts.append(Text(f"Trace of {moment(each.started_at)}", "dim"))
+            parts.append(Padding(Text(each.trace), (0, 0, 0, 2), expand=False))
     return parts
 
 
@@ -166,15 +166,17 @@ def draw_pending(view: PendingList) -> RenderableType:
             each.owner,
             duration(each.idle_s),
             str(each.deliveries),
-            duration(each.lease_left_s),
+            lease(each.lease_left_s),
             str(each.crashes),
-            Text(each.verdict, _VERDICT_STYLES.get(each.verdict, "")),
+            Text(each.verdict, VERDICT_STYLES.get(each.verdict, "")),
             each.entry_id,
         )
         for each in view.pending
     ]
     title = heading("Pending", f"{shown(len(rows), view.count)}  ·  {view.queue}  {stamp(view.seen_at)}")
     right = ["idle", "hand-outs", "lease left", "crashes"]
+    if view.clock_set_back_s is not None:
+        title.append(f"\n  {sentence(tell_set_back(view.clock_set_back_s))}", "red")
     return Group(title, make_table(columns, rows, right=right)) if rows else title
 
 
@@ -194,7 +196,7 @@ def draw_errors(view: ErrorsView) -> RenderableType:
     ]
     columns = ["kind", "failed", "retrying", f"first ({zone_name()})", f"last ({zone_name()})", "job", "its error"]
     looked = f"{view.looked_at:,} of {view.count:,} failed and delayed jobs looked at"
-    title = heading("Errors", f"{len(rows)} kinds  ·  {looked}  ·  {view.queue}")
+    title = heading("Errors", f"{counted(len(rows), 'kind')}  ·  {looked}  ·  {view.queue}")
     parts: list[RenderableType] = [title]
     if rows:
         parts.append(make_table(columns, rows, right=["failed", "retrying"]))
@@ -276,9 +278,7 @@ def _cell(row: JobRow, name: str) -> str | Text:
     if name == "state":
         return state_text(row.state.value)
     if name == "due":
-        if row.due_in_s is None:
-            return "–"
-        return f"in {duration(row.due_in_s)}" if row.due_in_s >= 0 else f"overdue by {duration(-row.due_in_s)}"
+        return due(row.due_in_s)
     return {
         "job": row.job_id,
         "lane": row.lane,
@@ -286,7 +286,7 @@ def _cell(row: JobRow, name: str) -> str | Text:
         "attempts": str(row.attempts),
         "crashes": str(row.crashes),
         "worker": row.worker or "–",
-        "lease left": duration(row.lease_left_s),
+        "lease left": lease(row.lease_left_s),
         "last error": row.last_error or "",
     }[name]
 

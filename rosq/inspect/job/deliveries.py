@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rosq.inspect.ages import span_s
 from rosq.inspect.job.timeline import DeliveryView
 from rosq.job import DeliveryOutcome
 
@@ -50,7 +51,7 @@ def _view(record: DeliveryRecord, with_trace: bool) -> DeliveryView:
         started_at=record.started_at,
         ended_at=record.ended_at,
         outcome=record.outcome.value,
-        duration_s=(record.ended_at - record.started_at).total_seconds() if is_over and record.ended_at else None,
+        duration_s=span_s(record.started_at, record.ended_at) if is_over else None,
         error=record.error,
         error_class=record.error_class,
         trace=record.trace if with_trace else None,

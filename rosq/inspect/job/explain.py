@@ -7,12 +7,14 @@ import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rosq.inspect.ages import left_s, span_s, tell_set_back
+from rosq.inspect.finding import sentence
 from rosq.inspect.job.timeline import iterate_back
 from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
 from rosq.inspect.words import duration, stamp
 from rosq.job import DeliveryOutcome, Event, JobState
-from rosq.store.fields import read_entry_ms, read_ms
+from rosq.store.fields import read_entry_ms, read_ms, to_datetime
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -129,6 +131,7 @@ class Explainer:
                 reasons.append(self._all_busy(readers, job.lane))
             next_step, next_at = self._foresee(ahead, job.lane)
         verdict = f"Job {job.job_id} waits in lane {job.lane}" + (f" for {duration(since)} now." if since else ".")
+        reasons += self._clock()
         if job.attempts:
             reasons.append(f"It has failed {_times(job.attempts)} before: {job.last_error}")
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
@@ -142,17 +145,17 @@ class Explainer:
                 is_inconsistent=True,
                 next=f"Nothing by itself. `rosq promote {job.job_id} --why …` puts it into its lane.",
             )
-        left_s = (job.due_at - self._now).total_seconds()
-        reasons = [self._why_delayed(job)]
+        left = left_s(job.due_at, self._now) or 0.0
+        reasons = [self._why_delayed(job), *self._clock()]
         if self._overview.pause is not None:
             reasons.append(f"The queue is {self._overview.pause}: it won't be handed out before `rosq resume`.")
         alive = [worker for worker in self._overview.workers if worker.state != "lost"]
-        if left_s < 0:
-            late = f"It has been due for {duration(-left_s)}, and nobody has put it into its lane: "
+        if left < 0:
+            late = f"It has been due for {duration(-left)}, and nobody has put it into its lane: "
             reasons.append(late + ("no worker is there." if not alive else "all workers are busy, or just about to."))
         elif not alive:
             reasons.append("No worker is there that would put it into its lane when it is due.")
-        when = f"at {stamp(job.due_at)}, in {duration(left_s)}" if left_s >= 0 else "as soon as a worker looks"
+        when = f"at {stamp(job.due_at)}, in {duration(left)}" if left >= 0 else "as soon as a worker looks"
         next_step = f"It goes into lane {job.lane} {when}, and runs when its turn comes there."
         next_at = max(job.due_at, self._now) if alive else None
         verdict = f"Job {job.job_id} is delayed until {stamp(job.due_at)}."
@@ -160,13 +163,11 @@ class Explainer:
 
     def _explain_active(self, job: Job) -> Explanation:
         worker = job.worker or "unknown"
-        ran_s = (self._now - job.started_at).total_seconds() if job.started_at else None
-        lease_left_s = (job.lease_until - self._now).total_seconds() if job.lease_until else 0.0
+        lease_left_s = left_s(job.lease_until, self._now) or 0.0
         holder = next((each for each in self._overview.workers if each.name == worker), None)
         is_there = holder is not None and holder.state != "lost"
         if lease_left_s > 0 and is_there:
-            reasons = [f"Its lease stands for {duration(lease_left_s)} more, and is renewed by a heartbeat."]
-            reasons += self._progress_of(job)
+            reasons = [*self._clock(), self._tell_lease(lease_left_s, holder), *self._progress_of(job)]
             next_step = "It ends when its handler does; if its worker dies, another one takes it over."
             if job.cancel_by is not None:
                 reasons.append(f"{_asked_by(job)}.")
@@ -176,7 +177,7 @@ class Explainer:
                 )
             return self._say(
                 job,
-                f"Job {job.job_id} is running: worker {worker} has it for {duration(ran_s)} (attempt "
+                f"Job {job.job_id} is running: worker {worker} has it {self._ago(job.started_at)} (attempt "
                 f"{job.attempts + 1}).",
                 is_running=True,
                 reasons=reasons,
@@ -196,7 +197,9 @@ class Explainer:
             next_step = f"Nothing, until a worker is there: {worker} again goes on at once, another one after a lease."
             next_at = None
         verdict = f"Job {job.job_id} counts as active, but nobody may be working on it: {gone}, and {left}."
-        reasons = [f"Taken from a holder {_times(job.crashes)} in a row so far."] if job.crashes else []
+        reasons = self._clock()
+        if job.crashes:
+            reasons.append(f"Taken from a holder {_times(job.crashes)} in a row so far.")
         if job.cancel_by is not None:
             reasons.append(f"{_asked_by(job)}: then it isn't given back, but cancelled.")
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
@@ -204,9 +207,8 @@ class Explainer:
     # -- jobs that won't -----------------------------------------------------------------------------------------------
 
     def _explain_completed(self, job: Job) -> Explanation:
-        took = ""
-        if job.finished_at and job.started_at:
-            took = f", {duration((job.finished_at - job.started_at).total_seconds())} after it was last started"
+        took_s = span_s(job.started_at, job.finished_at)
+        took = "" if took_s is None else f", {duration(took_s)} after it was last started"
         verdict = f"Job {job.job_id} is done: worker {job.worker} completed it at {stamp(job.finished_at)}{took}."
         return self._say(job, verdict, will_run=False, next="Nothing: it is kept for a while, then forgotten.")
 
@@ -281,11 +283,12 @@ class Explainer:
     def _progress_of(self, job: Job) -> list[str]:
         if job.progress_at is None:
             return []
-        ago = duration(max((self._now - job.progress_at).total_seconds(), 0.0))
+        ago_s = span_s(job.progress_at, self._now)
+        ago = f"at {stamp(job.progress_at)}" if ago_s is None else f"{duration(ago_s)} ago"
         progress, is_hidden = show_progress(job, with_data=False)
         if is_hidden:
-            return [f"It reported progress {ago} ago: `rosq inspect job {job.job_id} --show-data` prints it."]
-        return [f"It reported its progress {ago} ago: {progress}."]
+            return [f"It reported progress {ago}: `rosq inspect job {job.job_id} --show-data` prints it."]
+        return [f"It reported its progress {ago}: {progress}."]
 
     # -- what stands behind it -----------------------------------------------------------------------------------------
 
@@ -296,8 +299,25 @@ class Explainer:
         return places.find_place(self._client, self._keys, job.lane, entry_id)
 
     def _since_in_lane(self, job: Job) -> float | None:
-        since_ms = read_entry_ms(self._client.hget(self._keys.job(job.job_id), "entry_id"))
-        return None if since_ms is None else max(self._now.timestamp() - since_ms / 1000, 0.0)
+        entry_id = self._client.hget(self._keys.job(job.job_id), "entry_id")
+        return span_s(to_datetime(read_entry_ms(entry_id)), self._now)
+
+    def _clock(self) -> list[str]:
+        """That the server's clock was set back, where it was."""
+        set_back_s = self._overview.clock_set_back_s
+        return [] if set_back_s is None else [sentence(tell_set_back(set_back_s))]
+
+    def _ago(self, since: datetime | None) -> str:
+        seconds = span_s(since, self._now)
+        return f"since {stamp(since)}" if seconds is None else f"for {duration(seconds)}"
+
+    def _tell_lease(self, lease_left_s: float, holder: WorkerView | None) -> str:
+        stands = f"Its lease stands for {duration(lease_left_s)} more"
+        if holder is not None and holder.is_lease_overlong:
+            return (
+                f"{stands}, longer than a lease can: a heartbeat sets it right, but nobody takes it from a dead holder."
+            )
+        return f"{stands}, and is renewed by a heartbeat."
 
     def _why_nobody_reads(self, lane: str) -> str:
         alive = [worker for worker in self._overview.workers if worker.state != "lost"]
@@ -306,7 +326,7 @@ class Explainer:
         return f"No living worker reads lane {lane}; those that are there ({_names(alive)}) read others."
 
     def _all_busy(self, readers: list[WorkerView], lane: str) -> str:
-        held = [f"{each.name} with job {each.job_id} for {duration(each.running_s)}" for each in readers]
+        held = [f"{each.name} with job {each.job_id} {self._ago(each.started_at)}" for each in readers]
         more = f" and {len(held) - _NAMED_WORKERS} more" if len(held) > _NAMED_WORKERS else ""
         listed = ", ".join(held[:_NAMED_WORKERS])
         if len(readers) == 1:
@@ -320,7 +340,10 @@ class Explainer:
         if len(starts) < _PACE_STARTS:
             return f"{turn}; when that is can't be told: too few jobs were started lately.", None
         # Until now, not until the last start: a queue that has come to a halt has no pace.
-        per_job_s = max((self._now - min(starts)).total_seconds(), 0.001) / len(starts)
+        since_s = span_s(min(starts), self._now)
+        if since_s is None:
+            return f"{turn}; when that is can't be told: the server's clock was set back.", None
+        per_job_s = max(since_s, 0.001) / len(starts)
         wait_s = per_job_s * (place.ahead + 1)
         least = "" if place.is_exact else "at least "
         text = f"{turn}: in {least}about {duration(wait_s)} at the pace of the last {len(starts)} starts."

@@ -10,6 +10,7 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rosq.inspect.ages import span_s
 from rosq.inspect.view import at
 from rosq.job import Event, JobState
 from rosq.store.fields import to_datetime
@@ -195,6 +196,6 @@ def _end(delivery: DeliveryView, event: EventView, outcome: str) -> DeliveryView
         delivery,
         ended_at=event.at,
         outcome=outcome,
-        duration_s=None if started_at is None else (event.at - started_at).total_seconds(),
+        duration_s=span_s(started_at, event.at),
         error=event.facts.get("error"),
     )

@@ -72,7 +72,7 @@ def list_jobs(
     Raises:
         InvalidSettings: The cursor is none of ours.
     """
-    now_s = server_now(client)
+    now = at(server_now(client))
     states = wanted.states or LISTED
     sources = list_sources(client, keys, states, wanted.lanes)
     rows: list[JobRow] = []
@@ -81,7 +81,7 @@ def list_jobs(
         batch = batch[: scan - looked_at]
         # What its id rules out isn't read at all.
         likely = [each for each in batch if wanted.may_match(each.job_id)]
-        matching = [row for row in read_rows(client, keys, likely, now_s) if wanted.matches(row)]
+        matching = [row for row in read_rows(client, keys, likely, now) if wanted.matches(row)]
         place = {each.job_id: index for index, each in enumerate(batch)}
         room = limit - len(rows)
         if len(matching) > room:
@@ -102,7 +102,7 @@ def list_jobs(
     return JobsView(
         view=view,
         queue=keys.queue,
-        seen_at=at(now_s),
+        seen_at=now,
         jobs=rows,
         count=sum(source.count() for source in sources),
         looked_at=looked_at,
@@ -120,7 +120,7 @@ def find_ids(
         limit: So many at most; None: all.
         on_progress: Told how many were looked at so far.
     """
-    now_s = server_now(client)
+    now = at(server_now(client))
     sources = list_sources(client, keys, wanted.states or LISTED, wanted.lanes)
     count = sum(source.count() for source in sources)
     # New ones may come while these are looked at. Where they come faster than that, it comes to an end all the same.
@@ -130,7 +130,7 @@ def find_ids(
     for batch in iterate_found(sources):
         likely = [each for each in batch if wanted.may_match(each.job_id)]
         if wanted.is_narrow:
-            ids.update((row.job_id, None) for row in read_rows(client, keys, likely, now_s) if wanted.matches(row))
+            ids.update((row.job_id, None) for row in read_rows(client, keys, likely, now) if wanted.matches(row))
         else:
             ids.update((each.job_id, None) for each in likely)
         looked_at += len(batch)

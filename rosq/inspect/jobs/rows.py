@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq.connection.reading import read_hashes
+from rosq.inspect.ages import left_s, span_s
 from rosq.job import JobState
 from rosq.names import MAIN_LANE
-from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
+from rosq.store.fields import read_entry_ms, read_whole, to_datetime
 from rosq.store.finder import read_created
 from rosq.store.history import read_started_ms
 
@@ -56,11 +57,12 @@ class JobRow:
     #: Below 0: overdue.
     due_in_s: float | None
     lease_left_s: float | None
-    #: How long it has been in its state; a delayed job: since it was put on the queue.
+    #: How long it has been in its state; a delayed job: since it was put on the queue. None where the server's clock
+    #: was set back since.
     age_s: float | None
 
 
-def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> list[JobRow]:
+def read_rows(client: Any, keys: Keys, found: Sequence[Found], now: datetime) -> list[JobRow]:
     """Read the jobs that were found; one that has moved on or vanished since is left out.
 
     One whose key is of another type is a row without facts: it hides no other.
@@ -76,25 +78,21 @@ def read_rows(client: Any, keys: Keys, found: Sequence[Found], now_s: float) -> 
         is_there = fields["state"] == each.state.value and each.entry_id in (None, fields["entry_id"])
         if values is None or is_there:
             state = each.state if is_there else JobState.UNREADABLE
-            rows.append(_read_row(each, state, fields, now_s))
+            rows.append(_read_row(each, state, fields, now))
     return rows
 
 
-def _read_row(found: Found, state: JobState, fields: dict[str, Any], now_s: float) -> JobRow:
+def _read_row(found: Found, state: JobState, fields: dict[str, Any], now: datetime) -> JobRow:
     started, finished = to_datetime(read_started_ms(fields)), to_datetime(fields["finished_at_ms"])
     created = read_created(fields)
-    since: datetime | None = created
-    lease_left_s = due_in_s = None
+    since, lease_until = created, None
     if state is JobState.WAITING and found.entry_id:
         since = to_datetime(read_entry_ms(found.entry_id))
     elif state is JobState.ACTIVE:
-        since = started
-        lease_left_s = (read_ms(fields["lease_until_ms"]) or 0.0) / 1000 - now_s
+        since, lease_until = started, to_datetime(fields["lease_until_ms"] or 0.0)
     elif state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
         since = finished
-    due_ms = read_ms(found.due_ms)
-    if due_ms is not None:
-        due_in_s = due_ms / 1000 - now_s
+    due = to_datetime(found.due_ms)
     return JobRow(
         job_id=found.job_id,
         state=state,
@@ -107,8 +105,8 @@ def _read_row(found: Found, state: JobState, fields: dict[str, Any], now_s: floa
         created_at=created,
         started_at=started,
         finished_at=finished,
-        due_at=to_datetime(due_ms),
-        due_in_s=due_in_s,
-        lease_left_s=lease_left_s,
-        age_s=None if since is None else max(now_s - since.timestamp(), 0.0),
+        due_at=due,
+        due_in_s=left_s(due, now),
+        lease_left_s=left_s(lease_until, now),
+        age_s=span_s(since, now),
     )

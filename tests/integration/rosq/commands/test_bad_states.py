@@ -96,9 +96,9 @@ def test_a_full_server_degrades_the_verdict_and_says_what_makes_room(
         result = run(own_redis, own_queue.name, "inspect")
         client.config_set("maxmemory", 0)
 
-    assert "memory is full: it refuses new jobs" in result.stdout
-    assert "rosq forget" in result.stdout
-    assert "memory is full" not in run(own_redis, own_queue.name, "inspect").stdout
+    assert "A full server refuses new jobs, and workers wait." in words_of(result)
+    assert "`rosq forget`" in words_of(result)
+    assert "of maxmemory is used" not in run(own_redis, own_queue.name, "inspect").stdout
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_inconsistency_says_what_to_do(
         assert "`rosq doctor` says more" in words_of(run(own_redis, own_queue.name, "inspect"))
         facts: Any = client
         facts.xgroup_delconsumer(own_queue.keys.lane("main"), "workers", "w1")
-        assert "`rosq retry ID` starts it again" in words_of(run(own_redis, own_queue.name, "inspect"))
+        assert "`rosq retry ID --why …` starts it again" in words_of(run(own_redis, own_queue.name, "inspect"))
 
 
 @pytest.fixture
