@@ -36,38 +36,39 @@ local function remember(hash, remember_ms, fence, body)
   redis.call('PEXPIRE', hash, remember_ms)
 end
 
--- Forget finished jobs that are on a list of such. Where ids are remembered each is looked at: a live one that stands
--- there by some damage, or a key that isn't a hash, only leaves the list.
--- hashes: of the ids, in their order. Returns how many were dealt with, from the first one on; or an error, and nothing
--- was.
+-- Forget finished jobs that are on a list of such: those that are finished in the way of that list. Whatever else it
+-- names by some damage, a job that waits or a key that isn't a hash, stays as it is and only leaves the list.
+-- hashes: of the ids, in their order; ids may go on. Returns how many were dealt with, from the first one on; or an
+-- error, and nothing was.
 local function forget_finished(finished, ids, hashes, remember_ms)
-  if remember_ms == 0 then
-    redis.call('DEL', unpack(hashes))
-    redis.call('ZREM', finished, unpack(ids))
-    return #ids
-  end
-  local refusal = refuse_to_remake(hashes[1])
+  local refusal = remember_ms > 0 and refuse_to_remake(hashes[1])
   if refusal then
     return refusal
   end
+  local way = string.match(finished, '[^:]*$')
   local digested, done, over, found = 0, {}, {}, {}
   for i, hash in ipairs(hashes) do
     if digested > MAX_DIGESTED then
       break
     end
-    -- A key that something else wrote leaves the list too, and stays: it would be in the way of all that is behind it.
-    local job = redis.pcall('HMGET', hash, 'state', 'fence', 'data')
     done[i] = ids[i]
-    digested = digested + #(job[3] or '')
-    if job[1] == 'completed' or job[1] == 'failed' or job[1] == 'cancelled' then
-      over[#over + 1], found[#found + 1] = hash, job
+    if remember_ms == 0 then
+      if redis.pcall('HGET', hash, 'state') == way then
+        over[#over + 1] = hash
+      end
+    else
+      local job = redis.pcall('HMGET', hash, 'state', 'fence', 'data')
+      if job[1] == way then
+        digested = digested + #(job[3] or '')
+        over[#over + 1], found[#found + 1] = hash, job
+      end
     end
   end
   if over[1] then
     redis.call('DEL', unpack(over))
   end
-  for i, hash in ipairs(over) do
-    remember(hash, remember_ms, found[i][2], found[i][3])
+  for i, job in ipairs(found) do
+    remember(over[i], remember_ms, job[2], job[3])
   end
   redis.call('ZREM', finished, unpack(done))
   return #done

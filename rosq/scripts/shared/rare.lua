@@ -153,13 +153,7 @@ local function make_rare(now_ms)
       end
       hashes[i] = prefix .. job_id
     end
-    if not hashes[1] then
-      return
-    end
-    if REMEMBER_MS == 0 then
-      redis.call('DEL', unpack(hashes))
-      redis.call('ZREMRANGEBYRANK', finished, 0, #hashes - 1)
-    else
+    if hashes[1] then
       forget_finished(finished, ids, hashes, REMEMBER_MS)
     end
   end

@@ -201,6 +201,73 @@ def test_a_live_job_that_stands_among_the_finished_ones_by_damage_isnt_forgotten
 # -- retention ---------------------------------------------------------------------------------------------------------
 
 
+def _forget_by_settling(queue: Queue, hands: Hands, steering: Steering, finished: str) -> None:
+    outcome = {"completed": Outcome.COMPLETE, "failed": Outcome.FAIL, "cancelled": Outcome.CANCEL}[finished]
+    queue.enqueue({}, job_id="settled", lane="own")
+    delivery = hands.fetch("own").delivery
+    assert delivery is not None
+    settlement = Settlement(delivery=delivery, outcome=outcome, error="broken")
+    assert hands.consumer.exchange(settlement, ["empty"]).code is Code.HELD
+
+
+def _forget_by_sweeping(queue: Queue, hands: Hands, steering: Steering, finished: str) -> None:
+    sweep(hands)
+
+
+def _forget_by_hand(queue: Queue, hands: Hands, steering: Steering, finished: str) -> None:
+    steering.forget(JobState(finished), len(STRAYS), remember_s=hands.consumer.queue_settings.remember_s)
+
+
+#: What a job may be that a damaged list of finished ones names: everything but finished in that way.
+STRAYS: dict[str, dict[str, str] | str] = {
+    **{state: {"state": state, "fence": "1", "data": "{}"} for state in JobState},
+    "without a state": {"data": "{}"},
+    "not a hash": "text",
+}
+
+
+@pytest.mark.parametrize("how", [_forget_by_settling, _forget_by_sweeping, _forget_by_hand])
+@pytest.mark.parametrize("finished", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("remember_s", [0, 3600])
+def test_whatever_isnt_finished_in_that_way_only_leaves_the_list(
+    queue: Queue,
+    client: Any,
+    steering: Steering,
+    make_hands: Callable[..., Hands],
+    how: Callable[..., None],
+    finished: str,
+    remember_s: int,
+) -> None:
+    # Given a list of finished jobs that names others too, all of them long ago
+    kept: dict[str, Any] = {f"keep_{state}": 0 for state in ("completed", "failed", "cancelled")}
+    hands = make_hands(settings=QueueSettings(remember_s=remember_s, **kept))
+    finished_key = getattr(queue.keys, finished)
+    for number, (name, content) in enumerate(STRAYS.items()):
+        key = queue.keys.job(f"stray-{name}".replace(" ", "-"))
+        if isinstance(content, str):
+            client.set(key, content)
+        else:
+            client.hset(key, mapping=content)
+        client.zadd(finished_key, {f"stray-{name}".replace(" ", "-"): number + 1})
+
+    # When the list is cleared out
+    how(queue, hands, steering, finished)
+
+    # Then what was finished in that way is forgotten, and all others are there as they were, and off the list
+    left = [each for each in client.zrange(finished_key, 0, -1) if each.startswith("stray")]
+    assert left == []
+    for name, content in STRAYS.items():
+        key = queue.keys.job(f"stray-{name}".replace(" ", "-"))
+        if isinstance(content, str):
+            assert client.get(key) == content
+        elif name != finished:
+            assert client.hgetall(key) == content, name
+        elif remember_s:
+            assert client.hget(key, "state") == JobState.FORGOTTEN
+        else:
+            assert not client.exists(key)
+
+
 def test_counts_exceed_what_is_kept_by_a_batch_at_most_until_the_next_sweep(
     queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
 ) -> None:
