@@ -11,6 +11,7 @@ RosqError
 ├── ServerUnreachable      no answer for now: wait and try again
 │   ├── ServerRefused      it answers, but not to us: password, user, permission
 │   │   └── ServerUntrusted  it can't prove by TLS that it is the one that was meant
+│   ├── ServerUnready      it answers, but can't do it now: it reads its data, can't save them, is a replica …
 │   ├── ServerFull         out of memory: nothing was written
 │   └── SlotMoved          a Cluster has given the queue to another node, or is about to
 ├── ServerUnfit            the server, or what lies on it, mustn't be used as it is
@@ -20,8 +21,6 @@ RosqError
 """
 
 from __future__ import annotations
-
-from redis import exceptions as redis_errors
 
 
 class RosqError(Exception):
@@ -83,58 +82,61 @@ class WorkerNameTaken(RosqError):
         )
 
 
-class ServerUnreachable(RosqError):
-    """Redis gives no answer that can be used now; trying again later may help."""
+class _ToldByServer(RosqError):
+    """An error of a server, as a sentence on what is wrong and one on what to do."""
 
-    def __init__(self, address: str, reason: str) -> None:
+    #: What goes between the server's address and its own words, and what follows them.
+    what = ""
+    todo = ""
+
+    def __init__(self, address: str, reason: str, *, code: str = "", what: str = "", todo: str = "") -> None:
         self.address = address
         self.reason = reason
-        super().__init__(
-            f"Redis at {address} can't be reached: {reason}. "
-            "Check that it runs and that REDIS_HOST and REDIS_PORT, or what else says where it is, name it."
-        )
+        #: What its answer began with, such as MISCONF; empty where it gave none. `docs/servers.md` lists them.
+        self.code = code
+        super().__init__(f"Redis at {address} {what or self.what}: {reason}. {todo or self.todo}".rstrip())
+
+
+class ServerUnreachable(_ToldByServer):
+    """Redis gives no answer that can be used now; trying again later may help."""
+
+    what = "can't be reached"
+    todo = "Check that it runs and that REDIS_HOST and REDIS_PORT, or what else says where it is, name it."
+
+
+class ServerUnready(ServerUnreachable):
+    """Redis answers, but can't do now what it is asked for; nothing was written. `code` says why."""
+
+    what = "can't do it now"
+    todo = "Ask again."
 
 
 class ServerRefused(ServerUnreachable):
     """Redis answers, but refuses this client."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.args = (
-            f"Redis at {address} refuses this client: {reason}. Check REDIS_PASSWORD, REDIS_DB and the user's rights.",
-        )
+    what = "refuses this client"
+    todo = "Check REDIS_PASSWORD, REDIS_DB and the user's rights."
 
 
 class ServerUntrusted(ServerRefused):
     """Whoever answers can't prove by TLS that it is the server that was meant; nothing was sent to it."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.args = (
-            f"Redis at {address} isn't trusted: {reason}. Check REDIS_TLS_CA_FILE, and that the server is addressed by "
-            "a name that its certificate has.",
-        )
+    what = "isn't trusted"
+    todo = "Check REDIS_TLS_CA_FILE, and that the server is addressed by a name that its certificate has."
 
 
 class SlotMoved(ServerUnreachable):
     """A Cluster has given the queue to another node, or is moving it right now; nothing was done."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.args = (
-            f"Redis at {address} is a node of a Cluster, and {reason}: ask again. "
-            "Where this lasts, name the Cluster's nodes in REDIS_CLUSTER_NODES.",
-        )
+    what = "is a node of a Cluster that has given the queue away, or is about to"
+    todo = "Ask again; where this lasts, name the Cluster's nodes in REDIS_CLUSTER_NODES."
 
 
 class ServerFull(ServerUnreachable):
     """Redis has reached its memory limit; nothing was written."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.args = (
-            f"Redis at {address} is out of memory, nothing was written: {reason}. Raise maxmemory or free some.",
-        )
+    what = "is out of memory, nothing was written"
+    todo = "Raise maxmemory or free some."
 
 
 class ServerUnfit(RosqError):
@@ -165,88 +167,7 @@ class QueueDamaged(RosqError):
         )
 
 
-class ScriptFailed(RosqError):
+class ScriptFailed(_ToldByServer):
     """Redis reported an error that repeating can't cure."""
 
-
-#: What an error answer says when the server, not the request, is the trouble: restart, failover, full disk, moving
-#: slots. Redis 6.2 wraps a script's errors ("ERR Error running script …"), so they are looked for anywhere in the text.
-_TRANSIENT_MARKS = (
-    "LOADING",
-    "READONLY",
-    "UNBLOCKED",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "MISCONF",
-    "access a slot not served",
-    "the cluster is down",
-)
-_TRANSIENT_STARTS = ("BUSY ", "NOMASTERLINK", "max number of clients", "ERR max number of clients")
-_REFUSED_STARTS = (
-    "NOAUTH",
-    "WRONGPASS",
-    "NOPERM",
-    "DENIED",
-    "ERR AUTH",
-    "ERR Client sent AUTH",
-    "ERR invalid password",
-)
-_REFUSED_MARKS = ("invalid DB index", "DB index is out of range")
-#: What a script meets in a slot that is moving away: one of its keys has gone ahead, or can't be made here any more.
-_GONE_AHEAD_MARK = "access a non local key"
-_UNTRUSTED_MARK = "CERTIFICATE_VERIFY_FAILED"
-
-
-class Unlocated(redis_errors.ConnectionError):
-    """None of several servers said where the queue is, and not all of them refused us.
-
-    Its text repeats what each says. None of that is true of all: what the others say later may help.
-    """
-
-
-_AWAY = (
-    redis_errors.ConnectionError,
-    redis_errors.TimeoutError,
-    redis_errors.ReadOnlyError,
-    redis_errors.ClusterDownError,
-    redis_errors.InvalidResponse,
-    OSError,
-)
-_REFUSED = (
-    redis_errors.AuthenticationError,
-    redis_errors.AuthorizationError,
-    redis_errors.NoPermissionError,
-    redis_errors.AuthenticationWrongNumberOfArgsError,
-)
-
-
-def is_untrusted(error: Exception) -> bool:
-    """Whether the other side couldn't prove by TLS who it is; redis-py says so in its text only."""
-    return _UNTRUSTED_MARK in str(error)
-
-
-def translate(error: Exception, address: str) -> RosqError:
-    """Say in our words what a client library's error means; each of redis-py's maps to exactly one of ours."""
-    if isinstance(error, RosqError):
-        return error
-    text = (str(error) or type(error).__name__).rstrip(". ")
-    if isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
-        return ServerFull(address, text)
-    if isinstance(error, redis_errors.MovedError):
-        return SlotMoved(address, f"the queue's slot is on another now ({text})")
-    if isinstance(error, redis_errors.AskError | redis_errors.TryAgainError) or _GONE_AHEAD_MARK in text:
-        return SlotMoved(address, f"the queue's slot is moving to another ({text})")
-    if isinstance(error, Unlocated):
-        return ServerUnreachable(address, text)
-    if is_untrusted(error):
-        return ServerUntrusted(address, text)
-    if isinstance(error, _REFUSED) or text.startswith(_REFUSED_STARTS) or any(mark in text for mark in _REFUSED_MARKS):
-        return ServerRefused(address, text)
-    is_answer = isinstance(error, redis_errors.ResponseError)
-    if isinstance(error, _AWAY) or text.startswith(_TRANSIENT_STARTS):
-        return ServerUnreachable(address, text)
-    if is_answer and any(mark in text for mark in _TRANSIENT_MARKS):
-        return ServerUnreachable(address, text)
-    return ScriptFailed(f"Redis at {address} reports an error that repeating can't cure: {text}")
+    what = "reports an error that repeating can't cure"

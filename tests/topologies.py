@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis.crc import key_slot
 
-from tests.servers import EmbeddedRedis, RedisServer, _die_with_parent, _server_binary, free_port
+from tests.servers import EmbeddedRedis, RedisServer, _die_with_parent, free_port, server_binary
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Sentinel:
         )
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_server_binary(), str(config), "--sentinel"],
+                [server_binary(), str(config), "--sentinel"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 from rosq.connection.locating import ClusterGuide, SentinelGuide
 from rosq.connection.packing import Packer
+from rosq.connection.translating import NoTls, is_changed
 
 if TYPE_CHECKING:
     import socket
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from rosq.connection.locating import Ask, Guide
     from rosq.redis_settings import Address, RedisSettings
-
-#: What a server answers that isn't the right one any more. Redis 6.2 wraps what a script meets: anywhere in the text.
-_CHANGED_MARKS = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
 class _TlsConnection(redis.SSLConnection):
@@ -39,7 +37,16 @@ class _TlsConnection(redis.SSLConnection):
         self._get_context = get_context
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        return self._get_context().wrap_socket(sock, server_hostname=self.host)
+        context = self._get_context()
+        try:
+            return context.wrap_socket(sock, server_hostname=self.host)
+        except ssl.SSLCertVerificationError:
+            raise
+        except TimeoutError as error:
+            # A server that speaks no TLS takes the greeting for the beginning of a command.
+            raise NoTls("it gave no answer to the greeting of TLS in time") from error
+        except OSError as error:
+            raise NoTls(f"it doesn't answer as TLS asks ({error})") from error
 
 
 class _Guided:
@@ -80,13 +87,6 @@ class _Renewed:
             if is_changed(error):
                 cast("Any", self).mark_for_reconnect()
             raise
-
-
-def is_changed(error: Exception) -> bool:
-    """Whether an error answer says that another server is the right one now, so that only a new connection helps."""
-    # redis-py takes the code off the text of those that it knows.
-    is_known = isinstance(error, redis_errors.ReadOnlyError | redis_errors.MovedError | redis_errors.MasterDownError)
-    return is_known or any(mark in str(error) for mark in _CHANGED_MARKS)
 
 
 class Connector:

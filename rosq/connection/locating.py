@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeAlias
 from redis import exceptions as redis_errors
 from redis.crc import key_slot
 
-from rosq.errors import ServerUnfit, Unlocated, is_untrusted
+from rosq.connection.translating import RefusedByAll, Unlocated, is_untrusted
+from rosq.errors import ServerUnfit
 from rosq.redis_settings import Address
 
 #: Sends one command to a server over a connection of its own and returns the answer.
@@ -146,5 +147,5 @@ class ClusterGuide:
 def _sum_up(failed: Sequence[redis_errors.RedisError], sentence: str) -> redis_errors.RedisError:
     """One error for all; where everyone refused us, one that says so."""
     if failed and all(isinstance(error, _REFUSED) or is_untrusted(error) for error in failed):
-        return redis_errors.AuthenticationError(sentence)
+        return RefusedByAll(sentence)
     return Unlocated(sentence)

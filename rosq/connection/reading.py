@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq.connection.translating import is_wrong_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,8 +42,3 @@ def read_hashes(pipe: Any) -> list[Any]:
         if isinstance(answer, Exception) and not is_wrong_type(answer):
             raise answer
     return [None if isinstance(answer, Exception) else answer for answer in answers]
-
-
-def is_wrong_type(error: Exception) -> bool:
-    """Whether the server, or a script on it, refused a command since a key is of another type."""
-    return "WRONGTYPE" in str(error)

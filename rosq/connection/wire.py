@@ -19,6 +19,7 @@ from rosq.clock import boot_time_s
 from rosq.connection.alarm import Woken
 from rosq.connection.line import Line
 from rosq.connection.packing import pack
+from rosq.connection.translating import translate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -177,7 +178,7 @@ class Wire:
         return answers
 
     def _tell_refusal(self, error: Exception) -> errors.ScriptFailed:
-        translated = errors.translate(error, self.address)
+        translated = translate(error, self.address)
         translated.__cause__ = error
         if isinstance(translated, errors.ScriptFailed):
             return translated
@@ -247,7 +248,7 @@ class Wire:
         except redis_errors.NoScriptError as error:
             raise errors.ServerUnreachable(self.address, "it has forgotten its scripts") from error
         except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self.address) from error
+            raise translate(error, self.address) from error
         finally:
             if under_way or self._line is not None:
                 # The next command would read an answer that nobody waits for any more.
@@ -295,7 +296,7 @@ class Wire:
                         popping.answer = line.read()
                 is_in_order = True
         except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self.address) from error
+            raise translate(error, self.address) from error
         finally:
             if is_in_order:
                 self._line = line
@@ -328,7 +329,7 @@ class Wire:
         return Line(connection)
 
     def _doubt(self, error: Exception, line: Line | None) -> errors.RosqError:
-        translated = errors.translate(error, self.address)
+        translated = translate(error, self.address)
         # After an error answer the connection is in order; after anything else nobody knows what comes next on it. A
         # server that says READONLY, UNBLOCKED or MOVED isn't the right one any more: only a new connection finds its
         # successor.

@@ -11,7 +11,7 @@ from redis import exceptions as redis_errors
 
 from rosq import errors
 from rosq.connection.client import make_client
-from rosq.connection.reading import is_wrong_type
+from rosq.connection.translating import is_wrong_type, translate
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
 from rosq.inspect.view import at, server_now
 from rosq.names import check_name
@@ -282,7 +282,7 @@ class Inspector:
         try:
             return ask(self._client_to(key))
         except (redis_errors.RedisError, OSError) as error:
-            raise errors.translate(error, self._settings.address) from error
+            raise translate(error, self._settings.address) from error
 
     def _client_to(self, key: str) -> redis.Redis:
         key = key if self._settings.cluster_nodes else QUEUES

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq.connection.reading import read_at_once, read_hashes
+from rosq.connection.translating import is_missing
 from rosq.inspect.ages import find_set_back, is_overlong, left_s, span_s
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.finding import ERROR, WARNING, Finding, sentence
@@ -16,7 +17,7 @@ from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
-from rosq.store.finder import is_after, is_missing, last_delivered
+from rosq.store.finder import is_after, last_delivered
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, Keys
 

@@ -7,11 +7,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from rosq import errors, facts
+from rosq.connection.translating import is_missing
 from rosq.maintenance.service import Swept, always
 from rosq.names import RECOVERY_CONSUMER
 from rosq.scripts import loader
 from rosq.store.keys import GROUP, Keys
-from rosq.store.lanes import is_without_group, iterate_lanes, ring_on
+from rosq.store.lanes import iterate_lanes, ring_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ class Recovery:
             cursors, found = {}, []
             for lane, answer in answers:
                 if isinstance(answer, errors.ScriptFailed):
-                    if not is_without_group(answer):
+                    if not is_missing(answer):
                         self._tell_failure("A lane couldn't be looked through", answer, lane)
                     continue
                 # COUNT 1 looks at ten entries and may return a cursor and nothing: the end is 0-0, never an empty

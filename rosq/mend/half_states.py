@@ -14,6 +14,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from rosq import errors, facts
+from rosq.connection.translating import is_missing
 from rosq.scripts import loader
 from rosq.store import foreign
 from rosq.store.keys import GROUP
@@ -261,7 +262,7 @@ class Walk:
         try:
             found: list[list[Any]] = self._wire.call("XPENDING", stream, GROUP, start, "+", _ENTRIES)
         except errors.ScriptFailed as error:
-            if "NOGROUP" in str(error):
+            if is_missing(error):
                 return []
             raise
         return found

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.connection.reading import is_wrong_type, read_at_once, read_hashes
+from rosq.connection.reading import read_at_once, read_hashes
+from rosq.connection.translating import is_missing, is_wrong_type
 from rosq.job import Job, JobState, LogLine, read_state
 from rosq.names import MAIN_LANE
 from rosq.store import codec, history
@@ -47,11 +48,6 @@ def is_after(entry_id: str, other: str) -> bool:
 def last_delivered(groups: list[dict[str, Any]]) -> str | None:
     """The last entry that was handed out, from XINFO GROUPS; None where the group doesn't exist yet."""
     return next((group["last-delivered-id"] for group in groups if group["name"] == GROUP), None)
-
-
-def is_missing(error: redis_errors.ResponseError) -> bool:
-    """Whether an error answer only says that a lane, or its group, isn't there yet."""
-    return "NOGROUP" in str(error) or "no such key" in str(error).lower()
 
 
 def _parts(entry_id: str) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq import errors
 from rosq.scripts import loader
 
 if TYPE_CHECKING:
@@ -32,12 +31,6 @@ def iterate_lanes(wire: Wire, keys: Keys) -> Iterator[list[str]]:
             yield names[start : start + PAGE]
         if cursor == "0":
             return
-
-
-def is_without_group(answer: object) -> bool:
-    """Whether an answer only says that a lane, or its group, isn't there yet."""
-    text = str(answer)
-    return isinstance(answer, errors.ScriptFailed) and ("NOGROUP" in text or "no such key" in text)
 
 
 def list_ring_keys(keys: Keys, lanes: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
-from rosq.connection.reading import is_wrong_type
+from rosq.connection.translating import is_wrong_type
 from rosq.inspect import overview as overviews
 from rosq.inspect.doctor import key_check
 from rosq.inspect.doctor.server_check import ServerCheck

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq.connection.reading import read_hashes
+from rosq.connection.translating import is_missing
 from rosq.inspect.ages import find_set_back, is_overlong, left_s
 from rosq.inspect.view import View, at, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.store.fields import read_whole, to_datetime
-from rosq.store.finder import is_missing
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq.connection.translating import is_missing
 from rosq.names import RECOVERY_CONSUMER
-from rosq.store.finder import is_missing, last_delivered
+from rosq.store.finder import last_delivered
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from rosq.connection.translating import is_missing
 from rosq.job import JobState
-from rosq.store.finder import is_after, is_missing, last_delivered
+from rosq.store.finder import is_after, last_delivered
 from rosq.store.keys import GROUP
 
 if TYPE_CHECKING:

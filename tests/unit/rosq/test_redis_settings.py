@@ -9,6 +9,7 @@ from redis import exceptions as redis_errors
 
 from rosq import Address, InvalidSettings, RedisSettings, errors
 from rosq.connection.locating import ClusterGuide, SentinelGuide
+from rosq.connection.translating import translate
 
 SECRET = "hush-hush"
 
@@ -137,7 +138,7 @@ def test_one_that_cant_prove_who_it_is_counts_for_all_only_where_all_refused_us(
     ):
         with pytest.raises(redis_errors.RedisError) as caught:
             SentinelGuide((A, B), "m", Asked({A: untrusted, B: other})).locate()
-        assert type(errors.translate(caught.value, "a:1")) is expected
+        assert type(translate(caught.value, "a:1")) is expected
 
 
 def test_the_node_that_had_the_queue_last_is_asked_first_and_the_seeds_may_be_gone() -> None:
@@ -167,7 +168,7 @@ def test_a_slot_that_no_node_has_is_told() -> None:
         (redis_errors.MovedError("99 10.0.0.1:7000", status_code="MOVED"), errors.SlotMoved),
         (redis_errors.AskError("99 10.0.0.1:7000", status_code="ASK"), errors.SlotMoved),
         (redis_errors.TryAgainError("Multiple keys request during rehashing of slot"), errors.SlotMoved),
-        (redis_errors.ClusterDownError("Hash slot not served"), errors.ServerUnreachable),
+        (redis_errors.ClusterDownError("Hash slot not served"), errors.ServerUnready),
         (
             redis_errors.ResponseError("Script attempted to access a non local key in a cluster node script: abc"),
             errors.SlotMoved,
@@ -183,4 +184,4 @@ def test_a_slot_that_no_node_has_is_told() -> None:
     ],
 )
 def test_what_a_cluster_and_tls_say_is_translated(error: Exception, expected: type[Exception]) -> None:
-    assert type(errors.translate(error, "the cluster of a:1")) is expected
+    assert type(translate(error, "the cluster of a:1")) is expected

@@ -11,7 +11,7 @@ import pytest
 import redis.exceptions
 
 import rosq
-from rosq import errors
+from rosq.connection.translating import translate
 from rosq.execution.settlement import Outcome
 from rosq.job import Enqueued, EnqueuedMany, EnqueueOutcome, Event, JobState
 from rosq.names import check_name
@@ -147,7 +147,7 @@ def test_signals_are_not_errors_and_check_what_they_are_given() -> None:
 def test_every_error_of_the_client_library_is_translated(kind: type[Exception]) -> None:
     error = kind.__new__(kind)
 
-    assert isinstance(errors.translate(error, "redis:6379/0"), rosq.RosqError)
+    assert isinstance(translate(error, "redis:6379/0"), rosq.RosqError)
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_every_error_of_the_client_library_is_translated(kind: type[Exception]) 
     [
         (redis.exceptions.ConnectionError("refused"), rosq.ServerUnreachable),
         (redis.exceptions.TimeoutError("slow"), rosq.ServerUnreachable),
-        (redis.exceptions.BusyLoadingError("loading"), rosq.ServerUnreachable),
-        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), rosq.ServerUnreachable),
-        (redis.exceptions.ResponseError("UNBLOCKED force unblock from blocking operation"), rosq.ServerUnreachable),
-        (redis.exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots"), rosq.ServerUnreachable),
+        (redis.exceptions.BusyLoadingError("loading"), rosq.ServerUnready),
+        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), rosq.ServerUnready),
+        (redis.exceptions.ResponseError("UNBLOCKED force unblock from blocking operation"), rosq.ServerUnready),
+        (redis.exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots"), rosq.ServerUnready),
         (
             redis.exceptions.ResponseError("ERR Error running script: @user_script:1: READONLY You can't write"),
-            rosq.ServerUnreachable,
+            rosq.ServerUnready,
         ),
         (redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), rosq.ServerFull),
         (redis.exceptions.ResponseError("ERR Error running script: -OOM command not allowed"), rosq.ServerFull),
@@ -172,11 +172,11 @@ def test_every_error_of_the_client_library_is_translated(kind: type[Exception]) 
     ],
 )
 def test_errors_are_told_apart_by_what_the_caller_can_do(error: Exception, expected: type[rosq.RosqError]) -> None:
-    assert type(errors.translate(error, "redis:6379/0")) is expected
+    assert type(translate(error, "redis:6379/0")) is expected
 
 
 def test_messages_are_one_sentence_of_what_is_wrong_and_one_of_what_to_do() -> None:
-    message = str(errors.translate(redis.exceptions.ConnectionError("Connection refused."), "redis:6379/0"))
+    message = str(translate(redis.exceptions.ConnectionError("Connection refused."), "redis:6379/0"))
 
     assert message.startswith("Redis at redis:6379/0 can't be reached: Connection refused. Check")
 

@@ -124,7 +124,7 @@ def test_a_master_that_no_sentinel_knows_and_a_refusing_sentinel_are_told_in_one
         ({"REDIS_SENTINEL_MASTER": "other"}, "knows no master other"),
         ({"REDIS_SENTINEL_PASSWORD": "hush-hush"}, "refuses this client"),
         ({"REDIS_SENTINELS": "127.0.0.1:1"}, "no sentinel names the master"),
-        ({"REDIS_PASSWORD": "hush-hush"}, "refuses this client"),
+        ({"REDIS_PASSWORD": "hush-hush"}, "refuses this user or password"),
     ):
         with (
             Queue(RedisSettings.from_env({**right, **wrong}), queue_name) as queue,

@@ -162,3 +162,19 @@ def test_a_file_that_holds_no_certificate_is_told_in_a_sentence(queue_name: str,
 
     with Queue(settings, queue_name) as queue, pytest.raises(ServerUnreachable, match="can't be reached"):
         queue.enqueue({}, job_id="1")
+
+
+def test_tls_with_a_server_that_speaks_none_is_told_as_that(own_redis: EmbeddedRedis, queue_name: str) -> None:
+    settings = RedisSettings(port=own_redis.port, is_tls=True, connect_timeout_s=0.3)
+
+    with Queue(settings, queue_name) as queue, pytest.raises(ServerUnreachable, match=r"by TLS.* REDIS_TLS") as caught:
+        queue.enqueue({}, job_id="1")
+
+    assert (type(caught.value), caught.value.code) == (ServerUnreachable, "no TLS")
+
+
+def test_a_server_that_speaks_tls_only_is_named_to_who_speaks_none(tls: TlsServer, queue_name: str) -> None:
+    settings = RedisSettings(port=tls.port, connect_timeout_s=0.3)
+
+    with Queue(settings, queue_name) as queue, pytest.raises(ServerUnreachable, match="REDIS_TLS"):
+        queue.enqueue({}, job_id="1")
