@@ -24,11 +24,7 @@ local function promote(job_id, lane_name, job, lane, bell)
   elseif (found[2] or MAIN_LANE) == lane_name then
     -- Where the bell or the lane isn't ours to write, this is where it shows, and nothing is written.
     ring(bell)
-    local entry_id = add_entry(lanes, lane_name, lane, bell, job_id, found[3])
-    redis.call('HSET', job, 'state', 'waiting', 'entry_id', entry_id)
-    if found[3] and #found[3] > LONG then
-      redis.call('HDEL', job, 'data')
-    end
+    wait_again(job, job_id, lanes, lane_name, lane, bell, found[3])
     redis.call('ZREM', delayed, job_id)
     record(events, max_events, 'promoted', 'job_id', job_id, 'lane', lane_name, 'late_ms',
       string.format('%.0f', now_ms - tonumber(due_ms)))

@@ -66,11 +66,7 @@ if pause_ms > 0 then
   redis.call('HSET', job, 'state', 'delayed', 'lane', found[9] or MAIN_LANE, 'data', data or '')
   add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
 else
-  local added = add_entry(KEYS[10], ARGV[6], lane, bell, job_id, data)
-  if data and #data > LONG then
-    redis.call('HDEL', job, 'data')
-  end
-  redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
+  wait_again(job, job_id, KEYS[10], ARGV[6], lane, bell, data)
 end
 record(events, max_events, 'crashed', 'job_id', job_id, 'crashes', crashes, 'worker', found[4] or '',
   'pause_ms', pause_ms)

@@ -37,21 +37,18 @@ local is_its_place = lane_name == from_name and seen.entry_id == entry_id
 if seen.has_entry and not is_its_place then
   retire_entry(lane, seen.entry_id)
 end
+keep_created(job, is_missing and entry_id or seen.entry_id)
+redis.call('HDEL', job, 'lease_until_ms', 'token')
 local added = entry_id
 local carries_it = entry.data == data or (not entry.data and seen.has_data)
 if carries_it and not is_handed_out(from, entry_id) then
   ring(bell)
+  redis.call('HSET', job, 'state', 'waiting', 'lane', from_name, 'entry_id', entry_id)
 else
   -- Nothing would hand this one out, or it would hand out other data.
   retire_entry(from, entry_id)
-  added = add_entry(lanes, from_name, from, bell, job_id, data)
-  if #data > LONG then
-    redis.call('HDEL', job, 'data')
-  end
+  added = wait_again(job, job_id, lanes, from_name, from, bell, data, 'lane', from_name)
 end
-keep_created(job, is_missing and entry_id or seen.entry_id)
-redis.call('HDEL', job, 'lease_until_ms', 'token')
-redis.call('HSET', job, 'state', 'waiting', 'lane', from_name, 'entry_id', added)
 if is_missing then
   redis.call('ZREM', delayed, job_id)
 end

@@ -37,10 +37,6 @@ end
 if seen.due_ms then
   redis.call('ZREM', delayed, job_id)
 end
-local added = add_entry(lanes, lane_name, lane, bell, job_id, seen.data)
-if #seen.data > LONG then
-  redis.call('HDEL', job, 'data')
-end
-redis.call('HSET', job, 'state', 'waiting', 'lane', lane_name, 'entry_id', added)
+wait_again(job, job_id, lanes, lane_name, lane, bell, seen.data, 'lane', lane_name)
 tell('put back', 'lane', lane_name, 'was', seen.state, 'crashes', crashes)
 return 1

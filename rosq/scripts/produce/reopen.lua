@@ -54,29 +54,27 @@ elseif state == 'active' then
 end
 history = ended[1] and ended or history
 local last_fence = math.max(tonumber(found[4] or '0'), tonumber(ARGV[8]))
-local fields = { 'state', 'delayed', 'lane', ARGV[5], 'created_at_ms', string.format('%.0f', now_ms) }
+local fields = { 'lane', ARGV[5], 'created_at_ms', string.format('%.0f', now_ms) }
 if last_fence > 0 then
   fields[#fields + 1] = 'fence'
   fields[#fields + 1] = string.format('%.0f', last_fence)
 end
-if delay_ms > 0 or #data <= LONG then
+if delay_ms > 0 or not is_long(data) then
   fields[#fields + 1] = 'data'
   fields[#fields + 1] = data
 end
+fields[#fields + 1] = history[1]
+fields[#fields + 1] = history[2]
+local is_new = { state = true, entry_id = delay_ms <= 0 }
 if delay_ms > 0 then
   redis.call('SADD', lanes, ARGV[5])
   add_delayed(delayed, timer_bell, job_id, now_ms + delay_ms)
+  redis.call('HSET', job, 'state', 'delayed', unpack(fields))
 else
-  fields[2] = 'waiting'
-  fields[#fields + 1] = 'entry_id'
-  fields[#fields + 1] = add_entry(lanes, ARGV[5], KEYS[10], KEYS[11], job_id, data)
+  wait_again(job, job_id, lanes, ARGV[5], KEYS[10], KEYS[11], data, unpack(fields))
 end
-fields[#fields + 1] = history[1]
-fields[#fields + 1] = history[2]
-redis.call('HSET', job, unpack(fields))
 -- Never empty in between: in a slot that is moving to another node, a key that was deleted can't be made anew, and the
 -- script would end there, with an entry that has no job.
-local is_new = {}
 for i = 1, #fields, 2 do
   is_new[fields[i]] = true
 end
@@ -92,4 +90,4 @@ redis.call('ZREM', KEYS[7], job_id)
 redis.call('ZREM', KEYS[12], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)
 record(events, ARGV[1], 'reopened', 'job_id', job_id, 'lane', ARGV[5], 'was', state or 'missing')
-return { 1, fields[2] }
+return { 1, delay_ms > 0 and 'delayed' or 'waiting' }

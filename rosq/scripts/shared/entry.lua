@@ -2,17 +2,33 @@
 -- @include long
 -- @include lane
 
+-- Whether a job's data lie in its entry while it waits; nil where they are lost.
+local function is_long(data)
+  return data and #data > LONG
+end
+
 -- Add a job's entry to a lane, list that lane, and ring its bell. Returns the entry's id.
 -- The lane is listed by whoever fills it: it may have lain empty for so long that it was removed.
 local function add_entry(lanes, lane_name, lane, bell, job_id, data)
   redis.call('SADD', lanes, lane_name)
   local entry_id
-  if data and #data > LONG then
+  if is_long(data) then
     entry_id = redis.call('XADD', lane, '*', 'job_id', job_id, 'data', data)
   else
     entry_id = redis.call('XADD', lane, '*', 'job_id', job_id)
   end
   ring(bell)
+  return entry_id
+end
+
+-- A job goes to wait, once more or when its time has come: an entry in its lane, and its data in that or in the hash,
+-- never in both. ... further fields of the hash, such as the lane where that isn't named there. Returns the entry's id.
+local function wait_again(job, job_id, lanes, lane_name, lane, bell, data, ...)
+  local entry_id = add_entry(lanes, lane_name, lane, bell, job_id, data)
+  redis.call('HSET', job, 'state', 'waiting', 'entry_id', entry_id, ...)
+  if is_long(data) then
+    redis.call('HDEL', job, 'data')
+  end
   return entry_id
 end
 

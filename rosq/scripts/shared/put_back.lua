@@ -49,11 +49,7 @@ local function put_back(delay_ms, ...)
     add_delayed(delayed, timer_bell, job_id, due_ms)
   else
     local data = redis.call('HGET', job, 'data')
-    local added = add_entry(KEYS[10], target_name, KEYS[8], KEYS[9], job_id, data)
-    if data and #data > LONG then
-      redis.call('HDEL', job, 'data')
-    end
-    redis.call('HSET', job, 'state', 'waiting', 'lane', target_name, 'entry_id', added, 'token',
+    wait_again(job, job_id, KEYS[10], target_name, KEYS[8], KEYS[9], data, 'lane', target_name, 'token',
       token .. '/' .. ending, ...)
   end
   return string.format('%.0f', due_ms)

@@ -30,7 +30,7 @@ else
   local data = data_of_entry(lane, entry_id) or found[4]
   keep_created(job, entry_id)
   retire_entry(lane, entry_id)
-  redis.call('HSET', job, 'lane', to_name, 'entry_id', add_entry(lanes, to_name, KEYS[5], KEYS[6], job_id, data))
+  wait_again(job, job_id, lanes, to_name, KEYS[5], KEYS[6], data, 'lane', to_name)
 end
 if ARGV[5] then
   record(events, ARGV[1], 'moved', 'job_id', job_id, 'lane', to_name, 'was', from_name, 'by', ARGV[5],

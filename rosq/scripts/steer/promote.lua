@@ -21,11 +21,7 @@ end
 if (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
-local added = add_entry(KEYS[6], ARGV[3], lane, bell, job_id, found[3])
-redis.call('HSET', job, 'state', 'waiting', 'entry_id', added)
-if found[3] and #found[3] > LONG then
-  redis.call('HDEL', job, 'data')
-end
+wait_again(job, job_id, KEYS[6], ARGV[3], lane, bell, found[3])
 redis.call('ZREM', delayed, job_id)
 record(events, ARGV[1], 'advanced', 'job_id', job_id, 'lane', ARGV[3], 'early_ms',
   string.format('%.0f', tonumber(due_ms) - now_ms), 'by', ARGV[4], 'reason', ARGV[5])

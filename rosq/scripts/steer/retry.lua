@@ -50,11 +50,7 @@ local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
 redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
   'cancel_reason', 'cancel_asked_at_ms', 'progress', 'progress_at_ms')
 keep_created(job, entry_id)
-local added = add_entry(lanes, ARGV[3], lane, bell, job_id, data)
-redis.call('HSET', job, 'state', 'waiting', 'entry_id', added, unpack(history))
-if #data > LONG then
-  redis.call('HDEL', job, 'data')
-end
+wait_again(job, job_id, lanes, ARGV[3], lane, bell, data, unpack(history))
 redis.call('ZREM', failed, job_id)
 redis.call('ZREM', KEYS[9], job_id)
 redis.call('HINCRBY', meta, 'reopened_total', 1)
