@@ -12,7 +12,7 @@ local ending = 'cancelled'
 -- @include worker_args
 -- @include settle_args
 -- @include holder
--- @include cancelled
+-- @include finish
 -- @include history
 local first_lane = 9
 if code == HELD then
@@ -20,9 +20,11 @@ if code == HELD then
   local by, reason = asked[1] or name, asked[2] or ARGV[9]
   told, details = 'cancelled', { 'by', by, 'reason', reason }
   if ARGV[10] == '' then
-    finish_cancelled(job, job_id, lane, entry_id, KEYS[8], meta, by, reason, unpack(end_delivery(job, 'x', now_ms)))
+    finish_cancelled(job, job_id, lane, entry_id, KEYS[8], meta, true, 'cancel_by', by,
+      'cancel_reason', reason, unpack(end_delivery(job, 'x', now_ms)))
   else
-    finish_cancelled(job, job_id, lane, entry_id, KEYS[8], meta, by, reason, 'last_error', ARGV[10], 'error_class',
+    finish_cancelled(job, job_id, lane, entry_id, KEYS[8], meta, true, 'cancel_by', by,
+      'cancel_reason', reason, 'last_error', ARGV[10], 'error_class',
       ARGV[11], unpack(end_delivery(job, 'x', now_ms, ARGV[12], ARGV[13])))
     details[5], details[6] = 'error', ARGV[10]
   end

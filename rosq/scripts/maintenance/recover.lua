@@ -14,14 +14,13 @@
 -- @include event
 -- @include entry
 -- @include delay
--- @include crash
+-- @include lost
 local events, meta, delayed, timer_bell, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, lane, bell = KEYS[6], KEYS[7], KEYS[8]
 local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
 local MAX_PAUSE_MS = 60000
 
-local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'cancel_by',
-  'cancel_reason', 'lane')
+local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'lane')
 -- A finished job keeps the id of its last entry: its holder may have settled it since the caller claimed that entry.
 if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
   local there = redis.call('XRANGE', lane, entry_id, entry_id)[1]
@@ -40,30 +39,23 @@ end
 -- In the entry only where it was never handed out in order.
 local data = found[6] or data_of_entry(lane, entry_id)
 local crashes, pause_ms = tonumber(found[5] or '0'), 0
-if found[2] == 'active' and found[7] then
-  local by, reason = found[7], found[8] or ''
-  finish(job, job_id, lane, entry_id, KEYS[9], 'cancelled', false, unpack(end_delivery(job, 'x', now_ms)))
-  redis.call('HINCRBY', meta, 'cancelled_total', 1)
-  -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
-  redis.call('HDEL', job, 'token')
-  record(events, max_events, 'cancelled', 'job_id', job_id, 'was', 'active', 'worker', found[4] or '', 'by', by,
-    'reason', reason)
-  return 3
-end
 if found[2] == 'active' then
-  crashes = crashes + 1
-  if crashes >= tonumber(ARGV[4]) then
-    fail_crashed(job, job_id, lane, entry_id, failed, meta, events, max_events, crashes)
+  if cancel_lost(job, job_id, lane, entry_id, KEYS[9], meta, events, max_events) then
+    return 3
+  end
+  crashes = count_crash(job, job_id, lane, entry_id, crashes, tonumber(ARGV[4]), failed, meta, events, max_events)
+  if not crashes then
     return 2
   end
+  -- A job that kills its holders mustn't do so without a rest. Only here: who takes a job up at once under the same name
+  -- has just been started.
   pause_ms = math.min(tonumber(ARGV[5]) * 2 ^ (crashes - 1), MAX_PAUSE_MS)
-  redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
 end
 keep_created(job, entry_id)
-redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
+disown(job, 'lease_until_ms', 'entry_id')
 retire_entry(lane, entry_id)
 if pause_ms > 0 then
-  redis.call('HSET', job, 'state', 'delayed', 'lane', found[9] or MAIN_LANE, 'data', data or '')
+  redis.call('HSET', job, 'state', 'delayed', 'lane', found[7] or MAIN_LANE, 'data', data or '')
   add_delayed(delayed, timer_bell, job_id, now_ms + pause_ms)
 else
   wait_again(job, job_id, KEYS[10], ARGV[6], lane, bell, data)

@@ -7,6 +7,7 @@
 -- Replay: answers 0.
 -- Events repaired
 -- @include mend_args
+-- @include finish
 local from, bell, entry_id, from_name = KEYS[10], KEYS[11], ARGV[8], ARGV[9]
 local seen = look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_name)
 local found, entry
@@ -38,7 +39,7 @@ if seen.has_entry and not is_its_place then
   retire_entry(lane, seen.entry_id)
 end
 keep_created(job, is_missing and entry_id or seen.entry_id)
-redis.call('HDEL', job, 'lease_until_ms', 'token')
+disown(job, 'lease_until_ms')
 local added = entry_id
 local carries_it = entry.data == data or (not entry.data and seen.has_data)
 if carries_it and not is_handed_out(from, entry_id) then

@@ -4,6 +4,7 @@
 -- Replay: answers 0.
 -- Events repaired
 -- @include mend_args
+-- @include finish
 local SHOWN_BYTES = 100
 local seen = see_again()
 if not seen or kind ~= 'unreadable_field' then
@@ -14,7 +15,7 @@ for i, name in ipairs(names) do
   if name == 'fence' then
     -- Greater than any that was given out before. Whoever has the job in hand is told that it lost it.
     redis.call('HSET', job, 'fence', now_us)
-    redis.call('HDEL', job, 'token')
+    disown(job)
   elseif name == 'finished_at_ms' and finished[seen.state] then
     redis.call('HSET', job, 'finished_at_ms', now_ms)
   elseif name == 'progress' then

@@ -8,7 +8,7 @@
 -- Events repaired
 -- @include mend_args
 -- @include delay
--- @include history
+-- @include lost
 local bell, timer_bell = KEYS[10], KEYS[11]
 local seen = see_again()
 if not seen or (kind == 'lease_without_worker' and seen.mark ~= ARGV[8]) then
@@ -17,7 +17,7 @@ end
 
 redis.call('SADD', lanes, lane_name)
 keep_created(job, seen.entry_id)
-redis.call('HDEL', job, 'lease_until_ms', 'token', 'entry_id')
+disown(job, 'lease_until_ms', 'entry_id')
 if seen.has_entry then
   -- A dead entry that is still there must not be taken for the new one's.
   retire_entry(lane, seen.entry_id)
@@ -26,7 +26,7 @@ local crashes = seen.crashes
 if seen.state == 'active' then
   -- Whoever had it never settled it.
   crashes = crashes + 1
-  redis.call('HSET', job, 'crashes', crashes, unpack(end_delivery(job, 'c', now_ms)))
+  note_crash(job, crashes)
 end
 if kind == 'no_entry' and seen.due_ms and score_to_ms(seen.due_ms) then
   redis.call('HSET', job, 'data', seen.data, 'state', 'delayed', 'lane', lane_name)

@@ -72,8 +72,8 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     if is_repeated then
       rare.keep_repeated(hash)
     else
-      crashes = crashes + 1
-      if rare.count_crash(hash, next_id, from, id, crashes) then
+      crashes = rare.count_crash(hash, next_id, from, id, crashes)
+      if not crashes then
         return nil
       end
     end

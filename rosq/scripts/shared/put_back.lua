@@ -4,7 +4,7 @@
 -- @include holder
 -- @include entry
 -- @include delay
--- @include cancelled
+-- @include finish
 -- @include history
 -- Put-back scripts get besides:
 -- KEYS[8] lane that the job goes to (STREAM)   KEYS[9] its bell (LIST)   KEYS[10] names of lanes (SET)
@@ -30,7 +30,7 @@ local function cancel_if_asked(error, trace, ...)
   for _, value in ipairs(end_delivery(job, 'x', now_ms, error, trace)) do
     fields[#fields + 1] = value
   end
-  finish_cancelled(job, job_id, lane, entry_id, KEYS[11], meta, by, reason, unpack(fields))
+  finish_cancelled(job, job_id, lane, entry_id, KEYS[11], meta, true, unpack(fields))
   code = CANCELLED
   told, details = 'cancelled', { 'by', by, 'reason', reason }
   return true

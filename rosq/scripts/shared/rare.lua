@@ -6,7 +6,7 @@ local function make_rare(now_ms)
   -- @include entry
   -- @include finish
   -- @include history
-  -- @include crash
+  -- @include lost
   -- @include liveness
   -- @include forget
   local rare = { overran = string.match(ARGV[4], ':(.*)$') }
@@ -29,15 +29,14 @@ local function make_rare(now_ms)
     record(events, MAX_EVENTS, 'failed', 'job_id', next_id, 'error', reason)
   end
 
-  -- A job whose holder didn't settle it: true if that was once too often, and it has failed.
+  -- Count a crash of a job that its holder lost, and that the caller takes up at once: there is no pause. Returns the
+  -- count; nil if that was once too often, and it has failed.
   function rare.count_crash(hash, next_id, from, id, crashes)
-    if crashes >= MAX_CRASHES then
-      fail_crashed(hash, next_id, from, id, failed, meta, events, MAX_EVENTS, crashes)
-      return true
+    local count = count_crash(hash, next_id, from, id, crashes, MAX_CRASHES, failed, meta, events, MAX_EVENTS)
+    if count then
+      record(events, MAX_EVENTS, 'crashed', 'job_id', next_id, 'crashes', count, 'worker', name)
     end
-    redis.call('HSET', hash, 'crashes', crashes, unpack(end_delivery(hash, 'c', now_ms)))
-    record(events, MAX_EVENTS, 'crashed', 'job_id', next_id, 'crashes', crashes, 'worker', name)
-    return false
+    return count
   end
 
   -- Whether this very process had an active job that is pending with the caller, and lost the answer; false where it is
@@ -69,18 +68,7 @@ local function make_rare(now_ms)
 
   -- A job whose cancelling was asked for while it ran, and whose holder didn't settle it: true if that ended it here.
   function rare.cancel_if_asked(hash, next_id, from, id)
-    local asked = redis.call('HMGET', hash, 'cancel_by', 'cancel_reason', 'worker')
-    if not asked[1] then
-      return false
-    end
-    finish(hash, next_id, from, id, string.sub(events, 1, -7) .. 'cancelled', 'cancelled', false,
-      unpack(end_delivery(hash, 'x', now_ms)))
-    -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
-    redis.call('HDEL', hash, 'token')
-    redis.call('HINCRBY', meta, 'cancelled_total', 1)
-    record(events, MAX_EVENTS, 'cancelled', 'job_id', next_id, 'was', 'active', 'worker', asked[3] or '', 'by', asked[1],
-      'reason', asked[2] or '')
-    return true
+    return cancel_lost(hash, next_id, from, id, string.sub(events, 1, -7) .. 'cancelled', meta, events, MAX_EVENTS)
   end
 
   -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.

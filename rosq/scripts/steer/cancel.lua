@@ -10,7 +10,7 @@
 -- Events cancelled, cancel_asked
 -- @include time
 -- @include event
--- @include entry
+-- @include finish
 local events, delayed, job, lane, job_id, by, reason = KEYS[1], KEYS[3], KEYS[5], KEYS[6], ARGV[2], ARGV[5], ARGV[6]
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'lease_until_ms', 'cancel_by', 'worker', 'data')
 local state, entry_id, data = found[1], found[3], found[7]
@@ -36,25 +36,17 @@ end
 if not data and entry_id then
   data = data_of_entry(lane, entry_id)
 end
-if data then
-  -- Its entry goes, and the data with it: an operator may start it again.
-  redis.call('HSET', job, 'data', data)
-end
 -- A request that came while it ran stands.
 redis.call('HSETNX', job, 'cancel_by', by)
 redis.call('HSETNX', job, 'cancel_reason', reason)
 redis.call('HSETNX', job, 'cancel_asked_at_ms', now_ms)
-redis.call('HSET', job, 'state', 'cancelled', 'finished_at_ms', now_ms)
+-- Its entry goes, and the data with it: an operator may start it again.
+finish_cancelled(job, job_id, lane, entry_id, KEYS[4], KEYS[2], false,
+  unpack(data and { 'data', data } or {}))
 if state == 'active' then
-  -- Without the token, a holder that wakes up later is told that it lost the job, not that it had settled it.
-  redis.call('HDEL', job, 'token')
-end
-if entry_id then
-  retire_entry(lane, entry_id)
+  disown(job)
 end
 redis.call('ZREM', delayed, job_id)
-redis.call('ZADD', KEYS[4], now_ms, job_id)
-redis.call('HINCRBY', KEYS[2], 'cancelled_total', 1)
 record(events, ARGV[1], 'cancelled', 'job_id', job_id, 'was', state, 'lane', ARGV[3], 'worker',
   state == 'active' and found[6] or '', 'by', by, 'reason', reason)
 return { 1 }

@@ -11,7 +11,7 @@
 -- Events restarted
 -- @include time
 -- @include event
--- @include entry
+-- @include finish
 -- @include liveness
 -- @include history
 local events, meta, delayed, failed, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -46,9 +46,8 @@ if entry_id and redis.call('EXISTS', lane) == 1 then
   retire_entry(lane, entry_id)
 end
 local history = state == 'active' and end_delivery(job, 'c', now_ms) or {}
--- Without the token, a holder that wakes up now is told that it lost the job, not that it had settled it.
-redis.call('HDEL', job, 'finished_at_ms', 'lease_until_ms', 'token', 'attempts', 'crashes', 'cancel_by',
-  'cancel_reason', 'cancel_asked_at_ms', 'progress', 'progress_at_ms')
+disown(job, 'finished_at_ms', 'lease_until_ms', 'attempts', 'crashes', 'cancel_by', 'cancel_reason',
+  'cancel_asked_at_ms', 'progress', 'progress_at_ms')
 keep_created(job, entry_id)
 wait_again(job, job_id, lanes, ARGV[3], lane, bell, data, unpack(history))
 redis.call('ZREM', failed, job_id)
