@@ -298,6 +298,9 @@ class Job:
     progress_at: datetime | None = None
     #: What its handlers logged, oldest first, as far as it is kept.
     log: tuple[LogLine, ...] = ()
+    #: Until when its handler rests, and why: see `Delivery.sleep`. None, and empty, where it works, or nobody has it.
+    resting_until: datetime | None = None
+    resting_why: str = ""
     #: Names of fields that hold something that rosq hasn't written: here they are left out; `rosq repair` mends them.
     unreadable: tuple[str, ...] = ()
 

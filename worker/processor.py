@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+#: Seconds of a pause from which on it is told with the job.
+_TOLD_REST_S = 5.0
+
 #: While the orders service is away: how long a job rests that couldn't even be claimed.
 SERVICE_PAUSE_S: Final = 10.0
 #: How long an order rests over which the service itself failed: a person must look, and no attempt is spent.
@@ -338,6 +341,8 @@ def _pause(delivery: Delivery, seconds: float) -> float:
 
     The order is put down already, and its job would rest as long anyway.
     """
+    if seconds >= _TOLD_REST_S:
+        delivery.report_rest(seconds, "the account's other orders would meet the same")
     rested_s = 0.0
     while rested_s < seconds and not delivery.is_stop_requested:
         step_s = min(0.5, seconds - rested_s)

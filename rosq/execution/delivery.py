@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 from rosq.clock import boot_time_s
+from rosq.delays import MAX_DELAY_S, check_delay
+from rosq.errors import InvalidData
 from rosq.signals import Cancel, Release
 from rosq.store.codec import NO_HEADERS
 
@@ -31,6 +33,8 @@ class CancelNotice:
 
 #: Seconds between two looks of a rest at a lease in doubt, should another thread have heard the heartbeat's ring.
 _DOUBT_LOOK_S = 1.0
+#: A rest of so many seconds is told to people; a shorter one is over before anybody has looked.
+_TOLD_REST_S = 5.0
 
 
 # Not frozen, and made by position: see `rosq.execution.settlement`.
@@ -94,15 +98,18 @@ class Delivery:
         self.lease.check()
         self._check_whats_asked()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, why: str = "") -> None:
         """Rest without missing what `check` looks for; it is looked at before, during and after.
 
         Where Redis is away so long that the lease is in doubt, the rest lasts until Redis says that the job is still
         this holder's, or another's: a handler that rests outlives an outage of any length, where `check` gives it up at
         once. `sleep(0)` waits for just that.
 
+        A rest of five seconds or more is told with the job first, as `report_rest` does.
+
         Args:
             seconds: By CLOCK_BOOTTIME; at least so long.
+            why: For people who look at the job.
 
         Raises:
             LeaseLost: The job is another worker's by now, or the run timeout is over.
@@ -110,6 +117,8 @@ class Delivery:
             Release: See `check`.
         """
         until_s = boot_time_s() + seconds
+        if _TOLD_REST_S <= seconds <= MAX_DELAY_S:
+            self.report_rest(seconds, why)
         while True:
             self.lease.check_not_lost()
             self._check_whats_asked()
@@ -144,6 +153,29 @@ class Delivery:
         if self.notes is None:
             return True
         return self.notes.write(self, progress=self.notes.encode_progress(self.job_id, value))
+
+    def report_rest(self, seconds: float, why: str = "") -> bool:
+        """Show people that the handler rests, so that nobody takes it for one that works or hangs (`note.lua`).
+
+        `sleep` says it by itself; this is for who waits in another way. One round trip. It holds until the time is
+        over, or until progress or a line of the log is reported.
+
+        Args:
+            seconds: How long it is going to rest.
+            why: In a few words, without data of the job: whoever looks at the job sees it.
+
+        Returns:
+            See `report_progress`.
+
+        Raises:
+            InvalidData: It isn't a number of seconds from 0 to ten years.
+            LeaseLost: See `report_progress`.
+        """
+        try:
+            check_delay("seconds", seconds)
+        except ValueError as error:
+            raise InvalidData(f"Job {self.job_id}: {error}") from error
+        return True if self.notes is None else self.notes.write(self, rest_s=seconds, reason=why)
 
     def log(self, text: str) -> bool:
         """Keep lines with the job, each with its time, for people who look at it (`note.lua`).

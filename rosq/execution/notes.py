@@ -1,4 +1,5 @@
-"""What a running handler says of its progress, and what it logs: kept with its job, for people to look at."""
+"""What a running handler says of its progress, what it logs, and until when it rests: kept with its job, for people to
+look at."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rosq import errors, facts
 from rosq.connection.pool import WirePool
+from rosq.delays import to_ms
 from rosq.job import CancelRequest
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
@@ -28,6 +30,8 @@ _REFUSED = {
     Code.LOST: "another delivery has the job, or nobody",
     Code.GONE: "the queue doesn't know the job any more",
 }
+#: Of why a handler rests.
+_MAX_REASON_BYTES = 200
 #: White space that means a blank; other control characters are spelled out.
 _BLANKS = str.maketrans({"\t": " ", "\r": None})
 
@@ -68,8 +72,17 @@ class Notes:
         lines = [_make_harmless(line, most) for line in text.split("\n")]
         return [line for line in lines if line][-self._settings.max_log_lines :]
 
-    def write(self, delivery: Delivery, *, progress: str = "", lines: list[str] | None = None) -> bool:
-        """Keep a progress, or lines, or both; one round trip.
+    def write(
+        self,
+        delivery: Delivery,
+        *,
+        progress: str = "",
+        lines: list[str] | None = None,
+        rest_s: float | None = None,
+        reason: str = "",
+    ) -> bool:
+        """Keep a progress, or lines, or how long the handler rests and why; one round trip. Whoever says anything but
+        that it rests works again.
 
         Returns:
             False if Redis gave no answer: it may be kept or not. That is logged, and no reason to fail a job.
@@ -82,14 +95,15 @@ class Notes:
         if not delivery.is_real:
             return True
         kept = self._settings
-        args: list[str | int] = [delivery.fence, delivery.token, progress, kept.max_log_lines, kept.max_log_bytes]
-        args += lines or []
+        args: list[str | int] = [delivery.fence, delivery.token, progress]
+        args += ["" if rest_s is None else to_ms(rest_s), _make_harmless(reason.replace("\n", " "), _MAX_REASON_BYTES)]
+        args += [kept.max_log_lines, kept.max_log_bytes, *(lines or [])]
         try:
             with self._wires.borrow() as wire:
                 code, *asked = wire.run(loader.load("note"), [self._keys.job(delivery.job_id)], args)
         except errors.ServerUnreachable as error:
             log.warning(
-                "Progress or log lines of a job may not be kept",
+                "Progress, log lines or a rest of a job may not be kept",
                 extra={
                     "event": "note_failed",
                     "queue": self._keys.queue,

@@ -17,7 +17,7 @@ from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
-from rosq.store.finder import is_after, last_delivered
+from rosq.store.finder import is_after, last_delivered, read_rest
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, Keys
 
@@ -58,6 +58,8 @@ class WorkerView:
     attempt: int | None = None
     started_at: datetime | None = None
     running_s: float | None = None
+    #: Until when its handler rests; None: it works.
+    resting_until: datetime | None = None
     #: Below 0: it has run out, and the job is about to be given to another.
     lease_left_s: float | None = None
     #: Whether the lease stands for longer than a lease can: the server's clock was set back.
@@ -320,7 +322,7 @@ class _Look:
             for (lane, entry), entries in zip(handed_out, pipe.execute(), strict=True)
             if entries
         ]
-        names = ["entry_id", "state", "attempts", "started_at_ms", "fence", "lease_until_ms", "worker"]
+        names = ["entry_id", "state", "attempts", "started_at_ms", "fence", "lease_until_ms", "worker", "rest"]
         for _, _, job_id in known:
             pipe.hmget(self._keys.job(job_id), names)
         for (lane, entry, job_id), values in zip(known, read_hashes(pipe), strict=True):
@@ -385,6 +387,7 @@ class _Look:
             attempt=(read_whole(job["attempts"]) or 0) + 1,
             started_at=to_datetime(started_ms),
             running_s=span_s(to_datetime(started_ms), self._now),
+            resting_until=read_rest(job, self._now_s * 1000)[0],
             lease_left_s=lease_left_s,
             is_lease_overlong=is_overlong(lease_left_s, hold.get("lease_ms"), set_back_s),
         )

@@ -11,7 +11,7 @@ from rosq.connection.translating import is_missing, is_wrong_type
 from rosq.job import Job, JobState, LogLine, read_state
 from rosq.names import MAIN_LANE
 from rosq.store import codec, history
-from rosq.store.fields import Fields, read_entry_ms, to_datetime
+from rosq.store.fields import Fields, read_entry_ms, read_ms, to_datetime
 from rosq.store.keys import GROUP, Keys
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ def read_created(fields: Mapping[str, str | None]) -> datetime | None:
     """When a job was put on the queue, from its hash: a job that never lost its first entry has the time in that
     entry's id alone."""
     return to_datetime(fields.get("created_at_ms")) or to_datetime(read_entry_ms(fields.get("entry_id")))
+
+
+def read_rest(fields: Mapping[str, str | None], now_ms: float) -> tuple[datetime | None, str]:
+    """Until when the handler of a running job rests, and why, from its hash; None, and '', where it works."""
+    fence, _, rest = (fields.get("rest") or "").partition(" ")
+    until, _, why = rest.partition(" ")
+    until_ms = read_ms(until)
+    if not fence or fence != fields.get("fence") or until_ms is None or until_ms <= now_ms:
+        return None, ""
+    return to_datetime(until_ms), why
 
 
 def is_after(entry_id: str, other: str) -> bool:
@@ -150,6 +160,7 @@ def _read_job(
     carried, past = _read_data(read, state, entries), history.read(fields)
     if not past.is_whole:
         read.blame("history")
+    resting_until, resting_why = read_rest(fields, now_ms) if state is JobState.ACTIVE else (None, "")
     return Job(
         job_id=job_id,
         data=carried.data,
@@ -179,6 +190,8 @@ def _read_job(
         progress=read.json("progress"),
         progress_at=read.time("progress_at_ms"),
         log=_read_log(read),
+        resting_until=resting_until,
+        resting_why=resting_why,
         unreadable=tuple(read.unreadable),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from rosq import errors
-from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, VERDICT_STYLES, WORKER_STYLES, state_text
+from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, VERDICT_STYLES, state_text, worker_state
 from rosq.inspect.draw.views import history_columns, list_history_rows
 from rosq.inspect.events import EventFilter
 from rosq.inspect.finding import LEVELS
@@ -153,7 +153,7 @@ def _list_workers(_: Inspector, wanted: Wanted, overview: Overview, pattern: re.
             key=each.name,
             cells=(
                 each.name,
-                Text(each.state, WORKER_STYLES.get(each.state, "")),
+                worker_state(each),
                 each.job_id or "–",
                 "–" if each.attempt is None else str(each.attempt),
                 duration(each.running_s),

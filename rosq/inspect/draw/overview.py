@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rosq.inspect.draw.screen import UNREADABLE, WORKER_STYLES, heading, make_table
+from rosq.inspect.draw.screen import UNREADABLE, heading, make_table, worker_state
 from rosq.inspect.words import due, duration, lease, shown, stamp
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _worker_row(worker: WorkerView) -> tuple[str | Text, ...]:
     process = f"{worker.pid} on {worker.host}" if worker.pid is not None else "–"
     return (
         worker.name,
-        Text(worker.state, WORKER_STYLES.get(worker.state, "")),
+        worker_state(worker),
         worker.job_id or "–",
         str(worker.attempt) if worker.attempt is not None else "–",
         duration(worker.running_s),

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from rosq.inspect.words import in_zone
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rosq.inspect.overview import WorkerView
 
 STATE_STYLES = {
     "waiting": "",
@@ -55,6 +59,12 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, 
 def state_text(state: str) -> Text:
     """A state in its colour."""
     return Text(state, STATE_STYLES.get(state, ""))
+
+
+def worker_state(worker: WorkerView) -> Text:
+    """What a worker does, in its colour; of one whose handler rests, until when."""
+    rests = "" if worker.resting_until is None else f", rests until {in_zone(worker.resting_until):%H:%M:%S}"
+    return Text(worker.state + rests, WORKER_STYLES.get(worker.state, ""))
 
 
 def heading(*parts: str) -> Text:

@@ -40,6 +40,8 @@ class Explanation(View):
     #: `unknown` where the queue doesn't know the job.
     state: str
     is_running: bool
+    #: Until when its handler rests; None: it works, or nobody has it.
+    resting_until: datetime | None
     #: False: nothing will ever start it by itself.
     will_run: bool
     #: It breaks an invariant of the queue.
@@ -85,6 +87,7 @@ class Explainer:
     def _say(self, job: Job, verdict: str, **more: Any) -> Explanation:
         facts: dict[str, Any] = {
             "is_running": False,
+            "resting_until": None,
             "will_run": True,
             "is_inconsistent": False,
             "reasons": [],
@@ -175,10 +178,18 @@ class Explainer:
                     "Its handler learns of that at the next heartbeat, and should stop; if it returns, the job is "
                     "completed. It doesn't run again."
                 )
+            has = f"worker {worker} has it {self._ago(job.started_at)} (attempt {job.attempts + 1})"
+            verdict = f"Job {job.job_id} is running: {has}."
+            if job.resting_until is not None:
+                left = duration(left_s(job.resting_until, self._now))
+                verdict = f"Job {job.job_id} rests until {stamp(job.resting_until)}, for {left} more: {has}."
+                why = f": {job.resting_why}" if job.resting_why else ""
+                reasons.insert(0, f"Its handler sleeps{why}. That is no fault.")
+                next_step = f"Its handler goes on then. {next_step}"
             return self._say(
                 job,
-                f"Job {job.job_id} is running: worker {worker} has it {self._ago(job.started_at)} (attempt "
-                f"{job.attempts + 1}).",
+                verdict,
+                resting_until=job.resting_until,
                 is_running=True,
                 reasons=reasons,
                 next=next_step,
@@ -272,6 +283,7 @@ class Explainer:
             job_id=job_id,
             state="unknown",
             is_running=False,
+            resting_until=None,
             will_run=False,
             is_inconsistent=False,
             verdict=f"Queue {self._keys.queue} knows no job {job_id}.",

@@ -43,6 +43,9 @@ class JobView(View):
     started_at: datetime | None
     finished_at: datetime | None
     lease_until: datetime | None
+    #: Until when its handler rests, and why; None, and empty, where it works.
+    resting_until: datetime | None
+    resting_why: str
     data_bytes: int
     #: Only where it was asked for: it may hold what isn't for everyone.
     data: JobData | None
@@ -112,6 +115,8 @@ def view_job(
         started_at=job.started_at if job else None,
         finished_at=job.finished_at if job else None,
         lease_until=job.lease_until if job else None,
+        resting_until=job.resting_until if job else None,
+        resting_why=job.resting_why if job else "",
         data_bytes=len(json.dumps(job.data, ensure_ascii=False, separators=(",", ":")).encode()) if job else 0,
         data=job.data if job and with_data else None,
         cancel_by=job.cancel_by if job else None,
