@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping
 
     Content: TypeAlias = Mapping[str, object]
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,22 +128,41 @@ class KeptFact:
 
 
 def from_content(kind: str, content: Content) -> Fact:
-    """Read a fact as it was kept.
+    """Read a fact as it was kept. A field that isn't known here was written by a newer version, and is passed over.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: There is no such kind, or a field is missing or of another type.
     """
-    values = cast("dict[str, object]", dict(content))
+    if not isinstance(content, dict):
+        raise ValueError(f"it is a {type(content).__name__}, not an object")
+    values = dict(content)
     match kind:
         case FinishAnswer.kind:
-            return FinishAnswer(**values)  # type: ignore[arg-type]
+            return _read(FinishAnswer, values)
         case NotSent.kind:
-            return NotSent(**values)  # type: ignore[arg-type]
+            return _read(NotSent, values)
         case PortalRefusal.kind:
-            return PortalRefusal(**values)  # type: ignore[arg-type]
+            return _read(PortalRefusal, values)
         case ListReading.kind:
-            values["begun_at"] = dt.datetime.fromisoformat(str(values["begun_at"]))
-            rows = cast("list[dict[str, object]]", values["rows"])
-            values["rows"] = tuple(ApplicationRow(**row) for row in rows)  # type: ignore[arg-type]
-            return ListReading(**values)  # type: ignore[arg-type]
+            values["begun_at"] = dt.datetime.fromisoformat(str(values.get("begun_at")))
+            rows = values.get("rows")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError("its rows aren't a list of objects")
+            values["rows"] = tuple(_read(ApplicationRow, row) for row in rows)
+            return _read(ListReading, values)
     raise ValueError(f"there are no facts of kind {kind!r}")
+
+
+def _read(kind: type[T], values: dict[str, object]) -> T:
+    """Make a value of these fields, each of the type that it says."""
+    hints = get_type_hints(kind, localns={"dt": dt})
+    given: dict[str, object] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name not in values:
+            raise ValueError(f"its field {field.name} is missing")
+        value, hint = values[field.name], hints[field.name]
+        wanted = tuple if field.name == "rows" else hint
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ValueError(f"its field {field.name} is {value!r}")
+        given[field.name] = value
+    return kind(**given)

@@ -82,6 +82,25 @@ async def hold_order(db: Database, order_id: int, reason: str, *, actor: str, is
         return True
 
 
+async def hold_spoiled(db: Database, order_id: int, error: Exception, *, actor: str) -> None:
+    """Hold an order that can't be handled, with an alarm, so that it keeps no other from being handled.
+
+    Args:
+        error: What its handling ended with.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL is away.
+    """
+    async with working(db) as work:
+        await work.hold_unread(order_id, tell_spoiled(error), actor=actor)
+
+
+def tell_spoiled(error: Exception) -> str:
+    """Say to a person why an order is held that can't be handled."""
+    what = f"{type(error).__name__}: {error}".rstrip(".")
+    return f"It can't be handled ({what}). Nothing was decided about it; mend its row, or tell the developers."
+
+
 async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, page: int = 500) -> int:
     """Weigh the facts of all orders that nobody has in hand. Return of how many orders.
 
@@ -103,9 +122,10 @@ async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, 
                 weighed += await _weigh_unheld(db, row["id"], lease_s)
             except errors.DatabaseUnavailable:
                 raise
-            except Exception:
-                # One order that can't be weighed must not keep all others from it; it is tried again next time.
+            except Exception as error:
+                # One order that can't be read must not keep all others from being weighed.
                 logger.exception("Facts can't be weighed", extra={"event": "weighing_failed", "order_id": row["id"]})
+                await hold_spoiled(db, row["id"], error, actor=ACTOR)
         if len(rows) < page:
             return weighed
         after_id = rows[-1]["id"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 from psycopg import errors as pg
 
+from orders_service import errors
 from orders_service.domain import facts
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import double_payment, loading, settling
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from orders_service.domain.orders import Order, Send
     from orders_service.life.work import Work
 
+logger = logging.getLogger(__name__)
+
 _JOURNAL: Final = queries.load("life_journal")
 _NUMBER_IS_UNIQUE: Final = "orders_number_is_unique"
 #: Each repeat means that another order took the very row meanwhile; it is then no candidate any more.
@@ -26,12 +31,23 @@ _MAX_TRIES: Final = 5
 async def weigh_pending(work: Work, order: Order) -> Order:
     """Weigh every fact of a locked order that wasn't weighed yet, and return the order afterwards.
 
-    While a person must decide, facts only wait: his decision comes first.
+    While a person must decide, facts only wait: his decision comes first. A fact that can't be weighed is kept as it
+    is, and its order is held with an alarm: no claim, report or pass of the reconciler fails by it.
     """
     for row in await work.list(_JOURNAL["list_pending_facts"], order_id=order.id):
         if order.hold_reason is not None:
             break
-        order = await _weigh_apart(work, order, _kept(row))
+        try:
+            order = await _weigh_apart(work, order, _kept(row))
+        except (psycopg.OperationalError, errors.DatabaseUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("A fact can't be weighed", extra={"event": "weighing_failed", "order_id": order.id})
+            # Money may hang on what it says, so nobody goes on with the order before a person has read it.
+            what = f"{type(error).__name__}: {error}".rstrip(".")
+            reason = f"What worker {row['username']} saw (fact {row['id']}, {row['kind']}) can't be weighed: {what}."
+            await work.hold_unread(order.id, reason, actor="reconciler")
+            return await loading.lock_order(work, order.id)
     return order
 
 

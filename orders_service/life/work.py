@@ -79,7 +79,7 @@ class Work:
         if not is_allowed(order.state, to):
             raise wrong_state(order, f"Order {order.id} is {order.state}: from there it can't become {to}.")
         await self.change(name, order, **values)
-        await self._add_event(order, actor, "transition", reason, from_state=order.state, to_state=to)
+        await self._add_event(order.id, actor, "transition", reason, from_state=order.state, to_state=to)
         self.log(
             logging.INFO,
             "An order moved on",
@@ -92,7 +92,7 @@ class Work:
 
     async def note(self, order: Order, kind: str, *, actor: str, reason: str) -> None:
         """Write a line of the order's history that isn't a transition."""
-        await self._add_event(order, actor, kind, reason)
+        await self._add_event(order.id, actor, kind, reason)
 
     async def note_news(self, order: Order, kind: str, *, actor: str, reason: str) -> None:
         """Write a line of the history, unless the latest one says the very same.
@@ -112,14 +112,26 @@ class Work:
             is_alarm: Something that must not happen did: money may have been paid twice, or for nothing.
             level: Of the log line; an alarm's is ERROR.
         """
+        await self._hold(order.id, reason, actor=actor, is_alarm=is_alarm, level=level)
+
+    async def hold_unread(self, order_id: int, reason: str, *, actor: str) -> None:
+        """Hold an order with an alarm without reading it: it is its own row that makes the trouble.
+
+        Told once: an order that is over can't be held, and each pass over it would tell the same alarm again.
+        """
+        last = await self.find(self._order_sql["find_last_event"], order_id=order_id)
+        if last is None or (last["kind"], last["reason"]) not in {("alarm", reason), ("hold", reason)}:
+            await self._hold(order_id, reason, actor=actor, is_alarm=True, level=logging.ERROR)
+
+    async def _hold(self, order_id: int, reason: str, *, actor: str, is_alarm: bool, level: int) -> None:
         if is_alarm:
             level = logging.ERROR
-            await self._add_event(order, actor, "alarm", reason)
-            self.log(level, "An order raises an alarm", event="order_alarm", order_id=order.id, error=reason)
+            await self._add_event(order_id, actor, "alarm", reason)
+            self.log(level, "An order raises an alarm", event="order_alarm", order_id=order_id, error=reason)
         # The statement looks at state and hold itself: the caller's order may be older than what he did to it.
-        if await self.run(self._order_sql["hold"], order_id=order.id, reason=reason) == 1:
-            await self._add_event(order, actor, "hold", reason)
-            self.log(level, "An order waits for a person", event="order_held", order_id=order.id, error=reason)
+        if await self.run(self._order_sql["hold"], order_id=order_id, reason=reason) == 1:
+            await self._add_event(order_id, actor, "hold", reason)
+            self.log(level, "An order waits for a person", event="order_held", order_id=order_id, error=reason)
 
     def log(self, level: int, message: str, **extra: object) -> None:
         """Log this once the transaction is committed, and never otherwise."""
@@ -160,7 +172,7 @@ class Work:
 
     async def _add_event(
         self,
-        order: Order,
+        order_id: int,
         actor: str,
         kind: str,
         reason: str,
@@ -171,7 +183,7 @@ class Work:
         values: dict[str, Any] = {"from_state": from_state, "to_state": to_state}
         await self.run(
             self._order_sql["add_event"],
-            order_id=order.id,
+            order_id=order_id,
             actor=actor,
             kind=kind,
             reason=reason,

@@ -14,13 +14,15 @@ import psycopg
 
 from orders_service import errors
 from orders_service.life import unattended
+from orders_service.life.work import working
+from orders_service.queueing.isolation import keep_apart
 from orders_service.queueing.loops import Loop
 from orders_service.queueing.relay import BATCH
 from orders_service.queueing.schedule import ScheduledOrder
 from orders_service.queueing.threads import call_in_daemon
 from orders_service.store import db
 from orders_service.store.queries import load
-from rosq import JobState, ServerUnreachable
+from rosq import JobState, RosqError, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,50 +111,95 @@ class Reconciler:
         return total
 
     async def _judge(self, page: Sequence[ScheduledOrder]) -> ReconcileCounts:
-        jobs = await call_in_daemon(self._queue.find_jobs, [order.job_id for order in page])
+        spoiled: dict[int, str] = {}
+        jobs = await call_in_daemon(self._find_jobs, page, spoiled)
+        page = [order for order in page if order.id not in spoiled]
         lost = [order for order in page if _is_lost(jobs.get(order.job_id))]
         if lost:
-            await call_in_daemon(self._reopen, lost, jobs)
+            await call_in_daemon(self._reopen, lost, jobs, spoiled)
+            lost = [order for order in lost if order.id not in spoiled]
             await self._note_reopened(lost)
-        moved = await call_in_daemon(self._move, page, jobs)
+        moved = await call_in_daemon(self._move, page, jobs, spoiled)
         failed = held = 0
         for order in page:
             job = jobs.get(order.job_id)
-            if job is None or job.state is not JobState.FAILED or order in lost:
+            if job is None or job.state is not JobState.FAILED or order in lost or order.id in spoiled:
                 continue
-            verdict = await unattended.fail_by_queue(
+            verdict = await self._fail(order, job)
+            failed += verdict is unattended.Verdict.FAILED
+            held += verdict is unattended.Verdict.HELD
+        await self._hold_spoiled(spoiled)
+        return ReconcileCounts(reopened=len(lost), moved=moved, failed=failed, held=held + len(spoiled))
+
+    def _find_jobs(self, page: Sequence[ScheduledOrder], spoiled: dict[int, str]) -> Mapping[str, Job]:
+        """The jobs of these orders, read in one go; where one of them can't be read, one by one."""
+        try:
+            return self._queue.find_jobs([order.job_id for order in page])
+        except ServerUnreachable:
+            raise
+        except Exception:
+            jobs: dict[str, Job] = {}
+            keep_apart(page, lambda order: jobs.update(self._queue.find_jobs([order.job_id])), spoiled)
+            return jobs
+
+    async def _fail(self, order: ScheduledOrder, job: Job) -> unattended.Verdict:
+        """Take over a job's failure; an order that can't be handled is held, and keeps no other waiting."""
+        try:
+            return await unattended.fail_by_queue(
                 self._database,
                 order.id,
                 fence=order.fence,
                 error=job.last_error or "",
                 lease_s=self._settings.order_lease_s,
             )
-            failed += verdict is unattended.Verdict.FAILED
-            held += verdict is unattended.Verdict.HELD
-        return ReconcileCounts(reopened=len(lost), moved=moved, failed=failed, held=held)
+        except errors.DatabaseUnavailable:
+            raise
+        except Exception as error:
+            logger.exception("An order can't be handled", extra={"event": "order_spoiled", "order_id": order.id})
+            await unattended.hold_spoiled(self._database, order.id, error, actor=_ACTOR)
+            return unattended.Verdict.HELD
 
-    def _reopen(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> None:
-        """Start jobs again: those that are forgotten in one go, those that are over one by one."""
+    async def _hold_spoiled(self, spoiled: Mapping[int, str]) -> None:
+        async with working(self._database) as work:
+            for order_id, reason in spoiled.items():
+                await work.hold_unread(order_id, reason, actor=_ACTOR)
+
+    def _reopen(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job], spoiled: dict[int, str]) -> None:
+        """Start jobs again: forgotten ones in one go, those that are over or can't be written one by one."""
         forgotten = [order for order in orders if order.job_id not in jobs]
-        if forgotten:
-            self._queue.enqueue_many([order.job for order in forgotten])
-        for order in orders:
-            if order.job_id in jobs:
-                self._queue.reopen(order.job)
+        over = [order for order in orders if order.job_id in jobs]
+        try:
+            if forgotten:
+                self._queue.enqueue_many([order.job for order in forgotten])
+        except ServerUnreachable:
+            raise
+        except RosqError:
+            keep_apart(forgotten, lambda order: self._queue.enqueue_many([order.job]), spoiled, of=len(orders))
+        keep_apart(over, lambda order: self._queue.reopen(order.job), spoiled, of=len(orders))
 
-    def _move(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job]) -> int:
+    def _move(self, orders: Sequence[ScheduledOrder], jobs: Mapping[str, Job], spoiled: dict[int, str]) -> int:
         """Put jobs that nobody has in hand where their orders belong; returns how many.
 
         A worker that took such a job would send it there itself. But it may lie in the lane of an account that the
         order isn't bound to any more, whose worker never comes back; or in a shared lane, while the order's own account
         reads only its own.
         """
-        moved = 0
-        for order in orders:
-            job = jobs.get(order.job_id)
-            if job is not None and job.state in _AT_REST and job.is_live and job.lane != order.lane:
-                moved += self._queue.move(order.job_id, from_lane=job.lane, to_lane=order.lane)
-        return moved
+        astray = [
+            order
+            for order in orders
+            if (job := jobs.get(order.job_id)) is not None
+            and job.state in _AT_REST
+            and job.is_live
+            and job.lane != order.lane
+        ]
+        moved: set[int] = set()
+
+        def move(order: ScheduledOrder) -> None:
+            if self._queue.move(order.job_id, from_lane=jobs[order.job_id].lane, to_lane=order.lane):
+                moved.add(order.id)
+
+        keep_apart(astray, move, spoiled, of=len(orders))
+        return len(moved)
 
     async def _note_reopened(self, orders: Sequence[ScheduledOrder]) -> None:
         parameters = {

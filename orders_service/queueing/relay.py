@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from orders_service import errors
+from orders_service.life.work import DEFAULT_LEASE_S, Work
+from orders_service.queueing.isolation import keep_apart
 from orders_service.queueing.loops import Loop
 from orders_service.queueing.schedule import ScheduledOrder
 from orders_service.queueing.threads import call_in_daemon
 from orders_service.store import db
 from orders_service.store.queries import load
-from rosq import EnqueueOutcome, JobState, ServerUnreachable
+from rosq import EnqueueOutcome, JobState, RosqError, ServerUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from orders_service.settings import Settings
     from orders_service.store.db import Database
-    from rosq import Queue
+    from rosq import Enqueued, Queue
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ CHANNEL: Final = "orders_to_relay"
 #: Rows that one transaction locks while it talks to the queue.
 BATCH: Final = 500
 
+_ACTOR: Final = "relay"
 _FINISHED: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.FORGOTTEN})
 
 
@@ -43,7 +46,7 @@ class RelayCounts:
 
     Attributes:
         relayed: Orders that are on the queue now.
-        refused: Orders under whose id the queue has something else.
+        refused: Orders that the queue can't take: each is held, with an alarm.
     """
 
     relayed: int = 0
@@ -88,8 +91,7 @@ class Relay:
             batch = await self._relay_batch()
             relayed += batch.relayed
             refused += batch.refused
-            # A refused order stays where it is: going on for ever would meet it again and again.
-            if batch.relayed + batch.refused < BATCH or batch.refused:
+            if batch.relayed + batch.refused < BATCH:
                 return RelayCounts(relayed=relayed, refused=refused)
 
     async def _relay_batch(self) -> RelayCounts:
@@ -101,31 +103,57 @@ class Relay:
             refused = await call_in_daemon(self._enqueue, orders)
             relayed = [order.id for order in orders if order.id not in refused]
             await connection.execute(load("schedule")["mark_relayed"], {"ids": relayed})
+            work = Work(connection, DEFAULT_LEASE_S)
+            for order_id, reason in refused.items():
+                await work.hold_unread(order_id, reason, actor=_ACTOR)
+        work.flush_log()
         logger.info(
             "Put orders on the queue",
             extra={"event": "orders_relayed", "count": len(relayed), "first": orders[0].id, "last": orders[-1].id},
         )
         return RelayCounts(relayed=len(relayed), refused=len(refused))
 
-    def _enqueue(self, orders: Sequence[ScheduledOrder]) -> set[int]:
-        """Give each order a live job; returns those whose id on the queue belongs to something else."""
-        refused: set[int] = set()
+    def _enqueue(self, orders: Sequence[ScheduledOrder]) -> dict[int, str]:
+        """Give each order a live job; returns those that the queue can't take, with the reason.
+
+        Raises:
+            ServerUnreachable: The queue's server is away.
+            RosqError: It takes none of them: the queue's trouble, not theirs.
+        """
+        refused: dict[int, str] = {}
         again = [order for order in orders if order.fence != 0]
         fresh = [order for order in orders if order.fence == 0]
-        answers = self._queue.enqueue_many([order.job for order in fresh]) if fresh else []
-        for order, answer in zip(fresh, answers, strict=True):
+        for order, answer in self._put(fresh, refused):
             if answer.outcome is EnqueueOutcome.CONFLICT:
-                refused.add(order.id)
-                logger.error(
-                    "The queue has another job under the order's id; remove it with --forget-id, or use another queue",
-                    extra={"event": "job_conflict", "order_id": order.id, "job_id": order.job_id},
+                refused[order.id] = (
+                    f"The queue {self._queue.name} has another job under the id {order.job_id}: "
+                    f"`rosq remove {order.job_id} --forget-id`, or use another queue."
                 )
             elif answer.outcome is EnqueueOutcome.DUPLICATE and answer.state in _FINISHED:
                 # The queue remembers an earlier life of this id: the order is open, so it needs a live job.
                 again.append(order)
-        for order in again:
-            self._queue.reopen(order.job)
+        keep_apart(again, lambda order: self._queue.reopen(order.job), refused, of=len(orders))
         return refused
+
+    def _put(
+        self, orders: Sequence[ScheduledOrder], refused: dict[int, str]
+    ) -> Iterable[tuple[ScheduledOrder, Enqueued]]:
+        """Enqueue all in one go; where one of them can't be written, one by one."""
+        if not orders:
+            return []
+        try:
+            return list(zip(orders, self._queue.enqueue_many([order.job for order in orders]), strict=True))
+        except ServerUnreachable:
+            raise
+        except RosqError:
+            told = {}
+            keep_apart(
+                orders,
+                lambda order: told.update({order.id: self._queue.enqueue_many([order.job])[0]}),
+                refused,
+                of=len(orders),
+            )
+            return [(order, told[order.id]) for order in orders if order.id in told]
 
     async def _listen_once(self) -> None:
         """Listen until the connection breaks."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: What the contract says of a portal's answer, with room to spare: more is a mistake, not an answer.
 _MAX_TEXT = 8000
+#: Fences are microseconds (those below are over in the year 2112). A greater one would leave no room to be overtaken,
+#: and its order could never be claimed again.
+FENCE_END = 2**52
 
 
 def read_holder(message: v1.Holder) -> Holder:
@@ -29,8 +32,8 @@ def read_holder(message: v1.Holder) -> Holder:
         for field in ("username", "order_id", "fence", "token")
         if not getattr(message, field)
     ]
-    if message.fence < 0:
-        violations.append(errors.Violation(field="holder.fence", rule="must be above 0."))
+    if not 0 <= message.fence < FENCE_END:
+        violations.append(errors.Violation(field="holder.fence", rule="must be above 0 and below 2^52."))
     if violations:
         raise errors.InvalidInput(violations)
     return Holder(

@@ -284,8 +284,9 @@ def test_one_order_that_cant_be_weighed_doesnt_keep_others_from_it(bench: Bench)
     bench.execute("update orders set seen_at = null")
     bench.execute("""update facts set content = '{"nonsense": 1}' where order_id = %(id)s""", id=broken.order_id)
 
-    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 1
+    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 2
     assert bench.state(holder.order_id) == "processing"
+    assert "can't be weighed" in bench.order(broken.order_id)["hold_reason"]
     assert kept(bench) == [False, True]
 
 

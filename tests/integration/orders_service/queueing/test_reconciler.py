@@ -63,7 +63,7 @@ def test_after_redis_lost_everything_each_open_order_gets_its_job_back(
     run: Any, settings: Settings, own_redis: EmbeddedRedis, queue_name: str, fresh_database: Database
 ) -> None:
     due = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    floor = 9_000_000_000_000_000
+    floor = 4_000_000_000_000_000
     fresh = insert_order(fresh_database, 1)
     bound = insert_order(
         fresh_database, 2, state="registered", account="a", rosreestr_order_num="80-1", fence=floor, next_at=due

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import random
 import sys
@@ -39,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "keep_cancelled": 200,
     "remember_s": 20.0,
     "forget_worker_s": 30.0,
+    "keep_empty_lanes_s": 60.0,
 }
 #: Jobs a second, and how many lanes there are at a time: named after the minute, so that each comes and goes.
 _JOBS_A_S, _LANES_A_MINUTE = 40.0, 20
@@ -206,17 +206,14 @@ def soak(seed: int) -> Iterator[Soak]:
         cutting_proxy(server.host, server.port, each=60) as proxy,
     ):
         proxy.is_cutting = False
-        kept = {key: value for key, value in SETTINGS.items() if key in _known_settings()}
         settings = RedisSettings(host=server.host, port=proxy.port)
         with (
-            yard(server, "soak", Path(folder), workers=3, port=proxy.port, settings=kept, is_logging=False) as workers,
-            Queue(settings, "soak", QueueSettings(**kept)) as queue,
+            yard(
+                server, "soak", Path(folder), workers=3, port=proxy.port, settings=SETTINGS, is_logging=False
+            ) as workers,
+            Queue(settings, "soak", QueueSettings(**SETTINGS)) as queue,
         ):
             yield Soak(server, proxy, workers, queue, seed)
-
-
-def _known_settings() -> set[str]:
-    return {field.name for field in dataclasses.fields(QueueSettings)}
 
 
 def main() -> None:
