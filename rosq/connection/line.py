@@ -4,9 +4,9 @@ redis-py opens the connection, with all that belongs to it (password, user, TLS,
 writing is passed by: that takes more of Python's time than all the rest of a call, and each of its waits for an answer
 costs the system two calls more.
 
-An answer is watched for before the thread goes to sleep for it. Most come within a tenth of a millisecond, about as
-long as falling asleep and being woken takes; and it is the server, which does one thing at a time, that has to do the
-waking.
+Where the server is on this machine, an answer is watched for before the thread goes to sleep for it
+(`rosq.connection.watching`). Most come within a tenth of a millisecond, about as long as falling asleep and being woken
+takes; and it is the server, which does one thing at a time, that has to do the waking.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import hiredis
 from redis import exceptions as redis_errors
 
 from rosq.clock import boot_time_s
+from rosq.connection.watching import is_worth_watching
 
 #: What is read at once: most answers are much shorter. No less than a record of TLS may hold: what stayed behind in the
 #: library no poll would see.
@@ -33,16 +34,10 @@ _CHUNK_BYTES = 16_384
 _WATCH_S = 0.001
 #: Answers that are slept for at once after one that took longer: the server is far away, or has much to do.
 _UNWATCHED = 32
-
-
-def _count_processors() -> int:
-    # Not on macOS.
-    find_affinity = getattr(os, "sched_getaffinity", None)
-    return os.cpu_count() or 1 if find_affinity is None else len(find_affinity(0))
-
-
-#: Alone on its processor, a thread that watches keeps everyone else from working.
-_CAN_WATCH = _count_processors() > 1
+#: An answer that comes later costs more to watch for than it saves; after so many of them in a row the next are slept
+#: for too. What listens here may be a tunnel, or what stands before a server elsewhere.
+_LATE_S = 0.0004
+_LATE_MAX = 8
 
 
 class _Parser(Protocol):
@@ -85,11 +80,12 @@ class Line:
             # What isn't UTF-8 must be read too: it is one job's, and names its key.
             errors="surrogateescape",
         )
-        is_plain = type(self._socket) is socket.socket
-        #: Answers to come that are not watched for. TLS can't be asked without waiting.
-        self._unwatched: float = 0 if is_plain and _CAN_WATCH else math.inf
+        #: Answers to come that are not watched for.
+        self._unwatched: float = 0 if is_worth_watching(self._socket) else math.inf
+        #: Of those that were watched for, how many came late in a row.
+        self._late = 0
         timeout_s = self._socket.gettimeout()
-        if timeout_s and is_plain:
+        if timeout_s and type(self._socket) is socket.socket:
             self._leave_waits_to_system(timeout_s)
 
     def _leave_waits_to_system(self, timeout_s: float) -> None:
@@ -144,13 +140,20 @@ class Line:
         """Return when something has come, or the thread should sleep for it."""
         # To ask whether there is something takes half as long as to try to receive nothing.
         look = self._poller.poll
-        until_s = time.monotonic() + _WATCH_S
+        began_s = now_s = time.monotonic()
         while not look(0):
             # Whoever else wants this processor, maybe the server itself, goes first.
             os.sched_yield()
-            if time.monotonic() >= until_s:
+            now_s = time.monotonic()
+            if now_s - began_s >= _WATCH_S:
                 self._unwatched = _UNWATCHED
                 return
+        if now_s - began_s < _LATE_S:
+            self._late = 0
+            return
+        self._late += 1
+        if self._late >= _LATE_MAX:
+            self._unwatched = _UNWATCHED
 
     def is_readable(self) -> bool:
         """Whether something is there to be read at this moment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +47,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A number for each look that found nothing."""
     found: list[int] = []
-    monkeypatch.setattr(line, "_CAN_WATCH", True)
+    monkeypatch.setattr(line, "is_worth_watching", lambda _: True)
     monkeypatch.setattr("rosq.connection.line.os.sched_yield", lambda: found.append(1))
     return found
 
@@ -115,6 +116,42 @@ def test_after_an_answer_that_was_watched_for_in_vain_some_are_slept_for_at_once
     assert looks == []
 
 
+def test_answers_that_keep_coming_late_are_slept_for_at_once(ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a tunnel: it listens here, and the server is elsewhere."""
+    ours, servers = ends
+    now_s, watched = 0.0, 0
+
+    def look_again() -> None:
+        nonlocal now_s, watched
+        now_s += line._LATE_S
+        watched += 1
+        servers.sendall(b"+late\r\n")
+
+    monkeypatch.setattr(line, "is_worth_watching", lambda _: True)
+    monkeypatch.setattr(line, "time", types.SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr("rosq.connection.line.os.sched_yield", look_again)
+    reading = Line(Connection(ours))  # type: ignore[arg-type]
+
+    def read_unwatched() -> None:
+        before = watched
+        for _ in range(line._UNWATCHED):
+            servers.sendall(b"+soon\r\n")
+            assert reading.read() == "soon"
+        assert watched == before
+
+    for number in range(line._LATE_MAX):
+        assert (reading.read(), watched) == ("late", number + 1)
+    read_unwatched()
+    # One more that is late suffices then.
+    assert (reading.read(), watched) == ("late", line._LATE_MAX + 1)
+    read_unwatched()
+    # And one that isn't makes a new beginning.
+    servers.sendall(b"+soon\r\n")
+    assert (reading.read(), watched) == ("soon", line._LATE_MAX + 1)
+    for number in range(line._LATE_MAX):
+        assert (reading.read(), watched) == ("late", line._LATE_MAX + 2 + number)
+
+
 def test_a_connection_that_ends_while_it_is_watched_is_told(ends: Any, looks: list[int]) -> None:
     ours, servers = ends
     reading = Line(Connection(ours))  # type: ignore[arg-type]
@@ -124,9 +161,9 @@ def test_a_connection_that_ends_while_it_is_watched_is_told(ends: Any, looks: li
         reading.read()
 
 
-def test_alone_on_its_processor_nobody_watches(ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_isnt_worth_it_nobody_watches(ends: Any, looks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     ours, servers = ends
-    monkeypatch.setattr(line, "_CAN_WATCH", False)
+    monkeypatch.setattr(line, "is_worth_watching", lambda _: False)
     reading = Line(Connection(ours))  # type: ignore[arg-type]
 
     def watch() -> bytes | None:
