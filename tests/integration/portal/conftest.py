@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.portal.server import Portal, running_portal
-from worker.portal import Credentials, PortalClient, PortalSettings
+from worker.portal.client import PortalClient
+from worker.portal.credentials import Credentials
+from worker.portal.settings import PortalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,20 +9,15 @@ import pytest
 
 from tests.integration.portal import papers, server
 from tests.integration.portal.server import HTML, Reply
-from worker.portal import (
-    DocumentNotReady,
-    GoodExtract,
-    PortalClient,
-    PortalUnavailable,
-    UnreadableAnswer,
-    check_extract,
-)
+from worker.portal.errors import DocumentNotReady, PortalUnavailable, UnreadableAnswer
+from worker.portal.extract import GoodExtract, check_extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.portal.server import Portal
+    from worker.portal.client import PortalClient
 
     MakeClient = Callable[..., PortalClient]
 

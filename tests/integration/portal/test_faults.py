@@ -11,11 +11,10 @@ import pytest
 
 from tests.integration.portal import server
 from tests.integration.portal.server import HTML, Reply
-from worker.portal import (
+from worker.portal.errors import (
     Need,
     Outage,
     PersonNeeded,
-    PortalClient,
     PortalUnavailable,
     RateLimited,
     RequestRefused,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.portal.server import Portal
+    from worker.portal.client import PortalClient
 
     MakeClient = Callable[..., PortalClient]
 

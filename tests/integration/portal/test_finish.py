@@ -14,23 +14,14 @@ import pytest
 from tests.integration.portal import server
 from tests.integration.portal.server import HTML, Reply
 from tests.waiting import wait_until
-from worker.portal import (
-    Answered,
-    FinishRequest,
-    Lost,
-    NotSent,
-    Outage,
-    PaidCall,
-    PaidCallMisused,
-    PortalClient,
-    PortalUnavailable,
-    RateLimited,
-)
+from worker.portal.errors import Outage, PaidCallMisused, PortalUnavailable, RateLimited
+from worker.portal.finish import Answered, FinishRequest, Lost, NotSent, PaidCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.portal.server import Portal
+    from worker.portal.client import PortalClient
 
     MakeClient = Callable[..., PortalClient]
 
@@ -290,7 +281,10 @@ def test_a_pause_asked_for_by_the_paid_calls_answer_binds_the_next_call(
 
 CHILD = """
 import sys
-from worker.portal import *
+from worker.portal.client import PortalClient
+from worker.portal.finish import FinishRequest
+from worker.portal.credentials import Credentials
+from worker.portal.settings import PortalSettings
 client = PortalClient(PortalSettings(url=sys.argv[1], min_interval_s=0.0), Credentials(login="x", password="right"))
 request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key="k")
 with client.prepare_finish(request) as paid:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from tests.integration.portal import server
 from tests.waiting import wait_until
-from worker.portal import Credentials, FinishRequest, PortalClient
+from worker.portal.client import PortalClient
+from worker.portal.credentials import Credentials
+from worker.portal.finish import FinishRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

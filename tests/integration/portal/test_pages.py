@@ -9,27 +9,17 @@ import pytest
 
 from tests.integration.portal import server
 from tests.integration.portal.server import HTML, Reply, application, card, found
-from worker.portal import (
-    AccountUnusable,
-    ApplicationState,
-    Characteristic,
-    FinishRequest,
-    FoundObject,
-    Lack,
-    NotFound,
-    PortalClient,
-    RequestRefused,
-    Statement,
-    StatementGuids,
-    Undecided,
-    UnreadableAnswer,
-    judge,
-)
+from worker.portal.errors import AccountUnusable, Lack, RequestRefused, UnreadableAnswer
+from worker.portal.finish import FinishRequest
+from worker.portal.pages.applications import ApplicationState
+from worker.portal.pages.search import Characteristic, FoundObject, NotFound, Undecided, judge
+from worker.portal.pages.statement import Statement, StatementGuids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.portal.server import Portal
+    from worker.portal.client import PortalClient
 
     MakeClient = Callable[..., PortalClient]
 

@@ -9,26 +9,25 @@ import pytest
 
 from tests.integration.portal import server
 from tests.integration.portal.server import HTML, Reply
-from worker.portal import (
+from worker.portal.credentials import Credentials, make_totp
+from worker.portal.errors import (
     AccountUnusable,
-    Credentials,
     Lack,
     LoginRefused,
     Need,
     Outage,
     PersonNeeded,
-    PortalClient,
     PortalUnavailable,
     RateLimited,
     SessionExpired,
     UnreadableAnswer,
 )
-from worker.portal.credentials import make_totp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.portal.server import Portal
+    from worker.portal.client import PortalClient
 
     MakeClient = Callable[..., PortalClient]
 

@@ -15,16 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.integration.portal import server
 from tests.integration.portal.server import Portal, running_portal
 from tests.waiting import wait_until
-from worker.portal import (
-    Answered,
-    Credentials,
-    FinishRequest,
-    Need,
-    NotSent,
-    PersonNeeded,
-    PortalClient,
-    PortalSettings,
-)
+from worker.portal.client import PortalClient
+from worker.portal.credentials import Credentials
+from worker.portal.errors import Need, PersonNeeded
+from worker.portal.finish import Answered, FinishRequest, NotSent
+from worker.portal.settings import PortalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ import ssl
 import httpx
 import pytest
 
-from worker import portal
-from worker.portal import Need, Outage, Pacer, PersonNeeded, PortalError, PortalUnavailable, errors
+from worker.portal import errors
+from worker.portal.errors import Need, Outage, PersonNeeded, PortalError, PortalUnavailable
+from worker.portal.pacer import Pacer
 from worker.portal.transport import translate
 
 
@@ -48,10 +49,8 @@ def test_a_certificate_that_is_not_trusted_needs_a_person_however_deep_it_hides(
     assert error.need is Need.CA_BUNDLE
 
 
-def test_every_error_is_exported_and_stands_in_the_tree() -> None:
+def test_every_error_stands_in_the_tree() -> None:
     ours = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, PortalError)}
 
-    assert ours <= set(portal.__all__)
+    assert len(ours) > 10, "the search works"
     assert all(name in (errors.__doc__ or "") for name in ours)
-    assert sorted(portal.__all__) == sorted(set(portal.__all__))
-    assert all(hasattr(portal, name) for name in portal.__all__)

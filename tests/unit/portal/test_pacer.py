@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.portal import Pacer, RateLimited
+from worker.portal.errors import RateLimited
+from worker.portal.pacer import Pacer
 
 
 class Clock:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker.portal import Characteristic, Credentials, PortalSettings, PortalSettingsInvalid, Statement, StatementGuids
-from worker.portal.credentials import make_totp
+from worker.portal.credentials import Credentials, make_totp
+from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.pages.profile import Declarant, Passport
+from worker.portal.pages.search import Characteristic
+from worker.portal.pages.statement import Statement, StatementGuids
+from worker.portal.settings import PortalSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
