@@ -22,8 +22,8 @@ from worker.errors import (
     WorkerError,
 )
 from worker.portal.client import PortalClient
-from worker.portal.credentials import Credentials
 from worker.portal.errors import PortalSettingsInvalid
+from worker.portal.login.credentials import Credentials
 from worker.stopping import StopFlag, Stopping
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from orders_service import cadastral
 from orders_service.v1 import worker_pb2
 from worker.errors import PaperBroken
 from worker.portal.errors import DocumentNotReady
-from worker.portal.extract import Broken, GoodExtract, Notice, Wrong, check_extract
 from worker.portal.pages.applications import ApplicationState
+from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
 from worker.signals import Point
 from worker.visit import Held, Later, row_message, settled
 

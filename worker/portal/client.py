@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from worker.portal.errors import AccountUnusable, Lack
 from worker.portal.finish import FinishRequest, PaidCall
+from worker.portal.login.session import Session
 from worker.portal.pages import access_key, applications, balance, download, profile, search, statement
-from worker.portal.session import Session
-from worker.portal.transport import Transport
+from worker.portal.wire.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
-    from worker.portal.credentials import Credentials
-    from worker.portal.pacer import Pacer, Sleep
+    from worker.portal.login.credentials import Credentials
     from worker.portal.pages.applications import Application, Listing
     from worker.portal.pages.download import Downloaded
     from worker.portal.pages.profile import Declarant
     from worker.portal.pages.search import Card, FoundObject
     from worker.portal.pages.statement import Statement
     from worker.portal.settings import PortalSettings
+    from worker.portal.wire.pacer import Pacer, Sleep
 
 
 class PortalClient:

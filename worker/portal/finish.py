@@ -26,10 +26,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from worker.portal.answers import MAX_TEXT, Answer, read_retry_after
-from worker.portal.clock import boottime_s
 from worker.portal.errors import PaidCallMisused
-from worker.portal.transport import SEARCH_PAGE, Call, Transport, translate
+from worker.portal.wire.answers import MAX_TEXT, Answer, read_retry_after
+from worker.portal.wire.clock import boottime_s
+from worker.portal.wire.transport import SEARCH_PAGE, Call, Transport, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

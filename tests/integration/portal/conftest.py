@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.portal.server import Portal, running_portal
 from worker.portal.client import PortalClient
-from worker.portal.credentials import Credentials
+from worker.portal.login.credentials import Credentials
 from worker.portal.settings import PortalSettings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.portal import papers, server
 from tests.integration.portal.server import HTML, Reply
 from worker.portal.errors import DocumentNotReady, PortalUnavailable, UnreadableAnswer
-from worker.portal.extract import GoodExtract, check_extract
+from worker.portal.paper.extract import GoodExtract, check_extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

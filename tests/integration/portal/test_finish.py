@@ -283,7 +283,7 @@ CHILD = """
 import sys
 from worker.portal.client import PortalClient
 from worker.portal.finish import FinishRequest
-from worker.portal.credentials import Credentials
+from worker.portal.login.credentials import Credentials
 from worker.portal.settings import PortalSettings
 client = PortalClient(PortalSettings(url=sys.argv[1], min_interval_s=0.0), Credentials(login="x", password="right"))
 request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key="k")

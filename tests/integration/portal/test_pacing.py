@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tests.integration.portal import server
 from tests.waiting import wait_until
 from worker.portal.client import PortalClient
-from worker.portal.credentials import Credentials
 from worker.portal.finish import FinishRequest
+from worker.portal.login.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

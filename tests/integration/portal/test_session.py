@@ -9,7 +9,6 @@ import pytest
 
 from tests.integration.portal import server
 from tests.integration.portal.server import HTML, Reply
-from worker.portal.credentials import Credentials, make_totp
 from worker.portal.errors import (
     AccountUnusable,
     Lack,
@@ -22,6 +21,7 @@ from worker.portal.errors import (
     SessionExpired,
     UnreadableAnswer,
 )
+from worker.portal.login.credentials import Credentials, make_totp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from tests.integration.portal import server
 from tests.integration.portal.server import Portal, running_portal
 from tests.waiting import wait_until
 from worker.portal.client import PortalClient
-from worker.portal.credentials import Credentials
 from worker.portal.errors import Need, PersonNeeded
 from worker.portal.finish import Answered, FinishRequest, NotSent
+from worker.portal.login.credentials import Credentials
 from worker.portal.settings import PortalSettings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.portal.answers import Answer, Verdict, diagnose, read_retry_after
+from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
 
 NOW = datetime(2026, 1, 15, 12, 0, 0, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ import pytest
 
 from worker.portal import errors
 from worker.portal.errors import Need, Outage, PersonNeeded, PortalError, PortalUnavailable
-from worker.portal.pacer import Pacer
-from worker.portal.transport import translate
+from worker.portal.wire.pacer import Pacer
+from worker.portal.wire.transport import translate
 
 
 def subclasses(kind: type[httpx.RequestError]) -> set[type[httpx.RequestError]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.portal import papers
-from worker.portal.archive import ArchiveLimits
-from worker.portal.extract import Broken, GoodExtract, Notice, Wrong, check_extract
+from worker.portal.paper.archive import ArchiveLimits
+from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker.portal.errors import RateLimited
-from worker.portal.pacer import Pacer
+from worker.portal.wire.pacer import Pacer
 
 
 class Clock:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker.portal.credentials import Credentials, make_totp
 from worker.portal.errors import PortalSettingsInvalid
+from worker.portal.login.credentials import Credentials, make_totp
 from worker.portal.pages.profile import Declarant, Passport
 from worker.portal.pages.search import Characteristic
 from worker.portal.pages.statement import Statement, StatementGuids

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from worker.portal.answers import Answer, StepRefused, decode_json, parse_json
 from worker.portal.errors import AccountUnusable, Lack, UnreadableAnswer
-from worker.portal.shapes import Node
-from worker.portal.transport import SEARCH_PAGE, Call
+from worker.portal.wire.answers import Answer, StepRefused, decode_json, parse_json
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import SEARCH_PAGE, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.portal.session import Session
+    from worker.portal.login.session import Session
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

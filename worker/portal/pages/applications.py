@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from orders_service import cadastral
-from worker.portal.answers import Answer, decode_json
 from worker.portal.errors import SessionExpired, UnreadableAnswer
-from worker.portal.shapes import Node
-from worker.portal.transport import CLAIMS_PAGE, Call
+from worker.portal.wire.answers import Answer, decode_json
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import CLAIMS_PAGE, Call
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from worker.portal.session import Session
+    from worker.portal.login.session import Session
 
 # A page that comes without its rows is asked for again, each time an interval later.
 _PAGE_ATTEMPTS: Final = 3

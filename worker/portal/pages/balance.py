@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.portal.answers import Answer, decode_json
 from worker.portal.errors import AccountUnusable, Lack
-from worker.portal.shapes import Node
-from worker.portal.transport import Call
+from worker.portal.wire.answers import Answer, decode_json
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import Call
 
 if TYPE_CHECKING:
-    from worker.portal.session import Session
+    from worker.portal.login.session import Session
 
 
 def read_balance(session: Session) -> int:

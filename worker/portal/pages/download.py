@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from worker.portal.answers import StepRefused
 from worker.portal.errors import DocumentNotReady, UnreadableAnswer
-from worker.portal.transport import CLAIMS_PAGE, Call
+from worker.portal.wire.answers import StepRefused
+from worker.portal.wire.transport import CLAIMS_PAGE, Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.portal.answers import Answer
-    from worker.portal.session import Session
+    from worker.portal.login.session import Session
+    from worker.portal.wire.answers import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from worker.portal.errors import AccountUnusable, Lack
 
 if TYPE_CHECKING:
-    from worker.portal.session import Session
-    from worker.portal.shapes import Node
+    from worker.portal.login.session import Session
+    from worker.portal.wire.shapes import Node
 
 _PASSPORT = "RF_PASSPORT"
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from orders_service import cadastral
-from worker.portal.answers import Answer, decode_json
 from worker.portal.errors import UnreadableAnswer
-from worker.portal.shapes import Node
-from worker.portal.transport import SEARCH_PAGE, Call
+from worker.portal.wire.answers import Answer, decode_json
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import SEARCH_PAGE, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from worker.portal.session import Session
+    from worker.portal.login.session import Session
 
 _AREA_CODE = "05"
 _SQUARE_METRE = "012002001000"

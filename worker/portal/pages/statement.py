@@ -7,15 +7,15 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from worker.portal.answers import Answer, decode_json
 from worker.portal.errors import PortalSettingsInvalid, UnreadableAnswer
-from worker.portal.shapes import Node
-from worker.portal.transport import SEARCH_PAGE, Call
+from worker.portal.wire.answers import Answer, decode_json
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import SEARCH_PAGE, Call
 
 if TYPE_CHECKING:
+    from worker.portal.login.session import Session
     from worker.portal.pages.profile import Declarant
     from worker.portal.pages.search import Characteristic
-    from worker.portal.session import Session
 
 _TITLE: Final = "Предоставление сведений об объектах недвижимости и (или) их правообладателях"
 _CATEGORY: Final = re.compile(r"[0-9]{12}")

@@ -11,14 +11,14 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from worker.portal.answers import Answer, Verdict, diagnose, parse_json, raise_for_verdict
-from worker.portal.credentials import make_totp
 from worker.portal.errors import LoginRefused, Need, Outage, PersonNeeded, PortalUnavailable, UnreadableAnswer
-from worker.portal.shapes import Node
-from worker.portal.transport import Call, Transport, origin_of
+from worker.portal.login.credentials import make_totp
+from worker.portal.wire.answers import Answer, Verdict, diagnose, parse_json, raise_for_verdict
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import Call, Transport, origin_of
 
 if TYPE_CHECKING:
-    from worker.portal.credentials import Credentials
+    from worker.portal.login.credentials import Credentials
 
 _logger = logging.getLogger(__name__)
 

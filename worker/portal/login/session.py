@@ -6,8 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from worker.portal.answers import Answer, decode_json, diagnose, raise_for_verdict
-from worker.portal.clock import boottime_s
 from worker.portal.errors import (
     AccountUnusable,
     Lack,
@@ -18,14 +16,16 @@ from worker.portal.errors import (
     SessionExpired,
     UnreadableAnswer,
 )
-from worker.portal.login import find_login_origin, log_in
-from worker.portal.shapes import Node
-from worker.portal.transport import Call, Transport
+from worker.portal.login.password import find_login_origin, log_in
+from worker.portal.wire.answers import Answer, decode_json, diagnose, raise_for_verdict
+from worker.portal.wire.clock import boottime_s
+from worker.portal.wire.shapes import Node
+from worker.portal.wire.transport import Call, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.portal.credentials import Credentials
+    from worker.portal.login.credentials import Credentials
 
 _logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from tenacity import RetryCallState, Retrying, wait_exponential
 
-from worker.portal.clock import boottime_s
 from worker.portal.errors import RateLimited
+from worker.portal.wire.clock import boottime_s
 
 #: Sleeps that many seconds, or raises: a worker passes its delivery's sleep, which raises when the lease is lost.
 Sleep = Callable[[float], None]

@@ -18,8 +18,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from worker.portal.answers import Answer, Verdict, diagnose, read_retry_after
-from worker.portal.clock import boottime_s
 from worker.portal.errors import (
     Need,
     Outage,
@@ -29,7 +27,9 @@ from worker.portal.errors import (
     RateLimited,
     UnreadableAnswer,
 )
-from worker.portal.pacer import Pacer, Sleep
+from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
+from worker.portal.wire.clock import boottime_s
+from worker.portal.wire.pacer import Pacer, Sleep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,0 +1,1 @@
+"""One HTTP exchange with the portal: paced, bounded, and what its answer is before anybody reads its fields."""
