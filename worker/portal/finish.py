@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from worker.portal.errors import PaidCallMisused
 from worker.portal.wire.answers import MAX_TEXT, Answer, read_retry_after
-from worker.portal.wire.clock import boottime_s
+from worker.portal.wire.pacer import boottime_s
 from worker.portal.wire.transport import SEARCH_PAGE, Call, Transport, translate
 
 if TYPE_CHECKING:

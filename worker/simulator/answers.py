@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from worker.simulator import pages
-
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
@@ -18,6 +16,19 @@ if TYPE_CHECKING:
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 SESSION_EXPIRED = "Время сессии истекло. Пожалуйста, обновите страницу"
+
+
+def _page(title: str, body: str) -> str:
+    return f'<!DOCTYPE html>\n<html lang="ru"><head><title>{title}</title></head><body>{body}</body></html>\n'
+
+
+# What the portal shows to people, and what comes where JSON was due when something is wrong.
+SHELL = _page("Росреестр", '<div id="root"></div><script src="/static/app.js"></script>')
+MAINTENANCE = _page("Технические работы", "<h1>Ведутся технические работы</h1><p>Сервис временно недоступен.</p>")
+FORBIDDEN = _page("Forbidden", "<h1>Forbidden</h1><p>Request ID: 0000000000000000, rule: 000000</p>")
+CAPTCHA = _page("Госуслуги", '<p>Введите код с картинки</p><img src="captcha.png" alt=""><input name="captcha">')
+ANOMALY = _page("Госуслуги", "<p>Подтвердите, что это вы<br>Укажите город, в котором вы родились</p><input>")
+ESIA = _page("Госуслуги", '<form><input name="login"><input name="password" type="password"></form>')
 
 
 def problem(status: int, message: str, *, field: str | None = None, retry_after_s: int | None = None) -> Response:
@@ -41,15 +52,15 @@ def of_fault(fault: Fault, connections: ConnectionTable) -> Response | None:
         case "status" | "status_after_charge":
             return problem(fault.status or 500, fault.body or "Unsuccessful status come from fgis egrn request client")
         case "html":
-            return HTMLResponse(fault.body or pages.SHELL, status_code=fault.status or 200)
+            return HTMLResponse(fault.body or SHELL, status_code=fault.status or 200)
         case "maintenance":
-            return HTMLResponse(pages.MAINTENANCE, status_code=fault.status or 503)
+            return HTMLResponse(MAINTENANCE, status_code=fault.status or 503)
         case "waf":
-            return HTMLResponse(pages.FORBIDDEN, status_code=403)
+            return HTMLResponse(FORBIDDEN, status_code=403)
         case "captcha":
-            return HTMLResponse(pages.CAPTCHA)
+            return HTMLResponse(CAPTCHA)
         case "anomaly":
-            return HTMLResponse(pages.ANOMALY)
+            return HTMLResponse(ANOMALY)
         case "session_expired":
             return problem(401, SESSION_EXPIRED)
         case "login_redirect":

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from worker.simulator import answers, errors, gate, pages
+from worker.simulator import answers, errors, gate
 from worker.simulator.api import applications, control, login, profile, search, shell, statements
 from worker.simulator.clock import MOSCOW
 
@@ -132,7 +132,7 @@ class Front:
             return answers.problem(413, f"The body is larger than {gate.MAX_BODY_BYTES} bytes")
         window = self._simulator.settings.maintenance
         if window is not None and window.covers(self._simulator.clock.now().astimezone(MOSCOW).time()):
-            return HTMLResponse(pages.MAINTENANCE, status_code=503)
+            return HTMLResponse(answers.MAINTENANCE, status_code=503)
         return None
 
 

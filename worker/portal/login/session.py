@@ -18,7 +18,7 @@ from worker.portal.errors import (
 )
 from worker.portal.login.password import find_login_origin, log_in
 from worker.portal.wire.answers import Answer, decode_json, diagnose, raise_for_verdict
-from worker.portal.wire.clock import boottime_s
+from worker.portal.wire.pacer import boottime_s
 from worker.portal.wire.shapes import Node
 from worker.portal.wire.transport import Call, Transport
 

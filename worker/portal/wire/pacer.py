@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, wait_exponential
 
 from worker.portal.errors import RateLimited
-from worker.portal.wire.clock import boottime_s
 
 #: Sleeps that many seconds, or raises: a worker passes its delivery's sleep, which raises when the lease is lost.
 Sleep = Callable[[float], None]
@@ -20,6 +20,14 @@ _MAX_SLACK_S: Final = 0.1
 _SLACK_SHARE: Final = 0.05
 # A rate limit that names no time: at least 5 s, then 30 s, then 5 min.
 _LIMIT_STEPS_S: Final = (5.0, 30.0, 300.0)
+
+
+def boottime_s() -> float:
+    """Return seconds since boot, counting the time that the machine slept.
+
+    CLOCK_MONOTONIC stands still in suspend: a pause or an age measured by it would come out too short.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Pacer:

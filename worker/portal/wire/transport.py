@@ -28,8 +28,7 @@ from worker.portal.errors import (
     UnreadableAnswer,
 )
 from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
-from worker.portal.wire.clock import boottime_s
-from worker.portal.wire.pacer import Pacer, Sleep
+from worker.portal.wire.pacer import Pacer, Sleep, boottime_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from worker.simulator import errors, pages, totp
+from worker.simulator import answers, errors, totp
 from worker.simulator.gate import AUTH_COOKIE, Access, Call, Endpoint
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _start(call: Call) -> Response:
 
 
 def _esia_page(call: Call) -> Response:
-    return HTMLResponse(pages.ESIA)
+    return HTMLResponse(answers.ESIA)
 
 
 def _password(call: Call) -> Response:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, JSONResponse
 
-from worker.simulator import pages
+from worker.simulator import answers
 from worker.simulator.gate import Access, Call, Endpoint
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _page(call: Call) -> Response:
-    return HTMLResponse(pages.SHELL)
+    return HTMLResponse(answers.SHELL)
 
 
 def _empty(call: Call) -> Response:
