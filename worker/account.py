@@ -12,18 +12,11 @@ from typing import TYPE_CHECKING, Final
 from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
 from orders_service.crypto import PASSWORD, SESSION, CryptoError, WrongSecret
-from worker.errors import (
-    AccountCannotTake,
-    AccountNotUsable,
-    AccountSecretsUnusable,
-    AccountUnknown,
-    ServiceUnreachable,
-    StaleEpoch,
-    WorkerError,
-)
+from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials
+from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceUnreachable, StaleEpoch
 from worker.stopping import StopFlag, Stopping
 
 if TYPE_CHECKING:
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
 
     from orders_service.crypto import Secretbox
     from orders_service.v1 import worker_pb2
-    from worker.reporter import Reporter
+    from worker.service.reporter import Reporter
     from worker.settings import Settings
 
 _logger = logging.getLogger(__name__)

@@ -27,11 +27,12 @@ from rosq import (
 )
 from worker.account import Account, StandbyWatcher
 from worker.alive import AliveFile
-from worker.errors import AccountUnknown, ServiceUnreachable, SettingsInvalid, WorkerError
+from worker.errors import SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
 from worker.processor import Processor
-from worker.reporter import Reporter
+from worker.service.errors import AccountUnknown, ServiceUnreachable
+from worker.service.reporter import Reporter
 from worker.settings import (
     DEFAULT_PORTAL_URL,
     DEFAULT_QUEUE,

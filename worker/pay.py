@@ -12,8 +12,9 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from worker.errors import SendUnknown, WorkerError
+from worker.errors import WorkerError
 from worker.portal.finish import Answered, FinishRequest, Lost, NotSent
+from worker.service.errors import SendUnknown
 from worker.settle import after_reading, look
 from worker.signals import Point
 from worker.visit import Later, settled

@@ -14,7 +14,10 @@ from orders_service.v1 import orders_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
 from worker import trouble
 from worker.collect import collect
-from worker.errors import (
+from worker.errors import WorkerError
+from worker.portal.errors import RequestRefused
+from worker.register import register
+from worker.service.errors import (
     AbsentAfterTooShort,
     AccountCannotTake,
     AccountUnknown,
@@ -27,11 +30,8 @@ from worker.errors import (
     ServiceUnreachable,
     StaleEpoch,
     StaleFence,
-    WorkerError,
 )
-from worker.journal import OrderJournal
-from worker.portal.errors import RequestRefused
-from worker.register import register
+from worker.service.journal import OrderJournal
 from worker.settle import settle
 from worker.signals import NO_SIGNALS, Point
 from worker.visit import FINAL_STATES, Done, Held, Later, Visit, settled
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from rosq import Delivery
     from worker.account import Account
-    from worker.reporter import Reporter
+    from worker.service.reporter import Reporter
     from worker.settings import Settings
     from worker.signals import Signals
     from worker.visit import Outcome

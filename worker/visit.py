@@ -9,9 +9,9 @@ from orders_service.v1 import orders_pb2, worker_pb2
 
 if TYPE_CHECKING:
     from rosq import Delivery
-    from worker.journal import OrderJournal
     from worker.portal.client import PortalClient
     from worker.portal.pages.applications import Application
+    from worker.service.journal import OrderJournal
     from worker.settings import Settings
     from worker.signals import Signals
 

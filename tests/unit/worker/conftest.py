@@ -13,7 +13,7 @@ from tests.unit.worker.doubles import FakePortal, FakeService, delivery, serving
 from worker.account import Account
 from worker.portal.settings import PortalSettings
 from worker.processor import Processor
-from worker.reporter import Reporter
+from worker.service.reporter import Reporter
 from worker.settings import Settings
 from worker.stopping import StopFlag
 

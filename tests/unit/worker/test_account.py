@@ -13,7 +13,8 @@ from tests.unit.worker.conftest import SECRETBOX
 from tests.unit.worker.doubles import refusal, unavailable
 from tests.waiting import wait_until
 from worker.account import Account, StandbyWatcher
-from worker.errors import AccountNotUsable, AccountSecretsUnusable, ServiceUnreachable, StaleEpoch
+from worker.errors import AccountNotUsable, AccountSecretsUnusable
+from worker.service.errors import ServiceUnreachable, StaleEpoch
 from worker.stopping import StopFlag
 
 if TYPE_CHECKING:

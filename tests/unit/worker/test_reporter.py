@@ -8,8 +8,8 @@ import pytest
 
 from tests.servers import free_port
 from tests.unit.worker.doubles import failure, refusal, unavailable
-from worker.errors import BoundToOtherAccount, ServiceBroken, ServiceDefect, ServiceUnreachable
-from worker.reporter import Reporter
+from worker.service.errors import BoundToOtherAccount, ServiceBroken, ServiceDefect, ServiceUnreachable
+from worker.service.reporter import Reporter
 
 if TYPE_CHECKING:
     from orders_service.v1 import worker_pb2

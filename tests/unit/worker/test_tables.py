@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orders_service.v1 import worker_pb2
-from worker import errors, trouble
+from worker import trouble
 from worker.portal import errors as portal_errors
+from worker.service import errors
 
 
 def all_subclasses(kind: type[Exception]) -> set[type[Exception]]:

@@ -14,8 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from orders_service.v1 import worker_pb2
 from rosq import JobSignal, LeaseLost
-from worker.errors import ServiceUnreachable
-from worker.reporter import CALL_TIMEOUT_S, PATIENCE_S
+from worker.service.errors import ServiceUnreachable
+from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from orders_service.v1 import worker_pb2_grpc
     from rosq import Delivery
-    from worker.reporter import Reporter
+    from worker.service.reporter import Reporter
 
 #: How long a fact is still told after the lease was lost or a stop's grace was over.
 FACT_GRACE_S: Final = 15.0

@@ -15,11 +15,12 @@ from grpc_status import rpc_status
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from orders_service.v1 import worker_pb2, worker_pb2_grpc
-from worker.errors import ServiceBroken, ServiceDefect, ServiceUnreachable, WorkerError, refusal
+from worker.service.errors import ServiceBroken, ServiceDefect, ServiceUnreachable, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from worker.errors import WorkerError
     from worker.settings import Settings
 
 _logger = logging.getLogger(__name__)
