@@ -25,7 +25,8 @@ from rosq import (
     WorkerSettings,
     logs,
 )
-from worker.account import Account, StandbyWatcher
+from worker.account.account import Account
+from worker.account.standby import StandbyWatcher
 from worker.alive import AliveFile
 from worker.errors import SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid

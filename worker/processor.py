@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq import Delivery
-    from worker.account import Account
+    from worker.account.account import Account
     from worker.service.reporter import Reporter
     from worker.settings import Settings
     from worker.signals import Signals

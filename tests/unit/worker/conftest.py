@@ -10,7 +10,7 @@ import pytest
 from orders_service.crypto import PASSWORD, Secretbox
 from rosq import JobSignal, RedisSettings
 from tests.unit.worker.doubles import FakePortal, FakeService, delivery, serving
-from worker.account import Account
+from worker.account.account import Account
 from worker.portal.settings import PortalSettings
 from worker.processor import Processor
 from worker.service.reporter import Reporter

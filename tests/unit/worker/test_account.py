@@ -12,7 +12,8 @@ from orders_service.crypto import PASSWORD, SESSION, Secretbox
 from tests.unit.worker.conftest import SECRETBOX
 from tests.unit.worker.doubles import refusal, unavailable
 from tests.waiting import wait_until
-from worker.account import Account, StandbyWatcher
+from worker.account.account import Account
+from worker.account.standby import StandbyWatcher
 from worker.errors import AccountNotUsable, AccountSecretsUnusable
 from worker.service.errors import ServiceUnreachable, StaleEpoch
 from worker.stopping import StopFlag

@@ -1,4 +1,4 @@
-"""This worker's account: opened with its name held, watched while it stands by, logged in when needed."""
+"""What this process knows of its account: opened with its name held, its standing, and its client of the portal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
 from orders_service.crypto import PASSWORD, SESSION, CryptoError, WrongSecret
-from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
+from worker.errors import AccountNotUsable, AccountSecretsUnusable
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials
@@ -234,67 +234,8 @@ class Account:
         return self._secretbox.open(sealed, username=self.username, purpose=purpose) if sealed else None
 
 
-class StandbyWatcher:
-    """Asks, while the account stands by and only then, whether it may go on; then it wakes the worker.
-
-    A thread of its own, because an idle worker sleeps in the queue.
-    """
-
-    def __init__(
-        self, account: Account, *, interval_s: float, on_change: Callable[[], None], on_stale: Callable[[], None]
-    ) -> None:
-        self._account = account
-        self._interval_s = interval_s
-        self._on_change = on_change
-        self._on_stale = on_stale
-        self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="standby-watcher", daemon=True)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread lives."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and return once the thread is gone or a call of its is still in the air."""
-        self._is_stopping.set()
-        self._account.notify()
-        self._thread.join(timeout=2.0)
-
-    def _run(self) -> None:
-        while not self._is_stopping.is_set():
-            self._account.wait_for_standby(self._is_stopping)
-            if not self._is_stopping.wait(self._interval_s):
-                self._look()
-
-    def _look(self) -> None:
-        try:
-            self._account.refresh(_stoppable_sleep(self._is_stopping))
-        except Stopping:
-            return
-        except StaleEpoch:
-            self._on_stale()
-        except WorkerError as exc:
-            _logger.warning("can't ask how the account stands", extra={"event": "account_unread", "error": str(exc)})
-        else:
-            if self._account.can_take_new:
-                self._on_change()
-
-
 def _is_login_blocked(snapshot: worker_pb2.WorkerAccount) -> bool:
     return snapshot.standby_kind in LOGIN_BLOCKED and not snapshot.can_take_new
-
-
-def _stoppable_sleep(is_stopping: threading.Event) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        if is_stopping.wait(seconds):
-            raise Stopping
-
-    return sleep
 
 
 def _read_cookies(session: str | None) -> Mapping[str, str]:

@@ -1,0 +1,1 @@
+"""This worker's account: opened with its name held, logged in when needed, and watched while it stands by."""
