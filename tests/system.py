@@ -168,7 +168,7 @@ class System:
         """Start the worker of an account (by default the one called `name`), with a lease of 3 s.
 
         Args:
-            kill_at: SIGKILL itself when it first reaches this point of `worker.signals.Point`.
+            kill_at: SIGKILL itself when it first reaches this point of `worker.order.points.Point`.
             stop_at: SIGSTOP itself there.
             deliver_twice: The queue hands every job to two workers at once.
         """

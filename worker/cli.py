@@ -29,9 +29,10 @@ from worker.account.account import Account
 from worker.account.standby import StandbyWatcher
 from worker.alive import AliveFile
 from worker.errors import SettingsInvalid, WorkerError
+from worker.order.points import NO_SIGNALS
+from worker.order.processor import Processor
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
-from worker.processor import Processor
 from worker.service.errors import AccountUnknown, ServiceUnreachable
 from worker.service.reporter import Reporter
 from worker.settings import (
@@ -42,13 +43,12 @@ from worker.settings import (
     default_lock_dir,
     ensure_lock_dir,
 )
-from worker.signals import NO_SIGNALS
 from worker.stopping import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.signals import Signals
+    from worker.order.points import Signals
 
 _logger = logging.getLogger(__name__)
 

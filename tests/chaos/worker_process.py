@@ -1,8 +1,8 @@
 """The very worker that people run, under tests that know where it is.
 
 `python -m tests.chaos.worker_process --account a1 ...` is `rosq-worker --account a1 ...`; on top, the environment may
-say what happens at a named point of an order's way (`worker.signals.Point`: after_claim, after_intent, after_upload,
-before_gate, after_gate, after_finish, after_number, during_download):
+say what happens at a named point of an order's way (`worker.order.points.Point`: after_claim, after_intent,
+after_upload, before_gate, after_gate, after_finish, after_number, during_download):
 
     WORKER_KILL_AT=after_gate          SIGKILL itself there
     WORKER_STOP_AT=before_gate         SIGSTOP itself there; somebody sends SIGCONT
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from rosq import Queue
 from worker.cli import Wiring, cli
-from worker.signals import Point
+from worker.order.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

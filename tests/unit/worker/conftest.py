@@ -11,8 +11,8 @@ from orders_service.crypto import PASSWORD, Secretbox
 from rosq import JobSignal, RedisSettings
 from tests.unit.worker.doubles import FakePortal, FakeService, delivery, serving
 from worker.account.account import Account
+from worker.order.processor import Processor
 from worker.portal.settings import PortalSettings
-from worker.processor import Processor
 from worker.service.reporter import Reporter
 from worker.settings import Settings
 from worker.stopping import StopFlag
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rosq import Delivery
+    from worker.order.points import Point
     from worker.portal.client import PortalClient
-    from worker.signals import Point
 
 SECRETBOX = Secretbox("a secret of the tests")
 

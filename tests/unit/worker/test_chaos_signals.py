@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chaos.worker_process import ChaosSignals
-from worker.signals import Point
+from worker.order.points import Point
 
 if TYPE_CHECKING:
     from pathlib import Path

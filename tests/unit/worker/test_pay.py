@@ -12,8 +12,8 @@ from orders_service.v1 import orders_pb2
 from rosq import Fail, LeaseLost, Release, Snooze
 from rosq.execution.stop import StopClock
 from tests.unit.worker.doubles import NUMBER, delivery, refusal, unavailable
+from worker.order.points import Point
 from worker.portal.finish import Lost, NotSent
-from worker.signals import Point
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Bench

@@ -12,6 +12,7 @@ from rosq import Cancel, Fail, LeaseLost, Release, Snooze
 from rosq.execution.stop import StopClock
 from rosq.job import CancelRequest
 from tests.unit.worker.doubles import delivery, failure, refusal
+from worker.order.points import Point
 from worker.portal.errors import (
     AccountUnusable,
     Lack,
@@ -24,7 +25,6 @@ from worker.portal.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.signals import Point
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Bench

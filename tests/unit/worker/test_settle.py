@@ -11,8 +11,8 @@ from orders_service.v1 import orders_pb2, worker_pb2
 from rosq import Fail, Snooze
 from tests.unit.worker.doubles import NUMBER, START, delivery, row
 from tests.unit.worker.test_register import given_intent
+from worker.order.reading import READINGS, is_counting_due, next_look_s
 from worker.portal.errors import AccountUnusable, Lack
-from worker.settle import READINGS, is_counting_due, next_look_s
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Bench

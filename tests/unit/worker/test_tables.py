@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orders_service.v1 import worker_pb2
-from worker import trouble
+from worker.order import trouble
 from worker.portal import errors as portal_errors
 from worker.service import errors
 

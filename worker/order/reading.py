@@ -1,8 +1,8 @@
-"""Settling an unconfirmed order: reading the account's list until it shows what came of the paid call.
+"""Readings of the account's list: made, reported, and when the next one is due.
 
-Two kinds of reading. A filtered one costs one or two calls and finds the row in nearly every case. An unfiltered one,
-with the balance, is what counts towards absence; it is made only as often as it can count. The service judges both;
-the worker only reads.
+Two kinds. A filtered one costs one or two calls and finds the row in nearly every case. An unfiltered one, with the
+balance, is what counts towards absence; it is made only as often as it can count. The service judges both; the worker
+only reads.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orders_service.v1 import orders_pb2, worker_pb2
+from orders_service.v1 import worker_pb2
+from worker.order.visit import row_message
 from worker.portal.errors import AccountUnusable, Lack, PortalError
-from worker.signals import Point
-from worker.visit import Later, row_message, settled
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from worker.order.visit import Visit
     from worker.portal.pages.applications import Listing
-    from worker.visit import Outcome, Visit
 
 _logger = logging.getLogger(__name__)
 
@@ -29,19 +28,6 @@ READINGS: Final = 5
 FIRST_PAUSE_S: Final = 15.0
 #: Longest pause between two looks, as a part of the time of absence: none of the counting readings is missed by much.
 LONGEST_PART: Final = 6
-
-
-def settle(visit: Visit) -> Outcome:
-    """Read the list once as far as it can help now, and say when to come back."""
-    submission = visit.submission
-    if submission is None:
-        # The service shows the journal of the account that an order is bound to; an unconfirmed order always has one.
-        raise AssertionError(f"order {visit.order.order_id} is unconfirmed without a submission")
-    look(visit)
-    order = visit.order
-    if order.state == orders_pb2.ORDER_STATE_UNCONFIRMED and is_counting_due(order):
-        record_full_reading(visit)
-    return after_reading(visit)
 
 
 def look(visit: Visit) -> None:
@@ -63,27 +49,6 @@ def record_full_reading(visit: Visit) -> Listing:
     listing = visit.portal.list_applications()
     _record(visit, listing, begun_at=begun_at, balance=_find_balance(visit))
     return listing
-
-
-def after_reading(visit: Visit) -> Outcome:
-    """Say what comes next for an order whose paid call may have been sent."""
-    order = visit.order
-    if (outcome := settled(order)) is not None:
-        return outcome
-    if order.state == orders_pb2.ORDER_STATE_REGISTERED:
-        visit.signals.reached(Point.AFTER_NUMBER)
-        _logger.info(
-            "order registered at the portal",
-            extra={"event": "order_registered", "order_id": order.order_id, "order_number": order.order_number},
-        )
-        return Later(delay_s=visit.settings.first_check_s, reason="registered; the extract isn't ready yet")
-    if order.state == orders_pb2.ORDER_STATE_PROCESSING:
-        # Settled as absent (or not sent): it goes its way again from the journal, now that nothing is in doubt.
-        return Later(delay_s=0.0, reason="the send is settled: nothing was ordered by it")
-    return Later(
-        delay_s=next_look_s(order, check_interval_s=visit.settings.check_interval_s),
-        reason="the list doesn't show the application yet",
-    )
 
 
 def is_counting_due(order: worker_pb2.OrderInHand) -> bool:

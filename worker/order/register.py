@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Final
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from orders_service.v1 import orders_pb2, worker_pb2
-from worker import settle
 from worker.errors import AccountExhausted, PersonChanged
-from worker.pay import pay
+from worker.order import reading
+from worker.order.find import find_object
+from worker.order.pay import pay
+from worker.order.points import Point
+from worker.order.settle import after_reading
 from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
-from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
+from worker.portal.pages.search import FoundObject
 from worker.portal.pages.statement import Statement, StatementGuids
-from worker.signals import Point
-from worker.visit import Later, settled
 
 if TYPE_CHECKING:
+    from worker.order.visit import Outcome, Visit
     from worker.portal.pages.applications import Listing
     from worker.portal.pages.profile import Declarant
-    from worker.portal.pages.search import Card
-    from worker.visit import Outcome, Visit
 
 _logger = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ def register(visit: Visit) -> Outcome:
             raise PersonChanged
         # What was sent before may have come to the list late: look, and let the service judge, before anything that may
         # end this visit. An account that is used up was maybe used up by this very order.
-        listing = settle.record_full_reading(visit)
+        listing = reading.record_full_reading(visit)
         if visit.order.state != orders_pb2.ORDER_STATE_PROCESSING or visit.order.hold_reason:
-            return settle.after_reading(visit)
+            return after_reading(visit)
     found: FoundObject | None = None
     if before is None or not before.is_uploaded:
         looked_up = find_object(visit)
@@ -85,23 +85,6 @@ def register(visit: Visit) -> Outcome:
     return pay(visit)
 
 
-def find_object(visit: Visit) -> FoundObject | Outcome:
-    """Find exactly the ordered object, or say what becomes of an order without one."""
-    cad_num = visit.order.cad_num
-    found = judge(visit.portal.search(cad_num), cad_num)
-    if isinstance(found, NotFound):
-        return _not_found(visit)
-    if isinstance(found, Undecided):
-        return _refuse(visit, found.reason)
-    card = judge(visit.portal.cards(found.cad_num), cad_num)
-    if isinstance(card, NotFound):
-        # Found and not found within seconds: the portal's trouble, not the object's.
-        raise UnreadableAnswer("The portal finds the object, and then shows no card of it.")
-    if isinstance(card, Undecided):
-        return _refuse(visit, card.reason)
-    return _refuse(visit, _annulled(card)) if card.is_annulled else found
-
-
 def upload(visit: Visit, found: FoundObject, declarant: Declarant) -> None:
     """Upload the statement with the journalled GUIDs and journal that the portal has it. Nothing is paid by it."""
     kept = _kept(visit)
@@ -132,29 +115,6 @@ def upload(visit: Visit, found: FoundObject, declarant: Declarant) -> None:
     visit.signals.reached(Point.AFTER_UPLOAD)
 
 
-def _not_found(visit: Visit) -> Outcome:
-    recheck_s = visit.settings.not_found_recheck_s
-    order = visit.journal.record_not_found(recheck_s=recheck_s)
-    _logger.info(
-        "object not found at the portal",
-        extra={"event": "object_not_found", "order_id": order.order_id, "is_final": settled(order) is not None},
-    )
-    return settled(order) or Later(
-        delay_s=_until_next_s(order, recheck_s), reason="the portal doesn't know the object", is_put_down=True
-    )
-
-
-def _refuse(visit: Visit, reason: str) -> Outcome:
-    """What a person should decide before anything is paid ends the order, with the reason."""
-    visit.journal.fail(reason)
-    return settled(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason=reason)
-
-
-def _annulled(card: Card) -> str:
-    when = f" since {card.cancelled}" if card.cancelled else ""
-    return f"The portal shows the object {card.cad_num} as annulled{when} («Погашено»): nothing was ordered"
-
-
 def _intent(
     before: worker_pb2.Submission | None,
     declarant: Declarant,
@@ -183,12 +143,6 @@ def _kept(visit: Visit) -> worker_pb2.Submission:
     submission = visit.submission
     assert submission is not None, "the intent's answer shows the submission that is kept"
     return submission
-
-
-def _until_next_s(order: worker_pb2.OrderInHand, otherwise_s: float) -> float:
-    if not order.HasField("next_at"):
-        return otherwise_s
-    return max(0.0, (order.next_at.ToDatetime() - order.as_of.ToDatetime()).total_seconds())
 
 
 def _is_server_error(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
-"""The handler: claims the order that a job points to, goes on from where its journal stands, and settles.
+"""The handler: claims the order that a job points to, goes on from where its journal stands, and tells the queue.
 
-Report first, settle after: the order is put down in PostgreSQL before the queue is told, so a crash in between repeats
+Report first: the order is put down in PostgreSQL before the queue is told, so a crash in between repeats
 the report, which changes nothing. What the portal's own trouble costs is time, never an attempt; attempts are spent on
 the order's own faults only.
 """
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from orders_service.v1 import orders_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
-from worker import trouble
-from worker.collect import collect
 from worker.errors import WorkerError
+from worker.order import trouble
+from worker.order.collect import collect
+from worker.order.points import NO_SIGNALS, Point
+from worker.order.register import register
+from worker.order.settle import settle
+from worker.order.visit import FINAL_STATES, Done, Held, Later, Visit, decided_by_service
 from worker.portal.errors import RequestRefused
-from worker.register import register
 from worker.service.errors import (
     AbsentAfterTooShort,
     AccountCannotTake,
@@ -32,19 +35,16 @@ from worker.service.errors import (
     StaleFence,
 )
 from worker.service.journal import OrderJournal
-from worker.settle import settle
-from worker.signals import NO_SIGNALS, Point
-from worker.visit import FINAL_STATES, Done, Held, Later, Visit, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq import Delivery
     from worker.account.account import Account
+    from worker.order.points import Signals
+    from worker.order.visit import Outcome
     from worker.service.reporter import Reporter
     from worker.settings import Settings
-    from worker.signals import Signals
-    from worker.visit import Outcome
 
 _logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Processor:
         except Exception as exc:
             self._spend_attempt(exc, journal, delivery)
         else:
-            self._settle(delivery, journal, outcome)
+            self._tell_queue(delivery, journal, outcome)
 
     def _visit(self, delivery: Delivery, journal: OrderJournal) -> Outcome:
         order = journal.claim()
@@ -199,8 +199,8 @@ class Processor:
             is_at_once = outcome.is_for_others and not _is_sent(journal)
             journal.release(outcome.reason, delay_s=0.0 if is_at_once else outcome.delay_s)
 
-    def _settle(self, delivery: Delivery, journal: OrderJournal, outcome: Outcome) -> None:
-        """Tell the queue. The order's lane is as the service answered last."""
+    def _tell_queue(self, delivery: Delivery, journal: OrderJournal, outcome: Outcome) -> None:
+        """Answer the delivery. The order's lane is as the service answered last."""
         match outcome:
             case Done():
                 return
@@ -208,9 +208,9 @@ class Processor:
                 raise Fail(f"on hold: {reason}")
             case Later():
                 order = journal.order
-                if (final := settled(order)) is not None:
+                if (final := decided_by_service(order)) is not None:
                     # What the service made of it when it was put down.
-                    self._settle(delivery, journal, final)
+                    self._tell_queue(delivery, journal, final)
                     return
                 if outcome.is_for_others and not order.is_bound:
                     raise Release(order.lane)

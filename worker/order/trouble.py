@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from worker.errors import AccountExhausted, AccountSecretsUnusable, PersonChanged
+from worker.order.visit import Later
 from worker.portal.errors import (
     AccountUnusable,
     DocumentNotReady,
@@ -19,7 +20,6 @@ from worker.portal.errors import (
     SessionExpired,
     UnreadableAnswer,
 )
-from worker.visit import Later
 
 if TYPE_CHECKING:
     from orders_service.v1 import worker_pb2

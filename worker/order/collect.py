@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 from orders_service import cadastral
 from orders_service.v1 import worker_pb2
 from worker.errors import PaperBroken
+from worker.order.points import Point
+from worker.order.visit import Held, Later, decided_by_service, row_message
 from worker.portal.errors import DocumentNotReady
 from worker.portal.pages.applications import ApplicationState
 from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
-from worker.signals import Point
-from worker.visit import Held, Later, row_message, settled
 
 if TYPE_CHECKING:
+    from worker.order.visit import Outcome, Visit
     from worker.portal.pages.applications import Application
-    from worker.visit import Outcome, Visit
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def collect(visit: Visit) -> Outcome:
             return _bring(visit, row)
         case ApplicationState.REFUSED:
             visit.journal.fail(row.request_status.strip(), is_portal_verdict=True)
-            return settled(visit.order) or Later(
+            return decided_by_service(visit.order) or Later(
                 delay_s=visit.settings.check_interval_s, reason="refused by the registry"
             )
         case ApplicationState.PENDING:
@@ -86,7 +86,9 @@ def _bring(visit: Visit, row: Application) -> Outcome:
             "size_bytes": header.size_bytes,
         },
     )
-    return settled(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason="the paper is stored")
+    return decided_by_service(visit.order) or Later(
+        delay_s=visit.settings.check_interval_s, reason="the paper is stored"
+    )
 
 
 def _header(check: GoodExtract | Notice | Wrong, *, file_name: str) -> worker_pb2.ExtractHeader:
@@ -112,9 +114,9 @@ def _header(check: GoodExtract | Notice | Wrong, *, file_name: str) -> worker_pb
 def _not_ready(visit: Visit, row: Application | None) -> Outcome:
     delay_s = visit.settings.check_interval_s
     visit.journal.record_check(None if row is None else row_message(row), next_check_s=delay_s)
-    return settled(visit.order) or Later(delay_s=delay_s, reason="not ready", is_put_down=True)
+    return decided_by_service(visit.order) or Later(delay_s=delay_s, reason="not ready", is_put_down=True)
 
 
 def _hand_to_person(visit: Visit, reason: str) -> Outcome:
     visit.journal.fail(reason)
-    return settled(visit.order) or Held(reason=reason)
+    return decided_by_service(visit.order) or Held(reason=reason)

@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from worker.errors import WorkerError
+from worker.order.points import Point
+from worker.order.reading import look
+from worker.order.settle import after_reading
+from worker.order.visit import Later, decided_by_service
 from worker.portal.finish import Answered, FinishRequest, Lost, NotSent
 from worker.service.errors import SendUnknown
-from worker.settle import after_reading, look
-from worker.signals import Point
-from worker.visit import Later, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from worker.order.visit import Outcome, Visit
     from worker.portal.finish import PaidCall
-    from worker.visit import Outcome, Visit
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ def _report(visit: Visit, send_id: str, result: NotSent | Answered | Lost) -> Ou
             extra={"event": "paid_call_not_sent", "order_id": order_id, "reason": result.reason},
         )
         order = visit.journal.record_not_sent(send_id, result.reason)
-        return settled(order) or Later(delay_s=NOT_SENT_PAUSE_S, reason=f"the paid call wasn't sent: {result.reason}")
+        return decided_by_service(order) or Later(
+            delay_s=NOT_SENT_PAUSE_S, reason=f"the paid call wasn't sent: {result.reason}"
+        )
     status = result.status or 0
     number = (result.expected_number or "") if isinstance(result, Answered) else ""
     try:

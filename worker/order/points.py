@@ -21,7 +21,7 @@ class Point(Enum):
     BEFORE_GATE = "before_gate"  # the paid call's connection stands open, the gate isn't passed
     AFTER_GATE = "after_gate"  # the gate's commit is done, nothing was sent
     AFTER_FINISH = "after_finish"  # the paid call was answered or lost, nobody knows of it but this process
-    AFTER_NUMBER = "after_number"  # the number is stored, the job isn't settled
+    AFTER_NUMBER = "after_number"  # the number is stored, the queue isn't told
     DURING_DOWNLOAD = "during_download"  # the paper lies in a temporary file, unchecked
 
 

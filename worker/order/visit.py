@@ -9,13 +9,13 @@ from orders_service.v1 import orders_pb2, worker_pb2
 
 if TYPE_CHECKING:
     from rosq import Delivery
+    from worker.order.points import Signals
     from worker.portal.client import PortalClient
     from worker.portal.pages.applications import Application
     from worker.service.journal import OrderJournal
     from worker.settings import Settings
-    from worker.signals import Signals
 
-__all__ = ["FINAL_STATES", "Done", "Held", "Later", "Outcome", "Visit", "row_message", "settled"]
+__all__ = ["FINAL_STATES", "Done", "Held", "Later", "Outcome", "Visit", "decided_by_service", "row_message"]
 
 FINAL_STATES: Final = frozenset(
     {orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED, orders_pb2.ORDER_STATE_CANCELLED}
@@ -41,7 +41,7 @@ class Later:
     Attributes:
         delay_s: Seconds until then.
         reason: Why, for the order's history.
-        is_put_down: The service did so already with its last answer: only the job is left to settle.
+        is_put_down: The service did so already with its last answer: only the queue is left to be told.
         is_for_others: The trouble is this account's: where the order isn't bound, another account may have it at once.
         pause_s: How long this worker itself should take nothing else meanwhile, as the trouble isn't the order's.
     """
@@ -79,7 +79,7 @@ class Visit:
         return self.order.submission if self.order.HasField("submission") else None
 
 
-def settled(order: worker_pb2.OrderInHand) -> Outcome | None:
+def decided_by_service(order: worker_pb2.OrderInHand) -> Outcome | None:
     """Return what the service's answer leaves no choice about: the order is final, or held. Else None."""
     if order.state in FINAL_STATES:
         return Done()

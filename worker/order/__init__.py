@@ -1,0 +1,1 @@
+"""One order in the worker's hand: found, registered, paid for, settled from the list, and collected."""

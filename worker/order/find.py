@@ -1,0 +1,67 @@
+"""Finding exactly the object that was ordered, or saying what becomes of an order without one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from worker.order.visit import Later, decided_by_service
+from worker.portal.errors import UnreadableAnswer
+from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
+
+if TYPE_CHECKING:
+    from orders_service.v1 import worker_pb2
+    from worker.order.visit import Outcome, Visit
+    from worker.portal.pages.search import Card
+
+_logger = logging.getLogger(__name__)
+
+
+def find_object(visit: Visit) -> FoundObject | Outcome:
+    """Find exactly the ordered object, or say what becomes of an order without one."""
+    cad_num = visit.order.cad_num
+    found = judge(visit.portal.search(cad_num), cad_num)
+    if isinstance(found, NotFound):
+        return _not_found(visit)
+    if isinstance(found, Undecided):
+        return _refuse(visit, found.reason)
+    card = judge(visit.portal.cards(found.cad_num), cad_num)
+    if isinstance(card, NotFound):
+        # Found and not found within seconds: the portal's trouble, not the object's.
+        raise UnreadableAnswer("The portal finds the object, and then shows no card of it.")
+    if isinstance(card, Undecided):
+        return _refuse(visit, card.reason)
+    return _refuse(visit, _annulled(card)) if card.is_annulled else found
+
+
+def _not_found(visit: Visit) -> Outcome:
+    recheck_s = visit.settings.not_found_recheck_s
+    order = visit.journal.record_not_found(recheck_s=recheck_s)
+    _logger.info(
+        "object not found at the portal",
+        extra={
+            "event": "object_not_found",
+            "order_id": order.order_id,
+            "is_final": decided_by_service(order) is not None,
+        },
+    )
+    return decided_by_service(order) or Later(
+        delay_s=_until_next_s(order, recheck_s), reason="the portal doesn't know the object", is_put_down=True
+    )
+
+
+def _refuse(visit: Visit, reason: str) -> Outcome:
+    """What a person should decide before anything is paid ends the order, with the reason."""
+    visit.journal.fail(reason)
+    return decided_by_service(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason=reason)
+
+
+def _annulled(card: Card) -> str:
+    when = f" since {card.cancelled}" if card.cancelled else ""
+    return f"The portal shows the object {card.cad_num} as annulled{when} («Погашено»): nothing was ordered"
+
+
+def _until_next_s(order: worker_pb2.OrderInHand, otherwise_s: float) -> float:
+    if not order.HasField("next_at"):
+        return otherwise_s
+    return max(0.0, (order.next_at.ToDatetime() - order.as_of.ToDatetime()).total_seconds())
