@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
-from tenacity import wait_exponential, wait_random
 
 from orders_service.crypto import CryptoError, Secretbox
-from rosq import (
-    Queue,
-    RedisSettings,
-    RetryPolicy,
-    RosqError,
-    ServerUnreachable,
-    StopSignals,
-    Worker,
-    WorkerSettings,
-    logs,
-)
-from worker.account.account import Account
-from worker.account.standby import StandbyWatcher
-from worker.alive import AliveFile
+from rosq import RedisSettings, RosqError, ServerUnreachable, logs
 from worker.errors import SettingsInvalid, WorkerError
-from worker.order.points import NO_SIGNALS
-from worker.order.processor import Processor
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
-from worker.service.errors import AccountUnknown, ServiceUnreachable
-from worker.service.reporter import Reporter
+from worker.run import Wiring, find_unknown, run
+from worker.service.errors import ServiceUnreachable
 from worker.settings import (
     DEFAULT_PORTAL_URL,
     DEFAULT_QUEUE,
@@ -43,34 +24,11 @@ from worker.settings import (
     default_lock_dir,
     ensure_lock_dir,
 )
-from worker.stopping import StopFlag
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from worker.order.points import Signals
-
-_logger = logging.getLogger(__name__)
 
 EXIT_STOPPED: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
-
-#: How long a start waits for the orders service before it gives up with code 3.
-START_PATIENCE_S: Final = 10.0
-#: The order's own faults only: a refused request, a broken paper. The portal's trouble and waiting spend none.
-RETRIES: Final = RetryPolicy(max_attempts=5, wait=wait_exponential(multiplier=10, max=600) + wait_random(0, 5))
-#: A read loop whose last round is older, with no order in hand, isn't well.
-WELL_WITHIN_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """What tests put in other than production: who is told of the points of an order's way, and which queue it is."""
-
-    signals: Signals = NO_SIGNALS
-    make_queue: Callable[[RedisSettings, str], Queue] = Queue
 
 
 @click.command(
@@ -260,7 +218,7 @@ def cli(
         secretbox = Secretbox.from_env(os.environ)
     except CryptoError as exc:
         # The secret is for an account's password: nobody should look for that of an account which doesn't exist.
-        unknown = _find_unknown(settings)
+        unknown = find_unknown(settings)
         if unknown is not None:
             _end(unknown, EXIT_FAILED)
         _end(exc, EXIT_USAGE)
@@ -271,102 +229,6 @@ def cli(
         _end(exc, EXIT_UNREACHABLE)
     except (RosqError, WorkerError) as exc:
         _end(exc, EXIT_FAILED)
-
-
-def run(settings: Settings, secretbox: Secretbox, wiring: Wiring) -> None:
-    """Run one worker until it is asked to stop. Sets the process's handlers of SIGTERM and SIGINT.
-
-    Raises:
-        ServerUnreachable, ServiceUnreachable: Redis or the orders service isn't there at the start.
-        AccountNotUsable: The account is unknown, inactive with nothing to collect, or sealed with another secret.
-        WorkerError: It had to end by itself; the message says why.
-        RosqError: The queue can't be used.
-    """
-    queue = wiring.make_queue(settings.redis, settings.queue)
-    reporter = Reporter.from_settings(settings)
-    try:
-        queue.ping()
-        reporter.wait_ready(START_PATIENCE_S)
-        _work(settings, secretbox, wiring, queue, reporter)
-    finally:
-        reporter.close()
-        queue.close()
-
-
-def _work(settings: Settings, secretbox: Secretbox, wiring: Wiring, queue: Queue, reporter: Reporter) -> None:
-    account = Account(settings, reporter, secretbox)
-    stop = StopFlag()
-    why_ended: list[str] = []
-
-    def end(sentence: str) -> None:
-        why_ended.append(sentence)
-        _logger.error("the worker ends", extra={"event": "worker_ends", "error": sentence})
-        stop.request()
-        worker.request_stop()
-
-    processor = Processor(settings, reporter, account, stop=end, signals=wiring.signals)
-    worker = Worker(
-        queue,
-        processor,
-        name=settings.username,
-        lanes=account.lanes,
-        policy=RETRIES,
-        settings=WorkerSettings(
-            lease_s=settings.lease_s, run_timeout_s=settings.run_timeout_s, grace_s=settings.grace_s
-        ),
-        lock_file=settings.lock_file,
-        on_hold=lambda: account.open(stop),
-    )
-
-    def on_signal(_number: int) -> None:
-        stop.request()
-        worker.request_stop()
-
-    watcher = StandbyWatcher(
-        account,
-        interval_s=settings.standby_check_s,
-        on_change=worker.wake,
-        on_stale=lambda: end("Another worker opened the account: this one ends."),
-    )
-    alive = None
-    if settings.alive_file is not None:
-        alive = AliveFile(
-            settings.alive_file, lambda: processor.is_at_work or worker.last_round_age_s() < WELL_WITHIN_S
-        )
-    try:
-        with StopSignals((signal.SIGTERM, signal.SIGINT), on_signal):
-            watcher.start()
-            if alive is not None:
-                alive.start()
-            worker.run()
-    except ServiceUnreachable:
-        # Asked to stop while it waited to open its account: that is a stop, not a failure.
-        if not stop.is_set:
-            raise
-    finally:
-        watcher.stop()
-        if alive is not None:
-            alive.stop()
-        account.close()
-    if why_ended:
-        raise WorkerError(why_ended[0])
-
-
-def _find_unknown(settings: Settings) -> AccountUnknown | None:
-    """What the orders service says if it doesn't know the account; None if it does, or can't be asked now.
-
-    Changes nothing: no worker has the epoch 0, so an account that was ever opened is refused as another's, and exists.
-    """
-    reporter = Reporter.from_settings(settings)
-    try:
-        reporter.read_account(settings.username, 0)
-    except AccountUnknown as exc:
-        return exc
-    except WorkerError:
-        return None
-    finally:
-        reporter.close()
-    return None
 
 
 def _end(error: Exception, code: int) -> NoReturn:

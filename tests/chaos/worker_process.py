@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosq import Queue
-from worker.cli import Wiring, cli
+from worker.cli import cli
 from worker.order.points import Point
+from worker.run import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
