@@ -36,7 +36,7 @@ test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
-	  --ignore tests/integration/orders_service/dev $(ARGS)
+	  $(addprefix --ignore=tests/integration/,orders_service/dev worker/portal worker/simulator) $(ARGS)
 
 bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 25 minutes. Options: ARGS=--quick (3 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,94 @@
+"""The pause between two calls of one account, measured where it counts: at the server."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from tests.integration.worker.portal import server
+from tests.waiting import wait_until
+from worker.portal.client import PortalClient
+from worker.portal.finish import FinishRequest
+from worker.portal.login.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.worker.portal.server import Portal
+
+    MakeClient = Callable[..., PortalClient]
+
+INTERVAL_S = 0.4
+# The server's clock reads when its thread got the request, a little later than the request's first byte.
+BLUR_S = 0.1
+LOGIN_PATHS = {server.AUTH, server.LOGIN, server.TOTP, server.RETURN}
+
+
+def gaps(portal: Portal) -> list[float]:
+    starts = [request.at_s for request in portal.requests if request.path not in LOGIN_PATHS]
+    return [after - before for before, after in itertools.pairwise(starts)]
+
+
+def test_any_two_calls_keep_the_interval_from_start_to_start_the_paid_one_too(
+    portal: Portal, make_client: MakeClient
+) -> None:
+    client = make_client(min_interval_s=INTERVAL_S)
+
+    client.balance()
+    client.search(server.CAD_NUM)
+    request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key=server.KEY)
+    with client.prepare_finish(request) as paid:
+        paid.open()
+        paid.send(lambda: True)
+    client.list_applications()
+
+    assert len(portal.seen(server.FINISH)) == 1
+    assert len(gaps(portal)) == 5
+    assert min(gaps(portal)) >= INTERVAL_S - BLUR_S
+
+
+def test_time_that_passed_anyway_counts_towards_the_interval(make_client: MakeClient) -> None:
+    client = make_client(min_interval_s=INTERVAL_S)
+    client.balance()
+    wait_until(lambda: client.pacer.remaining_s() == 0, "the interval to pass")
+    slept: list[float] = []
+
+    with client.pausing_with(slept.append):
+        client.balance()
+
+    assert slept == []
+
+
+def test_the_login_itself_is_not_paced(portal: Portal, make_client: MakeClient) -> None:
+    client = make_client(min_interval_s=INTERVAL_S)
+
+    client.log_in()
+
+    logins = [request.at_s for request in portal.requests if request.path in LOGIN_PATHS]
+    assert len(logins) == 3
+    assert logins[-1] - logins[0] < INTERVAL_S
+
+
+def test_one_interval_is_kept_before_the_first_call_too(portal: Portal, make_client: MakeClient) -> None:
+    started_s = time.monotonic()
+    client = make_client(min_interval_s=INTERVAL_S)
+
+    client.log_in()
+
+    assert portal.seen(server.ROLES)[0].at_s - started_s >= INTERVAL_S
+
+
+def test_the_next_client_of_the_account_keeps_the_pace_of_the_one_before(
+    portal: Portal, make_client: MakeClient
+) -> None:
+    before = make_client(min_interval_s=INTERVAL_S)
+    before.balance()
+
+    after = PortalClient(before.settings, Credentials(login="x", password="right"), pacer=before.pacer)
+    try:
+        after.balance()
+    finally:
+        after.close()
+
+    assert min(gaps(portal)) >= INTERVAL_S - BLUR_S
