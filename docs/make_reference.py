@@ -16,6 +16,8 @@ HEAD = """# Reference
 
 What `import rosq` gives, from its docstrings. Written by `make reference`; change the docstrings instead.
 """
+#: What rosq makes and its users only receive: how it is made is nobody's business.
+_RECEIVED = ("Delivery", "EnqueuedMany")
 _FIELD = re.compile(r"((?:^    #:.*\n)+)^    (\w+)(: [^=\n]+?)?(?: = ([^\n]*))?$", re.MULTILINE)
 
 
@@ -44,7 +46,7 @@ def _describe(name: str, thing: object) -> str:
     if not inspect.isclass(thing):
         return f"### {name}\n\n{_text(thing)}\n"
     lines = [f"### {name}", "", _text(thing), ""]
-    if thing.__doc__ and not issubclass(thing, enum.Enum | BaseException):
+    if thing.__doc__ and name not in _RECEIVED and not issubclass(thing, enum.Enum | BaseException):
         lines[2:2] = [f"```python\n{name}{_signature(thing)}\n```", ""]
     lines += _fields(thing)
     for method_name, method in vars(thing).items():

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from rosq import facts
 from rosq.clock import boot_time_s
 from rosq.errors import RosqError, ServerUnreachable
-from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
 from rosq.inspect.inspector import Inspector
 from rosq.names import check_queue_name
@@ -55,14 +54,6 @@ ENQUEUE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 1
 #: Seconds that the collector waits for an answer: Prometheus gives up on a scrape after ten.
 _ANSWER_TIMEOUT_S = 3.0
 _MAX_QUEUES = 100
-_OUTCOMES = {
-    Outcome.COMPLETE: "completed",
-    Outcome.FAIL: "failed",
-    Outcome.RETRY: "retried",
-    Outcome.SNOOZE: "snoozed",
-    Outcome.RELEASE: "released",
-    Outcome.CANCEL: "cancelled",
-}
 
 
 class MetricsHook(Hook):
@@ -136,7 +127,7 @@ class MetricsHook(Hook):
     def after_handler(self, worker: WorkerInfo, delivery: Delivery, end: HandlerEnd) -> None:
         """See `Hook.after_handler`."""
         self._in_hand.labels(worker.queue).dec()
-        outcome = "lost" if end.outcome is None else _OUTCOMES[end.outcome]
+        outcome = "lost" if end.outcome is None else end.outcome.word
         self._handler_duration.labels(worker.queue, delivery.name, outcome).observe(end.duration_s)
         if end.outcome is None:
             self._leases_lost.labels(worker.queue).inc()
@@ -148,7 +139,7 @@ class MetricsHook(Hook):
         if is_refused:
             self._refused.labels(worker.queue).inc()
         else:
-            self._settled.labels(worker.queue, settlement.delivery.name, _OUTCOMES[settlement.outcome]).inc()
+            self._settled.labels(worker.queue, settlement.delivery.name, settlement.outcome.word).inc()
 
     def after_sleep(self, worker: WorkerInfo, slept_s: float) -> None:
         """See `Hook.after_sleep`."""

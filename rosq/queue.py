@@ -16,7 +16,6 @@ from rosq.connection.pool import WirePool
 from rosq.connection.repeating import repeat
 from rosq.connection.translating import translate
 from rosq.connection.wire import Wire
-from rosq.execution.consumer import Consumer
 from rosq.execution.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
 from rosq.job import (
@@ -45,12 +44,8 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rosq.connection.alarm import Alarm
-    from rosq.execution.handlers import Dispatcher
-    from rosq.execution.stop import StopClock
     from rosq.hooks import Hook
     from rosq.job import Cancelled, Job, JobData
-    from rosq.settings import WorkerSettings
 
 T = TypeVar("T")
 
@@ -315,21 +310,6 @@ class Queue:
         # Redis takes no spaces or newlines in a client's name; ours have none, but may have letters that it refuses.
         name = "".join(letter if letter.isascii() else "_" for letter in client_name)
         return Wire(Connector(settings, self.keys.meta), name)
-
-    def make_consumer(
-        self, *, name: str, settings: WorkerSettings, dispatcher: Dispatcher, stop: StopClock, alarm: Alarm
-    ) -> Consumer:
-        """Return the worker's side of this queue. A queue that hands out jobs in another way overrides this."""
-        return Consumer(
-            keys=self.keys,
-            wire=self.make_wire(f"rosq-worker:{name}"),
-            name=name,
-            queue_settings=self.settings,
-            settings=settings,
-            dispatcher=dispatcher,
-            stop=stop,
-            alarm=alarm,
-        )
 
     # -- how calls are made --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import threading
@@ -13,13 +14,17 @@ from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
 from rosq.errors import InvalidData
-from rosq.execution.answer import Fetched
 from rosq.execution.callables import check_callable
+from rosq.execution.consumer import Consumer
+from rosq.execution.delivery import Delivery, Hold
+from rosq.execution.fetching import Fetched
 from rosq.execution.forked import end_if_forked
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.heartbeat import Heartbeat
 from rosq.execution.hook_calls import HookCalls
+from rosq.execution.lease import Lease
 from rosq.execution.lock_file import LockFile
+from rosq.execution.notes import Notes
 from rosq.execution.outage import Outage
 from rosq.execution.runner import fail_attempt, run_handler
 from rosq.execution.settlement import Outcome, Settlement
@@ -30,6 +35,7 @@ from rosq.maintenance.thread import MaintenanceThread, make_services
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts.loader import Code
 from rosq.settings import WorkerSettings
+from rosq.store import codec
 
 if TYPE_CHECKING:
     import signal
@@ -37,8 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rosq.connection.wire import Wire
-    from rosq.execution.answer import Answer
-    from rosq.execution.delivery import Delivery
+    from rosq.execution.fetching import Answer, HandOut
     from rosq.execution.handlers import Handlers, Policies
     from rosq.hooks import Hook
     from rosq.maintenance.service import Swept
@@ -78,6 +83,18 @@ def _as_it_came(settlement: Settlement, code: Code) -> Settlement:
     if code is not Code.CANCELLED:
         return settlement
     return dataclasses.replace(settlement, outcome=Outcome.CANCEL, delay_s=0.0)
+
+
+@functools.singledispatch
+def make_consumer(queue: Queue, *, name: str, settings: WorkerSettings) -> Consumer:
+    """Return a worker's side of a queue. For a class of queues that hand out jobs in another way, register another."""
+    return Consumer(
+        keys=queue.keys,
+        wire=queue.make_wire(f"rosq-worker:{name}"),
+        name=name,
+        queue_settings=queue.settings,
+        settings=settings,
+    )
 
 
 class Worker:
@@ -139,9 +156,9 @@ class Worker:
         self._hook_calls = HookCalls.make(queue.hooks if hooks is None else hooks, queue.name, self.name)
         self._alarm = Alarm()
         self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
-        self._consumer = queue.make_consumer(
-            name=self.name, settings=self.settings, dispatcher=self._dispatcher, stop=self._stop, alarm=self._alarm
-        )
+        self._consumer = make_consumer(queue, name=self.name, settings=self.settings)
+        #: What handlers say of their work.
+        self._notes = Notes(queue.keys, self._consumer.wire, queue.settings)
         heartbeat_wire = queue.make_wire(f"rosq-heartbeat:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
         self._heartbeat = Heartbeat(
             consumer=self._consumer,
@@ -262,22 +279,22 @@ class Worker:
             self._heartbeat.drop_job()
             self._tell_fate(settlement, answer.code)
         self._take(answer)
-        if answer.delivery is None and answer.fetched is Fetched.NONE:
+        if answer.fetched is Fetched.NONE:
             self._rest(answer, lanes)
 
     def _take(self, answer: Answer, *, is_wanted: bool = True) -> None:
         """Work on what was fetched, if anything was and it is still wanted."""
-        delivery = answer.delivery
-        if delivery is None:
+        if answer.hand_out is None:
             self._take_nothing(answer)
             return
         self._outage.note_answer()
+        delivery, unreadable = self._make_delivery(answer.hand_out)
         if self._stop.is_requested or not is_wanted:
             # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
             self._settlement = Settlement(delivery, _RELEASED)
             return
-        if answer.unreadable:
-            reason = f"Its data can't be read: {answer.unreadable}."
+        if unreadable:
+            reason = f"Its data can't be read: {unreadable}."
             self._settlement = Settlement(delivery, _FAILED, error=reason, error_class=InvalidData.__name__)
             return
         self._last_lane = delivery.lane
@@ -287,6 +304,18 @@ class Worker:
         self._settlement = self._work_on(delivery)
         if self._interrupt is not None:
             raise self._interrupt
+
+    def _make_delivery(self, handed: HandOut) -> tuple[Delivery, str]:
+        """What the handler is given; and why the job's data can't be read, where they can't."""
+        unreadable = ""
+        try:
+            carried = codec.unpack(handed.text)
+        except ValueError as error:
+            carried, unreadable = codec.Body({}), facts.describe(error)
+        lease = Lease(handed.job_id, handed.asked_s + self.settings.lease_s)
+        is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(handed.job_id, handed.attempt)
+        hold = Hold(handed, lease, self._stop, self._alarm, self._notes)
+        return Delivery(hold, carried, is_last_attempt), unreadable
 
     def _take_nothing(self, answer: Answer) -> None:
         if answer.fetched is Fetched.ERROR:
@@ -317,14 +346,14 @@ class Worker:
             return
 
         def sleep() -> Answer | None:
-            return self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s)
+            return self._consumer.sleep(lanes, self.settings.round_s, answer.next_due_s, self._alarm)
 
         woken = sleep() if self._hook_calls is None else self._hook_calls.around_sleep(sleep)
         if woken is not None:
             # It was asked for before the sleep, and that is long ago. What was left pending here is one's own, whatever
             # its lane.
             given_up = set(lanes).difference(self._list_lanes())
-            self._take(woken, is_wanted=woken.delivery is None or woken.delivery.lane not in given_up)
+            self._take(woken, is_wanted=woken.hand_out is None or woken.hand_out.lane not in given_up)
 
     def _promote_beside(self, delivery: Delivery) -> None:
         """Promote due jobs before working: others may be idle. The job in hand comes first, so an error only postpones
@@ -387,7 +416,7 @@ class Worker:
         """Whether the settlement gives a job to someone else who should be faster than this worker."""
         if settlement is None or settlement.outcome is not _RELEASED:
             return False
-        return (settlement.lane or settlement.delivery.lane) in lanes
+        return (settlement.lane or settlement.delivery.hold.handed.lane) in lanes
 
     def _tell_fate(self, settlement: Settlement, code: Code) -> None:
         delivery, is_refused = settlement.delivery, False
@@ -471,7 +500,7 @@ class Worker:
                 extra={"event": "name_taken", **self._facts, "holder": who, "delay_s": holder.rest_s},
             )
             # Its bell rings when the holder leaves; if it died, the hold runs out. No sooner is there anything to see.
-            self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s))
+            self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s), self._alarm)
             return False
         self._heartbeat.hold_name()
         self._consumer.find_own_pending()
@@ -516,6 +545,7 @@ class Worker:
             )
         finally:
             self._consumer.close()
+            self._notes.close()
             if self._lock_file is not None:
                 self._lock_file.release()
             self._exit_watch.close()
@@ -523,9 +553,9 @@ class Worker:
 
     def _give_back_unseen(self) -> None:
         """Release a job that was handed out as the sleep was broken off, rather than let its lease run out."""
-        delivery = self._consumer.exchange(None, []).delivery
-        if delivery is not None:
-            settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
+        handed = self._consumer.exchange(None, []).hand_out
+        if handed is not None:
+            settlement = Settlement(self._make_delivery(handed)[0], _RELEASED)
             self._tell_fate(settlement, self._consumer.exchange(settlement, [], is_fetching=False).code)
 
     def _leave_main_process(self) -> None:

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosq import errors
 from rosq.clock import boot_time_s
-from rosq.execution.answer import Answer, Fetched
-from rosq.execution.fetching import Fetching
-from rosq.execution.notes import Notes
-from rosq.execution.steps import Steps
+from rosq.execution.fetching import Answer, Fetched, Fetching
 from rosq.maintenance.promoter import promote_due
 from rosq.names import check_name
 from rosq.scripts import loader
@@ -32,10 +29,7 @@ if TYPE_CHECKING:
     from rosq.connection.wire import Wire
     from rosq.execution.delivery import Delivery
     from rosq.execution.fetching import Question
-    from rosq.execution.handlers import Dispatcher
     from rosq.execution.settlement import Settlement
-    from rosq.execution.steps import Command
-    from rosq.execution.stop import StopClock
     from rosq.settings import QueueSettings, WorkerSettings
 
 #: How long the token on a name's bell lies there for a standby.
@@ -62,36 +56,18 @@ class Consumer:
         name: str,
         queue_settings: QueueSettings,
         settings: WorkerSettings,
-        dispatcher: Dispatcher,
-        stop: StopClock,
-        alarm: Alarm,
     ) -> None:
         self.keys = keys
         self.wire = wire
         self.name = check_name("worker", name)
         self.queue_settings = queue_settings
         self.settings = settings
-        self.dispatcher = dispatcher
-        self.stop = stop
-        self.alarm = alarm
         #: Random; tells this process's hold on the name from any other's.
         self.instance = secrets.token_hex(12)
         #: For the due jobs of a sleeper: its own connection is blocked. Opened when it is first needed.
         self._timer_wire = wire.twin()
-        #: What handlers say of their work.
-        self._notes = Notes(keys, wire, queue_settings)
-        self._steps = Steps(
-            keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings
-        )
         self._fetching = Fetching(
-            steps=self._steps,
-            instance=self.instance,
-            queue_settings=queue_settings,
-            settings=settings,
-            dispatcher=dispatcher,
-            stop=stop,
-            alarm=alarm,
-            notes=self._notes,
+            keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings
         )
 
     def hold_name(self, proofs: Sequence[str] = ()) -> NameHolder | None:
@@ -146,10 +122,10 @@ class Consumer:
             ServerUnreachable: No answer; it may have happened or not.
         """
         if not is_fetching:
-            reply = _run(self.wire, self._steps.settle(settlement))
+            reply = _run(self.wire, self._fetching.settle(settlement))
             return Answer(code=Code(reply[0]), fetched=Fetched.SKIPPED)
         question = self._ask(settlement, lanes)
-        return self._fetching.read(question, _run(self.wire, question.command), question.asked_s)
+        return self._fetching.read(question, _run(self.wire, question), question.asked_s)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -162,7 +138,7 @@ class Consumer:
         Raises:
             ServerUnreachable: No answer; it may have happened or not.
         """
-        return Code(int(_run(wire, self._steps.settle(settlement))[0]))
+        return Code(int(_run(wire, self._fetching.settle(settlement))[0]))
 
     def abandon(self, delivery: Delivery, *, is_overrun: bool) -> None:
         """Leave a delivery unsettled: its lease is lost. Where nobody else takes the job, it comes with the next fetch.
@@ -170,11 +146,12 @@ class Consumer:
         Args:
             is_overrun: It ran longer than it may; if its job comes back, that counts as a crash.
         """
-        self._fetching.note_doubt([delivery.lane])
+        handed = delivery.hold.handed
+        self._fetching.note_doubt([handed.lane])
         if is_overrun:
-            self._fetching.note_overrun(delivery)
+            self._fetching.note_overrun(handed.token)
 
-    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None) -> Answer | None:
+    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None, alarm: Alarm) -> Answer | None:
         """Sleep until a bell of these lanes or the timer's rings, the alarm rings, or the time is over.
 
         The next fetch lies ready behind the sleep: the server runs it the moment that a bell rings, so that a job is
@@ -204,18 +181,18 @@ class Consumer:
         due_s = None if next_due_s is None else question.asked_s + next_due_s
         popping = None
         try:
-            with self.wire.popping(bells, timeout_s, question.command.packed) as popping:
-                while due_s is not None and due_s < end_s and popping.wait(self.alarm, due_s):
+            with self.wire.popping(bells, timeout_s, question.packed) as popping:
+                while due_s is not None and due_s < end_s and popping.wait(alarm, due_s):
                     rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
                     due_s = None if rest_s is None else boot_time_s() + rest_s
-                popping.wait(self.alarm, None)
+                popping.wait(alarm, None)
         finally:
             if popping is None or not popping.is_answered:
                 self._fetching.note_unheard(lanes, end_s)
         if popping.answer is None:
             return None
         answer = self._fetching.read(question, popping.answer, boot_time_s())
-        if answer.delivery is not None and answer.delivery.lease.remaining_s() < self.settings.lease_s / 2:
+        if answer.hand_out is not None and boot_time_s() - question.asked_s > self.settings.lease_s / 2:
             # This process was suspended, or the server answered late: a delivery anew has its whole lease before it.
             return None
         return answer
@@ -224,10 +201,10 @@ class Consumer:
         """The lists whose tokens end a sleep."""
         return [*(self.keys.lane_bell(lane) for lane in lanes), self.keys.timer_bell]
 
-    def sleep_until_name_may_be_free(self, timeout_s: float) -> None:
+    def sleep_until_name_may_be_free(self, timeout_s: float, alarm: Alarm) -> None:
         """Sleep until the name's holder leaves, the alarm rings, or the time is over."""
         with self.wire.popping([self.keys.name_bell(self.name)], timeout_s) as popping:
-            popping.wait(self.alarm, None)
+            popping.wait(alarm, None)
 
     def leave(self, lanes: Sequence[str]) -> None:
         """Give up the name (`leave.lua`), and ring on what a token that this worker took stood for."""
@@ -240,11 +217,10 @@ class Consumer:
         """Drop the connections."""
         self.wire.close()
         self._timer_wire.close()
-        self._notes.close()
 
     def _ask(self, settlement: Settlement | None, lanes: Sequence[str]) -> Question:
         return self._fetching.ask(settlement, lanes, is_new_connection=self.wire.connected_since_s is None)
 
 
-def _run(wire: Wire, command: Command) -> Any:
-    return wire.run(command.step, command.keys, command.args, packed=command.packed)
+def _run(wire: Wire, question: Question) -> Any:
+    return wire.run(question.step, question.keys, question.args, packed=question.packed)

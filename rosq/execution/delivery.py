@@ -9,26 +9,17 @@ from rosq.clock import boot_time_s
 from rosq.delays import MAX_DELAY_S, check_delay
 from rosq.errors import InvalidData
 from rosq.signals import Cancel, Release
-from rosq.store.codec import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.connection.alarm import Alarm
+    from rosq.execution.fetching import HandOut
     from rosq.execution.lease import Lease
     from rosq.execution.notes import Notes
     from rosq.execution.stop import StopClock
     from rosq.job import CancelRequest, JobData, JsonValue
-
-
-class CancelNotice:
-    """Whether a delivery's job is to be cancelled: set by the thread that hears of it, read by the handler's."""
-
-    __slots__ = ("request",)
-
-    def __init__(self) -> None:
-        #: None while nobody is known to have asked.
-        self.request: CancelRequest | None = None
+    from rosq.store.codec import Body
 
 
 #: Seconds between two looks of a rest at a lease in doubt, should another thread have heard the heartbeat's ring.
@@ -39,6 +30,22 @@ _TOLD_REST_S = 5.0
 
 # Not frozen, and made by position: see `rosq.execution.settlement`.
 @dataclasses.dataclass(slots=True, eq=False)
+class Hold:
+    """What a delivery stands on: how it was handed out, its lease, and where its handler hears of what is asked of it.
+    Rosq's own: handlers have no use for it."""
+
+    handed: HandOut
+    lease: Lease
+    stop: StopClock
+    #: Rings when a handler that rests has to look up.
+    alarm: Alarm
+    #: Who keeps what is said of the work; None: nobody does.
+    notes: Notes | None = None
+    #: Set by the thread that hears of it, read by the handler's; None while nobody is known to have asked.
+    cancel_request: CancelRequest | None = None
+
+
+@dataclasses.dataclass(slots=True, eq=False, init=False)
 class Delivery:
     """A job in the hands of one worker, for one run of the handler. A value: nobody changes it."""
 
@@ -57,35 +64,41 @@ class Delivery:
     #: How often in a row the job was taken from a holder that didn't settle it.
     crashes: int
     lease: Lease
-    #: The lane's entry that stands for it; Redis' own id.
-    entry_id: str
-    #: When the hand-out was asked for, or ended a sleep, by `boot_time_s`.
-    started_s: float
-    stop: StopClock
-    alarm: Alarm
     #: Which handler it is for; empty where a worker has one for all.
-    name: str = ""
+    name: str
     #: What the producer sent beside the data, such as a trace.
-    headers: Mapping[str, str] = dataclasses.field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str]
     #: Seconds that this run may take; None leaves it to the worker's settings.
-    run_timeout_s: float | None = None
-    #: Whether Redis knows this delivery. One that tests make up is settled by nobody.
-    is_real: bool = True
-    #: What is known of a request to cancel the job.
-    cancel_notice: CancelNotice = dataclasses.field(default_factory=CancelNotice)
-    #: Who keeps what is said of the work; None: nobody does.
-    notes: Notes | None = None
+    run_timeout_s: float | None
+    hold: Hold = dataclasses.field(repr=False)
+
+    def __init__(self, hold: Hold, carried: Body, is_last_attempt: bool) -> None:
+        """Made by the worker."""
+        handed = hold.handed
+        self.job_id = handed.job_id
+        self.data = carried.data
+        self.lane = handed.lane
+        self.fence = handed.fence
+        self.token = handed.token
+        self.attempt = handed.attempt
+        self.is_last_attempt = is_last_attempt
+        self.crashes = handed.crashes
+        self.lease = hold.lease
+        self.name = carried.name
+        self.headers = carried.headers
+        self.run_timeout_s = carried.run_timeout_s
+        self.hold = hold
 
     @property
     def is_stop_requested(self) -> bool:
         """Whether the worker was asked to stop: come to an end soon, at a good place."""
-        return self.stop.is_requested
+        return self.hold.stop.is_requested
 
     @property
     def is_cancel_requested(self) -> bool:
         """Whether somebody asked for the job's cancelling: known within a third of a lease, sooner to a handler that
         reports progress or logs. If the handler returns nevertheless, the job is completed."""
-        return self.cancel_notice.request is not None
+        return self.hold.cancel_request is not None
 
     def check(self) -> None:
         """Return if work may go on. Call it before anything that can't be taken back.
@@ -95,7 +108,7 @@ class Delivery:
             Cancel: Somebody asked for the job's cancelling: leave things in order and let it through.
             Release: A stop was requested and its grace is over: let it through, and the job goes back to its lane.
         """
-        self.lease.check()
+        self.hold.lease.check()
         self._check_whats_asked()
 
     def sleep(self, seconds: float, why: str = "") -> None:
@@ -120,20 +133,20 @@ class Delivery:
         if _TOLD_REST_S <= seconds <= MAX_DELAY_S:
             self.report_rest(seconds, why)
         while True:
-            self.lease.check_not_lost()
+            self.hold.lease.check_not_lost()
             self._check_whats_asked()
-            left_s, held_s = until_s - boot_time_s(), self.lease.remaining_s()
+            left_s, held_s = until_s - boot_time_s(), self.hold.lease.remaining_s()
             if left_s <= 0 < held_s:
                 return
             # While it is in doubt, the heartbeat that settles that rings.
             rest_s = min(left_s, held_s) if held_s > 0 else _DOUBT_LOOK_S
-            self.alarm.wait(max(min(rest_s, self.stop.grace_left_s()), 0.0))
+            self.hold.alarm.wait(max(min(rest_s, self.hold.stop.grace_left_s()), 0.0))
 
     def _check_whats_asked(self) -> None:
-        request = self.cancel_notice.request
+        request = self.hold.cancel_request
         if request is not None:
             raise Cancel(request.reason)
-        if self.stop.grace_left_s() <= 0:
+        if self.hold.stop.grace_left_s() <= 0:
             raise Release
 
     def report_progress(self, value: JsonValue) -> bool:
@@ -150,9 +163,8 @@ class Delivery:
             InvalidData: It isn't JSON, or longer than `QueueSettings.max_progress_bytes`.
             LeaseLost: The job isn't this delivery's any more; nothing was written.
         """
-        if self.notes is None:
-            return True
-        return self.notes.write(self, progress=self.notes.encode_progress(self.job_id, value))
+        notes = self.hold.notes
+        return notes is None or notes.write(self, progress=notes.encode_progress(self.job_id, value))
 
     def report_rest(self, seconds: float, why: str = "") -> bool:
         """Show people that the handler rests, so that nobody takes it for one that works or hangs (`note.lua`).
@@ -175,7 +187,8 @@ class Delivery:
             check_delay("seconds", seconds)
         except ValueError as error:
             raise InvalidData(f"Job {self.job_id}: {error}") from error
-        return True if self.notes is None else self.notes.write(self, rest_s=seconds, reason=why)
+        notes = self.hold.notes
+        return notes is None or notes.write(self, rest_s=seconds, reason=why)
 
     def log(self, text: str) -> bool:
         """Keep lines with the job, each with its time, for people who look at it (`note.lua`).
@@ -190,10 +203,9 @@ class Delivery:
         Raises:
             LeaseLost: See `report_progress`.
         """
-        if self.notes is None:
-            return True
-        lines = self.notes.encode_lines(text)
-        return self.notes.write(self, lines=lines) if lines else True
+        notes = self.hold.notes
+        lines = notes.encode_lines(text) if notes is not None else []
+        return notes is None or not lines or notes.write(self, lines=lines)
 
 
 class Handler(Protocol):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
+from rosq.execution.lease import WHY_LOST
 from rosq.job import CancelRequest
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOST = {
-    Code.LOST: "another delivery has the job, or nobody",
-    Code.GONE: "the queue doesn't know the job any more",
-    Code.ALREADY_SETTLED: "the job was settled",
-}
 #: Of a lease, the part to wait after a heartbeat that got no answer.
 _AGAIN_AFTER = 1 / 15
 
@@ -115,7 +111,7 @@ class Heartbeat:
 
     def is_overrun(self, delivery: Delivery) -> bool:
         """Whether a delivery has run longer than it may."""
-        return boot_time_s() - delivery.started_s > self._limit_s(delivery)
+        return boot_time_s() - delivery.hold.handed.started_s > self._limit_s(delivery)
 
     def _limit_s(self, delivery: Delivery) -> float:
         """Seconds that a delivery may take: its job's own limit, else the worker's."""
@@ -137,7 +133,7 @@ class Heartbeat:
         rest_s = next_beat_s - boot_time_s()
         delivery = self._at_work
         if delivery is not None:
-            overrun_in_s = delivery.started_s + self._limit_s(delivery) - boot_time_s()
+            overrun_in_s = delivery.hold.handed.started_s + self._limit_s(delivery) - boot_time_s()
             if overrun_in_s > 0:
                 rest_s = min(rest_s, overrun_in_s)
         patience_left_s = self._stop.grace_left_s() + self._patience_s
@@ -173,10 +169,11 @@ class Heartbeat:
         consumer, delivery = self._consumer, self._delivery
         keys = [consumer.keys.worker(consumer.name), consumer.keys.workers]
         args: list[str | int] = [consumer.name, consumer.instance, self._settings.lease_ms]
-        is_renewing = delivery is not None and delivery.is_real and delivery.lease.lost_reason is None
+        is_renewing = delivery is not None and delivery.hold.handed.is_real and delivery.hold.lease.lost_reason is None
         if delivery is not None and is_renewing:
-            keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
-            args += [str(delivery.fence), delivery.token, delivery.entry_id]
+            handed = delivery.hold.handed
+            keys += [consumer.keys.job(handed.job_id), consumer.keys.lane(handed.lane)]
+            args += [str(handed.fence), handed.token, handed.entry_id]
         sent_s = boot_time_s()
         is_held, code, *asked = self._wire.run(loader.load("heartbeat"), keys, args)
         # Whoever took the name a moment ago may have said so before this answer: the next one puts that right.
@@ -189,8 +186,8 @@ class Heartbeat:
         if delivery is None or not is_renewing:
             return
         if code == Code.HELD:
-            was_in_doubt = not delivery.lease.is_held()
-            delivery.lease.renew(sent_s + self._settings.lease_s)
+            was_in_doubt = not delivery.hold.lease.is_held()
+            delivery.hold.lease.renew(sent_s + self._settings.lease_s)
             if was_in_doubt:
                 # A handler that rests wants to know.
                 self._wake_loop()
@@ -198,10 +195,10 @@ class Heartbeat:
                 self._ask_to_cancel(delivery, CancelRequest(by=asked[0], reason=asked[1]))
         elif self._at_work is delivery:
             # Otherwise the loop tells how it ended, and is told itself what came of that.
-            self._lose(delivery, _LOST[Code(code)])
+            self._lose(delivery, WHY_LOST[Code(code)])
 
     def _ask_to_cancel(self, delivery: Delivery, request: CancelRequest) -> None:
-        delivery.cancel_notice.request = request
+        delivery.hold.cancel_request = request
         log.info(
             "The cancelling of the job in hand is asked for",
             extra={
@@ -216,12 +213,12 @@ class Heartbeat:
 
     def _watch_run_time(self) -> None:
         delivery = self._at_work
-        is_leased = delivery is not None and delivery.is_real and delivery.lease.lost_reason is None
+        is_leased = delivery is not None and delivery.hold.handed.is_real and delivery.hold.lease.lost_reason is None
         if delivery is not None and is_leased and self.is_overrun(delivery):
             self._lose(delivery, f"it ran longer than {self._limit_s(delivery):g} s")
 
     def _lose(self, delivery: Delivery, reason: str) -> None:
-        delivery.lease.lose(reason)
+        delivery.hold.lease.lose(reason)
         log.warning(
             "A lease is lost",
             extra={
@@ -239,11 +236,11 @@ class Heartbeat:
     def _watch_stop(self) -> None:
         delivery = self._at_work
         is_patience_over = self._stop.grace_left_s() + self._patience_s <= 0
-        if delivery is not None and is_patience_over and self._released_token != delivery.token:
-            self._released_token = delivery.token
+        if delivery is not None and is_patience_over and self._released_token != delivery.hold.handed.token:
+            self._released_token = delivery.hold.handed.token
             # First the holder stops believing, then the job goes back: never the other way round.
             self._lose(delivery, "the worker is stopping and its grace is over")
-            if not delivery.is_real:
+            if not delivery.hold.handed.is_real:
                 return
             try:
                 self._release(delivery, self._wire)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rosq.errors import ServerUnreachable
-    from rosq.execution.answer import Answer
     from rosq.execution.delivery import Delivery, Handler
+    from rosq.execution.fetching import Answer
     from rosq.execution.policy import SafePolicy
     from rosq.execution.settlement import Settlement
     from rosq.job import Enqueued, NewJob, Reopened

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 
 from rosq.clock import boot_time_s
 from rosq.errors import LeaseLost
+from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: Why a lease is lost, by what a script answers whose call needs it.
+WHY_LOST = {
+    Code.ALREADY_SETTLED: "the job was settled",
+    Code.LOST: "another delivery has the job, or nobody",
+    Code.GONE: "the queue doesn't know the job any more",
+}
 
 
 class Lease:
@@ -77,13 +86,3 @@ class Lease:
         with self._lock:
             if self._reason is None:
                 self._reason = reason
-
-
-class EternalLease(Lease):
-    """A lease that always holds, for tests of what must be safe without one."""
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(job_id, float("inf"))
-
-    def lose(self, reason: str) -> None:
-        """Nothing: its holder goes on believing."""

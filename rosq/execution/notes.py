@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rosq import errors, facts
 from rosq.connection.pool import WirePool
 from rosq.delays import to_ms
+from rosq.execution.lease import WHY_LOST
 from rosq.job import CancelRequest
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
@@ -25,11 +26,6 @@ log = logging.getLogger(__name__)
 
 #: Bytes that a line's time and its blank take.
 _STAMP_BYTES = 14
-_REFUSED = {
-    Code.ALREADY_SETTLED: "it has settled the job",
-    Code.LOST: "another delivery has the job, or nobody",
-    Code.GONE: "the queue doesn't know the job any more",
-}
 #: Of why a handler rests.
 _MAX_REASON_BYTES = 200
 #: White space that means a blank; other control characters are spelled out.
@@ -91,16 +87,18 @@ class Notes:
             LeaseLost: The job isn't this delivery's any more; nothing was written.
         """
         # Where that is in doubt Redis decides.
-        delivery.lease.check_not_lost()
-        if not delivery.is_real:
+        hold = delivery.hold
+        hold.lease.check_not_lost()
+        handed = hold.handed
+        if not handed.is_real:
             return True
         kept = self._settings
-        args: list[str | int] = [delivery.fence, delivery.token, progress]
+        args: list[str | int] = [handed.fence, handed.token, progress]
         args += ["" if rest_s is None else to_ms(rest_s), _make_harmless(reason.replace("\n", " "), _MAX_REASON_BYTES)]
         args += [kept.max_log_lines, kept.max_log_bytes, *(lines or [])]
         try:
             with self._wires.borrow() as wire:
-                code, *asked = wire.run(loader.load("note"), [self._keys.job(delivery.job_id)], args)
+                code, *asked = wire.run(loader.load("note"), [self._keys.job(handed.job_id)], args)
         except errors.ServerUnreachable as error:
             log.warning(
                 "Progress, log lines or a rest of a job may not be kept",
@@ -113,11 +111,11 @@ class Notes:
             )
             return False
         if code != Code.HELD:
-            reason = _REFUSED[Code(code)]
-            delivery.lease.lose(reason)
-            raise errors.LeaseLost(delivery.job_id, reason)
-        if asked and delivery.cancel_notice.request is None:
-            delivery.cancel_notice.request = CancelRequest(by=asked[0], reason=asked[1])
+            reason = WHY_LOST[Code(code)]
+            hold.lease.lose(reason)
+            raise errors.LeaseLost(handed.job_id, reason)
+        if asked and hold.cancel_request is None:
+            hold.cancel_request = CancelRequest(by=asked[0], reason=asked[1])
         return True
 
     def close(self) -> None:

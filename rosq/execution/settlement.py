@@ -31,6 +31,21 @@ class Outcome(enum.StrEnum):
         """Its script's name: that of an outcome, but where an operator's command has that name."""
         return {Outcome.RETRY: "fail_attempt", Outcome.CANCEL: "obey_cancel"}.get(self, self.value)
 
+    @property
+    def word(self) -> str:
+        """What it is called when it has happened, in logs, metrics and counts."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Outcome.COMPLETE: "completed",
+    Outcome.FAIL: "failed",
+    Outcome.RETRY: "retried",
+    Outcome.SNOOZE: "snoozed",
+    Outcome.RELEASE: "released",
+    Outcome.CANCEL: "cancelled",
+}
+
 
 # Not frozen: that makes it three times as slow to make, once a job; and made by position that is half as slow again.
 @dataclasses.dataclass(slots=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import tenacity
 
 from rosq.errors import RosqError
-from rosq.execution.settlement import Outcome
 from rosq.hooks import Hook
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.jobs.filters import JobFilter
@@ -174,7 +173,7 @@ class _Run(Hook):
 
     def after_settle(self, worker: WorkerInfo, settlement: Settlement, is_refused: bool) -> None:
         """Count an outcome."""
-        name = "lost" if is_refused else _COUNTED[settlement.outcome]
+        name = "lost" if is_refused else settlement.outcome.word
         setattr(self.tally, name, getattr(self.tally, name) + 1)
 
     def before_sleep(self, worker: WorkerInfo) -> None:
@@ -200,16 +199,6 @@ class _Run(Hook):
     def _list_lanes(self) -> list[str]:
         lanes: list[str] = self._wire.call("SMEMBERS", self._queue.keys.lanes)
         return sorted(lanes)
-
-
-_COUNTED = {
-    Outcome.COMPLETE: "completed",
-    Outcome.FAIL: "failed",
-    Outcome.RETRY: "retried",
-    Outcome.SNOOZE: "snoozed",
-    Outcome.RELEASE: "released",
-    Outcome.CANCEL: "cancelled",
-}
 
 
 def _not_empty(queue: Queue, deadline_s: float, tally: Tally) -> QueueNotEmpty:

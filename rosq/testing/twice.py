@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from rosq.clock import boot_time_s
-from rosq.execution.answer import Answer, Fetched
 from rosq.execution.consumer import Consumer
-from rosq.execution.delivery import Delivery
-from rosq.execution.lease import EternalLease
+from rosq.execution.fetching import Answer, Fetched, HandOut
 from rosq.queue import Queue
 from rosq.scripts.loader import Code
+from rosq.worker import make_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rosq.connection.alarm import Alarm
-    from rosq.execution.handlers import Dispatcher
     from rosq.execution.settlement import Settlement
-    from rosq.execution.stop import StopClock
     from rosq.settings import WorkerSettings
 
 #: The next fence of a job, for a delivery that the queue itself doesn't know of. KEYS job, fences given here; ARGV job
@@ -58,20 +56,16 @@ class TwiceDeliveringQueue(Queue):
     there is nobody to give it to.
     """
 
-    def make_consumer(
-        self, *, name: str, settings: WorkerSettings, dispatcher: Dispatcher, stop: StopClock, alarm: Alarm
-    ) -> Consumer:
-        """Return a consumer that also hands out second deliveries."""
-        return _TwiceConsumer(
-            keys=self.keys,
-            wire=self.make_wire(f"rosq-worker:{name}"),
-            name=name,
-            queue_settings=self.settings,
-            settings=settings,
-            dispatcher=dispatcher,
-            stop=stop,
-            alarm=alarm,
-        )
+
+@make_consumer.register(TwiceDeliveringQueue)
+def _(queue: TwiceDeliveringQueue, *, name: str, settings: WorkerSettings) -> Consumer:
+    return _TwiceConsumer(
+        keys=queue.keys,
+        wire=queue.make_wire(f"rosq-worker:{name}"),
+        name=name,
+        queue_settings=queue.settings,
+        settings=settings,
+    )
 
 
 class _TwiceConsumer(Consumer):
@@ -79,10 +73,10 @@ class _TwiceConsumer(Consumer):
         super().__init__(**parts)
         self._prefix = f"rosq:{{{self.keys.queue}}}:twice:"
         #: A second delivery that was taken from its list, until the loop has it.
-        self._ghost: Delivery | None = None
+        self._ghost: HandOut | None = None
 
     def exchange(self, settlement: Settlement | None, lanes: Sequence[str], *, is_fetching: bool = True) -> Answer:
-        if settlement is not None and not settlement.delivery.is_real:
+        if settlement is not None and not settlement.delivery.hold.handed.is_real:
             settlement = None
         if is_fetching and self._ghost is None:
             self._ghost = self._take_ghost()
@@ -90,19 +84,19 @@ class _TwiceConsumer(Consumer):
             return self._double(self._exchange_real(settlement, lanes, is_fetching=is_fetching))
         code = self._exchange_real(settlement, lanes, is_fetching=False).code
         ghost, self._ghost = self._ghost, None
-        return Answer(code=code, fetched=Fetched.JOB, delivery=ghost)
+        return Answer(code=code, fetched=Fetched.JOB, hand_out=ghost)
 
-    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None) -> Answer | None:
-        answer = super().sleep(lanes, timeout_s, next_due_s)
+    def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None, alarm: Alarm) -> Answer | None:
+        answer = super().sleep(lanes, timeout_s, next_due_s, alarm)
         return answer if answer is None else self._double(answer)
 
     def _double(self, answer: Answer) -> Answer:
         """Leave another worker a second delivery of what came, if a job came."""
-        if answer.delivery is None:
+        if answer.hand_out is None:
             return answer
-        delivery = self._lift_fence(answer.delivery)
-        self._give_ghost(delivery)
-        return dataclasses.replace(answer, delivery=delivery)
+        handed = self._lift_fence(answer.hand_out)
+        self._give_ghost(handed)
+        return dataclasses.replace(answer, hand_out=handed)
 
     def list_bells(self, lanes: Sequence[str]) -> list[str]:
         return [*super().list_bells(lanes), self._bell_of(self.name)]
@@ -121,55 +115,29 @@ class _TwiceConsumer(Consumer):
     def _fences(self) -> str:
         return f"{self._prefix}fences"
 
-    def _give_ghost(self, delivery: Delivery) -> None:
+    def _give_ghost(self, handed: HandOut) -> None:
         """Leave a second delivery for another living worker, or for whichever comes first where there is none yet."""
         others = [name for name in self.wire.call("ZRANGE", self.keys.workers, 0, -1) if name != self.name]
         alive = [name for name in others if self.wire.call("EXISTS", self.keys.worker(name))]
         target = secrets.choice(alive) if alive else ""
-        record = {
-            "job_id": delivery.job_id,
-            "data": dict(delivery.data),
-            "headers": dict(delivery.headers),
-            "lane": delivery.lane,
-            "attempt": delivery.attempt,
-            "is_last_attempt": delivery.is_last_attempt,
-            "crashes": delivery.crashes,
-            "name": delivery.name,
-            "run_timeout_s": delivery.run_timeout_s,
-            "not_for": self.name,
-        }
+        record = {**handed._asdict(), "not_for": self.name}
         self.wire.call("RPUSH", self._list_of(target), json.dumps(record))
         self.wire.call("LTRIM", self._list_of(target), -_GHOSTS_MAX, -1)
         if target:
             self.wire.call("RPUSH", self._bell_of(target), "1")
             self.wire.call("LTRIM", self._bell_of(target), 0, 0)
 
-    def _take_ghost(self) -> Delivery | None:
+    def _take_ghost(self) -> HandOut | None:
         text = self.wire.call("LPOP", self._list_of(self.name)) or self._take_from_anyone()
         if text is None:
             return None
         record = json.loads(text)
+        del record["not_for"]
         job_id = record["job_id"]
         fence = self.wire.call("EVAL", _GHOST_FENCE, 2, self.keys.job(job_id), self._fences(), job_id)
-        return Delivery(
-            job_id=job_id,
-            data=record["data"],
-            headers=record["headers"],
-            lane=record["lane"],
-            fence=int(fence),
-            token=secrets.token_hex(8),
-            attempt=record["attempt"],
-            is_last_attempt=record["is_last_attempt"],
-            crashes=record["crashes"],
-            lease=EternalLease(job_id),
-            entry_id="",
-            started_s=boot_time_s(),
-            stop=self.stop,
-            alarm=self.alarm,
-            name=record["name"],
-            run_timeout_s=record["run_timeout_s"],
-            is_real=False,
-        )
+        of_its_own = {"fence": int(fence), "token": secrets.token_hex(8), "started_s": boot_time_s()}
+        # Asked for at the end of time: its lease never ends.
+        return HandOut(**{**record, **of_its_own, "asked_s": math.inf, "is_real": False})
 
     def _take_from_anyone(self) -> str | None:
         """A second delivery that was left when no other worker was alive; one's own are put back."""
@@ -179,7 +147,7 @@ class _TwiceConsumer(Consumer):
         self.wire.call("RPUSH", self._list_of(""), text)
         return None
 
-    def _lift_fence(self, delivery: Delivery) -> Delivery:
-        keys = (self.keys.job(delivery.job_id), self._fences())
-        fence = self.wire.call("EVAL", _LIFT_FENCE, 2, *keys, delivery.job_id, str(delivery.fence), delivery.token)
-        return dataclasses.replace(delivery, fence=int(fence))
+    def _lift_fence(self, handed: HandOut) -> HandOut:
+        keys = (self.keys.job(handed.job_id), self._fences())
+        fence = self.wire.call("EVAL", _LIFT_FENCE, 2, *keys, handed.job_id, str(handed.fence), handed.token)
+        return handed._replace(fence=int(fence))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import Queue, QueueSettings, RedisSettings, Worker, WorkerSettings
+from rosq import Delivery, Queue, QueueSettings, RedisSettings, RetryPolicy, Worker, WorkerSettings
 from rosq.connection.alarm import Alarm
-from rosq.execution.handlers import Dispatcher
+from rosq.execution.consumer import Consumer
+from rosq.execution.delivery import Hold
+from rosq.execution.fetching import Answer
+from rosq.execution.lease import Lease
+from rosq.execution.notes import Notes
 from rosq.execution.stop import StopClock
 from rosq.inspect.job.timeline import read_entry
+from rosq.store import codec
 from rosq.store.keys import QUEUES
 from tests.integration.rosq.breaking import LONG, SHORT, Bench, make_repair
 from tests.waiting import wait_until
@@ -29,8 +35,8 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.connection.wire import Wire
-    from rosq.execution.answer import Answer
-    from rosq.execution.consumer import Consumer, NameHolder
+    from rosq.execution.consumer import NameHolder
+    from rosq.execution.settlement import Settlement
     from rosq.mend.repair import Repair
     from tests.servers import EmbeddedRedis, RedisServer
 
@@ -77,20 +83,61 @@ def let_lease_run_out(client: Any, queue: Queue, job_id: str) -> None:
     wait_until(is_over, "the lease to run out")
 
 
+@dataclasses.dataclass(slots=True)
+class Brought(Answer):
+    """An answer, and the delivery that a worker would make of its job."""
+
+    delivery: Delivery | None = None
+
+
+class HandsConsumer(Consumer):
+    """A worker's side of the queue whose answers bring deliveries."""
+
+    def __init__(self, queue: Queue, name: str, settings: WorkerSettings, wire: Wire | None = None) -> None:
+        super().__init__(
+            keys=queue.keys,
+            wire=wire or queue.make_wire(f"rosq-worker:{name}"),
+            name=name,
+            queue_settings=queue.settings,
+            settings=settings,
+        )
+        self.alarm = Alarm()
+        self.stop = StopClock(10, 5)
+        self.notes = Notes(self.keys, self.wire, queue.settings)
+
+    def exchange(self, settlement: Settlement | None, lanes: Sequence[str], *, is_fetching: bool = True) -> Brought:
+        return self._bring(super().exchange(settlement, lanes, is_fetching=is_fetching))
+
+    def sleep(
+        self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None, alarm: Alarm | None = None
+    ) -> Brought | None:
+        answer = super().sleep(lanes, timeout_s, next_due_s, alarm or self.alarm)
+        return None if answer is None else self._bring(answer)
+
+    def close(self) -> None:
+        super().close()
+        self.notes.close()
+        self.alarm.close()
+
+    def _bring(self, answer: Answer) -> Brought:
+        fields = {field.name: getattr(answer, field.name) for field in dataclasses.fields(Answer)}
+        handed = answer.hand_out
+        if handed is None:
+            return Brought(**fields)
+        lease = Lease(handed.job_id, handed.asked_s + self.settings.lease_s)
+        hold = Hold(handed, lease, self.stop, self.alarm, self.notes)
+        is_last = RetryPolicy().is_last(handed.attempt)
+        return Brought(**fields, delivery=Delivery(hold, codec.unpack(handed.text), is_last))
+
+
 class Hands:
     """A worker's hands without its loop: every call to Redis is the test's own."""
 
     def __init__(self, queue: Queue, name: str, lease_s: float, settings: QueueSettings | None) -> None:
-        self.alarm = Alarm()
         if settings is not None:
             queue = Queue(queue.redis_settings, queue.name, settings)
-        self.consumer: Consumer = queue.make_consumer(
-            name=name,
-            settings=WorkerSettings(lease_s=lease_s),
-            dispatcher=Dispatcher(lambda _: None),
-            stop=StopClock(10, 5),
-            alarm=self.alarm,
-        )
+        self.consumer = HandsConsumer(queue, name, WorkerSettings(lease_s=lease_s))
+        self.alarm = self.consumer.alarm
 
     def take_name(self, proofs: Sequence[str] = ()) -> NameHolder | None:
         """As a worker does it: the name, and then a look for what its last holder left."""
@@ -99,12 +146,11 @@ class Hands:
             self.consumer.find_own_pending()
         return holder
 
-    def fetch(self, *lanes: str) -> Answer:
+    def fetch(self, *lanes: str) -> Brought:
         return self.consumer.exchange(None, lanes or ("main",))
 
     def close(self) -> None:
         self.consumer.close()
-        self.alarm.close()
 
 
 @pytest.fixture

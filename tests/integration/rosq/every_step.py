@@ -20,7 +20,7 @@ from rosq import (
     Worker,
     WorkerSettings,
 )
-from rosq.execution.steps import load_step
+from rosq.execution.fetching import load_step
 from rosq.inspect import Inspector
 from rosq.inspect import events as tail
 from rosq.inspect.jobs.filters import JobFilter

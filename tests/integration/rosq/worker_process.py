@@ -109,7 +109,7 @@ class Handler:
 
     def __call__(self, delivery: Delivery) -> None:
         facts: dict[str, Any] = {"job_id": delivery.job_id, "fence": delivery.fence, "token": delivery.token}
-        facts |= {"crashes": delivery.crashes, "is_real": delivery.is_real, "attempt": delivery.attempt}
+        facts |= {"crashes": delivery.crashes, "is_real": delivery.hold.handed.is_real, "attempt": delivery.attempt}
         self.note("started", **facts)
         data: dict[str, Any] = dict(delivery.data)
         if data.get("die"):

@@ -15,11 +15,11 @@ import pytest
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm, Woken
 from rosq.errors import LeaseLost
-from rosq.execution.delivery import Delivery
-from rosq.execution.lease import EternalLease, Lease
+from rosq.execution.lease import Lease
 from rosq.execution.lock_file import LockFile
 from rosq.execution.stop import ExitWatch, StopClock
 from rosq.signals import Release
+from tests.deliveries import make_delivery
 from tests.waiting import wait_until
 
 
@@ -188,13 +188,6 @@ def test_a_heartbeat_never_shortens_a_lease() -> None:
     assert lease.remaining_s() == 30.0
 
 
-def test_an_eternal_lease_holds_whatever_is_said() -> None:
-    lease = EternalLease("1")
-    lease.lose("taken over")
-
-    assert lease.is_held()
-
-
 # -- stop ------------------------------------------------------------------
 
 
@@ -250,27 +243,9 @@ def test_the_exit_watch_does_nothing_when_the_worker_ends_in_time() -> None:
 # -- delivery ------------------------------------------------------------------
 
 
-def make_delivery(lease: Lease, stop: StopClock, alarm: Alarm) -> Delivery:
-    return Delivery(
-        job_id="1",
-        data={},
-        lane="main",
-        fence=1,
-        token="t",
-        attempt=1,
-        is_last_attempt=False,
-        crashes=0,
-        lease=lease,
-        entry_id="1-0",
-        started_s=boot_time_s(),
-        stop=stop,
-        alarm=alarm,
-    )
-
-
 def test_a_sleep_lasts_as_long_as_asked_if_nothing_happens() -> None:
     alarm = Alarm()
-    delivery = make_delivery(EternalLease("1"), StopClock(10, 1), alarm)
+    delivery = make_delivery(lease=Lease("1", float("inf")), stop=StopClock(10, 1), alarm=alarm)
     began_s = boot_time_s()
 
     delivery.sleep(0.05)
@@ -282,7 +257,7 @@ def test_a_sleep_lasts_as_long_as_asked_if_nothing_happens() -> None:
 def test_a_sleep_outlives_the_doubt_about_its_lease_and_ends_only_when_it_is_over() -> None:
     alarm = Alarm()
     lease = Lease("1", boot_time_s() + 0.05)
-    delivery = make_delivery(lease, StopClock(10, 1), alarm)
+    delivery = make_delivery(lease=lease, stop=StopClock(10, 1), alarm=alarm)
 
     def get_through() -> None:
         lease.renew(boot_time_s() + 100)
@@ -311,15 +286,15 @@ def test_a_sleep_ends_with_lease_lost_as_soon_as_the_job_is_known_to_be_anothers
     timer = threading.Timer(0.05, take_over)
     timer.start()
     with pytest.raises(LeaseLost, match="taken over"):
-        make_delivery(lease, StopClock(10, 1), alarm).sleep(30)
+        make_delivery(lease=lease, stop=StopClock(10, 1), alarm=alarm).sleep(30)
     timer.join()
     alarm.close()
 
 
-@pytest.mark.parametrize("lease", [EternalLease("1"), Lease("1", 0.0)], ids=["held", "in doubt"])
+@pytest.mark.parametrize("lease", [Lease("1", float("inf")), Lease("1", 0.0)], ids=["held", "in doubt"])
 def test_a_sleep_ends_with_release_when_the_grace_of_a_stop_is_over(lease: Lease) -> None:
     alarm, stop = Alarm(), StopClock(grace_s=0.05, exit_s=1)
-    delivery = make_delivery(lease, stop, alarm)
+    delivery = make_delivery(lease=lease, stop=stop, alarm=alarm)
 
     def request() -> None:
         stop.request()

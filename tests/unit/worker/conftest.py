@@ -64,7 +64,7 @@ class Bench:
         except JobSignal as signal:
             return signal
         finally:
-            hand_out.alarm.close()
+            hand_out.hold.alarm.close()
         return None
 
 

@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 from concurrent import futures
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import any_pb2
@@ -17,11 +17,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from orders_service.v1 import orders_pb2, worker_pb2, worker_pb2_grpc
-from rosq import Delivery
 from rosq.clock import boot_time_s
-from rosq.connection.alarm import Alarm
 from rosq.execution.lease import Lease
-from rosq.execution.stop import StopClock
+from tests.deliveries import make_delivery
 from worker.portal.finish import Answered
 from worker.portal.pages.applications import Application, Listing
 from worker.portal.pages.download import Downloaded
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from rosq import Delivery
+    from rosq.execution.stop import StopClock
     from worker.portal.finish import FinishRequest, SendResult
 
 CAD_NUM = "77:01:0001001:1001"
@@ -374,18 +374,11 @@ def delivery(
     stop: StopClock | None = None,
 ) -> Delivery:
     """One hand-out of the order's job."""
-    return Delivery(
-        job_id=str(order_id),
-        data=cast("Any", {"order_id": order_id}),
+    return make_delivery(
+        str(order_id),
+        {"order_id": order_id},
         lane=lane,
-        fence=1000,
-        token="token",
-        attempt=1,
         is_last_attempt=is_last,
-        crashes=0,
         lease=Lease(str(order_id), boot_time_s() + lease_s),
-        entry_id="1-1",
-        started_s=boot_time_s(),
-        stop=stop or StopClock(10.0, 5.0),
-        alarm=Alarm(),
+        stop=stop,
     )

@@ -341,8 +341,8 @@ def test_the_holder_of_a_job_that_was_started_again_is_told_that_it_lost_it(
     delivery = holder.fetch().delivery
     assert delivery is not None
     client.hset(queue.keys.job("1"), "lease_until_ms", 1)
-    client.xack(queue.keys.lane("main"), "workers", delivery.entry_id)
-    client.xdel(queue.keys.lane("main"), delivery.entry_id)
+    client.xack(queue.keys.lane("main"), "workers", delivery.hold.handed.entry_id)
+    client.xdel(queue.keys.lane("main"), delivery.hold.handed.entry_id)
 
     # When an operator starts the job again, and the holder wakes up
     assert steering.retry(list(steering.see(["1"]).values()))[0].fate is Fate.DONE

@@ -9,6 +9,7 @@ import pytest
 
 from rosq import JobState, LeaseLost
 from rosq.execution.settlement import Outcome
+from tests.deliveries import forge
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _of_a_delivery_that_settled_its_job(stage: Stage) -> Iterator[None]:
 @refused("note", -1)
 def _of_a_forged_delivery(stage: Stage) -> Iterator[None]:
     stage.put("1")
-    delivery = dataclasses.replace(stage.take(), token="forged")
+    delivery = forge(stage.take(), token="forged")
     yield
     with pytest.raises(LeaseLost):
         delivery.report_progress(1)

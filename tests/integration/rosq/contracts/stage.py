@@ -100,7 +100,7 @@ class Stage:
         args: list[str | int] = [consumer.name, consumer.instance, 30_000]
         if delivery is not None:
             keys += [self.keys.job(delivery.job_id), self.keys.lane(delivery.lane)]
-            args += [str(delivery.fence), delivery.token, delivery.entry_id]
+            args += [str(delivery.fence), delivery.token, delivery.hold.handed.entry_id]
         consumer.wire.run(loader.load("heartbeat"), keys, args)
 
     def run(self, name: str, keys: list[str], args: list[str | int]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import NewJob
 from rosq.execution.settlement import Outcome
+from tests.deliveries import forge
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _enter_settle(outcome: Outcome) -> None:
         hands = stage.hands()
         delivery = stage.take(hands)
         yield
-        stage.settle(hands, dataclasses.replace(delivery, fence=delivery.fence + 1), outcome)
+        stage.settle(hands, forge(delivery, fence=delivery.fence + 1), outcome)
 
     @refused(name, -1)
     def _with_another_token(stage: Stage) -> Iterator[None]:
@@ -142,7 +142,7 @@ def _enter_settle(outcome: Outcome) -> None:
         hands = stage.hands()
         delivery = stage.take(hands)
         yield
-        stage.settle(hands, dataclasses.replace(delivery, token="forged"), outcome)
+        stage.settle(hands, forge(delivery, token="forged"), outcome)
 
     @case(name, 1, again=0)
     def _settles_after_the_lease_ran_out(stage: Stage) -> Iterator[None]:
@@ -225,7 +225,7 @@ def _with_another_token(stage: Stage) -> Iterator[None]:
     hands = stage.hands()
     delivery = stage.take(hands)
     yield
-    stage.beat(hands, dataclasses.replace(delivery, token="forged"))
+    stage.beat(hands, forge(delivery, token="forged"))
 
 
 @case("heartbeat", 1, again=1, is_writing_again=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts.loader import Code
 from rosq.steering import Steering
+from tests.deliveries import forge
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.sweep import Sweep
 from tests.waiting import wait_until
@@ -108,7 +108,7 @@ def test_a_repeated_settle_records_nothing_twice_and_a_refused_one_nothing(
     for number, outcome in enumerate(ENDED):
         queue.enqueue({}, job_id=str(number))
         delivery = take(hands)
-        stale = dataclasses.replace(delivery, token="another")
+        stale = forge(delivery, token="another")
         assert end(hands, stale, outcome) is Code.LOST
         assert not client.hexists(queue.keys.job(str(number)), "history")
 
@@ -166,7 +166,7 @@ def test_what_a_repair_puts_back_has_the_crash_in_its_history(
 ) -> None:
     queue.enqueue({}, job_id="1")
     delivery = take(make_hands("w1"))
-    client.xack(queue.keys.lane("main"), "workers", delivery.entry_id)
+    client.xack(queue.keys.lane("main"), "workers", delivery.hold.handed.entry_id)
     client.hset(queue.keys.job("1"), "lease_until_ms", 1)
 
     env = {**redis_server.env(), "ROSQ_QUEUE": queue.name}
@@ -337,7 +337,7 @@ def test_class_and_trace_come_from_what_the_handler_raised(queue: Queue, start_w
     assert (retried.error_class, retried.error) == ("RuntimeError", "RuntimeError: broken 10")
     assert (failed.error_class, failed.error) == ("ValueError", "the object isn't there")
     trace = retried.trace or ""
-    assert "rosq/test_history.py:" in trace
+    assert "execution/test_history.py:" in trace
     assert "caused by ValueError: invalid literal" in trace
     assert "never kept" not in trace.replace('secret = "never kept"', "")
     assert "runner.py" not in trace

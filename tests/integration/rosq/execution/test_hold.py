@@ -19,7 +19,7 @@ from rosq import (
 )
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import ScriptCall, Wire
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts import loader
 from rosq.scripts.loader import Code, Script
@@ -43,7 +43,7 @@ def beat(hands: Hands, delivery: Delivery | None = None, lease_ms: int = 30_000)
     args: list[str | int] = [consumer.name, consumer.instance, lease_ms]
     if delivery is not None:
         keys += [consumer.keys.job(delivery.job_id), consumer.keys.lane(delivery.lane)]
-        args += [str(delivery.fence), delivery.token, delivery.entry_id]
+        args += [str(delivery.fence), delivery.token, delivery.hold.handed.entry_id]
     is_held, code = consumer.wire.run(loader.load("heartbeat"), keys, args)
     return is_held, code
 

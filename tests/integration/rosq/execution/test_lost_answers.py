@@ -21,7 +21,7 @@ from rosq import (
     Snooze,
     WorkerSettings,
 )
-from rosq.execution.steps import load_step
+from rosq.execution.fetching import load_step
 from rosq.scripts import loader
 from tests.integration.rosq.conftest import Running, events_of
 from tests.integration.rosq.proxy import SwallowingProxy, swallowing_proxy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Delivery, JobState, NewJob, Queue, WorkerSettings
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts.loader import Code
 from tests.integration.rosq.conftest import Hands, Running, events_of, let_lease_run_out

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rosq import Delivery, JobState, Queue, QueueSettings
 from rosq.clock import boot_time_s
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.promoter import promote_due
 from rosq.scripts.loader import Code
+from tests.deliveries import forge
 from tests.integration.rosq.conftest import Hands, events_of, let_lease_run_out
 from tests.waiting import wait_until
 
@@ -190,8 +190,8 @@ def test_a_settle_with_another_fence_or_token_is_refused_and_changes_nothing(
     before = client.hgetall(queue.keys.job("1"))
 
     for stale in (
-        dataclasses.replace(delivery, fence=delivery.fence - 1),
-        dataclasses.replace(delivery, token="another"),
+        forge(delivery, fence=delivery.fence - 1),
+        forge(delivery, token="another"),
     ):
         answer = settle(hands, stale, outcome, "other", delay_s=30)
         assert answer.code is Code.LOST
@@ -499,7 +499,7 @@ def test_a_pending_entry_that_was_deleted_doesnt_stand_in_the_way(
 ) -> None:
     queue.enqueue_many([_new("1"), _new("2")])
     hands = make_hands()
-    client.xdel(queue.keys.lane("main"), take(hands).entry_id)
+    client.xdel(queue.keys.lane("main"), take(hands).hold.handed.entry_id)
 
     assert take(hands).job_id == "2"
 
@@ -568,7 +568,7 @@ def test_an_entry_that_came_back_after_its_job_was_finished_doesnt_start_it_agai
 
     # When that very entry is there again, to be handed out: part of a backup was played in
     client.delete(lane)
-    client.xadd(lane, {"job_id": "1"}, id=delivery.entry_id)
+    client.xadd(lane, {"job_id": "1"}, id=delivery.hold.handed.entry_id)
     answer = hands.fetch()
 
     assert answer.fetched is Fetched.NONE

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import Queue, RedisSettings, WorkerSettings
-from rosq.execution.answer import Fetched
-from rosq.execution.lease import Lease
+from rosq.clock import boot_time_s
+from rosq.execution import consumer
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.integration.rosq.proxy import SilentProxy, silent_proxy
@@ -149,7 +150,7 @@ def test_a_job_that_comes_with_little_left_of_its_lease_is_fetched_anew(
     hands.fetch()
     queue.enqueue({}, job_id="1")
     with monkeypatch.context() as suspended:
-        suspended.setattr(Lease, "remaining_s", lambda _: 14.9)
+        suspended.setattr(consumer, "boot_time_s", lambda: boot_time_s() + 15.1)
         assert hands.consumer.sleep(("main",), 60, None) is None
 
     delivery = hands.fetch().delivery

@@ -24,6 +24,7 @@ from rosq import (
     WorkerSettings,
 )
 from rosq.clock import boot_time_s
+from rosq.worker import make_consumer
 from tests.integration.rosq.conftest import Hands, Running, events_of
 from tests.waiting import wait_until
 
@@ -534,19 +535,22 @@ def test_a_job_that_was_on_its_way_when_the_stop_was_asked_for_isnt_begun(
     ready = threading.Event()
 
     class SlowQueue(Queue):
-        def make_consumer(self, **parts: Any) -> Any:
-            consumer = super().make_consumer(**parts)
-            fetch = consumer.exchange
+        pass
 
-            def exchange(*args: Any, **options: Any) -> Any:
-                answer = fetch(*args, **options)
-                if answer.delivery is not None:
-                    assert ready.wait(5)
-                    running[0].worker.request_stop()
-                return answer
+    @make_consumer.register(SlowQueue)
+    def _(queue: Queue, **parts: Any) -> Any:
+        consumer = make_consumer.dispatch(Queue)(queue, **parts)
+        fetch = consumer.exchange
 
-            consumer.exchange = exchange  # type: ignore[method-assign]
-            return consumer
+        def exchange(*args: Any, **options: Any) -> Any:
+            answer = fetch(*args, **options)
+            if answer.hand_out is not None:
+                assert ready.wait(5)
+                running[0].worker.request_stop()
+            return answer
+
+        consumer.exchange = exchange  # type: ignore[method-assign]
+        return consumer
 
     handler = Script()
     queue.enqueue({}, job_id="1")

@@ -176,7 +176,7 @@ def test_a_pending_entry_that_was_deleted_is_acknowledged_and_its_holder_goes_on
     delivery = bench.take()
     bench.set_data()
     lane = bench.queue.keys.lane("main")
-    bench.client.xdel(lane, delivery.entry_id)
+    bench.client.xdel(lane, delivery.hold.handed.entry_id)
 
     assert repair(redis_server, bench.queue, "--why", "a test").json["mended"] == {"vanished_entry": 1}
 
@@ -347,7 +347,7 @@ def test_a_lease_whose_holder_beats_on_is_not_taken_away(bench: Bench, mender: R
     wire = bench.queue.make_wire("heartbeat")
     args: list[str | int] = ["w1", bench.hands.consumer.instance, 30_001, str(delivery.fence), delivery.token]
     script_keys = [keys.worker("w1"), keys.workers, keys.job("1"), keys.lane("main")]
-    _, code = wire.run(loader.load("heartbeat"), script_keys, [*args, delivery.entry_id])
+    _, code = wire.run(loader.load("heartbeat"), script_keys, [*args, delivery.hold.handed.entry_id])
     wire.close()
     assert code == 1
 

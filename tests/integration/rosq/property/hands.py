@@ -10,7 +10,7 @@ from rosq import Queue, ServerUnreachable, WorkerSettings
 from rosq.connection.connecting import Connector
 from rosq.connection.wire import Wire
 from rosq.store.keys import QUEUES
-from tests.integration.rosq.conftest import Hands
+from tests.integration.rosq.conftest import Hands, HandsConsumer
 from tests.integration.rosq.property.model import LEASE_S
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rosq import Delivery, QueueSettings, RedisSettings
     from rosq.connection.alarm import Alarm
     from rosq.connection.wire import Popping
-    from rosq.execution.consumer import Consumer
     from rosq.execution.settlement import Settlement
     from rosq.scripts.loader import Script
 
@@ -75,7 +74,7 @@ class LossyQueue(Queue):
 class Process:
     """One process of a worker, as far as it knows itself."""
 
-    consumer: Consumer
+    consumer: HandsConsumer
     alarm: Alarm
     lanes: tuple[str, ...]
     delivery: Delivery | None = None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from rosq import JobState
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched, load_step
 from rosq.execution.settlement import Outcome
-from rosq.execution.steps import load_step
 from rosq.maintenance.promoter import promote_due
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
+from tests.deliveries import forge
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, bell_of
@@ -175,9 +174,9 @@ class QueueMachine(Table):
         self._count("settle old")
         delivery = self.old[number % len(self.old)]
         if forgery == "fence":
-            delivery = dataclasses.replace(delivery, fence=delivery.fence + 1)
+            delivery = forge(delivery, fence=delivery.fence + 1)
         elif forgery == "token":
-            delivery = dataclasses.replace(delivery, token="forged")
+            delivery = forge(delivery, token="forged")
         settlement = self._settlement(delivery, outcome, None, delay_s)
         process = self.processes[0]
         assert process.consumer.settle_over(self.wire, settlement) is self._model_settle(process, settlement)
@@ -202,7 +201,7 @@ class QueueMachine(Table):
             return
         script_keys = [keys.worker(process.name), keys.workers, keys.job(delivery.job_id), keys.lane(delivery.lane)]
         args: list[str | int] = [process.name, process.instance, WORKER_SETTINGS.lease_ms]
-        args += [str(delivery.fence), delivery.token, delivery.entry_id]
+        args += [str(delivery.fence), delivery.token, delivery.hold.handed.entry_id]
         if self.model.code(delivery.job_id, delivery.fence, delivery.token) is Code.HELD and process.delivery is None:
             return  # Nobody beats for a delivery that another process has in hand.
         is_held, code, *request = self.wire.run(loader.load("heartbeat"), script_keys, args)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from rosq import JobState, NewJob, ServerUnreachable
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts.loader import Code
 from rosq.steering import Fate, Seen, Steering

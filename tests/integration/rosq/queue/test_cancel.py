@@ -24,7 +24,7 @@ from rosq import (
     Snooze,
     WorkerSettings,
 )
-from rosq.execution.answer import Fetched
+from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts.loader import Code, load
 from rosq.steering import Steering
@@ -435,7 +435,14 @@ def test_the_heartbeat_says_who_asked_and_why_and_renews_the_lease_all_the_same(
     delivery = take(hands)
     consumer, keys = hands.consumer, queue.keys
     script_keys = [keys.worker("w1"), keys.workers, keys.job("1"), keys.lane("main")]
-    args: list[str | int] = ["w1", consumer.instance, 60_000, str(delivery.fence), delivery.token, delivery.entry_id]
+    args: list[str | int] = [
+        "w1",
+        consumer.instance,
+        60_000,
+        str(delivery.fence),
+        delivery.token,
+        delivery.hold.handed.entry_id,
+    ]
 
     assert consumer.wire.run(load("heartbeat"), script_keys, args) == [1, 1]
     cancel(queue)

@@ -119,7 +119,7 @@ def test_it_stays_where_a_repair_puts_the_job_back(
 ) -> None:
     before = created(queue)
     delivery = take(make_hands())
-    client.xdel(queue.keys.lane("main"), delivery.entry_id)
+    client.xdel(queue.keys.lane("main"), delivery.hold.handed.entry_id)
     client.hset(queue.keys.job("1"), "lease_until_ms", 1)
     mender = make_repair(queue, wire)
 
@@ -134,7 +134,7 @@ def test_it_stays_where_a_job_is_rebuilt_from_an_entry_that_was_handed_out(
 ) -> None:
     take(make_hands())
     queue.enqueue(LONG, job_id="2")
-    entry_id = take(make_hands("w2")).entry_id
+    entry_id = take(make_hands("w2")).hold.handed.entry_id
     client.delete(queue.keys.job("2"))
     mender = make_repair(queue, wire)
 

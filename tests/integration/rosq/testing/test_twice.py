@@ -46,13 +46,13 @@ def test_every_job_comes_to_two_workers_each_with_a_growing_fence_and_a_token_of
     wait_until(lambda: len(seen) == 12 and all(len(found) == 2 for found in seen.values()), "two deliveries each")
     for job_id, found in seen.items():
         # By who was handed it first, which isn't always who got to note it first.
-        (first, one), (second, other) = sorted(found, key=lambda each: not each[1].is_real)
+        (first, one), (second, other) = sorted(found, key=lambda each: not each[1].hold.handed.is_real)
         assert first != second
         assert one.token != other.token
         # The second one is made after the first; who begins first is for the threads to say.
-        assert (other.fence > one.fence) == one.is_real
+        assert (other.fence > one.fence) == one.hold.handed.is_real
         assert one.data == other.data == {"order_id": int(job_id)}
-        assert (one.is_real, other.is_real) == (True, False)
+        assert (one.hold.handed.is_real, other.hold.handed.is_real) == (True, False)
 
 
 def start_and_wait(start: Callable[..., Running], queue: Queue, handler: Any, name: str) -> None:
@@ -67,7 +67,7 @@ def test_what_the_second_holder_settles_changes_nothing_in_redis(
 
     def handler(delivery: Delivery) -> None:
         ends.append(delivery.token)
-        if not delivery.is_real:
+        if not delivery.hold.handed.is_real:
             raise ValueError("from the second holder")
         delivery.sleep(0.2)
 
@@ -94,7 +94,7 @@ def test_fences_grow_over_both_kinds_of_delivery_even_from_a_floor_in_the_future
 
     def handler(delivery: Delivery) -> None:
         fences.append(delivery.fence)
-        if delivery.is_real and len(fences) < 8:
+        if delivery.hold.handed.is_real and len(fences) < 8:
             raise Snooze(0.05)
 
     for name in ("w1", "w2"):

@@ -239,7 +239,7 @@ def test_a_cancelled_job_puts_its_order_down_first_and_says_that_it_was_cancelle
     hand_out = delivery()
 
     def cancel() -> None:
-        hand_out.cancel_notice.request = CancelRequest(by="ann", reason="ordered twice")
+        hand_out.hold.cancel_request = CancelRequest(by="ann", reason="ordered twice")
 
     bench.at_point[Point.AFTER_CLAIM] = cancel
 
