@@ -52,7 +52,7 @@ from rosq.job import (
     ReopenOutcome,
 )
 from rosq.queue import Queue
-from rosq.redis_settings import Address
+from rosq.redis_values import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _SECRET = "Better given by the environment: others can see a command line."
-_OPTIONS: tuple[tuple[str, str | None], ...] = (
+OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("REDIS_URL", "redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, unix:///PATH?db=DB. " + _SECRET),
     ("REDIS_HOST", "Default: 127.0.0.1."),
     ("REDIS_PORT", "Default: 6379."),
@@ -35,7 +35,7 @@ _OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("REDIS_TLS_KEY_FILE", "Its key."),
     ("REDIS_TLS_CHECK_NAME", "0 accepts a certificate that is made out to another name. Default: 1."),
 )
-_FLAGS = {name: "--" + name.lower().replace("_", "-") for name, _ in _OPTIONS}
+_FLAGS = {name: "--" + name.lower().replace("_", "-") for name, _ in OPTIONS}
 #: The options with their variables; `--url` is what people type for the first of them.
 VARIABLES = {flag: name for name, flag in _FLAGS.items()} | {"--url": "REDIS_URL"}
 #: Those whose values nobody may see.
@@ -48,12 +48,12 @@ def server_options(command: F) -> F:
     @functools.wraps(command)
     @click.pass_context
     def wrapped(context: click.Context, *args: Any, **options: Any) -> Any:
-        given = {name: options.pop(name.lower()) or "" for name, _ in _OPTIONS}
+        given = {name: options.pop(name.lower()) or "" for name, _ in OPTIONS}
         settings = RedisSettings.from_env(_prefer_command_line(context, given))
         return context.invoke(command, *args, settings=settings, **options)
 
     decorated: Any = wrapped
-    for name, text in reversed(_OPTIONS):
+    for name, text in reversed(OPTIONS):
         decorated = click.option(_FLAGS[name], name.lower(), envvar=name, show_envvar=True, help=text)(decorated)
     return decorated  # type: ignore[no-any-return]
 

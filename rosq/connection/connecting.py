@@ -19,14 +19,15 @@ from redis.retry import Retry
 
 from rosq.connection.locating import ClusterGuide, SentinelGuide
 from rosq.connection.packing import Packer
-from rosq.connection.translating import NoTls, is_changed
+from rosq.connection.translating import NoTls, UnusableFiles, is_changed
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
     from rosq.connection.locating import Ask, Guide
-    from rosq.redis_settings import Address, RedisSettings
+    from rosq.redis_settings import RedisSettings
+    from rosq.redis_values import Address
 
 
 class _TlsConnection(redis.SSLConnection):
@@ -35,9 +36,16 @@ class _TlsConnection(redis.SSLConnection):
     def __init__(self, *, get_context: Callable[[], ssl.SSLContext], **options: Any) -> None:
         super().__init__(**options)
         self._get_context = get_context
+        self._context: ssl.SSLContext | None = None
+
+    def connect(self) -> None:
+        if self._sock is None:
+            # First of all: without its files there is nothing to be asked of any server.
+            self._context = self._get_context()
+        cast("Any", super()).connect()
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        context = self._get_context()
+        context = self._context or self._get_context()
         try:
             return context.wrap_socket(sock, server_hostname=self.host)
         except ssl.SSLCertVerificationError:
@@ -151,8 +159,12 @@ def _common(settings: RedisSettings) -> dict[str, Any]:
 def _get_context(settings: RedisSettings) -> ssl.SSLContext:
     """The context of these settings; made anew when a file has changed, for certificates are renewed."""
     files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
-    changed_ns = tuple(Path(file).stat().st_mtime_ns if file else 0 for file in files)
-    return _make_context(files, changed_ns, settings.is_tls_name_checked)
+    try:
+        changed_ns = tuple(Path(file).stat().st_mtime_ns if file else 0 for file in files)
+        return _make_context(files, changed_ns, settings.is_tls_name_checked)
+    except OSError as error:
+        # What is being written at this moment may be whole at the next connect.
+        raise UnusableFiles(str(error)) from error
 
 
 @functools.lru_cache(maxsize=16)
@@ -164,8 +176,13 @@ def _make_context(
     context = ssl.create_default_context(cafile=ca_file)
     context.check_hostname = is_name_checked
     if cert_file and key_file:
-        context.load_cert_chain(cert_file, key_file)
+        context.load_cert_chain(cert_file, key_file, _refuse_to_ask)
     return context
+
+
+def _refuse_to_ask() -> str:
+    """OpenSSL itself would ask the terminal, and wait."""
+    raise UnusableFiles("the key is locked by a passphrase, which nobody can be asked for")
 
 
 def _make_guide(settings: RedisSettings, key: str) -> Guide | None:

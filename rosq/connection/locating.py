@@ -14,7 +14,7 @@ from redis.crc import key_slot
 
 from rosq.connection.translating import RefusedByAll, Unlocated, is_untrusted
 from rosq.errors import ServerUnfit
-from rosq.redis_settings import Address
+from rosq.redis_values import Address
 
 #: Sends one command to a server over a connection of its own and returns the answer.
 Ask: TypeAlias = Callable[[Address, Sequence[str]], Any]

@@ -99,6 +99,12 @@ MEANINGS = {
         "Check REDIS_TLS, and whether this port speaks it; and REDIS_TLS_CERT_FILE, where the server asks for a "
         "client's certificate.",
     ),
+    "TLS files": Meaning(
+        ServerUnreachable,
+        "isn't asked, for want of files for TLS",
+        "Check REDIS_TLS_CA_FILE, REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE: PEM files, the key without a passphrase, "
+        "the certificate made out for it.",
+    ),
     "WRONGTYPE": Meaning(
         ScriptFailed,
         "has a key of the queue's name that another program wrote",
@@ -161,6 +167,10 @@ class RefusedByAll(redis_errors.AuthenticationError):
     """Each of several servers that were asked where the queue is refused us; its text repeats what each says."""
 
 
+class UnusableFiles(redis_errors.ConnectionError):
+    """The files that TLS needs here can't be read, or don't belong together."""
+
+
 class NoTls(redis_errors.ConnectionError):
     """Whoever is there doesn't speak TLS as it is spoken to."""
 
@@ -174,8 +184,8 @@ def find_code(error: Exception) -> str:
     """Return what an error answer began with, one of `MEANINGS` where it is known; empty where there is none."""
     if isinstance(error, ServerUnreachable | ScriptFailed):
         return error.code
-    if isinstance(error, NoTls):
-        return "no TLS"
+    if isinstance(error, NoTls | UnusableFiles):
+        return "no TLS" if isinstance(error, NoTls) else "TLS files"
     text = str(error)
     told: str | None = getattr(error, "status_code", None)
     first = told or text.partition(" ")[0]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from redis import exceptions as redis_errors
 
 from rosq import Address, InvalidSettings, RedisSettings, errors
+from rosq.commands.server_options import OPTIONS
 from rosq.connection.locating import ClusterGuide, SentinelGuide
 from rosq.connection.translating import translate
+from rosq.redis_values import CHECKS
 
 SECRET = "hush-hush"
 
@@ -41,7 +44,7 @@ def test_a_url_says_all_of_it(url: str, expected: dict[str, Any]) -> None:
         ({"REDIS_URL": f"http://:{SECRET}@redis"}, "REDIS_URL is no URL of Redis"),
         ({"REDIS_URL": f"redis://:{SECRET}@redis:port"}, "REDIS_URL is no URL of Redis"),
         ({"REDIS_URL": f"redis://:{SECRET}@/0"}, "REDIS_URL names no host"),
-        ({"REDIS_URL": f"redis://:{SECRET}@redis/orders"}, "names 'orders' as the database"),
+        ({"REDIS_URL": f"redis://:{SECRET}@redis/orders"}, "names a database that isn't a number"),
         ({"REDIS_URL": f"redis://:{SECRET}@redis/1?db=2"}, "names a database twice"),
         ({"REDIS_URL": f"redis://:{SECRET}@redis?timeout=5"}, "an option that rosq doesn't know"),
         ({"REDIS_URL": f"unix://:{SECRET}@run/redis.sock"}, "three slashes"),
@@ -59,9 +62,35 @@ def test_a_url_says_all_of_it(url: str, expected: dict[str, Any]) -> None:
         ({"REDIS_TLS_CA_FILE": __file__}, "no TLS is asked for"),
         ({"REDIS_SENTINELS": "a"}, "belong together"),
         ({"REDIS_SENTINEL_MASTER": "m"}, "belong together"),
-        ({"REDIS_SENTINELS": f"x:{SECRET}@a:port", "REDIS_SENTINEL_MASTER": "m"}, "REDIS_SENTINELS has"),
-        ({"REDIS_CLUSTER_NODES": "a:1:2"}, "REDIS_CLUSTER_NODES has"),
+        ({"REDIS_SENTINELS": f"x:{SECRET}@a:port", "REDIS_SENTINEL_MASTER": "m"}, "REDIS_SENTINELS: number 1"),
+        ({"REDIS_CLUSTER_NODES": "a:1:2"}, "REDIS_CLUSTER_NODES: number 1"),
         ({"REDIS_CLUSTER_NODES": "a", "REDIS_DB": "1"}, "database 0 only"),
+        ({"REDIS_HOST": "localhost:6379"}, "give the host alone, and its port in REDIS_PORT"),
+        ({"REDIS_HOST": "[::1]"}, "give the host alone"),
+        ({"REDIS_HOST": "redis://localhost"}, "give that in REDIS_URL"),
+        ({"REDIS_HOST": f"user:{SECRET}@localhost"}, "give them in REDIS_USERNAME and REDIS_PASSWORD"),
+        ({"REDIS_HOST": "a b"}, "can't be the name of a host"),
+        ({"REDIS_HOST": "a" * 64}, "can't be the name of a host"),
+        ({"REDIS_HOST": "a..b"}, "can't be the name of a host"),
+        ({"REDIS_PORT": "6379/0"}, "give a whole number"),
+        ({"REDIS_PORT": "9" * 5000}, "give a whole number"),
+        ({"REDIS_PORT": "65536"}, "give a port from 1 to 65535"),
+        ({"REDIS_DB": "99999999999"}, "REDIS_DB"),
+        ({"REDIS_DB": "4294967296"}, "REDIS_DB is 4294967296"),
+        ({"REDIS_CLUSTER_NODES": ","}, "names no server"),
+        ({"REDIS_SENTINELS": " , ,", "REDIS_SENTINEL_MASTER": "m"}, "names no server"),
+        ({"REDIS_SENTINELS": "a,b c", "REDIS_SENTINEL_MASTER": "m"}, "can't be the name of a host"),
+        ({"REDIS_SENTINELS": "a", "REDIS_SENTINEL_MASTER": "my master"}, "has a blank"),
+        ({"REDIS_PASSWORD": "\udcff"}, "aren't UTF-8"),
+        ({"REDIS_URL": "redis://:%ff@redis"}, "is no URL of Redis"),
+        ({"REDIS_URL": "redis://redis?db=1&db=2"}, "names a database twice"),
+        ({"REDIS_URL": "redis://redis?db="}, "isn't a number"),
+        ({"REDIS_UNIX_SOCKET": "/" + "s" * 107}, "a socket's path has 103 at most"),
+        ({"REDIS_UNIX_SOCKET": "redis.sock"}, "from the slash on"),
+        ({"REDIS_UNIX_SOCKET": "unix:///run/redis.sock"}, "give that in REDIS_URL"),
+        ({"REDIS_TLS": "1", "REDIS_TLS_KEY_FILE": f"-----BEGIN PRIVATE KEY-----\n{SECRET}"}, "content of a file"),
+        ({"REDIS_TLS": "1", "REDIS_TLS_CA_FILE": "/" + "x" * 5000}, "there is no such file"),
+        ({"REDIS_TLS": "1", "REDIS_TLS_CA_FILE": "/etc"}, "there is no such file"),
     ],
 )
 def test_what_cant_be_meant_is_refused_in_one_sentence_without_a_secret(environ: dict[str, str], sentence: str) -> None:
@@ -70,6 +99,67 @@ def test_what_cant_be_meant_is_refused_in_one_sentence_without_a_secret(environ:
 
     assert sentence in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+VARIABLES = [name for name, _ in OPTIONS]
+#: A secret where it doesn't belong, or with a letter in it that ends what it is a part of.
+SPILT = [
+    f"redis://user:{SECRET}@host:1/0",
+    f"redis://user:12/{SECRET}@host/0",
+    f"redis://user:12?{SECRET}@host",
+    f"redis://user:12?db={SECRET}@host",
+    f"redis://user:12#{SECRET}@host",
+    f"redis://user:12,{SECRET}@host",
+    f"redis://user:[{SECRET}@host",
+    f"redis://host:1/{SECRET}@x",
+    f"http://{SECRET}@host",
+    f"unix://user:12/{SECRET}@host?x={SECRET}",
+    f"user:{SECRET}@host:1",
+    f"user:a,{SECRET}@host:1",
+    f"{SECRET}@host",
+    f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----",
+]
+ODD = ["\udcff", "a\0b", "a\nb", "\x1b[2J", "9" * 5000, "-1", "1e3", "٣", "x" * 5000, "ключ", "%", "[", "]", "::", ":"]
+ODD += ["a:", "?", "#", "a@", "//", "\\", "=", "&", ";", "'", "a b"]
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("text", [*SPILT, *ODD])
+def test_whatever_a_variable_says_it_is_taken_or_refused_in_a_sentence_without_a_secret(
+    variable: str, text: str
+) -> None:
+    environ = {variable: text}
+    if variable.startswith("REDIS_TLS_"):
+        environ["REDIS_TLS"] = "1"
+    if variable.startswith("REDIS_SENTINEL"):
+        environ = {"REDIS_SENTINELS": "a", "REDIS_SENTINEL_MASTER": "m", variable: text}
+    try:
+        settings = RedisSettings.from_env(environ)
+    except InvalidSettings as error:
+        told = str(error)
+        assert "REDIS_" in told
+        assert "\n" not in told
+        assert told.endswith(".")
+        assert len(told) < 250
+    else:
+        told = settings.address
+        told.encode()
+    assert SECRET not in told
+
+
+def test_every_setting_has_its_row_in_the_table_of_checks() -> None:
+    checked = {field for _, field, _ in CHECKS}
+
+    # What is yes or no can't be anything else.
+    assert {field.name for field in dataclasses.fields(RedisSettings)} - checked == {"is_tls", "is_tls_name_checked"}
+    assert {name for name, _, _ in CHECKS if name.isupper()} <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), 1e9])
+@pytest.mark.parametrize("field", ["connect_timeout_s", "answer_timeout_s"])
+def test_a_timeout_that_no_wait_can_have_is_refused(field: str, seconds: float) -> None:
+    with pytest.raises(InvalidSettings, match=field):
+        RedisSettings(**{field: seconds})  # type: ignore[arg-type]
 
 
 def test_sentinels_and_nodes_are_lists_with_ports_of_their_own() -> None:

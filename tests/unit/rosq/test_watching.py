@@ -37,7 +37,7 @@ class Connected(socket.socket):
 def connect(monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in theirs else socket.AF_INET
     made = Connected(family)
-    monkeypatch.setattr(watching.socket, "socket", Connected)
+    monkeypatch.setattr("rosq.connection.watching.socket.socket", Connected)
     monkeypatch.setattr(Connected, "getsockname", lambda _: (ours, 40_000))
     monkeypatch.setattr(Connected, "getpeername", lambda _: (theirs, 6379))
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,12 +157,33 @@ def test_a_client_without_the_certificate_that_is_asked_for_is_refused(tls: TlsS
     assert not isinstance(caught.value, ServerRefused) or "certificate" in str(caught.value)
 
 
-def test_a_file_that_holds_no_certificate_is_told_in_a_sentence(queue_name: str, tmp_path: Path) -> None:
+def test_files_that_hold_no_certificate_or_dont_belong_together_are_told_in_a_sentence(
+    queue_name: str, tmp_path: Path
+) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
-    settings = RedisSettings(is_tls=True, tls_ca_file=str(tmp_path / "empty.pem"), port=1)
+    authority = Authority(tmp_path)
+    (cert_file, key_file), (_, other_key_file) = authority.sign("one"), authority.sign("two")
+    locked = subprocess.run(
+        ["openssl", "pkey", "-in", str(key_file), "-aes256", "-passout", "pass:hush-hush"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (tmp_path / "locked.pem").write_text(locked.stdout)
+    wrong: list[dict[str, Any]] = [
+        {"tls_ca_file": tmp_path / "empty.pem"},
+        {"tls_cert_file": cert_file, "tls_key_file": other_key_file},
+        {"tls_cert_file": cert_file, "tls_key_file": tmp_path / "locked.pem"},
+    ]
 
-    with Queue(settings, queue_name) as queue, pytest.raises(ServerUnreachable, match="can't be reached"):
-        queue.enqueue({}, job_id="1")
+    for files in wrong:
+        settings = RedisSettings(is_tls=True, port=1, **{name: str(path) for name, path in files.items()})
+        with (
+            Queue(settings, queue_name) as queue,
+            pytest.raises(ServerUnreachable, match="TLS_CA") as caught,
+        ):
+            queue.enqueue({}, job_id="1")
+        assert caught.value.code == "TLS files"
 
 
 def test_tls_with_a_server_that_speaks_none_is_told_as_that(own_redis: EmbeddedRedis, queue_name: str) -> None:
