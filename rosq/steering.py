@@ -266,7 +266,7 @@ class Steering:
 
     def count_forgettable(self, state: JobState, *, older_s: float | None, keep: int | None) -> int:
         """Count the finished jobs that are older, or beyond the number to be kept; a None asks for neither."""
-        finished = self._finished(state)
+        finished = self._keys.members(state)
 
         def ask(client: Any) -> int:
             kept = int(client.zcard(finished))
@@ -296,7 +296,7 @@ class Steering:
         Returns:
             How many were forgotten: fewer where they were forgotten or started again meanwhile.
         """
-        finished = self._finished(state)
+        finished = self._keys.members(state)
         if count < 1:
             return 0
         until_ms = self._call(lambda client: _score_at(client, finished, count - 1))
@@ -348,13 +348,6 @@ class Steering:
                     job_id=job_id, state=read_state(state), lane=lane or MAIN_LANE, finished_at_ms=finished or ""
                 )
         return seen
-
-    def _finished(self, state: JobState) -> str:
-        return {
-            JobState.COMPLETED: self._keys.completed,
-            JobState.FAILED: self._keys.failed,
-            JobState.CANCELLED: self._keys.cancelled,
-        }[state]
 
     def _change(
         self,

@@ -17,9 +17,10 @@ from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
-from rosq.store.finder import is_after, last_delivered, read_rest
+from rosq.store.finder import read_rest
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, Keys
+from rosq.store.liveness import last_delivered, will_be_read
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -294,13 +295,12 @@ class _Look:
 
     def _check_first(self, lane: _LaneSeen) -> None:
         """The first entry is waiting or pending; else it was handed out, and nobody will settle it."""
-        if not lane.first or not lane.last or is_after(lane.first, lane.last):
+        first, stream = lane.first, self._keys.lane(lane.name)
+        if not first or any(entry["message_id"] == first for entry in lane.pending[:1]):
             return
-        if any(entry["message_id"] == lane.first for entry in lane.pending[:1]):
-            return
-        if not self._is_pending(self._keys.lane(lane.name), lane.first):
+        if not will_be_read(first, lane.last, lambda: self._is_pending(stream, first)):
             self._note_broken(
-                f"Entry {lane.first} of lane {lane.name} was handed out and is nobody's; it will never be read again.",
+                f"Entry {first} of lane {lane.name} was handed out and is nobody's; it will never be read again.",
                 "`rosq doctor` names its job, `rosq retry ID --why …` starts it again.",
             )
 

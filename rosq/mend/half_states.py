@@ -272,12 +272,7 @@ class Walk:
         return Place(stage=place.stage, lane=min(lanes)) if lanes else self.skip(place)
 
     def _step_members(self, place: Place) -> Page:
-        key = {
-            Stage.DELAYED: self._keys.delayed,
-            Stage.COMPLETED: self._keys.completed,
-            Stage.FAILED: self._keys.failed,
-            Stage.CANCELLED: self._keys.cancelled,
-        }[place.stage]
+        key = self._keys.members(place.stage)
         cursor, found = self._wire.call("ZSCAN", key, place.cursor or "0", "COUNT", _SCAN_COUNT)
         job_ids = found[::2]
         after = self.skip(place) if cursor == "0" else dataclasses.replace(place, cursor=cursor)

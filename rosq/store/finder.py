@@ -13,6 +13,7 @@ from rosq.names import MAIN_LANE
 from rosq.store import codec, history
 from rosq.store.fields import Fields, read_entry_ms, read_ms, to_datetime
 from rosq.store.keys import GROUP, Keys
+from rosq.store.liveness import last_delivered, will_be_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,21 +49,6 @@ def read_rest(fields: Mapping[str, str | None], now_ms: float) -> tuple[datetime
     if not fence or fence != fields.get("fence") or until_ms is None or until_ms <= now_ms:
         return None, ""
     return to_datetime(until_ms), why
-
-
-def is_after(entry_id: str, other: str) -> bool:
-    """Whether a stream's entry comes after another."""
-    return _parts(entry_id) > _parts(other)
-
-
-def last_delivered(groups: list[dict[str, Any]]) -> str | None:
-    """The last entry that was handed out, from XINFO GROUPS; None where the group doesn't exist yet."""
-    return next((group["last-delivered-id"] for group in groups if group["name"] == GROUP), None)
-
-
-def _parts(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)
 
 
 def _find_batch(client: redis.Redis, keys: Keys, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -140,7 +126,7 @@ def _look_at(
             continue
         last = delivered[place[0]]
         is_pending = not isinstance(pending, Exception) and bool(pending)
-        is_entry_live = bool(entries) and (last is None or is_pending or is_after(place[1], last))
+        is_entry_live = bool(entries) and (is_pending or will_be_read(place[1], last, lambda: False))
         # One that moved at every look is alive, whatever its place says.
         is_live = here != place or is_entry_live
         found[job_id] = _read_job(job_id, fields, due_ms, entries or [], now_ms, is_entry_live=is_live)

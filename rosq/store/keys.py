@@ -56,6 +56,10 @@ class Keys:
         #: What the key begins with under which something is kept that something else wrote (`rosq.store.foreign`).
         self.aside_prefix = self._prefix + "aside:"
 
+    def members(self, state: str) -> str:
+        """The sorted set of the jobs in a state that has one: delayed, completed, failed, cancelled."""
+        return {each: self._prefix + each for each in ("delayed", "completed", "failed", "cancelled")}[state]
+
     def turn(self, service: str) -> str:
         """The token of the worker whose turn a service of maintenance is, with time to live."""
         return f"{self._prefix}turn:{service}"

@@ -9,8 +9,8 @@ from redis import exceptions as redis_errors
 
 from rosq.connection.translating import is_missing
 from rosq.names import RECOVERY_CONSUMER
-from rosq.store.finder import last_delivered
 from rosq.store.keys import GROUP
+from rosq.store.liveness import find_last_delivered
 
 if TYPE_CHECKING:
     from rosq.inspect.overview import WorkerView
@@ -36,7 +36,7 @@ class Place:
 def find_place(client: Any, keys: Keys, lane: str, entry_id: str) -> Place:
     """Count the jobs ahead of an entry that was not handed out yet, up to a bound."""
     stream = keys.lane(lane)
-    start = f"({last}" if (last := _last_delivered(client, stream)) else "-"
+    start = f"({last}" if (last := find_last_delivered(client, stream)) else "-"
     ahead = 0
     while ahead < _MAX_COUNTED:
         entries = client.xrange(stream, start, f"({entry_id}", count=_PAGE)
@@ -60,12 +60,3 @@ def list_readers(client: Any, keys: Keys, lane: str, workers: list[WorkerView]) 
     idle_s.pop(RECOVERY_CONSUMER, None)
     alive = [worker for worker in workers if worker.state != "lost" and worker.name in idle_s]
     return [worker for worker in alive if worker.state == "busy" or idle_s[worker.name] <= _ROUND_S]
-
-
-def _last_delivered(client: Any, stream: str) -> str | None:
-    try:
-        return last_delivered(client.xinfo_groups(stream))
-    except redis_errors.ResponseError as error:
-        if is_missing(error):
-            return None
-        raise

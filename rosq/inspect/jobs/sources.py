@@ -13,8 +13,8 @@ from redis import exceptions as redis_errors
 
 from rosq.connection.translating import is_missing
 from rosq.job import JobState
-from rosq.store.finder import is_after, last_delivered
 from rosq.store.keys import GROUP
+from rosq.store.liveness import is_after, last_delivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,12 +122,7 @@ def _make_waiting(client: Any, keys: Keys, lane: str) -> Source:
 
 
 def _make_sorted(client: Any, keys: Keys, state: JobState) -> Source:
-    key = {
-        JobState.DELAYED: keys.delayed,
-        JobState.COMPLETED: keys.completed,
-        JobState.FAILED: keys.failed,
-        JobState.CANCELLED: keys.cancelled,
-    }[state]
+    key = keys.members(state)
     # Delayed: what is due first comes first. Finished: what finished last comes first.
     is_newest_first = state is not JobState.DELAYED
 

@@ -26,24 +26,18 @@ local function read_entry(lane, entry_id)
   return entry
 end
 
--- Whether an entry was handed out, ever.
-local function is_handed_out(lane, entry_id)
+-- What last_delivered says, asked once a lane: false where nothing was handed out.
+local function last_delivered_once(lane)
   if last_of[lane] == nil then
     last_of[lane] = last_delivered(lane) or false
   end
-  return last_of[lane] and not is_after(entry_id, last_of[lane])
+  return last_of[lane]
 end
 
--- Whether an entry is in somebody's pending list.
-local function is_pending(lane, entry_id)
-  local pending = redis.pcall('XPENDING', lane, 'workers', entry_id, entry_id, 1)
-  if pending.err then
-    if string.find(pending.err, 'NOGROUP', 1, true) then
-      return false
-    end
-    error(pending.err)
-  end
-  return pending[1] ~= nil
+-- Whether an entry was handed out, ever.
+local function is_handed_out(lane, entry_id)
+  local last = last_delivered_once(lane)
+  return last and not is_after(entry_id, last)
 end
 
 -- How a job stands; nil where it isn't in the lane, or with the worker, that the caller saw: it has moved.
@@ -69,7 +63,7 @@ local function look_at_job(job, job_id, delayed, lane, lane_name, hold, worker_n
     seen.has_entry = entry ~= nil and entry.job_id == job_id
     if seen.has_entry then
       seen.data = seen.data or entry.data
-      seen.is_entry_live = not is_handed_out(lane, found[3]) or is_pending(lane, found[3])
+      seen.is_entry_live = will_be_read(lane, found[3], last_delivered_once(lane))
     end
     if found[1] == 'delayed' then
       -- A time that no calendar has doesn't come.

@@ -27,17 +27,29 @@ local function last_delivered(lane)
   return nil
 end
 
--- Whether an entry is there and will still be worked on: pending with someone, or not handed out yet. One that was
+-- Whether an entry is in somebody's pending list.
+local function is_pending(lane, entry_id)
+  local pending = redis.pcall('XPENDING', lane, 'workers', entry_id, entry_id, 1)
+  if pending.err then
+    if string.find(pending.err, 'NOGROUP', 1, true) then
+      return false
+    end
+    error(pending)
+  end
+  return pending[1] ~= nil
+end
+
+-- Whether an entry that is there will still be worked on: not handed out yet, or pending with someone. One that was
 -- acknowledged without being deleted, or lost its consumer, is there and will never be read again.
+-- last: what last_delivered says of the lane, or false. rosq/store/liveness.py has the same rule.
+local function will_be_read(lane, entry_id, last)
+  return not last or is_after(entry_id, last) or is_pending(lane, entry_id)
+end
+
+-- Whether an entry is there and will still be worked on.
 local function is_entry_live(lane, entry_id)
-  if not entry_id or not redis.call('XRANGE', lane, entry_id, entry_id)[1] then
-    return false
-  end
-  local last = last_delivered(lane)
-  if not last or is_after(entry_id, last) then
-    return true
-  end
-  return redis.call('XPENDING', lane, 'workers', entry_id, entry_id, 1)[1] ~= nil
+  local is_there = entry_id and redis.call('XRANGE', lane, entry_id, entry_id)[1]
+  return is_there and will_be_read(lane, entry_id, last_delivered(lane))
 end
 
 -- Whether a lane has an entry that was not handed out yet.
