@@ -109,8 +109,8 @@ class WorkerSettings:
 
     @property
     def lease_ms(self) -> int:
-        """The lease as Redis counts it."""
-        return int(self.lease_s * 1000)
+        """The lease as Redis counts it: never shorter than its holder does."""
+        return to_ms(self.lease_s)
 
     @property
     def beat_s(self) -> float:

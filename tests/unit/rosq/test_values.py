@@ -99,6 +99,13 @@ def test_settings_out_of_range_are_refused(make: object) -> None:
         make()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("lease_s", [0.3001, 1 / 3, 2.0003, 30.0])
+def test_a_lease_is_never_shorter_to_redis_than_to_its_holder(lease_s: float) -> None:
+    settings = WorkerSettings(lease_s=lease_s)
+
+    assert settings.lease_s <= settings.lease_ms / 1000 < settings.lease_s + 0.001
+
+
 # -- retries and signals ------------------------------------------------------------------
 
 
