@@ -191,7 +191,7 @@ def _change(
             else:
                 found = _find(inspector, queue, dataclasses.replace(wanted, states=states), limit)
                 ids, is_cut = found.job_ids, found.is_cut
-                of = f" of {found.count:,} {kind} ones, {found.looked_at:,} looked at"
+                of = f" ({kind}: {found.count:,}, looked at: {found.looked_at:,})"
             plan = f"{verb} {counted(len(ids), 'job')}{of}{where}: {_name(ids)}"
             if not is_sure and not deed.is_dry and (is_all or (limit is None and len(ids) > _MANY)):
                 bound = "" if is_all else ", or how many at most with --limit"

@@ -232,7 +232,7 @@ def _list_errors(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.
         for each in view.groups
     ]
     listing = _filtered(["kind", "failed", "retrying", "last", "job", "its error"], rows, pattern, len(rows))
-    note = f"{listing.note} kinds, {view.looked_at:,} of {view.count:,} failed and delayed jobs looked at"
+    note = f"kinds: {listing.note}, {view.looked_at:,} of {view.count:,} failed and delayed jobs looked at"
     return dataclasses.replace(listing, note=note)
 
 
@@ -283,7 +283,7 @@ def _list_findings(examiner: Examiner, wanted: Wanted, pattern: re.Pattern[str] 
             text.append(f"\n→ {each.advice}", "dim")
         rows.append(Row(key=f"{number}", cells=(Text(each.level, LEVEL_STYLES[each.level]), each.subject, text)))
     listing = _filtered(columns, rows, pattern, len(rows))
-    note = f"{found.verdict}: {listing.note} findings at {in_zone(found.seen_at):%H:%M:%S}, r: anew"
+    note = f"{found.verdict}, findings: {listing.note}, at {in_zone(found.seen_at):%H:%M:%S}, r: anew"
     return dataclasses.replace(listing, note=note, is_folded=True)
 
 

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
+from rosq.inspect.words import counted
 from rosq.mend.half_states import UNPROVEN, HalfState, Place, Stage, Tally, Walk
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def check(keys: Keys, wire: Wire, *, scan: int) -> Checked:
     looked_at.pop(Stage.TYPES, 0)
     return Checked(
         told=tell(tally),
-        looked_at=f"{jobs:,} jobs and {looked_at.total():,} entries and places looked at",
+        looked_at=f"{counted(jobs, 'job')} looked at; entries and places: {looked_at.total():,}",
         cut=cut,
         is_blocked=bool(tally.counts[HalfState.FOREIGN_KEY]),
     )
@@ -143,6 +144,7 @@ def tell(tally: Tally) -> list[Told]:
         count = tally.counts[kind]
         if count:
             names = ", ".join(finding.name for finding in tally.samples[kind][:_NAMED])
-            seen = f"{count:,} {what} ({kind}): {names}{' …' if count > _NAMED else ''}."
+            more = f" … {count:,} in all" if count > _NAMED else ""
+            seen = f"{what[0].upper()}{what[1:]} ({kind}): {names}{more}."
             told.append(Told(is_proven=kind not in UNPROVEN, seen=seen, advice=advice))
     return told

@@ -102,7 +102,7 @@ class ServerCheck:
             self._add(WARNING, "fork", seen, advice)
         delayed = int(self._info.get("aof_delayed_fsync", 0))
         if delayed:
-            seen = f"The disk was too slow for the AOF {delayed:,} times: writes waited for it."
+            seen = f"The disk was too slow for the AOF {counted(delayed, 'time')}: writes waited for it."
             self._add(NOTE, "fsync", seen, "Give the server a faster disk, or one for itself.")
 
     # -- memory --------------------------------------------------------------------------------------------------------
@@ -116,7 +116,8 @@ class ServerCheck:
             return
         room = max(roof - used, 0) // job_bytes
         of = "maxmemory" if limit else f"{_FULL_SHARE:.0%} of the machine's memory"
-        seen = f"Room for about {room:,} more jobs of {job_bytes:,} bytes each, until {of} ({mib(roof)}) is used."
+        jobs, each = counted(room, "more job", "more jobs"), counted(job_bytes, "byte")
+        seen = f"Room for about {jobs} of {each} each, until {of} ({mib(roof)}) is used."
         unfinished = self._overview.waiting + self._overview.delayed + self._overview.active
         if room < unfinished:
             advice = f"Less than what is on the queue now ({unfinished:,}): if it doubles, new jobs are refused."
@@ -154,11 +155,12 @@ class ServerCheck:
         limit = int(self._info.get("maxclients", 0) or self._config("maxclients") or 0)
         rejected = int(self._info.get("rejected_connections", 0))
         if limit and connected >= limit * _FULL_SHARE:
-            seen = f"{connected:,} clients are connected, {limit:,} are allowed: workers may find the door shut."
+            seen = f"Clients connected: {connected:,} of {limit:,} allowed: workers may find the door shut."
             advice = "Raise maxclients and the limit of open files, or find who leaves connections open: CLIENT LIST."
             self._add(WARNING, "clients", seen, advice)
         elif rejected:
-            seen = f"{rejected:,} connections were refused since the server started: there were too many clients."
+            refused = counted(rejected, "connection was", "connections were")
+            seen = f"{refused} refused since the server started: there were too many clients."
             self._add(NOTE, "clients", seen, "Raise maxclients, or find who leaves connections open: CLIENT LIST.")
         else:
             of = f" of {limit:,} allowed" if limit else ""
@@ -167,7 +169,8 @@ class ServerCheck:
     def _check_buffers(self) -> None:
         cut = int(self._info.get("client_output_buffer_limit_disconnections", 0))
         if cut:
-            seen = f"{cut:,} clients or replicas were cut off since the start, since their answers piled up."
+            clients = counted(cut, "client or replica was", "clients or replicas were")
+            seen = f"{clients} cut off since the server started: answers piled up."
             advice = "Look at the server log for who; raise client-output-buffer-limit, for a replica above all."
             self._add(WARNING, "buffers", seen, advice)
         words = (self._config("client-output-buffer-limit") or "").split()
@@ -191,7 +194,7 @@ class ServerCheck:
         count = int(self._client.xlen(self._keys.events))
         size = int(self._ask(lambda: self._client.memory_usage(self._keys.events)) or 0)
         if count > _MAX_EVENTS or size > _MAX_EVENTS_BYTES:
-            seen = f"{count:,} events are kept, about {mib(size)}."
+            seen = f"{counted(count, 'event is', 'events are')} kept, about {mib(size)}."
             advice = "Lower QueueSettings.max_events, the same in every process; views look at the newest 20,000."
             self._add(NOTE, "events", seen, advice)
 
@@ -211,7 +214,7 @@ class ServerCheck:
                 self._add(WARNING, "lanes", seen, advice)
             consumers = sum(int(group["consumers"]) for group in groups if group["name"] == GROUP)
             if consumers > _MAX_CONSUMERS:
-                seen = f"Lane {name} has {consumers:,} consumers: workers come under ever new names."
+                seen = f"Lane {name} has {counted(consumers, 'consumer')}: workers come under ever new names."
                 advice = "Give each worker a name that it keeps over restarts; old ones are forgotten an hour after."
                 self._add(NOTE, "lanes", seen, advice)
 

@@ -12,7 +12,7 @@ from rosq.inspect.finding import sentence
 from rosq.inspect.job.timeline import iterate_back
 from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
-from rosq.inspect.words import duration, stamp
+from rosq.inspect.words import counted, duration, stamp
 from rosq.job import DeliveryOutcome, Event, JobState
 from rosq.store.fields import read_entry_ms, read_ms, to_datetime
 
@@ -409,11 +409,11 @@ def _asked_by(job: Job) -> str:
 def _ahead(place: places.Place) -> str:
     if not place.is_exact:
         return f"More than {place.ahead:,} jobs are"
-    return "1 job is" if place.ahead == 1 else f"{place.ahead:,} jobs are"
+    return counted(place.ahead, "job is", "jobs are")
 
 
 def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    return "once" if count == 1 else counted(count, "time")
 
 
 def _names(workers: list[WorkerView]) -> str:

@@ -119,9 +119,7 @@ def test_a_lane_is_moved_by_command_with_plan_dry_run_and_filters(
     queue.enqueue({}, job_id="other")
 
     dry = rosq_command("move", "--lane", "@gone", "--to", "main", "--dry-run")
-    assert (
-        "Would move 4 jobs of 4 waiting or delayed ones, 4 looked at to lane main: x-0, x-1, x-2, x-later" in dry.stdout
-    )
+    assert "Would move 4 jobs (waiting or delayed: 4, looked at: 4) to lane main: x-0, x-1, x-2, x-later" in dry.stdout
     assert client.xlen(queue.keys.lane("@gone")) == 3
 
     one = rosq_command("move", "--state", "waiting", "--id", "x-1", "--to", "urgent", "--why", "the client waits")

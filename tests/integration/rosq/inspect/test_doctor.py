@@ -118,11 +118,11 @@ def test_jobs_without_entries_and_entries_without_jobs_exit_with_4(
     seen = "\n".join(each["seen"] for each in examined.find("keys", "error"))
     assert examined.exit_code == 4
     for part in (
-        "1 jobs say that they wait or run, but nothing will ever start them (no_entry): no-entry",
-        "are finished, but on no list of finished jobs: nothing ever forgets them (not_listed): done",
-        "have no state that rosq knows (malformed): odd",
-        "1 entries of lanes have no job (entry_without_job): no-job",
-        "due times have no job, or one that isn't delayed (stray_due_time): no-delayed-job",
+        "Jobs say that they wait or run, but nothing will ever start them (no_entry): no-entry",
+        "Jobs are finished, but on no list of finished jobs: nothing ever forgets them (not_listed): done",
+        "or have no state that rosq knows (malformed): odd",
+        "Entries of lanes have no job (entry_without_job): no-job",
+        "Due times have no job, or one that isn't delayed (stray_due_time): no-delayed-job",
     ):
         assert part in seen, part
     assert "sound" not in seen

@@ -398,7 +398,7 @@ def test_the_command_speaks_to_people_and_says_how_far_it_is(
 
     assert result.exit_code == 0
     assert "Mended 1 of 1 half-state in" in result.stdout
-    assert "jobs say that they are delayed, but have no due time (no_due_time): 1." in result.stdout
+    assert "Jobs say that they are delayed, but have no due time (no_due_time): 1." in result.stdout
     assert "so far (keys now)" in result.stderr
 
 
