@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import os
@@ -13,29 +12,25 @@ from typing import TYPE_CHECKING
 from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
-from rosq.errors import InvalidData
 from rosq.execution.callables import check_callable
 from rosq.execution.consumer import Consumer
-from rosq.execution.delivery import Delivery, Hold
+from rosq.execution.ends import Ends
 from rosq.execution.fetching import Fetched
 from rosq.execution.forked import end_if_forked
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.heartbeat import Heartbeat
 from rosq.execution.hook_calls import HookCalls
-from rosq.execution.lease import Lease
 from rosq.execution.lock_file import LockFile
 from rosq.execution.notes import Notes
 from rosq.execution.outage import Outage
-from rosq.execution.runner import fail_attempt, run_handler
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.execution.stop import ExitWatch, StopClock
-from rosq.execution.stop_signals import StopSignals, is_ctrl_c, list_unheard
+from rosq.execution.stop_signals import StopSignals, list_unheard
+from rosq.execution.work import Work
 from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.thread import MaintenanceThread, make_services
 from rosq.names import MAIN_LANE, check_name
-from rosq.scripts.loader import Code
 from rosq.settings import WorkerSettings
-from rosq.store import codec
 
 if TYPE_CHECKING:
     import signal
@@ -43,11 +38,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rosq.connection.wire import Wire
-    from rosq.execution.fetching import Answer, HandOut
+    from rosq.execution.delivery import Delivery
+    from rosq.execution.fetching import Answer
     from rosq.execution.handlers import Handlers, Policies
     from rosq.hooks import Hook
     from rosq.maintenance.service import Swept
     from rosq.queue import Queue
+    from rosq.scripts.loader import Code
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +53,7 @@ _AFTER_YOU_S = 0.2
 #: Seconds between two looks whether the name's last holder still has its job; its lease may run out sooner.
 _OCCUPIED_LOOK_S = 1.0
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.
-_HELD, _FAILED, _RELEASED = Code.HELD, Outcome.FAIL, Outcome.RELEASE
-#: The log line's event for each end of a delivery.
-_TOLD = {
-    Outcome.COMPLETE: "job_completed",
-    Outcome.FAIL: "job_failed",
-    Outcome.RETRY: "job_retried",
-    Outcome.SNOOZE: "job_snoozed",
-    Outcome.RELEASE: "job_released",
-    Outcome.CANCEL: "job_cancelled",
-}
+_RELEASED = Outcome.RELEASE
 
 
 def _check_lanes(lanes: Sequence[str]) -> list[str]:
@@ -76,13 +64,6 @@ def _check_lanes(lanes: Sequence[str]) -> list[str]:
 def _is_due(answer: Answer) -> bool:
     """Whether a delayed job waits to be promoted."""
     return answer.next_due_s is not None and answer.next_due_s <= 0
-
-
-def _as_it_came(settlement: Settlement, code: Code) -> Settlement:
-    """What came of a settlement, where that isn't what the handler meant: its job was called off meanwhile."""
-    if code is not Code.CANCELLED:
-        return settlement
-    return dataclasses.replace(settlement, outcome=Outcome.CANCEL, delay_s=0.0)
 
 
 @functools.singledispatch
@@ -142,7 +123,7 @@ class Worker:
         self.name = check_name("worker", name)
         self.settings = settings or WorkerSettings()
         self._facts = facts.of_worker(queue.name, self.name)
-        self._dispatcher = Dispatcher(handler, policy, self._facts)
+        dispatcher = Dispatcher(handler, policy, self._facts)
         if callable(lanes):
             check_callable("What gives the lanes", lanes, 0)
         for what, called in (("on_hold", on_hold), ("leave_process", leave_process)):
@@ -169,6 +150,18 @@ class Worker:
             release=self._release_for_handler,
             hook_calls=self._hook_calls,
         )
+        self._work = Work(
+            worker_facts=self._facts,
+            settings=self.settings,
+            dispatcher=dispatcher,
+            consumer=self._consumer,
+            heartbeat=self._heartbeat,
+            hook_calls=self._hook_calls,
+            stop=self._stop,
+            alarm=self._alarm,
+            notes=self._notes,
+        )
+        self._ends = Ends(self._facts, self._hook_calls)
         maintenance_wire = queue.make_wire(f"rosq-maintenance:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
         self._maintenance = MaintenanceThread(
             keys=queue.keys,
@@ -190,8 +183,6 @@ class Worker:
         #: The end of the last delivery, until Redis has confirmed it.
         self._settlement: Settlement | None = None
         self._round_ended_s = boot_time_s()
-        #: What ends the worker as soon as the job in hand is settled.
-        self._interrupt: BaseException | None = None
 
     def run(self, *, stop_on: Iterable[signal.Signals] | None = None) -> None:
         """Work until a stop is requested. Returns when the job in hand is settled or given back and the name given up.
@@ -213,7 +204,7 @@ class Worker:
         numbers = list_unheard() if stop_on is None else frozenset(stop_on)
         with StopSignals(numbers, lambda _: self.request_stop()) if numbers else contextlib.nullcontext():
             self._is_used = True
-            self._process_id = os.getpid()
+            self._process_id = self._work.process_id = os.getpid()
             self._is_main_thread = threading.current_thread() is threading.main_thread()
             try:
                 self._heartbeat.start()
@@ -277,7 +268,7 @@ class Worker:
         if settlement is not None:
             self._settlement = None
             self._heartbeat.drop_job()
-            self._tell_fate(settlement, answer.code)
+            self._tell(settlement, answer.code)
         self._take(answer)
         if answer.fetched is Fetched.NONE:
             self._rest(answer, lanes)
@@ -288,34 +279,21 @@ class Worker:
             self._take_nothing(answer)
             return
         self._outage.note_answer()
-        delivery, unreadable = self._make_delivery(answer.hand_out)
+        delivery, settlement = self._work.make_delivery(answer.hand_out)
         if self._stop.is_requested or not is_wanted:
             # It was on its way when the stop was asked for, or its lane given up: nothing new is begun.
             self._settlement = Settlement(delivery, _RELEASED)
             return
-        if unreadable:
-            reason = f"Its data can't be read: {unreadable}."
-            self._settlement = Settlement(delivery, _FAILED, error=reason, error_class=InvalidData.__name__)
+        if settlement is not None:
+            self._settlement = settlement
             return
         self._last_lane = delivery.lane
         self._heartbeat.hold_job(delivery)
         if _is_due(answer):
             self._promote_beside(delivery)
-        self._settlement = self._work_on(delivery)
-        if self._interrupt is not None:
-            raise self._interrupt
-
-    def _make_delivery(self, handed: HandOut) -> tuple[Delivery, str]:
-        """What the handler is given; and why the job's data can't be read, where they can't."""
-        unreadable = ""
-        try:
-            carried = codec.unpack(handed.text)
-        except ValueError as error:
-            carried, unreadable = codec.Body({}), facts.describe(error)
-        lease = Lease(handed.job_id, handed.asked_s + self.settings.lease_s)
-        is_last_attempt = self._dispatcher.policy_of(carried.name).is_last(handed.job_id, handed.attempt)
-        hold = Hold(handed, lease, self._stop, self._alarm, self._notes)
-        return Delivery(hold, carried, is_last_attempt), unreadable
+        self._settlement = self._work.do(delivery)
+        if self._work.interrupt is not None:
+            raise self._work.interrupt
 
     def _take_nothing(self, answer: Answer) -> None:
         if answer.fetched is Fetched.ERROR:
@@ -366,41 +344,6 @@ class Worker:
                 extra={"event": "promote_failed", **self._facts, **facts.of_error(error)},
             )
 
-    def _work_on(self, delivery: Delivery) -> Settlement | None:
-        policy = self._dispatcher.policy_of(delivery.name)
-        run = run_handler if self._hook_calls is None else self._hook_calls.run_handler
-        try:
-            settlement = run(self._handle, delivery, policy, self._facts)
-        except BaseException as error:
-            # Raised around the handler: by what writes the log, or by Ctrl-C.
-            self._note_interrupt(error)
-            settlement = fail_attempt(error, delivery, policy)
-        self._heartbeat.end_run()
-        if settlement is not None:
-            return settlement
-        is_overrun = self._heartbeat.is_overrun(delivery)
-        self._consumer.abandon(delivery, is_overrun=is_overrun)
-        self._heartbeat.drop_job()
-        if not is_overrun:
-            return None
-        # The lease may still stand in Redis: told in time, an overrun is a failed attempt like any other.
-        limit_s = delivery.run_timeout_s or self.settings.run_timeout_s
-        return fail_attempt(errors.LeaseLost(delivery.job_id, f"it ran longer than {limit_s:g} s"), delivery, policy)
-
-    def _handle(self, delivery: Delivery) -> None:
-        try:
-            self._dispatcher.handle(delivery)
-        except BaseException as error:
-            end_if_forked(self._process_id, error)
-            self._note_interrupt(error)
-            raise
-        end_if_forked(self._process_id)
-
-    def _note_interrupt(self, error: BaseException) -> None:
-        """Ctrl-C, where nobody hears SIGINT but Python itself, ends the worker too once its job's end is noted."""
-        if is_ctrl_c(error):
-            self._interrupt = error
-
     def _list_lanes(self) -> list[str]:
         """The lanes of the next fetch, in order; after a job of the first one the others come before it."""
         lanes = self._lanes
@@ -418,30 +361,9 @@ class Worker:
             return False
         return (settlement.lane or settlement.delivery.hold.handed.lane) in lanes
 
-    def _tell_fate(self, settlement: Settlement, code: Code) -> None:
-        delivery, is_refused = settlement.delivery, False
-        if code is not _HELD:
-            settlement, is_refused = _as_it_came(settlement, code), code.is_refusal
-        if self._hook_calls is not None:
-            self._hook_calls.after_settle(settlement, is_refused=is_refused)
-        if is_refused:
-            log.warning(
-                "The job was settled too late: it isn't ours any more",
-                extra={"event": "settle_refused", **self._facts, **facts.of_delivery(delivery)},
-            )
-            self._consumer.abandon(delivery, is_overrun=False)
-        else:
-            level = logging.ERROR if settlement.outcome is _FAILED else logging.INFO
-            if not log.isEnabledFor(level):
-                return
-            told = {
-                "event": _TOLD[settlement.outcome],
-                **self._facts,
-                **facts.of_delivery(delivery),
-                "delay_s": settlement.delay_s,
-                "error": settlement.error,
-            }
-            log.log(level, "Settled a job", extra=told)
+    def _tell(self, settlement: Settlement, code: Code) -> None:
+        if self._ends.tell(settlement, code):
+            self._consumer.abandon(settlement.delivery, is_crash=False)
 
     def _back_off(self, error: errors.ServerUnreachable) -> None:
         # To a child the connections are closed, wherever it was forked off.
@@ -473,7 +395,7 @@ class Worker:
             )
             self._heartbeat.drop_job()
             # It comes back to whoever fetches it next, and mustn't do so for ever.
-            self._consumer.abandon(settlement.delivery, is_overrun=True)
+            self._consumer.abandon(settlement.delivery, is_crash=True)
         self._rest_for(pause_s)
 
     def _rest_for(self, pause_s: float) -> None:
@@ -522,10 +444,7 @@ class Worker:
     def _release_for_handler(self, delivery: Delivery, wire: Wire) -> None:
         """Give the job back over the heartbeat's connection, since the handler doesn't come to an end."""
         settlement = Settlement(delivery=delivery, outcome=Outcome.RELEASE)
-        code = self._consumer.settle_over(wire, settlement)
-        # It is asked once: what is settled already the handler's own end has settled, and that is told by the loop.
-        if self._hook_calls is not None and code not in (Code.ALREADY_SETTLED, Code.SETTLED_OTHERWISE):
-            self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code.is_refusal)
+        self._ends.tell_release(settlement, self._consumer.settle_over(wire, settlement))
 
     def _come_to_an_end(self) -> None:
         self._heartbeat.close()
@@ -534,7 +453,7 @@ class Worker:
             if self._stop.settle_left_s() > 0:
                 if self._settlement is not None:
                     answer = self._consumer.exchange(self._settlement, [], is_fetching=False)
-                    self._tell_fate(self._settlement, answer.code)
+                    self._tell(self._settlement, answer.code)
                 if self._is_holding and self._consumer.is_in_doubt:
                     self._give_back_unseen()
                 self._consumer.leave(self._lanes_read)
@@ -555,8 +474,8 @@ class Worker:
         """Release a job that was handed out as the sleep was broken off, rather than let its lease run out."""
         handed = self._consumer.exchange(None, []).hand_out
         if handed is not None:
-            settlement = Settlement(self._make_delivery(handed)[0], _RELEASED)
-            self._tell_fate(settlement, self._consumer.exchange(settlement, [], is_fetching=False).code)
+            settlement = Settlement(self._work.make_delivery(handed)[0], _RELEASED)
+            self._tell(settlement, self._consumer.exchange(settlement, [], is_fetching=False).code)
 
     def _leave_main_process(self) -> None:
         log.critical("The worker didn't stop in time", extra={"event": "stop_overdue", **self._facts})

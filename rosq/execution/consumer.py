@@ -140,16 +140,16 @@ class Consumer:
         """
         return Code(int(_run(wire, self._fetching.settle(settlement))[0]))
 
-    def abandon(self, delivery: Delivery, *, is_overrun: bool) -> None:
+    def abandon(self, delivery: Delivery, *, is_crash: bool) -> None:
         """Leave a delivery unsettled: its lease is lost. Where nobody else takes the job, it comes with the next fetch.
 
         Args:
-            is_overrun: It ran longer than it may; if its job comes back, that counts as a crash.
+            is_crash: If its job comes back to this process, that counts as a crash: it ran longer than it may, say.
         """
         handed = delivery.hold.handed
         self._fetching.note_doubt([handed.lane])
-        if is_overrun:
-            self._fetching.note_overrun(handed.token)
+        if is_crash:
+            self._fetching.note_crash(handed.token)
 
     def sleep(self, lanes: Sequence[str], timeout_s: float, next_due_s: float | None, alarm: Alarm) -> Answer | None:
         """Sleep until a bell of these lanes or the timer's rings, the alarm rings, or the time is over.

@@ -216,8 +216,8 @@ class Fetching:
         """A job may be pending with this consumer in these lanes."""
         self._doubtful_lanes.update(lanes)
 
-    def note_overrun(self, token: str) -> None:
-        """That delivery ran longer than it may; if its job comes back, that counts as a crash."""
+    def note_crash(self, token: str) -> None:
+        """If the job of that delivery comes back, that counts as a crash."""
         self._overran = token
 
     def note_sleep(self) -> None:

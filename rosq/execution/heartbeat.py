@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,9 @@ class Heartbeat:
         self._delivery: Delivery | None = None
         #: The same while its handler runs: to be watched for its time and for a stop.
         self._at_work: Delivery | None = None
+        #: When a beat last got no answer, and since when one waits for its own, by `boot_time_s`.
+        self._failed_s = -math.inf
+        self._asking_since_s: float | None = None
         self._has_held_name = False
         self._is_name_held = False
         self._released_token = ""
@@ -113,6 +117,13 @@ class Heartbeat:
         """Whether a delivery has run longer than it may."""
         return boot_time_s() - delivery.hold.handed.started_s > self._limit_s(delivery)
 
+    def was_cut_off(self, delivery: Delivery) -> bool:
+        """Whether Redis gave this thread no answer while a delivery ran: then a lease that ran out is nobody's fault.
+        If not, this process stood still, or its handler let no other thread run."""
+        since_s = self._asking_since_s
+        is_waiting = since_s is not None and boot_time_s() - since_s > self._beat_s / 2
+        return is_waiting or self._failed_s >= delivery.hold.handed.asked_s
+
     def _limit_s(self, delivery: Delivery) -> float:
         """Seconds that a delivery may take: its job's own limit, else the worker's."""
         return delivery.run_timeout_s or self._run_timeout_s
@@ -148,10 +159,12 @@ class Heartbeat:
 
     def _beat(self) -> bool:
         """Renew once; False if Redis gave no answer."""
+        self._asking_since_s = boot_time_s()
         try:
             if self._has_held_name:
                 self._renew()
         except errors.ServerUnreachable as error:
+            self._failed_s = boot_time_s()
             log.warning(
                 "A heartbeat got no answer",
                 extra={"event": "heartbeat_failed", **self._facts, **facts.of_error(error)},
@@ -163,6 +176,8 @@ class Heartbeat:
             log.exception("A heartbeat failed", extra=told)
             self._wire.close()
             return False
+        finally:
+            self._asking_since_s = None
         return True
 
     def _renew(self) -> None:

@@ -203,7 +203,7 @@ def test_a_lease_that_ran_out_writes_as_long_as_nobody_took_the_job(
 def test_a_report_is_no_sign_of_life(queue: Queue, client: Any, make_hands: Callable[..., Hands]) -> None:
     queue.enqueue({}, job_id="1")
     hands = make_hands()
-    hands.consumer.abandon(take(hands), is_overrun=True)
+    hands.consumer.abandon(take(hands), is_crash=True)
     delivery = take(hands)
     lease = client.hget(queue.keys.job("1"), "lease_until_ms")
 

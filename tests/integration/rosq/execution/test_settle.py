@@ -418,12 +418,12 @@ def test_a_job_that_overran_its_time_in_the_same_process_counts_as_crashed(
 ) -> None:
     queue.enqueue({"order_id": 1}, job_id="1")
     hands = make_hands()
-    hands.consumer.abandon(take(hands), is_overrun=True)
+    hands.consumer.abandon(take(hands), is_crash=True)
 
     again = take(hands)
     assert again.crashes == 1
 
-    hands.consumer.abandon(again, is_overrun=False)
+    hands.consumer.abandon(again, is_crash=False)
     assert take(hands).crashes == 1
 
 
@@ -435,7 +435,7 @@ def test_a_job_that_kills_its_holders_fails_at_the_limit_and_the_next_one_is_fet
     for crashes in range(5):
         delivery = take(hands)
         assert (delivery.job_id, delivery.crashes) == ("1", crashes)
-        hands.consumer.abandon(delivery, is_overrun=True)
+        hands.consumer.abandon(delivery, is_crash=True)
 
     assert take(hands).job_id == "2"
 
@@ -449,7 +449,7 @@ def test_a_job_that_kills_its_holders_fails_at_the_limit_and_the_next_one_is_fet
 def test_a_settle_sets_the_crashes_back_to_nothing(queue: Queue, make_hands: Callable[..., Hands]) -> None:
     queue.enqueue({"order_id": 1}, job_id="1")
     hands = make_hands()
-    hands.consumer.abandon(take(hands), is_overrun=True)
+    hands.consumer.abandon(take(hands), is_crash=True)
     delivery = take(hands)
     assert delivery.crashes == 1
 
@@ -485,7 +485,7 @@ def test_the_entry_of_a_finished_job_is_dropped_never_handed_out(
     client.zadd(queue.keys.completed, {"1": 1})
 
     # When its holder looks for work
-    hands.consumer.abandon(delivery, is_overrun=False)
+    hands.consumer.abandon(delivery, is_crash=False)
     following = take(hands)
 
     # Then it isn't run again

@@ -148,7 +148,7 @@ class QueueMachine(Table):
         code = process.consumer.settle_over(self.wire, settlement)
         assert code is self._model_settle(process, settlement)
         if code.is_refusal:
-            process.consumer.abandon(process.delivery, is_overrun=False)
+            process.consumer.abandon(process.delivery, is_crash=False)
         self._let_go(process)
 
     @precondition(lambda self: self._busy())
@@ -157,7 +157,7 @@ class QueueMachine(Table):
         process = self._busy()[number % len(self._busy())]
         assert process.delivery is not None
         self._count("abandon")
-        process.consumer.abandon(process.delivery, is_overrun=is_overrun)
+        process.consumer.abandon(process.delivery, is_crash=is_overrun)
         if is_overrun:
             process.overran = process.delivery.token
         self._let_go(process)

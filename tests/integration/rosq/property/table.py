@@ -177,7 +177,7 @@ class Table(RuleBasedStateMachine):
             assert answer.code is code
             process.untold = None
             if settlement is not None and code.is_refusal:
-                process.consumer.abandon(settlement.delivery, is_overrun=False)
+                process.consumer.abandon(settlement.delivery, is_crash=False)
             self._follow(process, answer, job_id, is_held=is_held)
 
     def _miss(self, process: Process, job_id: str | None, *, is_held: bool) -> None:
