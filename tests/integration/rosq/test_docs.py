@@ -70,6 +70,32 @@ def test_the_quickstarts_jobs_are_made_run_and_the_worker_leaves_in_order(
         assert run.stdout.read().splitlines() == ["sent 7", "sent 8"]
 
 
+def test_the_readmes_example_runs_as_it_stands_and_leaves_in_order(own_redis: EmbeddedRedis, tmp_path: Path) -> None:
+    ((_, text),) = blocks_of("../README.md")
+    (tmp_path / "example.py").write_text(text)
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import rosq.settings as s\ns.RedisSettings.__init__.__kwdefaults__['port'] = {own_redis.port}\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": f"{DOCS.parent}{os.pathsep}{tmp_path}", "PYTHONUNBUFFERED": "1"}
+    with (
+        Queue(settings_of(own_redis), "letters") as queue,
+        subprocess.Popen(
+            [sys.executable, "example.py"], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True
+        ) as run,
+    ):
+        wait_until(
+            lambda: (job := queue.find_job("letter-7")) is not None and job.state is JobState.DELAYED, "the snooze"
+        )
+        (tmp_path / "letter-7.txt").write_text("Dear reader")
+        wait_until(
+            lambda: (job := queue.find_job("letter-7")) is not None and job.state is JobState.COMPLETED, "the letter"
+        )
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(30) == 0
+        assert run.stdout is not None
+        assert run.stdout.read() == "Dear reader\n"
+
+
 # That of testing handlers is run by a test of its own, in a pytest of its own.
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("how-to/") and "test-your" not in page])
 def test_the_examples_of_a_how_to_are_python_that_imports(page: str) -> None:
