@@ -19,13 +19,18 @@ _QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NAME_MAX_LENGTH = 128
 
 
+def is_queue_name(name: str) -> bool:
+    """Whether a queue may have this name."""
+    return bool(_QUEUE_NAME.fullmatch(name))
+
+
 def check_queue_name(name: str) -> str:
     """Return the name if a queue may have it.
 
     Raises:
         InvalidName: It isn't 1 to 64 of the letters A-Z a-z, digits, dot, underscore and hyphen.
     """
-    if not _QUEUE_NAME.fullmatch(name):
+    if not is_queue_name(name):
         raise InvalidName(f"A queue can't be named {name!r}: use 1 to 64 letters A-Z a-z, digits, dots, _ and -.")
     return name
 

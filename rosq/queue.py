@@ -13,8 +13,9 @@ from rosq import errors
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector
 from rosq.connection.pool import WirePool
+from rosq.connection.reading import read_hashes
 from rosq.connection.repeating import repeat
-from rosq.connection.translating import translate
+from rosq.connection.translating import is_wrong_type, translate
 from rosq.connection.wire import Wire
 from rosq.execution.hook_calls import HookCalls
 from rosq.hooks import EnqueueOperation
@@ -217,7 +218,7 @@ class Queue:
         (job,) = jobs
         given = NewJobs(jobs, self.settings.max_data_bytes)
         keys, step = self.keys, loader.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
-        seen_lane = self._call(lambda client: _command(client, "HGET", keys.job(job.job_id), "lane")) or MAIN_LANE
+        seen_lane = self._call(lambda client: _find_lane(client, keys, job.job_id))
         while True:
             script_keys = [
                 keys.events,
@@ -273,7 +274,7 @@ class Queue:
         request = make_request(check_name("job", job_id), by, reason)
         keys = self.keys
         while True:
-            lane = self._call(lambda client: _command(client, "HGET", keys.job(job_id), "lane")) or MAIN_LANE
+            lane = self._call(lambda client: _find_lane(client, keys, job_id))
             script_keys = [keys.events, keys.meta, keys.delayed, keys.cancelled, keys.job(job_id), keys.lane(lane)]
             args: list[str | int] = [self.settings.max_events, job_id, lane, "", request.by, request.reason]
             code, *state = self._run("cancel", script_keys, args)
@@ -361,6 +362,10 @@ class Queue:
                 # The one that answers next may be another server, or the same with older data.
                 self._is_in_doubt = True
                 raise
+            except errors.ScriptFailed as error:
+                if is_wrong_type(error):
+                    raise errors.QueueDamaged(self.name) from error
+                raise
 
         return repeat(ask_once)
 
@@ -401,6 +406,14 @@ class Queue:
         if client is None:
             client = self._client = make_client(self.redis_settings, "rosq-queue", self.keys.meta)
         return client
+
+
+def _find_lane(client: redis.Redis, keys: Keys, job_id: str) -> str:
+    """Where a job lies, as far as it can be read: the script looks again."""
+    pipe = client.pipeline(transaction=False)
+    pipe.hget(keys.job(job_id), "lane")
+    [lane] = read_hashes(pipe)
+    return lane or MAIN_LANE
 
 
 def _command(client: redis.Redis, *command: str | int) -> Any:

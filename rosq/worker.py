@@ -9,9 +9,12 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ResponseError
+
 from rosq import errors, facts
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
+from rosq.connection.translating import translate
 from rosq.execution.callables import check_callable
 from rosq.execution.consumer import Consumer
 from rosq.execution.ends import Ends
@@ -31,6 +34,7 @@ from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.thread import MaintenanceThread, make_services
 from rosq.names import MAIN_LANE, check_name
 from rosq.settings import WorkerSettings
+from rosq.store import foreign
 
 if TYPE_CHECKING:
     import signal
@@ -248,7 +252,7 @@ class Worker:
                 self._round()
             except errors.ServerUnreachable as error:
                 self._back_off(error)
-            except errors.ScriptFailed as error:
+            except (errors.ScriptFailed, errors.QueueDamaged) as error:
                 self._go_on_after(error)
             else:
                 self._outage.note_round()
@@ -298,7 +302,7 @@ class Worker:
     def _take_nothing(self, answer: Answer) -> None:
         if answer.fetched is Fetched.ERROR:
             # Settled, but nothing fetched: a script ran into a key that it couldn't touch.
-            raise errors.ServerUnreachable(self._consumer.wire.address, answer.error)
+            raise translate(ResponseError(answer.error), self._consumer.wire.address)
         self._outage.note_answer()
         if answer.fetched is Fetched.UNHELD:
             self._is_holding = False
@@ -372,11 +376,23 @@ class Worker:
             raise error
         self._rest_for(self._outage.note_failure(error, self._stop.time_left_s()))
 
-    def _go_on_after(self, error: errors.ScriptFailed) -> None:
-        """Redis refused something for good: what a step touches isn't what it should be. If it was to settle a job,
-        that job is left as it is: its own state says what becomes of it, and the others go on."""
-        settlement, self._settlement = self._settlement, None
+    def _go_on_after(self, error: errors.ScriptFailed | errors.QueueDamaged) -> None:
+        """Redis refused something for good: what a step touches isn't what it should be.
+
+        Where that is something that all jobs need, it is waited for, with the job in hand and what became of it: no job
+        is to blame. Else, if it was to settle a job, that job is left as it is: its own state says what becomes of it,
+        and the others go on.
+        """
         pause_s = self._outage.next_pause_s(self._stop.time_left_s())
+        damage = error if isinstance(error, errors.QueueDamaged) else self._find_damage()
+        if damage is not None:
+            log.error(
+                "The queue is damaged; waiting until it is mended",
+                extra={"event": "queue_damaged", **self._facts, "delay_s": pause_s, **facts.of_error(damage)},
+            )
+            self._rest_for(pause_s)
+            return
+        settlement, self._settlement = self._settlement, None
         if settlement is None:
             log.error(
                 "A step failed for good; trying the next",
@@ -397,6 +413,18 @@ class Worker:
             # It comes back to whoever fetches it next, and mustn't do so for ever.
             self._consumer.abandon(settlement.delivery, is_crash=True)
         self._rest_for(pause_s)
+
+    def _find_damage(self) -> errors.QueueDamaged | None:
+        """What lies in the queue that no job can do without, and that something else wrote."""
+        lanes = [*self._lanes_read]
+        if self._settlement is not None:
+            lanes += [self._settlement.delivery.lane, self._settlement.lane or MAIN_LANE]
+        try:
+            found = foreign.find_in_the_way(self._consumer.wire, self.queue.keys, lanes=lanes, worker=self.name)
+        except errors.RosqError:
+            # A user without the right to look, or an outage, of which the next round tells.
+            return None
+        return None if found is None else errors.QueueDamaged(self.queue.name, found)
 
     def _rest_for(self, pause_s: float) -> None:
         # Nothing but the time or a stop ends this rest: a lost lease changes nothing about Redis being away.

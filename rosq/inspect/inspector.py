@@ -68,7 +68,7 @@ class Inspector:
 
     def list_queues(self) -> list[str]:
         """Name the queues that have anything in them on this server or Cluster, and that this user may see."""
-        names = self._ask(lambda client: sorted(str(name) for name in client.smembers(QUEUES)))
+        names = self._ask(registry.list_noted)
         found: list[str] = []
         refused: errors.ServerRefused | None = None
         for meta, name in [(Keys(name).meta, name) for name in names]:
@@ -105,7 +105,7 @@ class Inspector:
 
         def ask(client: Any) -> str | None:
             if not client.exists(keys.meta, keys.lanes, keys.workers):
-                others = self._ask(lambda elsewhere: sorted(str(name) for name in elsewhere.smembers(QUEUES)))
+                others = self._ask(registry.list_noted)
                 there = f"there are {', '.join(others[:_NAMED])}" if others else "there is none on this server yet"
                 return f"Nothing was ever put on a queue named {queue}: check the name ({there})."
             missing = [lane for lane in lanes if not client.sismember(keys.lanes, lane)]

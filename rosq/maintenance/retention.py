@@ -47,14 +47,15 @@ class Retention:
 
     def _forget(self, finished: str, keep: int, keep_s: float) -> int:
         """Forget the oldest of one kind, a hundred at most."""
-        before_ms = self._wire.server_ms() - int(keep_s * 1000)
-        job_ids = self._wire.call("ZRANGEBYSCORE", finished, "-inf", before_ms, "LIMIT", 0, _BATCH)
+        # Text, as scores are: one may be of a time that no number says.
+        before = str(self._wire.server_ms() - int(keep_s * 1000))
+        job_ids = self._wire.call("ZRANGEBYSCORE", finished, "-inf", before, "LIMIT", 0, _BATCH)
         excess = min(int(self._wire.call("ZCARD", finished)) - keep, _BATCH)
         if excess > len(job_ids):
             oldest = self._wire.call("ZRANGE", finished, 0, excess - 1, "WITHSCORES")
-            job_ids, before_ms = oldest[::2], int(float(oldest[-1]))
+            job_ids, before = oldest[::2], oldest[-1]
         if not job_ids:
             return 0
         keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]
-        args: list[str | int] = [before_ms, self._queue_settings.remember_ms, *job_ids]
+        args: list[str | int] = [before, self._queue_settings.remember_ms, *job_ids]
         return int(self._wire.run(loader.load("forget_jobs"), keys, args))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from rosq.facts import clean
 from rosq.scripts import loader
 
 if TYPE_CHECKING:
@@ -74,6 +75,21 @@ def list_needed(keys: Keys, *, lanes: Sequence[str] = (), worker: str = "") -> l
     names += [keys.completed, keys.failed, keys.cancelled]
     names += [key for lane in lanes for key in (keys.lane(lane), keys.lane_bell(lane))]
     return [*names, keys.worker(worker), keys.name_bell(worker)] if worker else names
+
+
+def find_in_the_way(wire: Wire, keys: Keys, *, lanes: Sequence[str], worker: str) -> str | None:
+    """Say what lies in the queue that keeps every job of these lanes from running; None: nothing does.
+
+    Raises:
+        ServerUnreachable: No answer; repeat it.
+        ScriptFailed: It couldn't be looked at, for a reason that has nothing to do with types.
+    """
+    found = find_among(wire, keys, list_needed(keys, lanes=lanes, worker=worker))
+    if found:
+        return "; ".join(map(str, found))
+    fields, workers = wire.run(loader.load("examine_meta"), [keys.meta, keys.workers], [])
+    bad = fields[::2] or workers[::2]
+    return f"{keys.meta if fields else keys.workers} can't be read ({', '.join(map(clean, bad))})" if bad else None
 
 
 def name_aside(wire: Wire, keys: Keys, key: str) -> str:

@@ -9,10 +9,15 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
+from redis import exceptions as redis_errors
+
 from rosq import errors, facts
 from rosq.connection.client import make_client
 from rosq.connection.connecting import Connector, make_cluster_guide
+from rosq.connection.reading import read_hashes
+from rosq.connection.translating import is_wrong_type
 from rosq.connection.wire import Wire
+from rosq.names import is_queue_name
 from rosq.store.keys import QUEUES
 
 if TYPE_CHECKING:
@@ -37,13 +42,23 @@ def note_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> 
     """
     try:
         _change_list("SADD", name, settings, call)
-    except errors.ServerUnreachable as error:
-        if not settings.cluster_nodes:
+    except (errors.ServerUnreachable, errors.ScriptFailed, redis_errors.ResponseError) as error:
+        # Nor does a queue depend on what something else wrote in the list's place.
+        is_harmless = is_wrong_type(error) or (isinstance(error, errors.ServerUnreachable) and settings.cluster_nodes)
+        if not is_harmless:
             raise
         log.warning(
             "The queue's name couldn't be noted; `rosq inspect` needs --queue until a further process notes it",
             extra={"event": "queue_not_noted", "queue": name, **facts.of_error(error)},
         )
+
+
+def list_noted(client: redis.Redis) -> list[str]:
+    """The names on the list that a queue can have; none where something else lies in its place."""
+    pipe = client.pipeline(transaction=False)
+    pipe.smembers(QUEUES)
+    [names] = read_hashes(pipe)
+    return sorted(name for name in names or () if is_queue_name(name))
 
 
 def strike_queue(name: str, settings: RedisSettings, call: Callable[..., Any]) -> None:
@@ -91,7 +106,8 @@ def _scan(client: redis.Redis) -> set[str]:
     cursor = 0
     for _ in range(_SCAN_STEPS):
         cursor, found = client.scan(cursor, match="rosq:{*}:meta", count=1000)
-        names.update(str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
+        told = (str(key).removeprefix("rosq:{").removesuffix("}:meta") for key in found)
+        names.update(name for name in told if is_queue_name(name))
         if cursor == 0:
             break
     return names

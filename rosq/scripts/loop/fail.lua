@@ -15,7 +15,7 @@ local ending = 'failed'
 -- @include history
 local first_lane = 8
 if code == HELD then
-  local attempt = number_of(redis.call('HGET', job, 'attempts')) + 1
+  local attempt = (to_whole(redis.call('HGET', job, 'attempts')) or 0) + 1
   finish(job, job_id, lane, entry_id, failed, 'failed', true, 'attempts', attempt, 'last_error', ARGV[9],
     'error_class', ARGV[10], unpack(end_delivery(job, 'f', now_ms, ARGV[11], ARGV[12])))
   redis.call('HINCRBY', meta, 'failed_total', 1)

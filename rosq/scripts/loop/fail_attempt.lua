@@ -15,7 +15,7 @@ local ending = 'retried'
 -- @include holder
 local first_lane = 12
 if code == HELD then
-  local attempt = number_of(redis.call('HGET', job, 'attempts')) + 1
+  local attempt = (to_whole(redis.call('HGET', job, 'attempts')) or 0) + 1
   if not cancel_if_asked(ARGV[13], ARGV[14], 'attempts', attempt, 'last_error', ARGV[11], 'error_class', ARGV[12]) then
     local due_ms = put_back(tonumber(ARGV[10]), 'attempts', attempt, 'last_error', ARGV[11], 'error_class', ARGV[12],
       unpack(end_delivery(job, 'e', now_ms, ARGV[13], ARGV[14])))

@@ -4,12 +4,13 @@
 -- ARGV[1] max events   ARGV[2] by how much a job is put off that can't be promoted, integer ms
 -- then for each job: id, lane's name as the caller saw it
 -- Returns now in ms, when the next one is due in ms, or '', and of each job that was put off its id and why
--- One that isn't due, or has moved, is left alone; one without a job is taken out.
+-- One that isn't due, or has moved, is left alone; one without a job is taken out; one whose key is of another type fails.
 -- Replay: a promoted job isn't delayed any more, so nothing happens to it.
--- Events promoted, dropped
+-- Events promoted, dropped, put_aside, failed
 -- @include time
 -- @include event
 -- @include entry
+-- @include foreign_job
 local events, delayed, lanes, max_events = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
 local function promote(job_id, lane_name, job, lane, bell)
@@ -17,8 +18,15 @@ local function promote(job_id, lane_name, job, lane, bell)
   if not due_ms or tonumber(due_ms) > now_ms then
     return
   end
-  local found = redis.call('HMGET', job, 'state', 'lane', 'data')
-  if found[1] ~= 'delayed' then
+  local found = redis.pcall('HMGET', job, 'state', 'lane', 'data')
+  if found.err then
+    if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
+      error(found)
+    end
+    local prefix = string.sub(events, 1, -7)
+    fail_foreign_job(events, max_events, prefix .. 'meta', prefix .. 'failed', job, job_id, nil, nil, lane_name, nil)
+    redis.call('ZREM', delayed, job_id)
+  elseif found[1] ~= 'delayed' then
     redis.call('ZREM', delayed, job_id)
     record(events, max_events, 'dropped', 'job_id', job_id, 'due_at_ms', due_ms)
   elseif (found[2] or MAIN_LANE) == lane_name then

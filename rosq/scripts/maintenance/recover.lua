@@ -6,21 +6,30 @@
 -- ARGV[1] max events   ARGV[2] job id   ARGV[3] entry's id   ARGV[4] max crashes   ARGV[5] first pause, integer ms
 -- ARGV[6] the lane's name
 -- Constants KEEP_DELIVERIES
--- Returns 1 put back · 2 failed, it crashed too often · 3 cancelled, since that was asked for while it ran · 0 its lease
+-- Returns 1 put back · 2 failed, it crashed too often, or its key is of another type · 3 cancelled, since that was asked for while it ran · 0 its lease
 --   stands: left to its holder · -1 the entry wasn't its job's any more: dropped
 -- Replay: the entry is gone, so it answers -1 and changes nothing.
--- Events crashed, failed, cancelled, dropped
+-- Events crashed, failed, cancelled, dropped, put_aside
 -- @include time
 -- @include event
 -- @include entry
 -- @include delay
 -- @include lost
+-- @include fields
+-- @include foreign_job
 local events, meta, delayed, timer_bell, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, lane, bell = KEYS[6], KEYS[7], KEYS[8]
 local max_events, job_id, entry_id = ARGV[1], ARGV[2], ARGV[3]
 local MAX_PAUSE_MS = 60000
 
-local found = redis.call('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'lane')
+local found = redis.pcall('HMGET', job, 'entry_id', 'state', 'lease_until_ms', 'worker', 'crashes', 'data', 'lane')
+if found.err then
+  if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
+    return found
+  end
+  fail_foreign_job(events, max_events, meta, failed, job, job_id, lane, entry_id, ARGV[6], data_of_entry(lane, entry_id))
+  return 2
+end
 -- A finished job keeps the id of its last entry: its holder may have settled it since the caller claimed that entry.
 if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
   local there = redis.call('XRANGE', lane, entry_id, entry_id)[1]
@@ -30,7 +39,7 @@ if found[1] ~= entry_id or (found[2] ~= 'active' and found[2] ~= 'waiting') then
   end
   return -1
 end
-if found[2] == 'active' and tonumber(found[3] or '0') > now_ms then
+if found[2] == 'active' and found[4] and (to_ms(found[3]) or 0) > now_ms then
   -- A holder with a longer lease than the caller's, or one that came back in between: it keeps its job.
   redis.call('XCLAIM', lane, 'workers', found[4], 0, entry_id, 'JUSTID')
   return 0
@@ -38,7 +47,7 @@ end
 
 -- In the entry only where it was never handed out in order.
 local data = found[6] or data_of_entry(lane, entry_id)
-local crashes, pause_ms = tonumber(found[5] or '0'), 0
+local crashes, pause_ms = to_whole(found[5]) or 0, 0
 if found[2] == 'active' then
   if cancel_lost(job, job_id, lane, entry_id, KEYS[9], meta, events, max_events) then
     return 3

@@ -28,10 +28,17 @@ local FEW = 20
 local id_starts = #events - 1
 -- Mostly none of many jobs exists, and one look says so.
 local are_all_new = job_count > 1 and call('EXISTS', unpack(keys, before_jobs + 1)) == 0
--- Otherwise all are looked at before the first is written: a key of another type ends the script here, or not at all.
+-- Otherwise all are looked at before the first is written. A job whose key is of another type hinders no other.
 local states = {}
 for n = 1, are_all_new and 0 or job_count do
-  states[n] = call('HGET', keys[before_jobs + n], 'state')
+  local state = redis.pcall('HGET', keys[before_jobs + n], 'state')
+  if type(state) == 'table' then
+    if sub(state.err, 1, 9) ~= 'WRONGTYPE' then
+      return state
+    end
+    state = 'unreadable'
+  end
+  states[n] = state
 end
 local told, created, first, last, first_lane, is_rung, earliest_ms = {}, 0, nil, nil, nil, {}, nil
 local ids = job_count > 1 and job_count <= FEW and {}
@@ -51,7 +58,7 @@ for n = 1, job_count do
   end
   local state = states[n]
   if state then
-    local existing = call('HGET', job, 'data')
+    local existing = state ~= 'unreadable' and call('HGET', job, 'data')
     local is_told = existing and (existing == data or not string.find(existing .. data, '\n', 1, true))
     told[#told + 1] = { n, is_told and (existing == data and 0 or -1) or -2, state }
   else

@@ -11,16 +11,20 @@
 -- Replay: answers 0 where it answered 1.
 -- Events reopened
 -- @include time
+-- @include fields
 -- @include event
 -- @include entry
 -- @include delay
 -- @include liveness
 -- @include history
+-- @include aside
 local events, meta, delayed, timer_bell, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local job, job_id, data, delay_ms = KEYS[8], ARGV[3], ARGV[6], tonumber(ARGV[7])
 if not delay_ms then
   delay_ms = math.max(tonumber(string.sub(ARGV[7], 2)) - now_ms, 0)
 end
+-- What something else wrote under the job's key isn't the job: it is put aside.
+put_job_aside(events, ARGV[1], job, job_id)
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'fence', 'lease_until_ms', 'finished_at_ms',
   'history')
 local state, entry_id = found[1], found[3]
@@ -32,14 +36,14 @@ if redis.call('ZSCORE', delayed, job_id) then
   return { 0, state or 'delayed' }
 end
 if state == 'waiting' or state == 'active' then
-  local has_lease = state == 'active' and tonumber(found[5] or '0') > now_ms
+  local has_lease = state == 'active' and (to_ms(found[5]) or 0) > now_ms
   if has_lease or is_entry_live(KEYS[9], entry_id) then
     return { 0, state }
   end
 end
 
 -- A dead entry that is still there must not be taken for the new one's.
-if entry_id and redis.call('EXISTS', KEYS[9]) == 1 then
+if to_entry_id(entry_id) and redis.call('EXISTS', KEYS[9]) == 1 then
   redis.call('XDEL', KEYS[9], entry_id)
 end
 redis.call('HSETNX', meta, 'schema_version', ARGV[2])
@@ -47,13 +51,13 @@ local old = redis.call('HKEYS', job)
 -- What happened in its earlier life stays with the id.
 local history = { found[7] and 'history' or nil, found[7] or nil }
 local ended = {}
-if state == 'completed' and found[6] then
-  ended = end_delivery(job, 'd', tonumber(found[6]))
+if state == 'completed' and to_ms(found[6]) then
+  ended = end_delivery(job, 'd', to_ms(found[6]))
 elseif state == 'active' then
   ended = end_delivery(job, 'c', now_ms)
 end
 history = ended[1] and ended or history
-local last_fence = math.max(tonumber(found[4] or '0'), tonumber(ARGV[8]))
+local last_fence = math.max(to_whole(found[4]) or 0, tonumber(ARGV[8]))
 local fields = { 'lane', ARGV[5], 'created_at_ms', string.format('%.0f', now_ms) }
 if last_fence > 0 then
   fields[#fields + 1] = 'fence'

@@ -1,6 +1,7 @@
 -- @include ring
 -- @include long
 -- @include lane
+-- @include entry_id
 
 -- Whether a job's data lie in its entry while it waits; nil where they are lost.
 local function is_long(data)
@@ -39,6 +40,9 @@ end
 
 -- The data that an entry carries; nil where they lie in the hash, or the entry is gone.
 local function data_of_entry(lane, entry_id)
+  if not to_entry_id(entry_id) then
+    return nil
+  end
   local found = redis.call('XRANGE', lane, entry_id, entry_id)
   if not found[1] then
     return nil
@@ -58,6 +62,9 @@ end
 
 -- Take an entry out of its lane for good. XACK alone never gives the memory back.
 local function retire_entry(lane, entry_id)
+  if not to_entry_id(entry_id) then
+    return
+  end
   redis.call('XACK', lane, 'workers', entry_id)
   redis.call('XDEL', lane, entry_id)
 end

@@ -35,8 +35,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
       error(found)
     end
-    -- Something else wrote the job's key: nothing is left of the job.
-    make_rare(now_ms).drop(from, id, next_id)
+    make_rare(now_ms).fail_foreign(hash, next_id, from, id, carried)
     return nil
   end
   local is_its_own = found[1] == id and (found[2] == 'waiting' or found[2] == 'active')
@@ -59,7 +58,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
     return { code, index, next_id, carried or found[4], now_us, 0, 0, id }
   end
   local counts = redis.call('HMGET', hash, 'attempts', 'crashes')
-  local attempts, crashes = number_of(counts[1]), number_of(counts[2])
+  local attempts, crashes = (to_whole(counts[1]) or 0), (to_whole(counts[2]) or 0)
   -- An active job that is pending here was not settled by whoever had it. The same process may have lost a reply,
   -- which is no crash; another process died; and one that let the job run too long is blamed as if it had.
   -- One whose cancelling was asked for meanwhile isn't handed out again.
@@ -78,7 +77,7 @@ local function deliver(make_rare, index, entry, code, now_us, now_ms)
       end
     end
   end
-  local next_fence = math.max(number_of(last_fence) + 1, now_us)
+  local next_fence = math.max((to_whole(last_fence) or 0) + 1, now_us)
   if carried then
     redis.call('HSET', hash, 'data', carried)
   end

@@ -1,16 +1,10 @@
+-- @include number
+-- @include entry_id
+
 -- Numbers and times that lie in Redis as text. Anybody may have written them, so what can't be read is nil: arithmetic
 -- with it would end a script in its middle. rosq/store/fields.py reads by the same rules.
 -- The last millisecond that a calendar has: the year 9999 ends with it.
 local LAST_MS = 253402300799999
-
--- A whole number from 0 on, below 2^53.
-local function to_whole(text)
-  if not text or #text > 16 or not string.match(text, '^%d+$') then
-    return nil
-  end
-  local number = tonumber(text)
-  return number < 9007199254740992 and number or nil
-end
 
 -- A time in ms, of a field.
 local function to_ms(text)
@@ -22,10 +16,4 @@ end
 local function score_to_ms(text)
   local number = tonumber(text)
   return number and number <= LAST_MS and math.max(number, 0) or nil
-end
-
--- A stream entry's id as XADD makes them.
-local function to_entry_id(text)
-  local ms, sequence = string.match(text or '', '^(%d+)%-(%d+)$')
-  return ms and #ms <= 16 and #sequence <= 16 and text or nil
 end

@@ -44,12 +44,12 @@ local function end_delivery(job, letter, ended_ms, told, trace)
     return {}
   end
   local found = redis.call('HMGET', job, 'fence', 'started_at_ms', 'worker', 'history')
-  local fence, worker = number_of(found[1]), found[3]
+  local fence, worker = (to_whole(found[1]) or 0), found[3]
   if not worker or not found[1] then
     return {}
   end
   -- A job's first delivery has no such time: its fence is that.
-  local started_ms = found[2] and number_of(found[2]) or math.floor(fence / 1000)
+  local started_ms = found[2] and (to_whole(found[2]) or 0) or math.floor(fence / 1000)
   local records, dropped = read_history(found[4] or '')
   local count, first_ms = 1, started_ms
   if QUIET[letter] and records[1] then

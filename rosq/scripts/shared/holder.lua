@@ -11,8 +11,11 @@
 local HELD, ALREADY_SETTLED, LOST, GONE, SETTLED_OTHERWISE = 1, 0, -1, -2, -3
 local code = HELD
 do
-  local found = redis.call('HMGET', job, 'state', 'fence', 'token')
-  if not found[1] then
+  local found = redis.pcall('HMGET', job, 'state', 'fence', 'token')
+  if found.err and string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
+    return found
+  elseif not found[1] then
+    -- Nobody's, too, where something else wrote its key: whoever fetches it next fails it.
     code = GONE
   elseif found[2] ~= fence or found[3] ~= token then
     local last = found[2] == fence and found[3] or ''

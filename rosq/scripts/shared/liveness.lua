@@ -1,3 +1,5 @@
+-- @include entry_id
+
 -- Order of two stream ids: true if a comes after b.
 local function is_after(a, b)
   local a_ms, a_seq = string.match(a, '^(%d+)%-(%d+)$')
@@ -48,7 +50,7 @@ end
 
 -- Whether an entry is there and will still be worked on.
 local function is_entry_live(lane, entry_id)
-  local is_there = entry_id and redis.call('XRANGE', lane, entry_id, entry_id)[1]
+  local is_there = to_entry_id(entry_id) and redis.call('XRANGE', lane, entry_id, entry_id)[1]
   return is_there and will_be_read(lane, entry_id, last_delivered(lane))
 end
 

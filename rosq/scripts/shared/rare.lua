@@ -9,12 +9,18 @@ local function make_rare(now_ms)
   -- @include lost
   -- @include liveness
   -- @include forget
+  -- @include foreign_job
   local rare = { overran = string.match(ARGV[4], ':(.*)$') }
 
   -- An entry that isn't its job's any more, or was deleted while it was pending (6.2 keeps such in the list).
   function rare.drop(from, id, next_id)
     retire_entry(from, id)
     record(events, MAX_EVENTS, 'dropped', 'job_id', next_id, 'entry_id', id)
+  end
+
+  -- An entry whose job's key is of another type.
+  function rare.fail_foreign(hash, next_id, from, id, data)
+    fail_foreign_job(events, MAX_EVENTS, meta, failed, hash, next_id, from, id, string.sub(from, #events), data)
   end
 
   -- An entry that can't be handed out: a leftover is dropped, and a job without data fails, saying so.
@@ -50,7 +56,7 @@ local function make_rare(now_ms)
     if instance == ARGV[2] then
       return token ~= rare.overran
     end
-    local rest_ms = (tonumber(found[2] or '') or 0) - now_ms
+    local rest_ms = (to_whole(found[2]) or 0) - now_ms
     local proven_dead = ' ' .. (redis.call('HGET', KEYS[1], 'proven_dead') or '') .. ' '
     if instance ~= '' and rest_ms > 0 and not string.find(proven_dead, ' ' .. instance .. ' ', 1, true) then
       error({ rest_ms = rest_ms })

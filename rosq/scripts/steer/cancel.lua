@@ -9,9 +9,13 @@
 -- Replay: answers 0 where it answered 1, and 2 again.
 -- Events cancelled, cancel_asked
 -- @include time
+-- @include fields
 -- @include event
 -- @include finish
 local events, delayed, job, lane, job_id, by, reason = KEYS[1], KEYS[3], KEYS[5], KEYS[6], ARGV[2], ARGV[5], ARGV[6]
+if redis.call('TYPE', job).ok ~= 'hash' and redis.call('EXISTS', job) == 1 then
+  return { 0, 'unreadable' }
+end
 local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'lease_until_ms', 'cancel_by', 'worker', 'data')
 local state, entry_id, data = found[1], found[3], found[7]
 if not state then
@@ -24,7 +28,7 @@ if (state ~= 'waiting' and state ~= 'delayed' and state ~= 'active') or (ARGV[4]
   return { 0, state }
 end
 
-if state == 'active' and tonumber(found[4] or '0') > now_ms then
+if state == 'active' and (to_ms(found[4]) or 0) > now_ms then
   if not found[5] then
     redis.call('HSET', job, 'cancel_by', by, 'cancel_reason', reason, 'cancel_asked_at_ms', now_ms)
     record(events, ARGV[1], 'cancel_asked', 'job_id', job_id, 'worker', found[6] or '', 'by', by, 'reason', reason)

@@ -7,6 +7,7 @@
 -- Replay: nothing is left to remove, and no event is written.
 -- Events drained
 -- @include event
+-- @include fields
 -- @include entry
 -- @include forget
 local events, delayed, lane, state, until_ms = KEYS[1], KEYS[2], KEYS[3], ARGV[2], tonumber(ARGV[6])
@@ -18,8 +19,13 @@ end
 for i = 4, #KEYS do
   local at = 8 + (i - 4) * 2
   local job_id, entry_id = ARGV[at], ARGV[at + 1]
-  local found = redis.call('HMGET', KEYS[i], 'state', 'entry_id', 'created_at_ms', 'fence', 'data')
-  if found[1] == state and (found[2] or '') == entry_id and tonumber(found[3] or string.match(entry_id, '^%d+') or '0') <= until_ms then
+  local found = redis.pcall('HMGET', KEYS[i], 'state', 'entry_id', 'created_at_ms', 'fence', 'data')
+  if found.err and string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then
+    return found
+  end
+  -- A key of another type is no job that was seen here.
+  local created_ms = to_ms(found[3] or string.match(entry_id, '^%d+')) or 0
+  if found[1] == state and (found[2] or '') == entry_id and created_ms <= until_ms then
     local data = found[5]
     if remember_ms > 0 and state == 'waiting' then
       data = data or data_of_entry(lane, entry_id)

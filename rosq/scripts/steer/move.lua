@@ -11,7 +11,11 @@
 -- @include entry
 local events, lanes, job, lane = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local job_id, from_name, to_name = ARGV[2], ARGV[3], ARGV[4]
-local found = redis.call('HMGET', job, 'state', 'lane', 'entry_id', 'data')
+local found = redis.pcall('HMGET', job, 'state', 'lane', 'entry_id', 'data')
+if found.err then
+  -- A key of another type is no job; anything else is to be heard of.
+  return string.sub(found.err, 1, 9) == 'WRONGTYPE' and 0 or found
+end
 local state, entry_id = found[1], found[3]
 if (found[2] or MAIN_LANE) ~= from_name or from_name == to_name then
   return 0
@@ -19,7 +23,7 @@ end
 if state ~= 'delayed' and state ~= 'waiting' then
   return 0
 end
-if state == 'waiting' and not (entry_id and redis.call('XRANGE', lane, entry_id, entry_id)[1]) then
+if state == 'waiting' and not (to_entry_id(entry_id) and redis.call('XRANGE', lane, entry_id, entry_id)[1]) then
   return 0
 end
 

@@ -9,6 +9,7 @@
 -- Replay: answers -2, or 0 and forgotten where the id is remembered.
 -- Events removed
 -- @include time
+-- @include fields
 -- @include event
 -- @include entry
 -- @include liveness
@@ -25,7 +26,7 @@ end
 if state ~= 'forgotten' and (found[2] or MAIN_LANE) ~= ARGV[3] then
   return { -1 }
 end
-local is_running = state == 'active' and (tonumber(found[5] or '0') > now_ms or is_entry_live(lane, entry_id))
+local is_running = state == 'active' and ((to_ms(found[5]) or 0) > now_ms or is_entry_live(lane, entry_id))
 if state ~= ARGV[4] or (found[4] or '') ~= ARGV[5] or is_running then
   return { 0, state }
 end

@@ -5,6 +5,7 @@
 -- Replay: answers 0.
 -- Events resumed
 -- @include time
+-- @include fields
 -- @include event
 local meta = KEYS[1]
 local since_ms = redis.call('HGET', meta, 'paused_at_ms')
@@ -13,5 +14,5 @@ if not since_ms then
 end
 redis.call('HDEL', meta, 'paused_by', 'paused_reason', 'paused_at_ms')
 record(KEYS[2], ARGV[1], 'resumed', 'by', ARGV[2], 'reason', ARGV[3], 'paused_ms',
-  string.format('%.0f', now_ms - tonumber(since_ms)))
+  string.format('%.0f', now_ms - (to_ms(since_ms) or now_ms)))
 return 1

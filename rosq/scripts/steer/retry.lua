@@ -10,6 +10,7 @@
 -- Replay: answers 0, since the job waits by then.
 -- Events restarted
 -- @include time
+-- @include fields
 -- @include event
 -- @include finish
 -- @include liveness
@@ -29,7 +30,7 @@ if (found[2] or MAIN_LANE) ~= ARGV[3] then
 end
 local is_startable = state ~= 'completed'
 if state == 'waiting' or state == 'active' or state == 'delayed' then
-  local has_lease = state == 'active' and tonumber(found[6] or '0') > now_ms
+  local has_lease = state == 'active' and (to_ms(found[6]) or 0) > now_ms
   is_startable = not (has_lease or redis.call('ZSCORE', delayed, job_id) or is_entry_live(lane, entry_id))
 end
 if state ~= ARGV[4] or (found[5] or '') ~= ARGV[5] or not is_startable then

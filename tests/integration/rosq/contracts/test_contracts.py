@@ -25,7 +25,20 @@ _FILLED = (cancel_cases, maintenance_cases, worker_cases, queue_cases, steering_
 _WITHOUT_CODE = {"promote_due"}
 #: Scripts whose scenes stand in a test of their own: success, what they leave alone, and a second call.
 _HELD_ELSEWHERE = dict.fromkeys(
-    ("examine_entries", "examine_jobs", "mend_entry", "mend_finished", "mend_job", "mend_lane", "mend_members"),
+    (
+        "examine_entries",
+        "examine_jobs",
+        "examine_meta",
+        "mend_entry",
+        "mend_fields",
+        "mend_finished",
+        "mend_job",
+        "mend_lane",
+        "mend_lost",
+        "mend_members",
+        "mend_meta",
+        "put_aside",
+    ),
     "tests.integration.rosq.mend.test_repair",
 )
 _READS = {"EXISTS", "HEXISTS", "HGET", "HMGET", "LLEN", "SISMEMBER", "TIME", "TYPE", "XINFO", "XLEN", "XPENDING"}

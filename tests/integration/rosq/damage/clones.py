@@ -100,5 +100,13 @@ def wait_for_rest(stage: Stage, job_ids: list[str], timeout_s: float = 15.0) -> 
     try:
         wait_until(lambda: not list_left(), "the damaged jobs to come to an end", timeout_s, every_s=0.05)
     except AssertionError as error:
-        left = {job_id: stage.client.hgetall(keys.job(job_id)) for job_id in list_left()[:3]}
-        raise AssertionError(f"{len(list_left())} left: {json.dumps(left)[:2000]}; {stage.tell_workers()}") from error
+        left = {job_id: _shown(stage.client, keys.job(job_id)) for job_id in list_left()[:3]}
+        names = ", ".join(list_left())
+        raise AssertionError(f"left: {names}; {json.dumps(left)[:2000]}; {stage.tell_workers()}") from error
+
+
+def _shown(client: Any, key: str) -> dict[str, str]:
+    """A hash, shortened; and what isn't UTF-8 in it can be printed."""
+    client.connection_pool.connection_kwargs["encoding_errors"] = "backslashreplace"
+    client.connection_pool.reset()
+    return {name: str(value)[:60] for name, value in client.hgetall(key).items()}

@@ -174,7 +174,9 @@ def fill(stage: Stage) -> None:
         queue.enqueue({"end": "complete"}, job_id=job_id)
         delivery = hands.fetch().delivery
         assert delivery is not None and delivery.job_id == job_id
-        hands.consumer.exchange(Settlement(delivery=delivery, outcome=outcome, error="broken"), (), is_fetching=False)
+        delay_s = 500.0 if outcome is Outcome.RETRY else 0.0
+        settlement = Settlement(delivery=delivery, outcome=outcome, error="broken", delay_s=delay_s)
+        hands.consumer.exchange(settlement, (), is_fetching=False)
 
     finish("completed", Outcome.COMPLETE)
     finish("failed", Outcome.FAIL)

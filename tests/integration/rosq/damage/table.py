@@ -30,7 +30,7 @@ def list_patterns() -> dict[str, str]:
     made = {
         name: method(keys, _ANY).removeprefix(prefix)
         for name, method in inspect.getmembers(Keys, inspect.isfunction)
-        if not name.startswith("_") and name not in ("aside", "type_of")
+        if not name.startswith("_") and name not in ("aside", "members", "type_of")
     }
     return {**plain, **made}
 

@@ -18,7 +18,6 @@ from rosq import (
     Queue,
     QueueSettings,
     ReopenOutcome,
-    ScriptFailed,
     ServerUnfit,
 )
 from rosq.execution.settlement import Outcome, Settlement
@@ -270,15 +269,32 @@ def test_of_an_id_given_twice_the_first_counts_whatever_the_job_is_by_then(
     assert found.data == {"v": 1}
 
 
-def test_a_key_of_another_type_among_many_leaves_nothing_half_written(queue: Queue, client: redis.Redis) -> None:
+def test_a_job_whose_key_is_of_another_type_is_a_conflict_and_hinders_no_other(
+    queue: Queue, client: redis.Redis
+) -> None:
     client.set(queue.keys.job("odd"), "something else wrote it")
 
-    with pytest.raises(ScriptFailed):
-        queue.enqueue_many([new("1"), new("odd"), new("2")])
+    told = queue.enqueue_many([new("1"), new("odd"), new("2")])
 
-    assert queue.find_job("1") is None
-    assert client.xlen(queue.keys.lane("main")) == 0
-    assert client.hget(queue.keys.meta, "enqueued_total") is None
+    assert [each.outcome.value for each in told] == ["created", "conflict", "created"]
+    assert told[1].state is JobState.UNREADABLE
+    assert queue.enqueue({}, job_id="odd").outcome is EnqueueOutcome.CONFLICT
+    assert client.get(queue.keys.job("odd")) == "something else wrote it"
+    assert client.hget(queue.keys.meta, "enqueued_total") == "2"
+
+
+def test_reopen_puts_aside_what_isnt_a_job_and_cancel_says_that_it_cant_be_read(
+    queue: Queue, client: redis.Redis
+) -> None:
+    client.set(queue.keys.job("odd"), "something else wrote it")
+
+    assert queue.cancel("odd", by="ann", reason="a test").state is JobState.UNREADABLE
+    assert queue.reopen(new("odd")).outcome is ReopenOutcome.REOPENED
+
+    found = queue.find_job("odd")
+    assert found is not None and found.is_live
+    [aside] = client.scan_iter(match=f"{queue.keys.aside_prefix}*")
+    assert client.get(aside) == "something else wrote it"
 
 
 def test_numbers_as_keys_of_the_data_make_no_conflict_of_a_job_that_was_forgotten(queue: Queue) -> None:
