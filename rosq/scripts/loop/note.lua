@@ -16,7 +16,7 @@ end
 local found = redis.call('HMGET', job, 'log', 'cancel_by', 'cancel_reason', 'rest')
 if ARGV[4] ~= '' then
   -- With the fence: of another delivery it isn't true any more.
-  redis.call('HSET', job, 'rest', fence .. ' ' .. string.format('%.0f', now_ms + ARGV[4]) .. ' ' .. ARGV[5])
+  redis.call('HSET', job, 'rest', ARGV[1] .. ' ' .. string.format('%.0f', now_ms + ARGV[4]) .. ' ' .. ARGV[5])
 elseif found[4] then
   redis.call('HDEL', job, 'rest')
 end
