@@ -36,14 +36,14 @@ from rosq.execution.settlement import Outcome
 from rosq.execution.stop_signals import StopSignals
 from rosq.hooks import Hook
 from rosq.job import (
-    Cancelled,
-    CancelOutcome,
+    Changed,
     DeliveryOutcome,
     DeliveryRecord,
     Enqueued,
     EnqueuedMany,
     EnqueueOutcome,
     Event,
+    Fate,
     Job,
     JobState,
     LogLine,
@@ -63,8 +63,8 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "Address",
     "DeliveryOutcome",
     "DeliveryRecord",
-    "CancelOutcome",
-    "Cancelled",
+    "Changed",
+    "Fate",
     "EnqueueOutcome",
     "Enqueued",
     "EnqueuedMany",

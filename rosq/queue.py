@@ -23,18 +23,17 @@ from rosq.job import (
     Enqueued,
     EnqueuedMany,
     EnqueueOutcome,
+    Fate,
     JobState,
     NewJob,
     Reopened,
     ReopenOutcome,
-    make_request,
-    read_answer,
     read_state,
 )
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
 from rosq.settings import QueueSettings, RedisSettings
-from rosq.store import codec, registry, takeover
+from rosq.store import changes, codec, registry, takeover
 from rosq.store.finder import find_jobs
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from rosq.store.new_jobs import NewJobs
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     import redis
 
     from rosq.hooks import Hook
-    from rosq.job import Cancelled, Job, JobData
+    from rosq.job import Changed, Job, JobData
 
 T = TypeVar("T")
 
@@ -240,47 +239,47 @@ class Queue:
             # It moved to another lane between the two looks.
             seen_lane = state
 
-    def move(self, job_id: str, *, from_lane: str, to_lane: str) -> bool:
+    def move(self, job_id: str, *, from_lane: str, to_lane: str) -> Changed:
         """Put a job that waits, or is delayed, into another lane; its time and its attempts stay (`move.lua`).
 
         For a job whose lane nobody reads any more. One that is in hand is left to its holder.
 
         Returns:
-            Whether it was moved; False where it isn't in `from_lane`, is in hand, over or dead, or isn't there.
+            `done`; or `moved_on` where it isn't in `from_lane`, is in hand, over or dead, or isn't there.
 
         Raises:
             InvalidName: The id or a lane breaks the rule.
-            ServerUnreachable: No answer; ask again. A job that a lost call had moved is told as not moved.
+            ServerUnreachable: No answer; ask again. A job that a lost call had moved is told as `moved_on`.
         """
-        check_name("job", job_id)
-        keys = self.keys
-        script_keys = [keys.events, keys.lanes, keys.job(job_id), keys.lane(check_name("lane", from_lane))]
-        script_keys += [keys.lane(check_name("lane", to_lane)), keys.lane_bell(to_lane)]
-        return bool(self._run("move", script_keys, [self.settings.max_events, job_id, from_lane, to_lane]))
+        job = changes.Seen(job_id=check_name("job", job_id), state=None, lane=check_name("lane", from_lane))
+        call = changes.move(self.keys, self.settings.max_events, job, check_name("lane", to_lane), None)
+        return changes.read_change("move", job_id, self._run("move", *call))
 
-    def cancel(self, job_id: str, *, by: str, reason: str) -> Cancelled:
+    def cancel(self, job_id: str, *, by: str, reason: str) -> Changed:
         """Cancel a job: at once where it waits or is delayed, else by asking its handler to stop (`cancel.lua`).
 
         The handler learns of it within a third of a lease: `Delivery.check` and `sleep` raise `Cancel`. If it returns
         nevertheless, the job is completed. However else it ends, or dies, the job doesn't run again: it is cancelled,
         or failed for good. The call may be repeated: the first who and why stand, and a job that a lost call cancelled
-        is told as over, in state cancelled.
+        is told as over.
+
+        Returns:
+            `done`, `asked` where it runs, `moved_on` and its state where it is over, or `unknown`.
 
         Raises:
             InvalidName: The id breaks the rule.
             InvalidData: Who or why is missing; both are kept with the job and in its events.
             ServerUnreachable: No answer; ask again.
         """
-        request = make_request(check_name("job", job_id), by, reason)
-        keys = self.keys
+        who = changes.check_who(f"cancels job {check_name('job', job_id)}", by, reason)
         while True:
-            lane = self._call(lambda client: _find_lane(client, keys, job_id))
-            script_keys = [keys.events, keys.meta, keys.delayed, keys.cancelled, keys.job(job_id), keys.lane(lane)]
-            args: list[str | int] = [self.settings.max_events, job_id, lane, "", request.by, request.reason]
-            code, *state = self._run("cancel", script_keys, args)
-            # -1: it moved to another lane between the two looks.
-            if code != -1:
-                return read_answer(job_id, code, "".join(state))
+            lane = self._call(lambda client: _find_lane(client, self.keys, job_id))
+            job = changes.Seen(job_id=job_id, state=None, lane=lane)
+            call = changes.cancel(self.keys, self.settings.max_events, job, who)
+            changed = changes.read_change("cancel", job_id, self._run("cancel", *call))
+            # Without its state: it moved to another lane between the two looks.
+            if changed.fate is not Fate.MOVED_ON or changed.state is not None:
+                return changed
 
     def find_job(self, job_id: str) -> Job | None:
         """Return the job as it stands, or None if the queue doesn't know it.

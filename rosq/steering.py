@@ -3,8 +3,6 @@ and why."""
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -12,16 +10,20 @@ from redis import exceptions as redis_errors
 
 from rosq import errors
 from rosq.connection.client import make_client
+from rosq.connection.connecting import Connector
 from rosq.connection.reading import read_hashes
 from rosq.connection.translating import translate
+from rosq.connection.wire import Wire
 from rosq.inspect.jobs.listing import iterate_found
 from rosq.inspect.jobs.sources import list_sources
 from rosq.inspect.pause import Pause, read_pause
-from rosq.job import JobState, read_state
+from rosq.inspect.view import server_now
+from rosq.job import Changed, JobState, read_state
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
-from rosq.store import fitness
+from rosq.store import changes, fitness
+from rosq.store.changes import Seen
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from rosq.store.lanes import PAGE, list_ring_keys
 
@@ -41,48 +43,10 @@ OnProgress: TypeAlias = "Callable[[int], None]"
 _BATCH = 50
 #: Events of a steering hand cut none off: how many are kept is for the queue's own processes to say.
 _KEEP_ALL_EVENTS = 2**40
-#: Letters of who and why that are kept.
-_TEXT_MAX = 500
 
 
 def _tell_nobody(_: int) -> None:
     """What is told of progress where nobody asks."""
-
-
-class Fate(enum.StrEnum):
-    """What became of one job."""
-
-    DONE = "done"
-    #: It runs, and its handler is asked to stop.
-    ASKED = "asked"
-    #: It isn't in the state in which it was seen, or runs; nothing was changed.
-    MOVED_ON = "moved_on"
-    UNKNOWN = "unknown"
-    #: It can't be started again: its data went with its entry.
-    DATA_LOST = "data_lost"
-
-
-_FATES = {1: Fate.DONE, 2: Fate.ASKED, 0: Fate.MOVED_ON, -1: Fate.MOVED_ON, -2: Fate.UNKNOWN, -3: Fate.DATA_LOST}
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A job as it was seen when the change was decided on."""
-
-    job_id: str
-    state: JobState
-    lane: str
-    #: As the job's hash spells it; '' where it isn't finished.
-    finished_at_ms: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """What became of a job, and the state in which it was found where that was another."""
-
-    job_id: str
-    fate: Fate
-    state: str = ""
 
 
 class Steering:
@@ -100,18 +64,19 @@ class Steering:
     """
 
     def __init__(self, redis_settings: RedisSettings, queue: str, *, by: str, reason: str) -> None:
-        if not by.strip() or not reason.strip():
-            raise errors.InvalidData("Say who steers the queue, and why.")
+        self._who = changes.check_who("steers the queue", by, reason)
         self._settings = redis_settings
         self._keys = Keys(queue)
-        self._by = by.strip()[:_TEXT_MAX]
-        self._reason = reason.strip()[:_TEXT_MAX]
+        self._by, self._reason = self._who.by, self._who.reason
+        #: For scripts, and for looking.
+        self._wire = Wire(Connector(redis_settings, self._keys.meta), "rosq-steering")
         self._client = make_client(redis_settings, "rosq-steering", self._keys.meta)
 
     def __enter__(self) -> Steering:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._wire.close()
         self._client.close()
 
     def pause(self) -> Pause | None:
@@ -156,10 +121,10 @@ class Steering:
         """
         keys = self._keys
 
-        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+        def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.meta, keys.delayed, keys.failed, keys.lanes, keys.job(job.job_id)]
             script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane), keys.cancelled]
-            return script_keys, [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
+            return script_keys, [_KEEP_ALL_EVENTS, *changes.spell(job), job.finished_at_ms, self._by, self._reason]
 
         return self._change("retry", jobs, of, on_progress)
 
@@ -167,10 +132,10 @@ class Steering:
         """Put delayed jobs into their lanes now (`promote.lua`)."""
         keys = self._keys
 
-        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+        def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
             script_keys += [keys.lane_bell(job.lane), keys.lanes]
-            return script_keys, [job.job_id, job.lane, self._by, self._reason]
+            return script_keys, [_KEEP_ALL_EVENTS, job.job_id, job.lane, self._by, self._reason]
 
         return self._change("promote", jobs, of, on_progress)
 
@@ -180,13 +145,10 @@ class Steering:
         Raises:
             InvalidName: No lane can have this name; nothing was changed.
         """
-        keys = self._keys
         check_name("lane", to_lane)
 
-        def of(job: Seen) -> tuple[list[str], list[str | int]]:
-            script_keys = [keys.events, keys.lanes, keys.job(job.job_id), keys.lane(job.lane)]
-            script_keys += [keys.lane(to_lane), keys.lane_bell(to_lane)]
-            return script_keys, [job.job_id, job.lane, to_lane, self._by, self._reason]
+        def of(job: Seen) -> changes.Call:
+            return changes.move(self._keys, _KEEP_ALL_EVENTS, job, to_lane, self._who)
 
         return self._change("move", jobs, of, on_progress)
 
@@ -196,11 +158,9 @@ class Steering:
         The handlers of those that run are asked to stop, and learn of it at their next heartbeat. One that is in
         another state than it was seen is left alone.
         """
-        keys = self._keys
 
-        def of(job: Seen) -> tuple[list[str], list[str | int]]:
-            script_keys = [keys.events, keys.meta, keys.delayed, keys.cancelled, keys.job(job.job_id)]
-            return [*script_keys, keys.lane(job.lane)], [job.job_id, job.lane, job.state.value, self._by, self._reason]
+        def of(job: Seen) -> changes.Call:
+            return changes.cancel(self._keys, _KEEP_ALL_EVENTS, job, self._who)
 
         return self._change("cancel", jobs, of, on_progress)
 
@@ -219,11 +179,11 @@ class Steering:
         """
         keys = self._keys
 
-        def of(job: Seen) -> tuple[list[str], list[str | int]]:
+        def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.delayed, keys.completed, keys.failed]
             script_keys += [keys.job(job.job_id), keys.lane(job.lane), keys.cancelled]
-            args: list[str | int] = [job.job_id, job.lane, job.state.value, job.finished_at_ms, self._by, self._reason]
-            return script_keys, [*args, _to_ms(remember_s)]
+            args: list[str | int] = [_KEEP_ALL_EVENTS, *changes.spell(job), job.finished_at_ms]
+            return script_keys, [*args, self._by, self._reason, _to_ms(remember_s)]
 
         return self._change("remove", jobs, of, on_progress)
 
@@ -271,7 +231,7 @@ class Steering:
         def ask(client: Any) -> int:
             kept = int(client.zcard(finished))
             beyond = 0 if keep is None else max(kept - keep, 0)
-            before_ms = None if older_s is None else _milliseconds(client) - int(older_s * 1000)
+            before_ms = None if older_s is None else int(server_now(client) * 1000) - int(older_s * 1000)
             old = 0 if before_ms is None else int(client.zcount(finished, "-inf", before_ms))
             # Both are so many of the oldest.
             return max(old, beyond)
@@ -350,42 +310,31 @@ class Steering:
         return seen
 
     def _change(
-        self,
-        name: str,
-        jobs: Sequence[Seen],
-        of: Callable[[Seen], tuple[list[str], list[str | int]]],
-        on_progress: OnProgress,
+        self, name: str, jobs: Sequence[Seen], of: Callable[[Seen], changes.Call], on_progress: OnProgress
     ) -> list[Changed]:
         step = loader.load(name, KEEP_DELIVERIES=QueueSettings().keep_deliveries)
         changed: list[Changed] = []
-
-        def ask(client: Any) -> list[Any]:
-            client.script_load(step.source)
-            pipe = client.pipeline(transaction=False)
-            for job in batch:
-                keys, args = of(job)
-                pipe.evalsha(step.sha, len(keys), *keys, _KEEP_ALL_EVENTS, *args)
-            answers: list[Any] = pipe.execute()
-            return answers
-
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]
-            for job, answer in zip(batch, self._call(ask), strict=True):
-                code, *state = answer if isinstance(answer, list) else [answer]
-                changed.append(Changed(job_id=job.job_id, fate=_FATES[int(code)], state=state[0] if state else ""))
+            self._check()
+            answers = self._wire.run_many(step, [of(job) for job in batch])
+            for answer in answers:
+                if isinstance(answer, errors.ScriptFailed):
+                    raise answer
+            changed += [
+                changes.read_change(name, job.job_id, answer) for job, answer in zip(batch, answers, strict=True)
+            ]
             on_progress(len(changed))
         return changed
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        step = loader.load(name)
+        self._check()
+        return self._wire.run(loader.load(name), keys, args)
 
-        def run(client: Any) -> Any:
-            try:
-                return client.evalsha(step.sha, len(keys), *keys, *args)
-            except redis_errors.NoScriptError:
-                return client.eval(step.source, len(keys), *keys, *args)
-
-        return self._call(run)
+    def _check(self) -> None:
+        """Refuse a queue that a newer rosq has written, which may be so at any time."""
+        version = self._wire.call("HGET", self._keys.meta, "schema_version")
+        fitness.check_schema(version, self._keys)
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
         try:
@@ -421,9 +370,4 @@ def _to_ms(seconds: float) -> int:
 def _latest_ms(client: Any, keys: Keys) -> int:
     """The time of what came last: where the server's clock was set back, that is later than now."""
     newest = client.xrevrange(keys.events, count=1)
-    return max(_milliseconds(client), int(newest[0][0].partition("-")[0]) if newest else 0)
-
-
-def _milliseconds(client: Any) -> int:
-    seconds, micros = client.time()
-    return int(seconds) * 1000 + int(micros) // 1000
+    return max(int(server_now(client) * 1000), int(newest[0][0].partition("-")[0]) if newest else 0)

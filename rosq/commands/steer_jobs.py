@@ -15,9 +15,9 @@ from rosq.commands.options import filter_options, remembering_options
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.steering_view import Skipped
 from rosq.inspect.words import counted
-from rosq.job import JobState
+from rosq.job import Changed, Fate, JobState
 from rosq.names import check_name
-from rosq.steering import Changed, Fate, Steering
+from rosq.steering import Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -302,7 +302,7 @@ def _report(
         jobs=planned[:_LISTED],
         asked=work.asked[:_LISTED] if verb == "cancel" else None,
         skipped=[
-            Skipped(job_id=each.job_id, fate=each.fate.value, state=each.state) for each in work.skipped[:_LISTED]
+            Skipped(job_id=each.job_id, fate=each.fate.value, state=each.state or "") for each in work.skipped[:_LISTED]
         ],
         is_cut=is_cut or is_limited,
     )

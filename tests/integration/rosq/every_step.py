@@ -96,7 +96,7 @@ def run_every_step(
         assert hand.resume()
         hand.promote(list(hand.see(["later"]).values()))
         hand.remove(list(hand.see(["hand-1"]).values()), remember_s=0.2)
-        assert queue.cancel("hand-2", by="a test", reason="to see it").outcome == "cancelled"
+        assert queue.cancel("hand-2", by="a test", reason="to see it").fate == "done"
         assert hand.drain(remember_s=0.2) == 3
         admin.zadd(queue.keys.completed, {"gone": 1})
         assert hand.forget(JobState.COMPLETED, 1, remember_s=0.2) == 1

@@ -16,7 +16,8 @@ from rosq import JobState, NewJob, Queue, errors
 from rosq.cli import main
 from rosq.commands.deed import Progress
 from rosq.execution.settlement import Outcome, Settlement
-from rosq.steering import Fate, Steering
+from rosq.job import Fate
+from rosq.steering import Steering
 from tests.integration.rosq.commands.test_cli import command
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until

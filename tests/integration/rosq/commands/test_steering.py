@@ -13,8 +13,10 @@ from rosq import Delivery, Fail, JobState, NewJob, Queue, errors
 from rosq.cli import main
 from rosq.execution import fetching
 from rosq.execution.settlement import Outcome, Settlement
+from rosq.job import Fate
 from rosq.scripts.loader import Code
-from rosq.steering import Fate, Seen, Steering
+from rosq.steering import Steering
+from rosq.store.changes import Seen
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.waiting import wait_until
@@ -569,8 +571,8 @@ def test_a_job_that_has_changed_since_it_was_seen_isnt_cancelled(queue: Queue, s
 
     assert [(each.fate, each.state) for each in changed] == [
         (Fate.MOVED_ON, "waiting"),
-        (Fate.MOVED_ON, ""),
-        (Fate.UNKNOWN, ""),
+        (Fate.MOVED_ON, None),
+        (Fate.UNKNOWN, None),
     ]
     assert job_state(queue, "1") is JobState.WAITING
 

@@ -171,13 +171,13 @@ def test_files_that_hold_no_certificate_or_dont_belong_together_are_told_in_a_se
     )
     (tmp_path / "locked.pem").write_text(locked.stdout)
     wrong: list[dict[str, Any]] = [
-        {"tls_ca_file": tmp_path / "empty.pem"},
-        {"tls_cert_file": cert_file, "tls_key_file": other_key_file},
-        {"tls_cert_file": cert_file, "tls_key_file": tmp_path / "locked.pem"},
+        {"tls_ca_file": str(tmp_path / "empty.pem")},
+        {"tls_cert_file": str(cert_file), "tls_key_file": str(other_key_file)},
+        {"tls_cert_file": str(cert_file), "tls_key_file": str(tmp_path / "locked.pem")},
     ]
 
     for files in wrong:
-        settings = RedisSettings(is_tls=True, port=1, **{name: str(path) for name, path in files.items()})
+        settings = RedisSettings(is_tls=True, port=1, **files)
         with (
             Queue(settings, queue_name) as queue,
             pytest.raises(ServerUnreachable, match="TLS_CA") as caught,

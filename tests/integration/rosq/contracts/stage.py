@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rosq import Delivery
-    from rosq.steering import Seen
+    from rosq.store.changes import Seen
 
 LONG = {"text": "x" * 300}
 #: A lease that is over before a test gets bored.

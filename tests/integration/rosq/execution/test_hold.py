@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rosq import (
-    CancelOutcome,
     Delivery,
+    Fate,
     JobState,
     NewJob,
     Queue,
@@ -240,7 +240,7 @@ def test_a_heartbeat_that_comes_after_somebody_took_the_job_is_told_so(
     if taker == "recovery":
         assert make_recovery().run_once().put_back == 1
     elif taker == "cancel":
-        assert queue.cancel("1", by="ann", reason="a test").outcome is CancelOutcome.CANCELLED
+        assert queue.cancel("1", by="ann", reason="a test").fate is Fate.DONE
     else:
         wait_until(lambda: client.exists(queue.keys.worker("w1")) == 0, "the name")
         take(make_hands("w1"))

@@ -76,7 +76,7 @@ class QueueMachine(Table):
         for _ in range(1 + is_lost):
             expected = self.model.cancel(job_id, by)
             answer = self.queue.cancel(job_id, by=by, reason="a test")
-            assert (answer.outcome.value, answer.state) == expected
+            assert (answer.fate.value, answer.state) == expected
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -372,7 +372,7 @@ class QueueMachine(Table):
             elif how == "move":
                 from_lane = seen.lane if seen else "main"
                 is_moved = self.model.move(job_id, from_lane, lane)
-                assert self.queue.move(job_id, from_lane=from_lane, to_lane=lane) is is_moved
+                assert bool(self.queue.move(job_id, from_lane=from_lane, to_lane=lane)) is is_moved
             elif how != "look" and seen is not None:
                 fate = self._model_steer(how, seen, remember_s)
                 remembering = {"remember_s": remember_s} if how == "remove" else {}

@@ -304,7 +304,7 @@ class Model:
         if job is None:
             return "unknown", None
         if not job.is_live:
-            return "over", job.state
+            return "moved_on", job.state
         job.cancel_by = job.cancel_by or by
         if job.state is JobState.ACTIVE and job.lease_until_s > self.now_s:
             return "asked", job.state
@@ -312,7 +312,7 @@ class Model:
             self._call_off(job)
         else:
             self._finish(job, JobState.CANCELLED)
-        return "cancelled", job.state
+        return "done", job.state
 
     def retry(self, job_id: str) -> None:
         job = self.jobs[job_id]

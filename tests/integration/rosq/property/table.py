@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from rosq import JobState, NewJob, ServerUnreachable
 from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
+from rosq.job import Fate
 from rosq.scripts.loader import Code
-from rosq.steering import Fate, Seen, Steering
 from tests.integration.rosq.property import snapshot
 from tests.integration.rosq.property.bells import TIMER, Bells, bell_of
 from tests.integration.rosq.property.hands import WORKER_SETTINGS, LossyQueue, Process, start_process
@@ -25,6 +25,8 @@ from tests.integration.rosq.sweep import Sweep
 if TYPE_CHECKING:
     from rosq import Delivery, Job
     from rosq.connection.alarm import Alarm
+    from rosq.steering import Steering
+    from rosq.store.changes import Seen
     from tests.integration.rosq.property.clock import Clock
     from tests.servers import EmbeddedRedis
 

@@ -10,9 +10,9 @@ import pytest
 
 from rosq import (
     Cancel,
-    CancelOutcome,
     Delivery,
     Fail,
+    Fate,
     InvalidData,
     JobState,
     NewJob,
@@ -43,8 +43,8 @@ LONG = {"text": "x" * 200}
 QUICK = WorkerSettings(lease_s=0.9)
 
 
-def cancel(queue: Queue, job_id: str = "1", reason: str = "ordered twice") -> CancelOutcome:
-    return queue.cancel(job_id, by="ann", reason=reason).outcome
+def cancel(queue: Queue, job_id: str = "1", reason: str = "ordered twice") -> Fate:
+    return queue.cancel(job_id, by="ann", reason=reason).fate
 
 
 def job_of(queue: Queue, job_id: str = "1") -> Any:
@@ -90,7 +90,7 @@ def test_what_waits_or_is_delayed_is_cancelled_at_once_and_nobody_gets_it(
 
     answer = queue.cancel("1", by="ann", reason="ordered twice")
 
-    assert (answer.outcome, answer.state) == (CancelOutcome.CANCELLED, JobState.CANCELLED)
+    assert (answer.fate, answer.state) == (Fate.DONE, JobState.CANCELLED)
     assert client.xlen(queue.keys.lane("main")) == client.zcard(queue.keys.delayed) == 0
     assert client.zrange(queue.keys.cancelled, 0, -1) == ["1"]
     job = job_of(queue)
@@ -109,7 +109,7 @@ def test_cancelling_twice_keeps_the_first_and_says_that_it_is_over(queue: Queue,
 
     again = queue.cancel("1", by="bob", reason="another")
 
-    assert (again.outcome, again.state) == (CancelOutcome.OVER, JobState.CANCELLED)
+    assert (again.fate, again.state) == (Fate.MOVED_ON, JobState.CANCELLED)
     assert job_of(queue).cancel_by == "ann"
     assert events_of(client, queue, "1") == ["enqueued", "cancelled"]
 
@@ -124,9 +124,9 @@ def test_what_is_over_stays_as_it_is_and_what_isnt_there_is_unknown(
 
     answers = [queue.cancel(job_id, by="ann", reason="late") for job_id in ("1", "2", "3")]
 
-    assert [(each.outcome.value, each.state) for each in answers] == [
-        ("over", JobState.COMPLETED),
-        ("over", JobState.FAILED),
+    assert [(each.fate.value, each.state) for each in answers] == [
+        ("moved_on", JobState.COMPLETED),
+        ("moved_on", JobState.FAILED),
         ("unknown", None),
     ]
     assert client.xlen(queue.keys.events) == before
@@ -146,7 +146,7 @@ def test_a_cancel_whose_answer_is_lost_counts_once(
 
         assert proxy.swallowed == 1
     # The call repeats itself, and can't know any more that it was the one.
-    assert (answer.outcome, answer.state) == (CancelOutcome.OVER, JobState.CANCELLED)
+    assert (answer.fate, answer.state) == (Fate.MOVED_ON, JobState.CANCELLED)
     assert events_of(client, queue, "1") == ["enqueued", "cancelled"]
     assert client.hget(queue.keys.meta, "cancelled_total") == "2"
 
@@ -168,7 +168,7 @@ def test_a_job_that_was_snoozed_into_another_lane_is_cancelled_there(
     hands = make_hands()
     settle(hands, take(hands), Outcome.SNOOZE, lane="@a")
 
-    assert cancel(queue) is CancelOutcome.CANCELLED
+    assert cancel(queue) is Fate.DONE
     assert client.xlen(queue.keys.lane("@a")) == 0
 
 
@@ -176,7 +176,7 @@ def test_a_dead_job_can_be_cancelled(queue: Queue, client: Any) -> None:
     queue.enqueue({}, job_id="1")
     client.delete(queue.keys.lane("main"))
 
-    assert cancel(queue) is CancelOutcome.CANCELLED
+    assert cancel(queue) is Fate.DONE
 
 
 def test_cancelling_works_on_a_paused_queue(
@@ -187,8 +187,8 @@ def test_cancelling_works_on_a_paused_queue(
     delivery = take(hands)
     with Steering(settings_of(redis_server), queue.name, by="ann", reason="a test") as steering:
         steering.pause()
-        assert cancel(queue, "2") is CancelOutcome.CANCELLED
-        assert cancel(queue, "1") is CancelOutcome.ASKED
+        assert cancel(queue, "2") is Fate.DONE
+        assert cancel(queue, "1") is Fate.ASKED
         let_the_look_grow_old()
         answer = settle(hands, delivery, Outcome.CANCEL)
         assert (answer.code, answer.delivery) == (Code.HELD, None)
@@ -265,7 +265,7 @@ def test_a_running_job_is_asked_and_goes_on_until_its_holder_settles_it(
     asked = queue.cancel("1", by="ann", reason="ordered twice")
     again = queue.cancel("1", by="bob", reason="another")
 
-    assert (asked.outcome, asked.state) == (again.outcome, again.state) == (CancelOutcome.ASKED, JobState.ACTIVE)
+    assert (asked.fate, asked.state) == (again.fate, again.state) == (Fate.ASKED, JobState.ACTIVE)
     answer = settle(hands, delivery, Outcome.CANCEL)
     assert (answer.code, answer.delivery.job_id) == (Code.HELD, "2")
     job = job_of(queue)
@@ -332,7 +332,7 @@ def test_a_job_whose_lease_ran_out_is_cancelled_at_once_and_its_holder_is_told_t
     delivery = take(hands)
     expire_lease(client, queue)
 
-    assert cancel(queue) is CancelOutcome.CANCELLED
+    assert cancel(queue) is Fate.DONE
 
     assert settle(hands, delivery, Outcome.COMPLETE).code is Code.LOST
     assert job_of(queue).state is JobState.CANCELLED
@@ -408,7 +408,7 @@ def test_the_crashes_of_a_job_that_was_called_off_stay_for_people_to_see(
         wait_until(lambda: third.take_name() is None, "the name")
         assert third.fetch().delivery is None
     else:
-        assert cancel(queue) is CancelOutcome.CANCELLED
+        assert cancel(queue) is Fate.DONE
 
     # Then it says how often it had crashed before
     job = job_of(queue)
@@ -475,7 +475,7 @@ def test_a_sleeping_handler_is_woken_by_the_request_and_its_job_is_cancelled(
     start_worker(queue, handler, settings=QUICK)
     assert sleeping.wait(5)
 
-    assert cancel(queue) is CancelOutcome.ASKED
+    assert cancel(queue) is Fate.ASKED
 
     wait_until(is_cancelled(queue), "the job to be cancelled", timeout_s=3)
     assert woken == [("ordered twice", True)]
@@ -598,7 +598,7 @@ def test_cancelling_races_with_completion_and_every_job_ends_once(
     runs: list[str] = []
     start_worker(queue, lambda delivery: runs.append(delivery.job_id), name="w1")
     start_worker(queue, lambda delivery: runs.append(delivery.job_id), name="w2")
-    outcomes: dict[str, CancelOutcome] = {}
+    outcomes: dict[str, Fate] = {}
     for number in range(rounds):
         job_ids = [f"{number}-{each}" for each in range(size)]
         queue.enqueue_many([NewJob(job_id=job_id, data={}) for job_id in job_ids])
@@ -612,10 +612,10 @@ def test_cancelling_races_with_completion_and_every_job_ends_once(
     # Then what was told is what came of it: cancelled at once and never run, or run once and completed
     jobs = queue.find_jobs(outcomes)
     for job_id, outcome in outcomes.items():
-        if outcome is CancelOutcome.CANCELLED:
+        if outcome is Fate.DONE:
             assert (jobs[job_id].state, runs.count(job_id)) == (JobState.CANCELLED, 0)
         else:
             assert (jobs[job_id].state, runs.count(job_id)) == (JobState.COMPLETED, 1)
-    assert {CancelOutcome.CANCELLED, CancelOutcome.OVER} <= set(outcomes.values())
+    assert {Fate.DONE, Fate.MOVED_ON} <= set(outcomes.values())
     assert client.xlen(queue.keys.lane("main")) == 0
     assert client.hget(queue.keys.meta, "cancelled_total") == str(client.zcard(queue.keys.cancelled))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rosq import CancelOutcome, JobState, Queue
+from rosq import Fate, JobState, Queue
 from tests.integration.rosq.conftest import Log, WorkerProcess, events_of
 from tests.waiting import wait_until
 
@@ -33,7 +33,7 @@ def wait_for_cancelled(queue: Queue, timeout_s: float = 15.0) -> Any:
 
 
 def ask(queue: Queue) -> None:
-    assert queue.cancel("1", by="ann", reason="ordered twice").outcome is CancelOutcome.ASKED
+    assert queue.cancel("1", by="ann", reason="ordered twice").fate is Fate.ASKED
 
 
 def test_a_handler_in_another_process_is_woken_within_a_third_of_a_lease(

@@ -14,9 +14,10 @@ from rosq import EnqueueOutcome, Job, JobState, NewJob, Queue, QueueSettings, Re
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect import Inspector
+from rosq.job import Fate
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
-from rosq.steering import Fate, Steering
+from rosq.steering import Steering
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.integration.rosq.sweep import Sweep
 from tests.waiting import wait_until
