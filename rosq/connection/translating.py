@@ -137,6 +137,7 @@ _BY_TEXT = (
     ("without any password configured", "no password"),
     ("no password is set", "no password"),
     ("invalid password", "WRONGPASS"),
+    ("ACL failure in script", "NOPERM"),
     ("DB index is out of range", "no database"),
     ("invalid DB index", "no database"),
     # What a script meets in a slot that is moving away: a key has gone ahead, or can't be made here any more.

@@ -104,6 +104,7 @@ def test_a_word_in_a_name_decides_nothing(word: str) -> None:
             ServerRefused,
         ),
         ("ERR invalid password", "WRONGPASS", ServerRefused),
+        ("ERR ACL failure in script: User ann has no permissions to run the 'get' command", "NOPERM", ServerRefused),
         ("ERR unknown command 'XAUTOCLAIM'", "ERR", ScriptFailed),
         ("NEWWORD something is wrong", "NEWWORD", ScriptFailed),
         ("no word at all", "", ScriptFailed),
