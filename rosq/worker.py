@@ -179,6 +179,8 @@ class Worker:
         self._outage = Outage(self._facts, self.settings.max_backoff_s, self._hook_calls)
         self._has_been_connected = False
         self._is_holding = False
+        #: Whether it was told that the name's last holder still has its job: once for each time that it is taken.
+        self._is_occupied_told = False
         self._is_main_thread = False
         self._is_used = False
         self._process_id = 0
@@ -315,10 +317,12 @@ class Worker:
 
     def _wait_for_last_holder(self, rest_s: float) -> None:
         """The name is this process's, and its last holder may still be at work on a job: nothing is begun beside it."""
-        log.info(
-            "Waiting: the last holder of this worker's name still has its job",
-            extra={"event": "name_occupied", **self._facts, "delay_s": rest_s},
-        )
+        if not self._is_occupied_told:
+            self._is_occupied_told = True
+            log.info(
+                "Waiting: the last holder of this worker's name still has its job",
+                extra={"event": "name_occupied", **self._facts, "delay_s": rest_s},
+            )
         self._alarm.wait(min(rest_s + 0.001, _OCCUPIED_LOOK_S))
 
     def _rest(self, answer: Answer, lanes: list[str]) -> None:
@@ -461,6 +465,7 @@ class Worker:
             self._on_hold()
             end_if_forked(self._process_id)
         self._is_holding = True
+        self._is_occupied_told = False
         return True
 
     def _tell_maintenance(self, swept: Swept) -> None:

@@ -168,7 +168,11 @@ def test_a_worker_whose_name_is_occupied_says_so_and_stops_when_it_is_asked_to(
     with caplog.at_level("INFO", "rosq.worker"):
         running = start_worker(queue, lambda delivery: ran.append(delivery.job_id))
         wait_until(lambda: "name_occupied" in [getattr(each, "event", "") for each in caplog.records], "the worker")
+        rounds = running.worker.last_round_age_s
+        wait_until(lambda: rounds() > 0.5, "a rest")
+        wait_until(lambda: rounds() < 0.1, "the next look")
         running.stop(5)
 
     assert running.error is None
     assert ran == []
+    assert [getattr(each, "event", "") for each in caplog.records].count("name_occupied") == 1
