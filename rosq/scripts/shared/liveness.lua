@@ -29,11 +29,16 @@ local function last_delivered(lane)
   return nil
 end
 
+-- Whether an error only says that a lane, or its group, isn't there yet.
+local function is_without_group(failure)
+  return string.find(failure.err, 'NOGROUP', 1, true) ~= nil
+end
+
 -- Whether an entry is in somebody's pending list.
 local function is_pending(lane, entry_id)
   local pending = redis.pcall('XPENDING', lane, 'workers', entry_id, entry_id, 1)
   if pending.err then
-    if string.find(pending.err, 'NOGROUP', 1, true) then
+    if is_without_group(pending) then
       return false
     end
     error(pending)

@@ -79,7 +79,7 @@ local function make_rare(now_ms)
 
   -- Make a lane's group, where a read said that there is none. At 0, never at $: what was queued before is read too.
   function rare.ensure_group(from, failure)
-    if string.sub(failure.err, 1, 7) ~= 'NOGROUP' then
+    if not is_without_group(failure) then
       error(failure)
     end
     local made = redis.pcall('XGROUP', 'CREATE', from, 'workers', '0', 'MKSTREAM')
