@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from redis import exceptions as redis_errors
 
 from rosq import errors
-from rosq.connection.client import make_client
-from rosq.connection.connecting import Connector
+from rosq.connection.connecting import Connector, make_client
 from rosq.connection.reading import read_hashes
 from rosq.connection.translating import translate
 from rosq.connection.wire import Wire

@@ -137,6 +137,15 @@ class Connector:
         return kind_of_one, options | {"host": settings.host, "port": settings.port}
 
 
+def make_client(settings: RedisSettings, client_name: str, key: str) -> redis.Redis:
+    """Return redis-py's client, which connects when it is first used; the caller closes it.
+
+    Args:
+        key: Any key of the queue: on a Cluster the client speaks to the node that has it, and to no other.
+    """
+    return Connector(settings, key).make_client(client_name)
+
+
 def _pooled(kind: type[Any]) -> type[Any]:
     return type(f"Pooled{kind.__name__}", (_Renewed, kind), {})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis import exceptions as redis_errors
 
 from rosq import errors
-from rosq.connection.client import make_client
+from rosq.connection.connecting import make_client
 from rosq.connection.translating import is_wrong_type, translate
 from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
 from rosq.inspect.view import at, server_now

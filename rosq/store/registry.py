@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from rosq import errors, facts
-from rosq.connection.client import make_client
-from rosq.connection.connecting import Connector, make_cluster_guide
+from rosq.connection.connecting import Connector, make_client, make_cluster_guide
 from rosq.connection.reading import read_hashes
 from rosq.connection.translating import is_wrong_type
 from rosq.connection.wire import Wire

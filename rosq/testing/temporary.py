@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
-from rosq.connection.client import make_client
+from rosq.connection.connecting import make_client
 from rosq.queue import Queue
 from rosq.settings import RedisSettings
 from rosq.store import registry

@@ -199,9 +199,9 @@ class Doctor:
 
     def _check_clock(self) -> None:
         begun = time.time()
-        seconds, micros = self._client.time()
+        now_s = server_now(self._client)
         ended = time.time()
-        skew_s = seconds + micros / 1_000_000 - (begun + ended) / 2
+        skew_s = now_s - (begun + ended) / 2
         if abs(skew_s) > _SKEW_S:
             seen = f"The server's clock is {duration(abs(skew_s))} {'ahead of' if skew_s > 0 else 'behind'} this one."
             advice = "Synchronise both. rosq goes by the server's alone; log lines won't fit together."

@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from rosq import NewJob, Queue, QueueSettings, RedisSettings, WorkerSettings
-from rosq.connection.client import make_client
+from rosq.connection.connecting import make_client
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts import loader
 from rosq.steering import Steering
