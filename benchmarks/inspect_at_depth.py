@@ -58,7 +58,7 @@ COMMANDS = (
     "inspect errors",
     "inspect events",
     "inspect events --job nothing",
-    "inspect history --step minute --steps 400",
+    "inspect throughput --step minute --steps 400",
     "doctor",
     "retry --error nothing --dry-run",
     "pause --why benchmark",

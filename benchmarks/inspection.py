@@ -32,7 +32,7 @@ _VIEWS = (
     ("delayed",),
     ("errors",),
     ("events",),
-    ("history",),
+    ("throughput",),
     # The job in the middle of those that wait: as far as it can be from both ends.
     ("job", "{middle}"),
     ("explain", "{middle}"),

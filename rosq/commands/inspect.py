@@ -41,7 +41,7 @@ _waiting_age_option = click.option(
         "pending": "rosq.commands.look_jobs:pending",
         "errors": "rosq.commands.look_jobs:list_errors",
         "events": "rosq.commands.look_events:events",
-        "history": "rosq.commands.look_events:history",
+        "throughput": "rosq.commands.look_events:throughput",
         "snapshot": "rosq.commands.examine:snapshot",
         "schema": "rosq.commands.examine:schema",
     },

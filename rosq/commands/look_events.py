@@ -1,4 +1,4 @@
-"""`rosq inspect events` and `history`: what happened, and what happens."""
+"""`rosq inspect events` and `throughput`: what happened, and what happens."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(1, 400), default=10, show_default=True, help="How many of them.")
 @output_options
 @click.pass_obj
-def history(target: Target, output: Output, step: str, steps: int) -> None:
+def throughput(target: Target, output: Output, step: str, steps: int) -> None:
     """Count what finished by minute, hour or day (UTC), as far as finished jobs are kept."""
     show(
         target,
         output,
-        lambda inspector, queue: inspector.view_history(queue, step_s=STEPS_S[step], steps=steps),
-        draw_views.draw_history,
+        lambda inspector, queue: inspector.view_throughput(queue, step_s=STEPS_S[step], steps=steps),
+        draw_views.draw_throughput,
     )
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def top(target: Target, refresh_s: float, no_color: bool, zone: tzinfo | None) -> None:
     """See the queue on a screen that stays: queues, jobs by state, workers, lanes, what is pending, errors, events,
-    history by minute, hour and day, the doctor's findings with what to do, one job explained.
+    throughput by minute, hour and day, the doctor's findings with what to do, one job explained.
 
     It only reads. Arrows or j and k move, Enter opens, Esc goes back, / filters, ? lists all keys, q or Ctrl-C ends. It
     stands outages of Redis: it says so, and comes back. The doctor examines on entering his page and by the key r only.

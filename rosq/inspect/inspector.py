@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rosq.inspect.jobs.listing import FoundIds, JobsView
     from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.overview import Overview, QueuesView
-    from rosq.inspect.throughput import History
+    from rosq.inspect.throughput import Throughput
     from rosq.settings import RedisSettings
 
 T = TypeVar("T")
@@ -242,11 +242,11 @@ class Inspector:
         """Wait for further events; must be shorter than the answer's timeout."""
         return self._ask(lambda client: following.catch(client, block_ms), following.key)
 
-    def view_history(self, queue: str, *, step_s: float, steps: int) -> History:
+    def view_throughput(self, queue: str, *, step_s: float, steps: int) -> Throughput:
         """Count what finished, step by step."""
-        from rosq.inspect import throughput as history
+        from rosq.inspect import throughput
 
-        return self._look_at(queue, lambda client, keys: history.view(client, keys, step_s=step_s, steps=steps))
+        return self._look_at(queue, lambda client, keys: throughput.view(client, keys, step_s=step_s, steps=steps))
 
     def examine(self, queue: str, *, scan: int) -> Diagnosis:
         """Examine the server, the queue's keys and its workers."""

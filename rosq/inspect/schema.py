@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rosq.inspect import events as tail
-from rosq.inspect import overview, pause, snapshot
-from rosq.inspect import throughput as history
+from rosq.inspect import overview, pause, snapshot, throughput
 from rosq.inspect.doctor import examination as doctor
 from rosq.inspect.job import explain, job_view
 from rosq.inspect.job import timeline as timelines
@@ -38,7 +37,7 @@ VIEWS: dict[str, type[Any]] = {
     "pending": pending.PendingList,
     "errors": failures.ErrorsView,
     "events": tail.EventsView,
-    "history": history.History,
+    "throughput": throughput.Throughput,
     "doctor": doctor.Diagnosis,
     "snapshot": snapshot.Snapshot,
     "steering": SteeringView,
@@ -53,7 +52,7 @@ _NAMES: dict[str, Any] = {
     "Diagnosis": doctor.Diagnosis,
     "ErrorsView": failures.ErrorsView,
     "EventsView": tail.EventsView,
-    "History": history.History,
+    "Throughput": throughput.Throughput,
     "JobsView": jobs.JobsView,
     "Overview": overview.Overview,
     "PendingList": pending.PendingList,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rosq.inspect.jobs.listing import JobsView
     from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.overview import Overview
-    from rosq.inspect.throughput import History
+    from rosq.inspect.throughput import Throughput
     from rosq.job import JobState
 
 #: How much of each view is in it.
@@ -37,7 +37,7 @@ class Snapshot(View):
     #: The newest thousand.
     events: EventsView
     #: By the hour, of two days.
-    history: History
+    throughput: Throughput
     doctor: Diagnosis
 
 
@@ -55,6 +55,6 @@ def take(inspector: Inspector, queue: str) -> Snapshot:
         pending=inspector.list_pending(queue, limit=_JOBS),
         errors=inspector.group_errors(queue, since_s=None, by_text=True, scan=_SCAN),
         events=inspector.list_events(queue, EventFilter(), limit=_EVENTS),
-        history=inspector.view_history(queue, step_s=3_600.0, steps=48),
+        throughput=inspector.view_throughput(queue, step_s=3_600.0, steps=48),
         doctor=inspector.examine(queue, scan=_SCAN),
     )

@@ -32,8 +32,8 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class History(View):
-    """What `rosq inspect history` shows, newest step first."""
+class Throughput(View):
+    """What `rosq inspect throughput` shows, newest step first."""
 
     step_s: float
     steps: list[Step]
@@ -49,7 +49,7 @@ class History(View):
     cancelled_kept_since: datetime | None
 
 
-def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
+def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> Throughput:
     """Count step by step, back from now."""
     now_s = server_now(client)
     meta = client.hgetall(keys.meta)
@@ -85,8 +85,8 @@ def view(client: Any, keys: Keys, *, step_s: float, steps: int) -> History:
         )
         for number, begin in enumerate(begins)
     ]
-    return History(
-        view="history",
+    return Throughput(
+        view="throughput",
         queue=keys.queue,
         seen_at=at(now_s),
         step_s=step_s,

@@ -43,7 +43,7 @@ _SCROLLBAR = 2
 _NOTHING = Listing(columns=(), rows=(), note="")
 
 
-class Told(Message):
+class Looked(Message):
     """What the poller found."""
 
     def __init__(self, wanted: Wanted, found: Glance | errors.RosqError) -> None:
@@ -60,7 +60,7 @@ class Table(DataTable["str | Text"]):
         Binding("k", "cursor_up", show=False),
         Binding("g", "scroll_top", show=False),
         Binding("G", "scroll_bottom", show=False),
-        # They belong to the states, and to the steps of the history, not to the columns.
+        # They belong to the states, and to the steps of the throughput, not to the columns.
         Binding("left,h", "app.turn(-1)", show=False),
         Binding("right,l", "app.turn(1)", show=False),
     ]
@@ -193,21 +193,21 @@ class TopApp(App[None]):
     # -- what was found ------------------------------------------------------------------------------------------------
 
     def _tell(self, wanted: Wanted, found: Glance | errors.RosqError) -> None:
-        self.post_message(Told(wanted, found))
+        self.post_message(Looked(wanted, found))
 
-    def on_told(self, told: Told) -> None:
+    def on_looked(self, looked: Looked) -> None:
         """Show what was found, unless something else is wanted by now."""
-        if told.wanted != self._wanted:
+        if looked.wanted != self._wanted:
             return
-        if isinstance(told.found, errors.RosqError):
-            self._trouble = _say_trouble(told.found)
+        if isinstance(looked.found, errors.RosqError):
+            self._trouble = _say_trouble(looked.found)
         else:
-            self._trouble, self._last = None, told.found
-            if told.found.wanted != self._wanted:
+            self._trouble, self._last = None, looked.found
+            if looked.found.wanted != self._wanted:
                 # Of several queues none is chosen; of one it is that one.
-                self._wanted = told.found.wanted
+                self._wanted = looked.found.wanted
                 self._poller.look_at(self._wanted)
-            self._table.show(told.found.listing)
+            self._table.show(looked.found.listing)
         self._draw()
 
     def _draw(self) -> None:
@@ -261,7 +261,7 @@ class TopApp(App[None]):
             text.append(f"{number} {page}", "reverse" if page is self._wanted.page else "dim")
         choices, chosen = {
             Page.JOBS: (LISTED, self._wanted.state),
-            Page.HISTORY: (_STEPS, self._wanted.step),
+            Page.PACE: (_STEPS, self._wanted.step),
         }.get(self._wanted.page, ((), None))
         text.append("\n" if choices else "")
         for each in choices:
@@ -331,11 +331,11 @@ class TopApp(App[None]):
         self.action_page(pages[(pages.index(self._wanted.page) + step) % len(pages)])
 
     def action_turn(self, step: int) -> None:
-        """Of the jobs: go to the state beside this one. Of the history: count by the step beside this one."""
+        """Of the jobs: go to the state beside this one. Of the throughput: count by the step beside this one."""
         if self._wanted.page is Page.JOBS:
             number = (LISTED.index(self._wanted.state) + step) % len(LISTED)
             self._go(dataclasses.replace(self._wanted, state=LISTED[number]), is_back=True)
-        elif self._wanted.page is Page.HISTORY:
+        elif self._wanted.page is Page.PACE:
             number = (_STEPS.index(self._wanted.step) + step) % len(_STEPS)
             self._go(dataclasses.replace(self._wanted, step=_STEPS[number]), is_back=True)
 

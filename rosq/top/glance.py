@@ -29,7 +29,9 @@ class Page(enum.StrEnum):
     PENDING = "pending"
     ERRORS = "errors"
     EVENTS = "events"
-    HISTORY = "history"
+    #: How much finished, by minute, hour or day: what `rosq inspect throughput` shows. The longer word doesn't fit into
+    #: the eighty columns of a terminal.
+    PACE = "pace"
     DOCTOR = "doctor"
 
 
@@ -42,7 +44,7 @@ class Wanted:
     queue: str | None = None
     #: Of the jobs page.
     state: JobState = JobState.ACTIVE
-    #: Of the history page: what it counts by, a name of `rosq.inspect.throughput.STEPS_S`.
+    #: Of the pace page: what it counts by, a name of `rosq.inspect.throughput.STEPS_S`.
     step: str = "minute"
     #: Of the doctor's page: which examination is meant. Another number is another one.
     examination: int = 0

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rosq import errors
 from rosq.inspect.draw.screen import LEVEL_STYLES, UNREADABLE, VERDICT_STYLES, state_text, worker_state
-from rosq.inspect.draw.views import history_columns, list_history_rows
+from rosq.inspect.draw.views import list_throughput_rows, throughput_columns
 from rosq.inspect.events import EventFilter
 from rosq.inspect.finding import LEVELS
 from rosq.inspect.jobs.filters import JobFilter
@@ -31,7 +31,7 @@ _MAX_ROWS = 200
 _MAX_LOOKED_AT = 2_000
 _MAX_QUEUES = 50
 _MAX_EVENTS = 500
-#: Minutes, hours or days of the history.
+#: Minutes, hours or days of the throughput.
 _STEPS = 60
 #: Pages that there are all the same where a queue can't be looked at, by the reason.
 _PAGES_LEFT = {errors.QueueDamaged: (Page.QUEUES, Page.DOCTOR), errors.QueueNewer: (Page.QUEUES,)}
@@ -257,14 +257,14 @@ def _list_events(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.
     return dataclasses.replace(listing, rows=listing.rows[:_MAX_ROWS])
 
 
-def _list_history(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pattern[str] | None) -> Listing:
+def _list_throughput(inspector: Inspector, wanted: Wanted, _: Overview, pattern: re.Pattern[str] | None) -> Listing:
     assert wanted.queue is not None
-    view = inspector.view_history(wanted.queue, step_s=STEPS_S[wanted.step], steps=_STEPS)
+    view = inspector.view_throughput(wanted.queue, step_s=STEPS_S[wanted.step], steps=_STEPS)
     rows = [
         Row(key=step.begins_at.isoformat(), cells=cells)
-        for step, cells in zip(view.steps, list_history_rows(view), strict=True)
+        for step, cells in zip(view.steps, list_throughput_rows(view), strict=True)
     ]
-    listing = _filtered(history_columns(), rows, pattern, len(rows))
+    listing = _filtered(throughput_columns(), rows, pattern, len(rows))
     more = "" if all(step.is_whole for step in view.steps) else "; +: some are forgotten by now"
     return dataclasses.replace(listing, note=f"{listing.note} {wanted.step}s{more}")
 
@@ -294,5 +294,5 @@ _PAGES: dict[Page, Callable[[Inspector, Wanted, Overview, re.Pattern[str] | None
     Page.PENDING: _list_pending,
     Page.ERRORS: _list_errors,
     Page.EVENTS: _list_events,
-    Page.HISTORY: _list_history,
+    Page.PACE: _list_throughput,
 }

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from rosq.inspect.job.job_view import JobView
 
 _KEYS = (
-    ("1 … 9, Tab", "the pages: queues, jobs, workers, lanes, pending, errors, events, history, doctor"),
+    ("1 … 9, Tab", "the pages: queues, jobs, workers, lanes, pending, errors, events, pace, doctor"),
     ("↑ ↓, j k", "up and down; g G first and last, PgUp PgDn a page"),
-    ("← →, h l", "jobs: active, waiting, delayed, failed, completed, cancelled; history: by minute, hour, day"),
+    (
+        "← →, h l",
+        "jobs: active, waiting, delayed, failed, completed, cancelled; pace: what finished, by minute, hour, day",
+    ),
     ("Enter", "open: a queue's jobs, a lane's jobs, the jobs of an error, one job with its explanation"),
     ("Esc", "back; on a page with a filter: show all again"),
     ("/", "show only rows with this in them (a regular expression, upper and lower case alike)"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rosq.inspect.jobs.listing import JobsView
     from rosq.inspect.jobs.pending import PendingList
     from rosq.inspect.jobs.rows import JobRow
-    from rosq.inspect.throughput import History, Step
+    from rosq.inspect.throughput import Step, Throughput
 
 
 def draw_explanation(told: Explanation | JobView) -> RenderableType:
@@ -236,26 +236,26 @@ def draw_diagnosis(view: Diagnosis) -> RenderableType:
     return Group(*parts)
 
 
-def draw_history(view: History) -> RenderableType:
+def draw_throughput(view: Throughput) -> RenderableType:
     """Draw what finished, step by step."""
     totals = (
         f"ever: {view.enqueued_total:,} enqueued, {view.reopened_total:,} reopened, "
         f"{view.completed_total:,} completed, {view.failed_total:,} failed, {view.cancelled_total:,} cancelled"
     )
-    parts: list[RenderableType] = [heading("History", f"{view.queue}  ·  {totals}")]
-    columns = history_columns()
-    parts.append(make_table(columns, list_history_rows(view), right=columns[1:4]))
+    parts: list[RenderableType] = [heading("Throughput", f"{view.queue}  ·  {totals}")]
+    columns = throughput_columns()
+    parts.append(make_table(columns, list_throughput_rows(view), right=columns[1:4]))
     if not all(step.is_whole for step in view.steps):
         parts.append(Text("+: some that finished then are forgotten by now.", "dim"))
     return Group(*parts)
 
 
-def history_columns() -> list[str]:
-    """The columns of `list_history_rows`."""
+def throughput_columns() -> list[str]:
+    """The columns of `list_throughput_rows`."""
     return [f"from ({zone_name()})", "completed", "failed", "cancelled", ""]
 
 
-def list_history_rows(view: History) -> list[tuple[str | Text, ...]]:
+def list_throughput_rows(view: Throughput) -> list[tuple[str | Text, ...]]:
     """A row for each step: when it began, what finished in it, and a bar of all that did."""
     most = max((_finished(step) for step in view.steps), default=0)
     return [

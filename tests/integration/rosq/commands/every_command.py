@@ -39,7 +39,7 @@ LOOKS = {
     "inspect pending": "",
     "inspect errors": "",
     "inspect events": "",
-    "inspect history": "",
+    "inspect throughput": "",
     "inspect snapshot": "",
     "inspect schema": "job",
     "doctor": "",

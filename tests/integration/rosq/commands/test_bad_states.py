@@ -28,7 +28,7 @@ def words_of(result: Result) -> str:
     return " ".join(result.stdout.split())
 
 
-@pytest.mark.parametrize("view", ["", "jobs", "errors", "pending", "history", "workers", "delayed"])
+@pytest.mark.parametrize("view", ["", "jobs", "errors", "pending", "throughput", "workers", "delayed"])
 def test_a_mistyped_queue_is_told_on_stderr_by_every_view(own_redis: EmbeddedRedis, view: str) -> None:
     with Queue(settings_of(own_redis), "orders") as queue:
         queue.enqueue({}, job_id="1")
@@ -110,7 +110,7 @@ def test_a_full_server_degrades_the_verdict_and_says_what_makes_room(
         ("inspect queues", "1"),
         ("inspect lanes", "main"),
         ("inspect pending", ""),
-        ("inspect history", ""),
+        ("inspect throughput", ""),
         ("inspect workers", ""),
         ("inspect events", "enqueued"),
         ("doctor", "memory"),

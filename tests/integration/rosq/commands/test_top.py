@@ -208,10 +208,10 @@ def test_a_queue_is_damaged_and_put_right_while_it_is_looked_at(redis_server: Re
         terminal.wait_for("waiting 1", without="DAMAGED")
 
 
-def test_history_is_counted_by_minute_hour_and_day(redis_server: RedisServer, busy_queue: Queue) -> None:
+def test_throughput_is_counted_by_minute_hour_and_day(redis_server: RedisServer, busy_queue: Queue) -> None:
     with open_top(redis_server, busy_queue.name) as terminal, redis_server.client() as client:
         terminal.press("8")
-        terminal.wait_for(" 8 history ", "completed", "cancelled", "60 minutes", "█")
+        terminal.wait_for(" 8 pace ", "completed", "cancelled", "60 minutes", "█")
         # It goes on by itself.
         seconds, _ = client.time()
         client.zadd(busy_queue.keys.failed, {"another": seconds * 1000})
@@ -308,7 +308,7 @@ def test_the_doctors_advice_is_folded_to_the_width_of_the_terminal(own_redis: Em
 def test_all_pages_are_named_on_a_narrow_terminal(redis_server: RedisServer, queue: Queue) -> None:
     queue.enqueue({}, job_id="one")
     with open_top(redis_server, queue.name, columns=80) as terminal:
-        terminal.wait_for("1 queues", "8 history", "9 doctor", "cancelled ")
+        terminal.wait_for("1 queues", "8 pace", "9 doctor", "cancelled ")
 
 
 def test_it_says_that_the_server_is_away_and_comes_back(own_redis: EmbeddedRedis, own_queue: Queue) -> None:

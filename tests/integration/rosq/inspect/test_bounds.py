@@ -37,7 +37,7 @@ VIEWS: dict[str, Any] = {
     "pending": lambda inspector, queue: inspector.list_pending(queue, limit=LIMIT),
     "errors": lambda inspector, queue: inspector.group_errors(queue, since_s=None, by_text=False, scan=SCAN),
     "events": lambda inspector, queue: inspector.list_events(queue, EventFilter(), limit=LIMIT),
-    "history": lambda inspector, queue: inspector.view_history(queue, step_s=60.0, steps=100),
+    "throughput": lambda inspector, queue: inspector.view_throughput(queue, step_s=60.0, steps=100),
 }
 
 

@@ -344,7 +344,7 @@ def test_delayed_jobs_come_by_their_time(queue: Queue, inspect_json: Callable[..
     assert (told["view"], told["count"]) == ("delayed", 3)
 
 
-# -- workers, lanes, queues, pending, errors, history ------------------------------------------------------------------
+# -- workers, lanes, queues, pending, errors, throughput --------------------------------------------------------------
 
 
 def test_workers_are_a_probe(queue: Queue, inspect: Callable[..., Result], make_hands: Callable[..., Hands]) -> None:
@@ -423,16 +423,16 @@ def test_old_errors_are_left_out(
     assert inspect_json("errors", "--since", "10m")["groups"] == []
 
 
-def test_history_counts_by_step_and_marks_what_may_be_forgotten(
+def test_throughput_counts_by_step_and_marks_what_may_be_forgotten(
     queue: Queue, client: Any, inspect_json: Callable[..., Any], make_hands: Callable[..., Hands]
 ) -> None:
     hands = make_hands()
     for job_id in ("a", "b", "c"):
         queue.enqueue({}, job_id=job_id)
         settle(hands, Outcome.COMPLETE)
-    whole = inspect_json("history", "--step", "hour", "--steps", "3")
+    whole = inspect_json("throughput", "--step", "hour", "--steps", "3")
     client.zrem(queue.keys.completed, "a")
-    part = inspect_json("history", "--step", "hour", "--steps", "3")
+    part = inspect_json("throughput", "--step", "hour", "--steps", "3")
 
     assert sum(step["completed"] for step in whole["steps"]) == 3
     assert all(step["is_whole"] for step in whole["steps"])
@@ -569,7 +569,7 @@ def test_a_pipe_gets_a_row_a_line_without_colours(redis_server: RedisServer, que
         "errors",
         "events",
         "events -f",
-        "history",
+        "throughput",
     ],
 )
 def test_every_view_tells_that_the_server_is_away(line: str) -> None:
@@ -581,7 +581,7 @@ def test_every_view_tells_that_the_server_is_away(line: str) -> None:
     assert "can't be reached" in result.stderr
 
 
-@pytest.mark.parametrize("line", ["job 1", "jobs", "pending", "errors", "events", "history"])
+@pytest.mark.parametrize("line", ["job 1", "jobs", "pending", "errors", "events", "throughput"])
 def test_every_view_refuses_a_queue_of_a_newer_rosq(
     queue: Queue, client: Any, inspect: Callable[..., Result], line: str
 ) -> None:

@@ -53,16 +53,16 @@ def test_cancelled_jobs_are_counted_and_listed_wherever_finished_ones_are(
     queue.enqueue_many([NewJob(job_id="1", data={}), NewJob(job_id="2", data={})])
     queue.cancel("1", by="ann", reason="ordered twice")
 
-    overview, history = look(), look("history")
+    overview, throughput = look(), look("throughput")
     jobs = look("jobs", "--state", "cancelled")
     doctor = rosq_command("doctor", "--json")
 
     assert (overview["cancelled"], overview["cancelled_total"], overview["waiting"]) == (1, 1, 1)
     assert [(job["job_id"], job["state"]) for job in jobs["jobs"]] == [("1", "cancelled")]
     assert [job["job_id"] for job in look("jobs")["jobs"]] == ["2", "1"]
-    assert (history["steps"][0]["cancelled"], history["cancelled_total"]) == (1, 1)
+    assert (throughput["steps"][0]["cancelled"], throughput["cancelled_total"]) == (1, 1)
     assert json.loads(doctor.stdout)["is_inconsistent"] is False
-    for view in ((), ("history",), ("jobs",)):
+    for view in ((), ("throughput",), ("jobs",)):
         assert "cancelled" in rosq_command("inspect", *view).stdout
 
 
@@ -77,7 +77,7 @@ def test_the_doctor_finds_a_cancelled_job_that_no_set_lists_and_a_member_without
     told = rosq_command("doctor").stdout
     mended = rosq_command("repair", "--why", "a test")
 
-    assert "jobs are finished, but on no list of finished jobs" in told
+    assert "Jobs are finished, but on no list of finished jobs" in told
     assert "jobs are listed as finished, but aren't there" in told
     assert mended.exit_code == 0, mended.output
     assert client.zrange(queue.keys.cancelled, 0, -1) == ["1"]

@@ -42,7 +42,7 @@ COMMANDS = [
     ("pending", "inspect pending"),
     ("errors", "inspect errors"),
     ("events", "inspect events"),
-    ("history", "inspect history"),
+    ("throughput", "inspect throughput"),
     ("doctor", "doctor"),
     ("snapshot", "inspect snapshot"),
     ("steering", "retry failed nothing --dry-run"),
