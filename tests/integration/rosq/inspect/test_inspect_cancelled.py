@@ -78,7 +78,7 @@ def test_the_doctor_finds_a_cancelled_job_that_no_set_lists_and_a_member_without
     mended = rosq_command("repair", "--why", "a test")
 
     assert "Jobs are finished, but on no list of finished jobs" in told
-    assert "jobs are listed as finished, but aren't there" in told
+    assert "Jobs are listed as finished, but aren't there" in told
     assert mended.exit_code == 0, mended.output
     assert client.zrange(queue.keys.cancelled, 0, -1) == ["1"]
     assert rosq_command("doctor").stdout.count("list of finished jobs") == 0
