@@ -32,7 +32,8 @@ test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker ne
 test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about ten minutes: ROSQ_PROPERTY_STEPS, ROSQ_KILL_JOBS …
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
 	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
-	  $(BIN)/python -m pytest tests/integration/rosq/property tests/integration/rosq/storm tests/integration/rosq/cut_off $(ARGS)
+	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} \
+	  $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \

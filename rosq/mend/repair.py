@@ -100,6 +100,8 @@ class Repair:
         elif _SCRIPTS[finding.kind] == "mend_job":
             keys += [self._keys.lane_bell(place[0] or MAIN_LANE), self._keys.timer_bell]
             args.append(finding.mark)
+        elif finding.kind is HalfState.UNREADABLE_FIELD:
+            keys += [self._keys.lane(MAIN_LANE), self._keys.lane_bell(MAIN_LANE)]
         elif finding.kind is HalfState.DATA_LOST:
             keys.append(foreign.name_aside(self._wire, self._keys, self._keys.job(finding.job_id)))
         step = loader.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rosq.inspect.ages import span_s
 from rosq.inspect.job.timeline import DeliveryView
 from rosq.job import DeliveryOutcome
+from rosq.store.fields import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,17 +31,19 @@ def merge(job: Job | None, told: Sequence[DeliveryView], *, with_trace: bool) ->
         for before, record in zip([None, *history], history, strict=False)
         if record.count > 1
     ]
+    fences = [(each, read_whole(each.fence)) for each in told]
+    # Without a fence it can't be told from those that are there.
     missing = [
         each
-        for each in told
-        if not each.fence.isdigit()
-        or (int(each.fence) not in known and not any(low < int(each.fence) < high for low, high in spans))
+        for each, fence in fences
+        if (not history if fence is None else fence not in known and not _is_within(fence, spans))
     ]
-    if history:
-        # Without a fence it can't be told from those that are there.
-        missing = [each for each in missing if each.fence.isdigit()]
     views = [*missing, *(_view(record, with_trace) for record in history)]
-    return sorted(views, key=lambda view: int(view.fence) if view.fence.isdigit() else 0)
+    return sorted(views, key=lambda view: read_whole(view.fence) or 0)
+
+
+def _is_within(fence: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(low < fence < high for low, high in spans)
 
 
 def _view(record: DeliveryRecord, with_trace: bool) -> DeliveryView:

@@ -151,7 +151,9 @@ def _read_deliveries(events: list[EventView], job: Job | None) -> list[DeliveryV
         if event.event == Event.STARTED:
             if open_one is not None:
                 ended.append(_end(open_one, event, "repeated"))
-            open_one = DeliveryView(worker=facts["worker"], fence=facts["fence"], started_at=event.at)
+            open_one = DeliveryView(
+                worker=facts.get("worker", "unknown"), fence=facts.get("fence", ""), started_at=event.at
+            )
             continue
         outcome = _outcome_of(event)
         if outcome is None:

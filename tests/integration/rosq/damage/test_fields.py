@@ -1,5 +1,4 @@
-"""Garbage in a field, each in turn, of jobs in every state: the job itself fails or runs, the others run, every view
-can be had, the doctor names it and the repair mends it."""
+"""Garbage in every field of jobs in every state: every view can be had, and says which fields it leaves out."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 
 from rosq import NewJob
 from rosq.inspect import Inspector
+from rosq.job import Event
 from rosq.metrics import QueueCollector
 from rosq.top.glance import Page, Wanted
 from rosq.top.poller import Poller
@@ -48,6 +49,33 @@ def test_a_list_with_scores_that_are_no_whole_numbers_comes_to_its_end(
 
         assert listed.exit_code == 0
         assert all(job.job_id in listed.stdout for job in jobs)
+
+
+def test_every_view_can_be_had_of_events_and_entries_that_nobody_of_ours_wrote(
+    redis_server: RedisServer, queue_name: str
+) -> None:
+    with staged(redis_server, queue_name) as stage:
+        raw: Any = stage.client
+        for event in [*Event, "something else"]:
+            raw.xadd(stage.queue.keys.events, {"event": event, "job_id": "next"})
+        for facts in ({"what": "ever"}, {"job_ids": ""}, {"event": b"\xff", "job_id": b"\xff"}, {"next": "next"}):
+            raw.xadd(stage.queue.keys.events, facts)
+            raw.xadd(stage.queue.keys.lane("main"), facts)
+        raw.sadd(stage.queue.keys.lanes, b"\xff", "", "a b")
+        raw.zadd(stage.queue.keys.delayed, {b"\xff": 1, "": 2})
+        raw.zadd(stage.queue.keys.failed, {b"\xff": 1, "": 2})
+        # Last: from here on all ids of these streams are of no time that a calendar has.
+        raw.xadd(stage.queue.keys.events, {"event": "started", "job_id": "next"}, id="9999999999999999-1")
+        raw.xadd(stage.queue.keys.lane("main"), {"job_id": "next"}, id="9999999999999999-1")
+
+        looks.look_at_everything(stage, ["next", "waits"])
+        stage.start_worker("w1")
+        stage.enqueue_good("first")
+        stage.wait_for_good()
+        looks.look_at_everything(stage, ["next", "good-first-retry"])
+        assert looks.check(stage, "repair", "--wait", "0", "--why", "a test").exit_code == 0
+        assert looks.check(stage, "doctor").exit_code == 0
+        stage.check_workers()
 
 
 class FailingInspector(Inspector):
