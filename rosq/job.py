@@ -60,6 +60,7 @@ class Event(enum.StrEnum):
     RETRIED = "retried"
     SNOOZED = "snoozed"
     RELEASED = "released"
+    SETTINGS_CHANGED = "settings_changed"
     FAILED = "failed"
     CANCEL_ASKED = "cancel_asked"
     CANCELLED = "cancelled"
@@ -223,6 +224,7 @@ class DeliveryOutcome(enum.StrEnum):
     FAILED = "failed"
     SNOOZED = "snoozed"
     RELEASED = "released"
+    SETTINGS_CHANGED = "settings_changed"
     #: Taken from a holder that didn't settle it.
     CRASHED = "crashed"
     #: Its job was cancelled while it ran.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis import exceptions as redis_errors
 
 from rosq import errors
+from rosq.clock import boot_time_s
 from rosq.connection.connecting import Connector, make_client
 from rosq.connection.pool import WirePool
 from rosq.connection.reading import read_hashes
@@ -31,11 +32,11 @@ from rosq.job import (
 )
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
-from rosq.settings import QueueSettings, RedisSettings
-from rosq.store import changes, codec, registry, takeover
+from rosq.store import changes, codec, registry
 from rosq.store.finder import find_jobs
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from rosq.store.new_jobs import NewJobs
+from rosq.store.standing import StandingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,8 +46,12 @@ if TYPE_CHECKING:
 
     from rosq.hooks import Hook
     from rosq.job import Changed, Job, JobData
+    from rosq.settings import QueueSettings, RedisSettings
 
 T = TypeVar("T")
+
+#: Seconds after which a producer that goes on looks again what the queue keeps.
+_LOOK_S = 10.0
 
 #: The code with which `enqueue.lua` leaves it to a second look whether a job is another one.
 _LOOK_AGAIN = -2
@@ -73,9 +78,12 @@ class Queue:
     ) -> None:
         self.redis_settings = redis_settings
         self.name = name
-        self.settings = settings or QueueSettings()
         self.keys = Keys(name)
-        self._enqueue_step = loader.load("enqueue", MAX_EVENTS=self.settings.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+        self.standing = StandingSettings(self.keys, settings)
+        #: The script of enqueue, and what the queue keeps by it.
+        self._enqueue_step: tuple[QueueSettings, loader.Script | None] = self.standing.current, None
+        #: When it was last looked what stands.
+        self._looked_s = 0.0
         self.hooks = tuple(hooks)
         self._hook_calls = HookCalls.make(self.hooks, name)
         #: For scripts: a bare connection costs a third of what redis-py's client does.
@@ -85,6 +93,11 @@ class Queue:
         self._is_known = False
         #: Whether another server may have taken over since, without what was noted there.
         self._is_in_doubt = False
+
+    @property
+    def settings(self) -> QueueSettings:
+        """What the queue keeps, as far as this process knows: as given, until it has seen what stands in Redis."""
+        return self.standing.current
 
     def __enter__(self) -> Queue:
         return self
@@ -104,7 +117,7 @@ class Queue:
 
         Raises:
             ServerUnreachable: It doesn't answer, or refuses this client.
-            ServerUnfit: A newer rosq has written the queue (QueueNewer), or a worker of an older one still serves it.
+            ServerUnfit: A newer rosq has written the queue (QueueNewer), or it is damaged.
         """
         self._is_known = False
         self._call(lambda client: client.ping())
@@ -136,10 +149,10 @@ class Queue:
         )
         if self._hook_calls is not None:
             return self.enqueue_many([job])[0]
-        given = NewJobs((job,), self.settings.max_data_bytes)
+        given = NewJobs((job,), self._get_settings().max_data_bytes)
         ((_, script_keys, args),) = given.list_calls(self.keys, 0)
         outcome, state = EnqueueOutcome.CREATED, JobState.WAITING
-        for told in self._run_step(self._enqueue_step, script_keys, args):
+        for told in self._run_step(self._load_enqueue(), script_keys, args):
             outcome, state = self._read_answer(given, 0, told)
         return Enqueued(job_id=job_id, outcome=outcome, state=state)
 
@@ -163,7 +176,7 @@ class Queue:
         return self._put(jobs)
 
     def _put(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
-        given = NewJobs(jobs, self.settings.max_data_bytes)
+        given = NewJobs(jobs, self._get_settings().max_data_bytes)
         told: dict[int, list[Any]] = {}
         sent = 0
 
@@ -179,7 +192,7 @@ class Queue:
 
             with (
                 self._borrow_wire() as wire,
-                contextlib.closing(wire.run_each(self._enqueue_step, make_calls())) as replies,
+                contextlib.closing(wire.run_each(self._load_enqueue(), make_calls())) as replies,
             ):
                 for reply in replies:
                     places = under_way.popleft()
@@ -214,7 +227,7 @@ class Queue:
 
     def _start_again(self, jobs: Sequence[NewJob]) -> list[Reopened]:
         (job,) = jobs
-        given = NewJobs(jobs, self.settings.max_data_bytes)
+        given = NewJobs(jobs, self._get_settings().max_data_bytes)
         keys, step = self.keys, loader.load("reopen", KEEP_DELIVERIES=self.settings.keep_deliveries)
         seen_lane = self._call(lambda client: _find_lane(client, keys, job.job_id))
         while True:
@@ -370,8 +383,8 @@ class Queue:
     def _borrow_wire(self) -> contextlib.AbstractContextManager[Wire]:
         if not self._is_known:
             self._ask_client(lambda client: None)
-        elif self._is_in_doubt:
-            self._ask_client(self._take_over)
+        elif self._is_in_doubt or boot_time_s() - self._looked_s > _LOOK_S:
+            self._ask_client(self._look)
         return self._wires.borrow()
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
@@ -388,14 +401,28 @@ class Queue:
             raise translate(error, self.redis_settings.address) from error
 
     def _introduce(self, client: redis.Redis) -> None:
-        """Once: refuse a queue of a newer rosq, take over one of an older, note its name for tools that look for it."""
-        self._take_over(client)
+        """Once: refuse a queue of a newer rosq, give or take its settings, note its name for tools that look for it."""
+        self._look(client)
         registry.note_queue(self.name, self.redis_settings, functools.partial(_command, client))
         self._is_known = True
 
-    def _take_over(self, client: redis.Redis) -> None:
-        takeover.take_over(functools.partial(_command, client), self.keys)
-        self._is_in_doubt = False
+    def _look(self, client: redis.Redis) -> None:
+        self.standing.look(functools.partial(_command, client))
+        self._is_in_doubt, self._looked_s = False, boot_time_s()
+
+    def _get_settings(self) -> QueueSettings:
+        """What stands in Redis: before the first call, this process has yet to see it."""
+        if not self._is_known:
+            self._call(lambda client: None)
+        return self.standing.current
+
+    def _load_enqueue(self) -> loader.Script:
+        kept, step = self._enqueue_step
+        if kept is not self.standing.current or step is None:
+            kept = self.standing.current
+            step = loader.load("enqueue", MAX_EVENTS=kept.max_events, SCHEMA_VERSION=SCHEMA_VERSION)
+            self._enqueue_step = kept, step
+        return step
 
     def _connected(self) -> redis.Redis:
         # No lock: one that another thread holds while the process forks would be held in the child for ever. Where two

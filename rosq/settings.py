@@ -34,7 +34,7 @@ def _check_times(settings: QueueSettings | WorkerSettings) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
-    """What a queue keeps, and how much. Give every process of a queue the same."""
+    """What a queue keeps, and how much. It stands in Redis once: the last process that gives some decides for all."""
 
     #: Newest events that are kept (Redis rounds up to whole blocks).
     max_events: int = 10_000

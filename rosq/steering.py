@@ -21,10 +21,11 @@ from rosq.job import Changed, JobState, read_state
 from rosq.names import MAIN_LANE, check_name
 from rosq.scripts import loader
 from rosq.settings import DEFAULT_REMEMBER_S, QueueSettings
-from rosq.store import changes, fitness
+from rosq.store import changes
 from rosq.store.changes import Seen
 from rosq.store.keys import SCHEMA_VERSION, Keys
 from rosq.store.lanes import PAGE, list_ring_keys
+from rosq.store.standing import StandingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,8 +41,6 @@ OnProgress: TypeAlias = "Callable[[int], None]"
 
 #: Jobs that are changed in one round trip, each by a script of its own; and those that one drain script removes.
 _BATCH = 50
-#: Events of a steering hand cut none off: how many are kept is for the queue's own processes to say.
-_KEEP_ALL_EVENTS = 2**40
 
 
 def _tell_nobody(_: int) -> None:
@@ -70,6 +69,8 @@ class Steering:
         #: For scripts, and for looking.
         self._wire = Wire(Connector(redis_settings, self._keys.meta), "rosq-steering")
         self._client = make_client(redis_settings, "rosq-steering", self._keys.meta)
+        self._standing = StandingSettings(self._keys)
+        self._has_looked = False
 
     def __enter__(self) -> Steering:
         return self
@@ -77,6 +78,13 @@ class Steering:
     def __exit__(self, *_: object) -> None:
         self._wire.close()
         self._client.close()
+
+    @property
+    def _kept(self) -> QueueSettings:
+        """What the queue keeps, as it stood at the last call; the first one sees to that."""
+        if not self._has_looked:
+            self._check()
+        return self._standing.current
 
     def pause(self) -> Pause | None:
         """Hand out nothing new; running jobs finish (`pause.lua`).
@@ -87,7 +95,7 @@ class Steering:
         answer = self._run(
             "pause",
             [self._keys.meta, self._keys.events],
-            [_KEEP_ALL_EVENTS, SCHEMA_VERSION, self._by, self._reason],
+            [self._kept.max_events, SCHEMA_VERSION, self._by, self._reason],
         )
         if answer[0] == 1:
             return None
@@ -96,7 +104,7 @@ class Steering:
     def resume(self) -> bool:
         """Hand out jobs again (`resume.lua`), and wake workers for what waits. False if it wasn't paused."""
         keys = self._keys
-        code = self._run("resume", [keys.meta, keys.events], [_KEEP_ALL_EVENTS, self._by, self._reason])
+        code = self._run("resume", [keys.meta, keys.events], [self._kept.max_events, self._by, self._reason])
         # Whether it was this call that resumed it: an earlier one may have broken off here.
         cursor = 0
         while True:
@@ -123,7 +131,7 @@ class Steering:
         def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.meta, keys.delayed, keys.failed, keys.lanes, keys.job(job.job_id)]
             script_keys += [keys.lane(job.lane), keys.lane_bell(job.lane), keys.cancelled]
-            return script_keys, [_KEEP_ALL_EVENTS, *changes.spell(job), job.finished_at_ms, self._by, self._reason]
+            return script_keys, [self._kept.max_events, *changes.spell(job), job.finished_at_ms, self._by, self._reason]
 
         return self._change("retry", jobs, of, on_progress)
 
@@ -134,7 +142,7 @@ class Steering:
         def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.delayed, keys.job(job.job_id), keys.lane(job.lane)]
             script_keys += [keys.lane_bell(job.lane), keys.lanes]
-            return script_keys, [_KEEP_ALL_EVENTS, job.job_id, job.lane, self._by, self._reason]
+            return script_keys, [self._kept.max_events, job.job_id, job.lane, self._by, self._reason]
 
         return self._change("promote", jobs, of, on_progress)
 
@@ -147,7 +155,7 @@ class Steering:
         check_name("lane", to_lane)
 
         def of(job: Seen) -> changes.Call:
-            return changes.move(self._keys, _KEEP_ALL_EVENTS, job, to_lane, self._who)
+            return changes.move(self._keys, self._kept.max_events, job, to_lane, self._who)
 
         return self._change("move", jobs, of, on_progress)
 
@@ -159,7 +167,7 @@ class Steering:
         """
 
         def of(job: Seen) -> changes.Call:
-            return changes.cancel(self._keys, _KEEP_ALL_EVENTS, job, self._who)
+            return changes.cancel(self._keys, self._kept.max_events, job, self._who)
 
         return self._change("cancel", jobs, of, on_progress)
 
@@ -181,7 +189,7 @@ class Steering:
         def of(job: Seen) -> changes.Call:
             script_keys = [keys.events, keys.delayed, keys.completed, keys.failed]
             script_keys += [keys.job(job.job_id), keys.lane(job.lane), keys.cancelled]
-            args: list[str | int] = [_KEEP_ALL_EVENTS, *changes.spell(job), job.finished_at_ms]
+            args: list[str | int] = [self._kept.max_events, *changes.spell(job), job.finished_at_ms]
             return script_keys, [*args, self._by, self._reason, _to_ms(remember_s)]
 
         return self._change("remove", jobs, of, on_progress)
@@ -266,7 +274,7 @@ class Steering:
             if not ids:
                 break
             keys = [self._keys.events, finished, *(self._keys.job(job_id) for job_id in ids)]
-            args: list[str | int] = [_KEEP_ALL_EVENTS, state.value, until_ms, self._by, self._reason]
+            args: list[str | int] = [self._kept.max_events, state.value, until_ms, self._by, self._reason]
             args += [_to_ms(remember_s), *ids]
             done = int(self._run("forget", keys, args))
             if not done:
@@ -285,7 +293,7 @@ class Steering:
     def _drain(self, batch: Sequence[Found], lane: str, now_ms: int, remember_ms: int) -> int:
         keys = self._keys
         script_keys = [keys.events, keys.delayed, keys.lane(lane or MAIN_LANE)]
-        args: list[str | int] = [_KEEP_ALL_EVENTS, batch[0].state.value, lane, self._by, self._reason, now_ms]
+        args: list[str | int] = [self._kept.max_events, batch[0].state.value, lane, self._by, self._reason, now_ms]
         args.append(remember_ms)
         for each in batch:
             script_keys.append(keys.job(each.job_id))
@@ -311,7 +319,7 @@ class Steering:
     def _change(
         self, name: str, jobs: Sequence[Seen], of: Callable[[Seen], changes.Call], on_progress: OnProgress
     ) -> list[Changed]:
-        step = loader.load(name, KEEP_DELIVERIES=QueueSettings().keep_deliveries)
+        step = loader.load(name, KEEP_DELIVERIES=self._kept.keep_deliveries)
         changed: list[Changed] = []
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]
@@ -331,14 +339,13 @@ class Steering:
         return self._wire.run(loader.load(name), keys, args)
 
     def _check(self) -> None:
-        """Refuse a queue that a newer rosq has written, which may be so at any time."""
-        version = self._wire.call("HGET", self._keys.meta, "schema_version")
-        fitness.check_schema(version, self._keys)
+        """See what the queue keeps, and refuse one that a newer rosq has written; both may change at any time."""
+        self._standing.look(self._wire.call)
+        self._has_looked = True
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
         try:
-            version = self._client.hget(self._keys.meta, "schema_version")
-            fitness.check_schema(None if version is None else str(version), self._keys)
+            self._check()
             return ask(self._client)
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self._settings.address) from error

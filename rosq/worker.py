@@ -77,7 +77,7 @@ def make_consumer(queue: Queue, *, name: str, settings: WorkerSettings) -> Consu
         keys=queue.keys,
         wire=queue.make_wire(f"rosq-worker:{name}"),
         name=name,
-        queue_settings=queue.settings,
+        standing=queue.standing,
         settings=settings,
     )
 
@@ -143,7 +143,7 @@ class Worker:
         self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
         self._consumer = make_consumer(queue, name=self.name, settings=self.settings)
         #: What handlers say of their work.
-        self._notes = Notes(queue.keys, self._consumer.wire, queue.settings)
+        self._notes = Notes(queue.keys, self._consumer.wire, queue.standing)
         heartbeat_wire = queue.make_wire(f"rosq-heartbeat:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
         self._heartbeat = Heartbeat(
             consumer=self._consumer,
@@ -170,7 +170,8 @@ class Worker:
         self._maintenance = MaintenanceThread(
             keys=queue.keys,
             wire=maintenance_wire,
-            services=make_services(queue.keys, maintenance_wire, queue.settings, self.settings),
+            standing=queue.standing,
+            services=make_services(queue.keys, maintenance_wire, queue.standing, self.settings),
             settings=self.settings,
             worker_facts=self._facts,
             tell=self._tell_maintenance,

@@ -23,17 +23,16 @@ from rosq.inspect.words import counted
 from rosq.mend.half_states import MENDED_LAST, UNPROVEN, HalfState, Stage, Tally
 from rosq.mend.repair import Repair
 from rosq.queue import Queue
-from rosq.store import fitness
 from rosq.store.keys import Keys
+from rosq.store.standing import StandingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rosq.connection.wire import Wire
     from rosq.mend.half_states import Finding
+    from rosq.settings import QueueSettings
 
-#: Events that a repair by hand cuts off: none. How many are kept is for the queue's own processes to say.
-_KEEP_ALL_EVENTS = 2**40
 #: Seconds between two lines of progress.
 _PROGRESS_S = 2.0
 #: Passes through the queue at most: each mends what the mends of the last one have brought to light.
@@ -83,8 +82,7 @@ def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float)
         queue = target.find_queue(inspector)
     keys = Keys(queue)
     with contextlib.closing(Queue(target.settings, queue).make_wire("rosq-repair")) as wire:
-        _refuse_newer(wire, keys)
-        mender = Repair(keys=keys, wire=wire, max_events=_KEEP_ALL_EVENTS, by=deed.by, reason=deed.reason)
+        mender = Repair(keys=keys, wire=wire, kept=_look(wire, keys), by=deed.by, reason=deed.reason)
         work = _Work(mender, chosen, wait_s)
         work.go_through(is_dry=deed.is_dry)
     left = work.found if deed.is_dry else work.left
@@ -92,15 +90,17 @@ def repair(target: Target, /, deed: Deed, kinds: tuple[str, ...], wait_s: float)
     sys.exit(EXIT_INCONSISTENT if left.counts else 0)
 
 
-def _refuse_newer(wire: Wire, keys: Keys) -> None:
-    """What can't be read there is mended; a queue that a newer rosq has written isn't."""
+def _look(wire: Wire, keys: Keys) -> QueueSettings:
+    """What the queue keeps. What can't be read there is mended; a queue that a newer rosq has written isn't."""
+    standing = StandingSettings(keys)
     try:
-        fitness.check_schema(wire.call("HGET", keys.meta, "schema_version"), keys)
+        standing.look(wire.call)
     except errors.QueueDamaged:
-        return
+        return standing.current
     except errors.ScriptFailed as error:
         if not is_wrong_type(error):
             raise
+    return standing.current
 
 
 class _Work:

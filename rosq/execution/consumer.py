@@ -18,7 +18,7 @@ from rosq.maintenance.promoter import promote_due
 from rosq.names import check_name
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
-from rosq.store import fitness, registry, takeover
+from rosq.store import fitness, registry
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 from rosq.store.lanes import iterate_lanes, ring_on
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from rosq.execution.delivery import Delivery
     from rosq.execution.fetching import Question
     from rosq.execution.settlement import Settlement
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
+    from rosq.store.standing import StandingSettings
 
 #: How long the token on a name's bell lies there for a standby.
 _NAME_TOKEN_LIFE_MS = 60_000
@@ -54,21 +55,19 @@ class Consumer:
         keys: Keys,
         wire: Wire,
         name: str,
-        queue_settings: QueueSettings,
+        standing: StandingSettings,
         settings: WorkerSettings,
     ) -> None:
         self.keys = keys
         self.wire = wire
         self.name = check_name("worker", name)
-        self.queue_settings = queue_settings
+        self.standing = standing
         self.settings = settings
         #: Random; tells this process's hold on the name from any other's.
         self.instance = secrets.token_hex(12)
         #: For the due jobs of a sleeper: its own connection is blocked. Opened when it is first needed.
         self._timer_wire = wire.twin()
-        self._fetching = Fetching(
-            keys=keys, name=name, instance=self.instance, queue_settings=queue_settings, settings=settings
-        )
+        self._fetching = Fetching(keys=keys, name=name, instance=self.instance, standing=standing, settings=settings)
 
     def hold_name(self, proofs: Sequence[str] = ()) -> NameHolder | None:
         """Take the worker's name, or say who has it (`hold_name.lua`).
@@ -77,15 +76,14 @@ class Consumer:
             proofs: Tokens of processes that are provably dead: if one of them holds the name, it is taken over at once.
 
         Raises:
-            ServerUnfit: It evicts keys, is too old, or a newer rosq has written the queue; or a worker of an older rosq
-                still serves it.
+            ServerUnfit: It evicts keys, is too old, or a newer rosq has written the queue.
             ServerUnreachable: No answer; the name may be held now or not. Ask again.
         """
         fitness.check_server(self.wire)
-        takeover.take_over(self.wire.call, self.keys)
+        self.standing.look(self.wire.call)
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.events, self.keys.meta]
         args: list[str | int] = [self.name, self.instance, self.settings.lease_ms, socket.gethostname(), os.getpid()]
-        args += [self.queue_settings.max_events, SCHEMA_VERSION, *proofs]
+        args += [self.standing.current.max_events, SCHEMA_VERSION, *proofs]
         answer = self.wire.run(loader.load("hold_name"), keys, args)
         if answer[0] != 1:
             return NameHolder(rest_s=max(answer[1], 0) / 1000, host=answer[2], pid=answer[3])
@@ -183,7 +181,7 @@ class Consumer:
         try:
             with self.wire.popping(bells, timeout_s, question.packed) as popping:
                 while due_s is not None and due_s < end_s and popping.wait(alarm, due_s):
-                    rest_s = promote_due(self.keys, self._timer_wire, self.queue_settings.max_events)
+                    rest_s = promote_due(self.keys, self._timer_wire, self.standing.current.max_events)
                     due_s = None if rest_s is None else boot_time_s() + rest_s
                 popping.wait(alarm, None)
         finally:
@@ -209,7 +207,7 @@ class Consumer:
     def leave(self, lanes: Sequence[str]) -> None:
         """Give up the name (`leave.lua`), and ring on what a token that this worker took stood for."""
         keys = [self.keys.worker(self.name), self.keys.workers, self.keys.name_bell(self.name), self.keys.events]
-        args: list[str | int] = [self.name, self.instance, self.queue_settings.max_events, _NAME_TOKEN_LIFE_MS]
+        args: list[str | int] = [self.name, self.instance, self.standing.current.max_events, _NAME_TOKEN_LIFE_MS]
         self.wire.run(loader.load("leave"), keys, args)
         ring_on(self.wire, self.keys, lanes)
 

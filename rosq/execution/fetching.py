@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rosq.execution.settlement import Settlement
     from rosq.settings import QueueSettings, WorkerSettings
     from rosq.store.keys import Keys
+    from rosq.store.standing import StandingSettings
 
 #: Seconds for which a busy worker goes by what it saw last: when the next delayed job is due, and that the queue isn't
 #: paused. Looked for with each job, both would cost more than that delay does.
@@ -177,17 +178,19 @@ class Fetching:
     """
 
     def __init__(
-        self, *, keys: Keys, name: str, instance: str, queue_settings: QueueSettings, settings: WorkerSettings
+        self, *, keys: Keys, name: str, instance: str, standing: StandingSettings, settings: WorkerSettings
     ) -> None:
         self._keys = keys
         self._name = name
         self._instance = instance
-        self._queue_settings = queue_settings
+        self._standing = standing
         self._settings = settings
         self._loop_keys = (keys.worker(name), keys.events, keys.meta, keys.delayed, keys.timer_bell, keys.failed)
-        self._scripts: dict[str, loader.Script] = {}
-        #: Of completing a job of this lane, and fetching from the lanes below.
+        #: What the queue keeps, and the scripts that have it in them.
+        self._scripts: tuple[QueueSettings, dict[str, loader.Script]] = standing.current, {}
+        #: Of completing a job of this lane, and fetching from the lanes below, with what the queue keeps.
         self._completing: dict[str, _Frame] = {}
+        self._kept = standing.current
         self._lanes: Sequence[str] = ()
         #: Looked through by the next fetch besides its own.
         self._doubtful_lanes: set[str] = set()
@@ -205,7 +208,7 @@ class Fetching:
         #: ones were forgotten.
         self._seen_s = 0.0
         self._untrimmed = 0
-        self._trim_each = min(_TRIM_EACH, queue_settings.keep_completed // 10 + 1)
+        self._trim_each = self._choose_trim()
 
     @property
     def is_in_doubt(self) -> bool:
@@ -286,8 +289,8 @@ class Fetching:
     def _find_frame(self, settlement: Settlement | None, lanes: Sequence[str], own_lanes: Sequence[str]) -> _Frame:
         if settlement is None or settlement.outcome is not _COMPLETED or own_lanes:
             return self._make_frame(settlement, lanes, own_lanes)
-        if lanes != self._lanes:
-            self._lanes = list(lanes)
+        if lanes != self._lanes or self._standing.current is not self._kept:
+            self._lanes, self._kept = list(lanes), self._standing.current
             self._completing.clear()
         lane = settlement.delivery.hold.handed.lane
         frame = self._completing.get(lane)
@@ -311,11 +314,22 @@ class Fetching:
         first = len(keys)
         keys += [key for lane in lanes for key in (self._keys.lane(lane), self._keys.lane_bell(lane))]
         keys += [self._keys.lane(lane) for lane in own_lanes]
-        step = self._scripts.get(name)
-        if step is None:
-            step = self._scripts[name] = load_step(name, self._queue_settings, self._settings)
+        step = self._get_step(name)
         count = len(keys) + (settlement is not None)
         return _Frame(step, keys, first, Stem(("EVALSHA", step.sha, count, *keys)))
+
+    def _get_step(self, name: str) -> loader.Script:
+        """A script with what the queue keeps now: somebody may have given other settings since it was last run."""
+        kept, scripts = self._scripts
+        if kept is not self._standing.current:
+            kept, scripts = self._scripts = self._standing.current, {}
+        step = scripts.get(name)
+        if step is None:
+            step = scripts[name] = load_step(name, kept, self._settings)
+        return step
+
+    def _choose_trim(self) -> int:
+        return min(_TRIM_EACH, self._standing.current.keep_completed // 10 + 1)
 
     def _fill(
         self,
@@ -364,7 +378,7 @@ class Fetching:
             self._untrimmed += 1
             if self._untrimmed >= self._trim_each:
                 hints += "t"
-                self._untrimmed = 0
+                self._untrimmed, self._trim_each = 0, self._choose_trim()
         elif outcome is Outcome.FAIL or outcome is Outcome.CANCEL:
             hints += "t"
         return hints

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rosq.connection.wire import Wire
     from rosq.execution.delivery import Delivery
     from rosq.job import JsonValue
-    from rosq.settings import QueueSettings
     from rosq.store.keys import Keys
+    from rosq.store.standing import StandingSettings
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ class Notes:
     thread that the handler left behind would then read the loop's answers.
     """
 
-    def __init__(self, keys: Keys, wire: Wire, settings: QueueSettings) -> None:
+    def __init__(self, keys: Keys, wire: Wire, standing: StandingSettings) -> None:
         self._keys = keys
-        self._settings = settings
+        self._standing = standing
         self._wires = WirePool(wire.twin)
 
     def encode_progress(self, job_id: str, value: JsonValue) -> str:
@@ -54,7 +54,7 @@ class Notes:
             text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise errors.InvalidData(f"Job {job_id}: its progress isn't JSON: {error}.") from error
-        size, most = len(text.encode()), self._settings.max_progress_bytes
+        size, most = len(text.encode()), self._standing.current.max_progress_bytes
         if size > most:
             raise errors.InvalidData(
                 f"Job {job_id}: its progress takes {size} bytes, {most} are allowed. Say less, or use the log."
@@ -64,9 +64,9 @@ class Notes:
     def encode_lines(self, text: str) -> list[str]:
         """Spell lines of a log as they are kept: the last ones, each cut where it is too long, nothing in them that a
         terminal would obey."""
-        most = self._settings.max_log_bytes - _STAMP_BYTES
+        most = self._standing.current.max_log_bytes - _STAMP_BYTES
         lines = [_make_harmless(line, most) for line in text.split("\n")]
-        return [line for line in lines if line][-self._settings.max_log_lines :]
+        return [line for line in lines if line][-self._standing.current.max_log_lines :]
 
     def write(
         self,
@@ -92,7 +92,7 @@ class Notes:
         handed = hold.handed
         if not handed.is_real:
             return True
-        kept = self._settings
+        kept = self._standing.current
         args: list[str | int] = [handed.fence, handed.token, progress]
         args += ["" if rest_s is None else to_ms(rest_s), _make_harmless(reason.replace("\n", " "), _MAX_REASON_BYTES)]
         args += [kept.max_log_lines, kept.max_log_bytes, *(lines or [])]

@@ -16,11 +16,13 @@ from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
+from rosq.settings import QueueSettings
 from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
 from rosq.store.finder import read_rest
 from rosq.store.history import read_started_ms
 from rosq.store.keys import GROUP, Keys
 from rosq.store.liveness import last_delivered, will_be_read
+from rosq.store.standing import read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,6 +114,8 @@ class Overview(View):
     server: dict[str, str | int]
     #: None while the queue hands out jobs.
     pause: Pause | None
+    #: What the queue keeps, as it stands in Redis; the defaults where nothing does.
+    settings: dict[str, int | float]
 
     @property
     def problems(self) -> list[str]:
@@ -226,6 +230,7 @@ class _Look:
             worker_count=worker_count,
             server=server,
             pause=pause,
+            settings=dataclasses.asdict(read_settings(meta.get("settings")) or QueueSettings()),
         )
 
     def _count(self) -> list[int]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rosq.connection.wire import ScriptCall, Wire
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
+    from rosq.store.standing import StandingSettings
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,10 @@ class Recovery:
 
     name = "recovery"
 
-    def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
+    def __init__(self, *, keys: Keys, wire: Wire, standing: StandingSettings, settings: WorkerSettings) -> None:
         self._keys = keys
         self._wire = wire
-        self._queue_settings = queue_settings
+        self._standing = standing
         self._lease_ms = settings.lease_ms
         self.period_s = settings.beat_s
         #: While the server was away leases ran out unrenewed, and whoever came back first would take every job from a
@@ -87,7 +88,7 @@ class Recovery:
 
     def _recover(self, found: Sequence[tuple[str, str, list[str]]]) -> list[int]:
         """Put back the jobs of these entries; one that the script fails at doesn't keep the others waiting."""
-        keys, kept = self._keys, self._queue_settings
+        keys, kept = self._keys, self._standing.current
         calls: list[ScriptCall] = []
         job_ids = [dict(zip(fields[::2], fields[1::2], strict=True)).get("job_id", "") for _, _, fields in found]
         for (lane, entry_id, _), job_id in zip(found, job_ids, strict=True):

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosq.connection.wire import Wire
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
     from rosq.store.keys import Keys
+    from rosq.store.standing import StandingSettings
 
 #: Jobs that one script forgets.
 _BATCH = 100
@@ -25,17 +26,17 @@ class Retention:
     name = "retention"
     steady_s = 0.0
 
-    def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
+    def __init__(self, *, keys: Keys, wire: Wire, standing: StandingSettings, settings: WorkerSettings) -> None:
         self._keys = keys
         self._wire = wire
-        self._queue_settings = queue_settings
+        self._standing = standing
         self.period_s = settings.beat_s
         # Other services have a right to this thread too: what is left is for the next pass.
         self._longest_s = settings.beat_s / 2
 
     def run_once(self, go_on: Callable[[], bool] = always) -> Swept:
         """Forget until nothing is left to be forgotten, for half a period at most; see `Service`."""
-        kept, until_s, forgotten = self._queue_settings, boot_time_s() + self._longest_s, 0
+        kept, until_s, forgotten = self._standing.current, boot_time_s() + self._longest_s, 0
         for finished, keep, keep_s in (
             (self._keys.completed, kept.keep_completed, kept.keep_completed_s),
             (self._keys.failed, kept.keep_failed, kept.keep_failed_s),
@@ -57,5 +58,5 @@ class Retention:
         if not job_ids:
             return 0
         keys = [finished, *(self._keys.job(job_id) for job_id in job_ids)]
-        args: list[str | int] = [before, self._queue_settings.remember_ms, *job_ids]
+        args: list[str | int] = [before, self._standing.current.remember_ms, *job_ids]
         return int(self._wire.run(loader.load("forget_jobs"), keys, args))

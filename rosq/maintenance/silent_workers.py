@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import errors
+from rosq.delays import to_ms
 from rosq.maintenance.service import Swept, always
 from rosq.names import RECOVERY_CONSUMER
 from rosq.scripts import loader
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rosq.connection.wire import ScriptCall, Wire
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
+    from rosq.store.standing import StandingSettings
 
 #: Names that one round trip forgets.
 _BATCH = 100
@@ -29,11 +31,20 @@ class SilentWorkers:
     name = "workers"
     steady_s = 0.0
 
-    def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
+    def __init__(self, *, keys: Keys, wire: Wire, standing: StandingSettings, settings: WorkerSettings) -> None:
         self._keys = keys
         self._wire = wire
-        self._silent_ms = int(queue_settings.forget_worker_s * 1000)
-        self.period_s = max(queue_settings.forget_worker_s / _LOOKS, settings.beat_s)
+        self._standing = standing
+        self._beat_s = settings.beat_s
+
+    @property
+    def period_s(self) -> float:
+        """Some part of the time that a worker may be silent."""
+        return max(self._standing.current.forget_worker_s / _LOOKS, self._beat_s)
+
+    @property
+    def _silent_ms(self) -> int:
+        return to_ms(self._standing.current.forget_worker_s)
 
     def run_once(self, go_on: Callable[[], bool] = always) -> Swept:
         """Make one pass; see `Service`."""

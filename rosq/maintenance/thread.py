@@ -5,6 +5,7 @@ Nobody waits for it: neither a handler, nor the heartbeat, nor a stop.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from rosq.connection.wire import Wire
     from rosq.maintenance.service import Service, Swept
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
     from rosq.store.keys import Keys
+    from rosq.store.standing import StandingSettings
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +35,10 @@ _LAST_STEP_S = 1.0
 _ROUND = 1 / 6
 
 
-def make_services(keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> list[Service]:
+def make_services(keys: Keys, wire: Wire, standing: StandingSettings, settings: WorkerSettings) -> list[Service]:
     """All that is done for a queue, in the order in which it is done."""
     kinds = (Recovery, Retention, SilentWorkers, UnusedLanes)
-    return [make(keys=keys, wire=wire, queue_settings=queue_settings, settings=settings) for make in kinds]
+    return [make(keys=keys, wire=wire, standing=standing, settings=settings) for make in kinds]
 
 
 class MaintenanceThread:
@@ -54,12 +56,14 @@ class MaintenanceThread:
         *,
         keys: Keys,
         wire: Wire,
+        standing: StandingSettings,
         services: Sequence[Service],
         settings: WorkerSettings,
         worker_facts: dict[str, object],
         tell: Callable[[Swept], None],
     ) -> None:
         self._wire = wire
+        self._standing = standing
         self._services = services
         self._turns = Turns(keys=keys, wire=wire, lease_ms=settings.lease_ms)
         self._round_s = settings.lease_s * _ROUND
@@ -89,29 +93,33 @@ class MaintenanceThread:
             self._wire.close()
 
     def _make_round(self) -> None:
-        """Make the passes whose turn is this worker's."""
+        """Look at the queue's settings, for all of the worker, and make the passes whose turn is its own."""
+        if not self._attempt("settings", lambda: self._standing.look(self._wire.call)):
+            return
         for service in self._services:
-            try:
-                if not self._is_ending.is_set() and self._turns.take(service):
-                    self._tell(service.run_once(self._make_go_on(service)))
-                    self._turns.finish(service)
-            except errors.ServerUnreachable as error:
-                log.warning(
-                    "Maintenance got no answer",
-                    extra={
-                        "event": "maintenance_failed",
-                        **self._facts,
-                        "service": service.name,
-                        **facts.of_error(error),
-                    },
-                )
-                # The others would get none either.
+            # Where one gets no answer, the others would get none either.
+            if self._is_ending.is_set() or not self._attempt(service.name, functools.partial(self._serve, service)):
                 return
-            except Exception as error:
-                # One service's fault is no other's, and the thread must live on: who dies next is looked for by it.
-                told = {"event": "maintenance_failed", **self._facts, "service": service.name, **facts.of_error(error)}
-                log.exception("Maintenance failed", extra=told)
-                self._wire.close()
+
+    def _serve(self, service: Service) -> None:
+        if self._turns.take(service):
+            self._tell(service.run_once(self._make_go_on(service)))
+            self._turns.finish(service)
+
+    def _attempt(self, name: str, make: Callable[[], None]) -> bool:
+        """Make a part of a round; False if Redis gave no answer."""
+        try:
+            make()
+        except errors.ServerUnreachable as error:
+            told = {"event": "maintenance_failed", **self._facts, "service": name, **facts.of_error(error)}
+            log.warning("Maintenance got no answer", extra=told)
+            return False
+        except Exception as error:
+            # One service's fault is no other's, and the thread must live on: who dies next is looked for by it.
+            told = {"event": "maintenance_failed", **self._facts, "service": name, **facts.of_error(error)}
+            log.exception("Maintenance failed", extra=told)
+            self._wire.close()
+        return True
 
     def _make_go_on(self, service: Service) -> Callable[[], bool]:
         """What a pass asks between its steps: whether it may go on. Meanwhile the turn is kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import errors
+from rosq.delays import to_ms
 from rosq.maintenance.service import Swept, always
 from rosq.scripts import loader
 from rosq.store.lanes import iterate_lanes
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rosq.connection.wire import ScriptCall, Wire
-    from rosq.settings import QueueSettings, WorkerSettings
+    from rosq.settings import WorkerSettings
     from rosq.store.keys import Keys
+    from rosq.store.standing import StandingSettings
 
 #: Lanes that one script looks at, and members of `delayed` that one round trip does.
 _BATCH = 50
@@ -34,11 +36,20 @@ class UnusedLanes:
     name = "lanes"
     steady_s = 0.0
 
-    def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
+    def __init__(self, *, keys: Keys, wire: Wire, standing: StandingSettings, settings: WorkerSettings) -> None:
         self._keys = keys
         self._wire = wire
-        self._unused_ms = int(queue_settings.keep_empty_lanes_s * 1000)
-        self.period_s = max(queue_settings.keep_empty_lanes_s / _LOOKS, settings.beat_s)
+        self._standing = standing
+        self._beat_s = settings.beat_s
+
+    @property
+    def period_s(self) -> float:
+        """Some part of the time that a lane may lie unused."""
+        return max(self._standing.current.keep_empty_lanes_s / _LOOKS, self._beat_s)
+
+    @property
+    def _unused_ms(self) -> int:
+        return to_ms(self._standing.current.keep_empty_lanes_s)
 
     def run_once(self, go_on: Callable[[], bool] = always) -> Swept:
         """Make one pass; see `Service`."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from rosq.mend.half_states import ENTRY_KINDS, Finding, HalfState, Place, Walk
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
-from rosq.settings import QueueSettings
 from rosq.store import foreign
 from rosq.store.keys import SCHEMA_VERSION
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from rosq.connection.wire import Wire
     from rosq.mend.half_states import Page
+    from rosq.settings import QueueSettings
     from rosq.store.keys import Keys
 
 _SCRIPTS: Mapping[HalfState, str] = {
@@ -42,6 +42,7 @@ class Repair:
     """Mends one queue.
 
     Args:
+        kept: What the queue keeps: histories and events are cut to that.
         by: Who does it, and
         reason: why; both are written into the events.
 
@@ -55,14 +56,14 @@ class Repair:
         *,
         keys: Keys,
         wire: Wire,
-        max_events: int,
+        kept: QueueSettings,
         by: str,
         reason: str,
     ) -> None:
         self.walk = Walk(keys, wire)
         self._keys = keys
         self._wire = wire
-        self._max_events = max_events
+        self._kept = kept
         self._by = by
         self._reason = reason
 
@@ -93,7 +94,7 @@ class Repair:
         else:
             place = (finding.lane, "")
         keys += self.walk.list_job_keys(finding.job_id, place)
-        args: list[str | int] = [self._max_events, finding.kind, finding.job_id, *place, self._by, self._reason]
+        args: list[str | int] = [self._kept.max_events, finding.kind, finding.job_id, *place, self._by, self._reason]
         if finding.kind in ENTRY_KINDS:
             keys += [self._keys.lane(finding.lane), self._keys.lane_bell(finding.lane)]
             args += [finding.entry_id, finding.lane]
@@ -104,16 +105,16 @@ class Repair:
             keys += [self._keys.lane(MAIN_LANE), self._keys.lane_bell(MAIN_LANE)]
         elif finding.kind is HalfState.DATA_LOST:
             keys.append(foreign.name_aside(self._wire, self._keys, self._keys.job(finding.job_id)))
-        step = loader.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=QueueSettings().keep_deliveries)
+        step = loader.load(_SCRIPTS[finding.kind], KEEP_DELIVERIES=self._kept.keep_deliveries)
         return bool(self._wire.run(step, keys, args))
 
     def _put_aside(self, key: str) -> bool:
         """Give a key another name, under which whoever wrote it finds it."""
         return foreign.put_aside(
-            self._wire, self._keys, key, max_events=self._max_events, by=self._by, reason=self._reason
+            self._wire, self._keys, key, max_events=self._kept.max_events, by=self._by, reason=self._reason
         )
 
     def _mend_meta(self) -> bool:
         keys = [self._keys.meta, self._keys.workers, self._keys.events]
-        args: list[str | int] = [self._max_events, SCHEMA_VERSION, self._by, self._reason]
+        args: list[str | int] = [self._kept.max_events, SCHEMA_VERSION, self._by, self._reason]
         return bool(self._wire.run(loader.load("mend_meta"), keys, args))

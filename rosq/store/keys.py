@@ -8,7 +8,7 @@ from __future__ import annotations
 from rosq.names import check_queue_name
 
 #: The layout of these keys. A queue that was written by a newer layout is refused.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 #: The consumer group that all workers of a queue share.
 GROUP = "workers"
 #: Names of queues that were used on this server, so that a tool can find the only one. Not of any queue: no hash tag.

@@ -63,7 +63,7 @@ def _(queue: TwiceDeliveringQueue, *, name: str, settings: WorkerSettings) -> Co
         keys=queue.keys,
         wire=queue.make_wire(f"rosq-worker:{name}"),
         name=name,
-        queue_settings=queue.settings,
+        standing=queue.standing,
         settings=settings,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from rosq.inspect.draw.screen import UNREADABLE, heading, make_table, worker_state
 from rosq.inspect.words import due, duration, lease, shown, stamp
+from rosq.settings import QueueSettings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +26,7 @@ def render(overview: Overview) -> RenderableType:
         Text(),
         _states(overview),
         _facts(overview),
+        _settings(overview),
         Text(),
         _lanes(overview),
         Text(),
@@ -61,6 +64,12 @@ def _facts(overview: Overview) -> Text:
     totals = f"{overview.enqueued_total:,} enqueued, {overview.completed_total:,} completed"
     text.append(f"  ·  ever: {totals}, {overview.failed_total:,} failed, {overview.cancelled_total:,} cancelled")
     return text
+
+
+def _settings(overview: Overview) -> Text:
+    usual = dataclasses.asdict(QueueSettings())
+    own = [f"{name} {value:,g}" for name, value in overview.settings.items() if value != usual[name]]
+    return Text("settings: " + ", ".join([*own, "else as by default" if own else "as by default"]), "dim")
 
 
 def _lanes(overview: Overview) -> Table:

@@ -22,7 +22,7 @@ redis.call('HSETNX', KEYS[4], 'schema_version', ARGV[7])
 -- Over the last holder's fields, which are the same: a key that is deleted can't be made anew while its slot moves to
 -- another node.
 redis.call('HSET', KEYS[1], 'token', ARGV[2], 'host', ARGV[4], 'pid', ARGV[5], 'lease_ms', ARGV[3],
-  'held_since_ms', string.format('%.0f', now_ms), 'schema_version', ARGV[7], 'proven_dead',
+  'held_since_ms', string.format('%.0f', now_ms), 'proven_dead',
   table.concat(ARGV, ' ', 8))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now_ms), ARGV[1])

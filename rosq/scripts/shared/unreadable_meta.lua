@@ -6,7 +6,13 @@ local function list_unreadable_meta(meta)
   for i = 1, #found, 2 do
     local name, text = found[i], found[i + 1]
     local is_count = string.find(name, '_total$') or name == 'schema_version'
-    if is_count and not to_whole(text) or name == 'paused_at_ms' and not to_ms(text) then
+    local is_bad = is_count and not to_whole(text) or name == 'paused_at_ms' and not to_ms(text)
+    if name == 'settings' then
+      -- What they say is for QueueSettings to judge; that they are an object is what a script can see.
+      local is_read, settings = pcall(cjson.decode, text)
+      is_bad = not is_read or type(settings) ~= 'table'
+    end
+    if is_bad then
       bad[#bad + 1], bad[#bad + 2] = name, text
     end
   end

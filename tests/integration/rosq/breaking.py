@@ -194,7 +194,7 @@ each_case = pytest.mark.parametrize(
 
 
 def make_repair(queue: Queue, wire: Wire) -> Repair:
-    return Repair(keys=queue.keys, wire=wire, max_events=10_000, by="test", reason="a test")
+    return Repair(keys=queue.keys, wire=wire, kept=queue.settings, by="test", reason="a test")
 
 
 def find_all(mender: Repair) -> list[Finding]:

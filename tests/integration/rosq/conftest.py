@@ -98,12 +98,12 @@ class HandsConsumer(Consumer):
             keys=queue.keys,
             wire=wire or queue.make_wire(f"rosq-worker:{name}"),
             name=name,
-            queue_settings=queue.settings,
+            standing=queue.standing,
             settings=settings,
         )
         self.alarm = Alarm()
         self.stop = StopClock(10, 5)
-        self.notes = Notes(self.keys, self.wire, queue.settings)
+        self.notes = Notes(self.keys, self.wire, queue.standing)
 
     def exchange(self, settlement: Settlement | None, lanes: Sequence[str], *, is_fetching: bool = True) -> Brought:
         return self._bring(super().exchange(settlement, lanes, is_fetching=is_fetching))

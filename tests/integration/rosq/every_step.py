@@ -89,7 +89,6 @@ def run_every_step(
         # What only a person does
         queue.enqueue_many([NewJob(job_id=f"hand-{number}", data={"pad": _LONG}) for number in range(4)])
         queue.enqueue({}, job_id="later", delay_s=3600)
-        admin.hset(queue.keys.meta, "schema_version", 1)
         queue.ping()
         assert queue.move("hand-0", from_lane="main", to_lane="urgent")
         assert hand.pause() is None
@@ -144,7 +143,7 @@ def _break_and_repair(queue: Queue, admin: redis.Redis) -> None:
         admin.hset(
             keys.job("finished"), mapping={"state": "completed", "lane": "main", "finished_at_ms": 1, "data": "{}"}
         )
-        repair = Repair(keys=keys, wire=wire, max_events=100, by="a test", reason="to see it")
+        repair = Repair(keys=keys, wire=wire, kept=_FORGETFUL, by="a test", reason="to see it")
         found = [finding for page in repair.go_through() for finding in page.findings]
         mended = [finding.kind.name for finding in found if repair.mend(finding)]
         assert len(mended) >= 5, (mended, found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rosq.maintenance.service import Swept
 from rosq.maintenance.thread import make_services
+from rosq.store.standing import StandingSettings
 
 if TYPE_CHECKING:
     from rosq import QueueSettings, WorkerSettings
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class Sweep:
     """All services, one after another."""
 
-    def __init__(self, *, keys: Keys, wire: Wire, queue_settings: QueueSettings, settings: WorkerSettings) -> None:
-        self._services = make_services(keys, wire, queue_settings, settings)
+    def __init__(self, *, keys: Keys, wire: Wire, kept: QueueSettings, settings: WorkerSettings) -> None:
+        self._services = make_services(keys, wire, StandingSettings(keys, kept), settings)
 
     def run_once(self) -> Swept:
         """Make one pass of each, and add up what they did."""

@@ -171,7 +171,9 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     settings = RedisSettings.from_env(os.environ)
     queue_class = TwiceDeliveringQueue if config.get("is_twice") else Queue
-    queue = queue_class(settings, config["queue"], QueueSettings(**config.get("queue_settings", {})))
+    queue = queue_class(
+        settings, config["queue"], QueueSettings(**config["queue_settings"]) if "queue_settings" in config else None
+    )
     handler = Handler(config, settings)
     forking = Forking(config.get("fork_in", ""), handler.note)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from rosq import NewJob, ServerUnfit
+from rosq import NewJob, QueueSettings
 from rosq.execution.settlement import Outcome
 from rosq.maintenance.promoter import promote_due
 from tests.integration.rosq.contracts.stage import LONG, SHORT_S, Stage, case, refused
@@ -51,32 +49,24 @@ def _an_id_whose_long_data_lie_in_its_entry(stage: Stage) -> Iterator[None]:
     stage.put("1", data=LONG)
 
 
-@case("take_over", 0, again=0)
-def _a_queue_of_an_older_rosq(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    stage.client.hset(stage.keys.meta, "schema_version", 1)
+@case("put_settings", 1, again=0)
+def _writes_what_is_given(stage: Stage) -> Iterator[None]:
     yield
-    stage.queue.ping()
+    stage.give(QueueSettings(keep_failed=1))
 
 
-@refused("take_over", 1)
-def _a_queue_that_a_worker_of_an_older_rosq_serves(stage: Stage) -> Iterator[None]:
-    stage.hands()
-    stage.client.hdel(stage.keys.worker("w1"), "schema_version")
-    stage.client.hset(stage.keys.meta, "schema_version", 1)
+@refused("put_settings", 0)
+def _leaves_what_stands_already(stage: Stage) -> Iterator[None]:
+    stage.give(QueueSettings(keep_failed=1))
     yield
-    with pytest.raises(ServerUnfit):
-        stage.queue.ping()
+    stage.give(QueueSettings(keep_failed=1), is_asked=True)
 
 
-@refused("take_over", 0)
-def _a_queue_that_a_newer_rosq_took_over_meanwhile(stage: Stage) -> Iterator[None]:
-    stage.put("1")
-    stage.client.hset(stage.keys.meta, "schema_version", 1)
-    stage.queue.ping()
-    stage.client.hset(stage.keys.meta, "schema_version", 99)
+@refused("put_settings", 0)
+def _leaves_what_another_gave_where_only_lost_ones_are_to_come_back(stage: Stage) -> Iterator[None]:
+    stage.give(QueueSettings(keep_failed=1))
     yield
-    stage.resend("take_over")
+    stage.give(QueueSettings(keep_failed=2), is_first=1, is_asked=True)
 
 
 @case("reopen", 1, again=0)

@@ -11,6 +11,8 @@ from rosq.connection.connecting import make_client
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts import loader
 from rosq.steering import Steering
+from rosq.store.keys import SCHEMA_VERSION
+from rosq.store.standing import StandingSettings, spell_settings
 from tests.integration.rosq.conftest import Hands
 from tests.integration.rosq.contracts.recorder import Call, Recorder, send_again
 from tests.integration.rosq.sweep import Sweep
@@ -51,7 +53,7 @@ class Stage:
         self.queue.enqueue_many([NewJob(job_id=job_id, **options) for job_id in job_ids])
 
     def hands(self, name: str = "w1", *, is_holding: bool = True, lease_s: float = 30.0, **settings: Any) -> Hands:
-        hands = Hands(self.queue, name, lease_s, QueueSettings(**settings))
+        hands = Hands(self.queue, name, lease_s, QueueSettings(**settings) if settings else None)
         self._hands.append(hands)
         if is_holding:
             assert hands.consumer.hold_name() is None
@@ -108,6 +110,15 @@ class Stage:
         with contextlib.closing(self.queue.make_wire("test-script")) as wire:
             wire.run(loader.load(name), keys, args)
 
+    def give(self, settings: QueueSettings, *, is_first: int = 0, is_asked: bool = False) -> None:
+        """Write settings as the first look of a process does; or ask for it without that look."""
+        if is_asked:
+            args: list[str | int] = [spell_settings(settings), is_first, settings.max_events, SCHEMA_VERSION]
+            self.run("put_settings", [self.keys.meta, self.keys.events], args)
+            return
+        with contextlib.closing(self.queue.make_wire("test-settings")) as wire:
+            StandingSettings(self.keys, settings).look(wire.call)
+
     def take_turn(self, token: str, *, is_mine: int = 0, steady_ms: int = 0) -> None:
         """Ask for a turn, or to keep it."""
         keys = [self.keys.turn("lanes"), self.keys.steady(30_000)]
@@ -118,7 +129,7 @@ class Stage:
         Sweep(
             keys=self.keys,
             wire=hands.consumer.wire,
-            queue_settings=QueueSettings(**settings),
+            kept=QueueSettings(**settings),
             settings=WorkerSettings(lease_s=SHORT_S),
         ).run_once()
 

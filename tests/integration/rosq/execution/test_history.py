@@ -130,7 +130,7 @@ def test_a_crash_is_recorded_with_the_holder_that_is_gone_by_recovery_and_by_its
     # When another worker's sweep takes it, and then that one dies too and starts again
     kept, settings = QueueSettings(crash_pause_s=0), WorkerSettings(lease_s=0.3)
     wire = queue.make_wire("test")
-    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=kept, settings=settings)
+    recovery = Sweep(keys=queue.keys, wire=wire, kept=kept, settings=settings)
     assert wait_until(lambda: recovery.run_once().put_back, "the lease to run out") == 1
     wire.close()
     first = make_hands("w2")

@@ -263,7 +263,7 @@ def make_recovery(queue: Queue) -> Iterator[Callable[..., Sweep]]:
         return Sweep(
             keys=queue.keys,
             wire=wire,
-            queue_settings=QueueSettings(**settings),
+            kept=QueueSettings(**settings),
             settings=WorkerSettings(lease_s=lease_s),
         )
 
@@ -367,7 +367,7 @@ def test_a_job_that_its_holder_finishes_while_it_is_being_recovered_stays_finish
     wire = InterruptedWire(
         queue.redis_settings, lambda: codes.append(hands.consumer.settle_over(hands.consumer.wire, settlement))
     )
-    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=QueueSettings(), settings=WorkerSettings(lease_s=0.3))
+    recovery = Sweep(keys=queue.keys, wire=wire, kept=QueueSettings(), settings=WorkerSettings(lease_s=0.3))
 
     # When it finishes its job before the recovery looks at it
     wait_until(lambda: recovery.run_once() and codes, "the recovery to find the entry")
@@ -391,9 +391,7 @@ def test_the_last_holder_of_a_job_that_failed_of_its_crashes_is_told_that_it_los
     settings = QueueSettings(max_crashes=1)
     hands = make_hands("w1", lease_s=0.3, settings=settings)
     delivery = take(hands)
-    sweeper = Sweep(
-        keys=queue.keys, wire=hands.consumer.wire, queue_settings=settings, settings=WorkerSettings(lease_s=0.3)
-    )
+    sweeper = Sweep(keys=queue.keys, wire=hands.consumer.wire, kept=settings, settings=WorkerSettings(lease_s=0.3))
     wait_until(lambda: sweeper.run_once().failed == 1, "the job to fail")
 
     # When it goes on and settles

@@ -10,6 +10,7 @@ import pytest
 from rosq import NewJob, Queue, QueueSettings, WorkerSettings
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.unused_lanes import UnusedLanes
+from rosq.store.standing import StandingSettings
 from tests.integration.rosq.conftest import Hands, settings_of
 from tests.waiting import wait_until
 
@@ -32,7 +33,9 @@ def lanes(queue: Queue, wire: Wire) -> UnusedLanes:
 
 def make_lanes(queue: Queue, wire: Wire, unused_s: float = UNUSED_S) -> UnusedLanes:
     settings = QueueSettings(keep_empty_lanes_s=unused_s)
-    return UnusedLanes(keys=queue.keys, wire=wire, queue_settings=settings, settings=WorkerSettings())
+    return UnusedLanes(
+        keys=queue.keys, wire=wire, standing=StandingSettings(queue.keys, settings), settings=WorkerSettings()
+    )
 
 
 def run_one(queue: Queue, hands: Hands, lane: str, job_id: str = "1") -> None:

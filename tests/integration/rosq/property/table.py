@@ -63,7 +63,7 @@ class Table(RuleBasedStateMachine):
         self.old: list[Delivery] = []
         self.seen: dict[str, Seen] = {}
         self.bells = Bells()
-        self.recovery = Sweep(keys=self.keys, wire=self.wire, queue_settings=SETTINGS, settings=WORKER_SETTINGS)
+        self.recovery = Sweep(keys=self.keys, wire=self.wire, kept=SETTINGS, settings=WORKER_SETTINGS)
 
     def _busy(self) -> list[Process]:
         return [process for process in self.processes if process.delivery is not None]

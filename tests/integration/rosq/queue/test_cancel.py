@@ -243,7 +243,7 @@ def test_a_sweep_forgets_cancelled_jobs_whose_time_is_over(queue: Queue, client:
     cancel(queue, "2")
     client.zadd(queue.keys.cancelled, {"1": 1})
     wire = queue.make_wire("test")
-    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=WorkerSettings())
+    recovery = Sweep(keys=queue.keys, wire=wire, kept=queue.settings, settings=WorkerSettings())
 
     swept = recovery.run_once()
 
@@ -349,7 +349,7 @@ def test_a_recovered_job_is_cancelled_instead_of_put_back_if_that_was_asked_for(
     cancel(queue)
     expire_lease(client, queue)
     wire = queue.make_wire("test")
-    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=WorkerSettings(lease_s=0.3))
+    recovery = Sweep(keys=queue.keys, wire=wire, kept=queue.settings, settings=WorkerSettings(lease_s=0.3))
 
     # When another one sweeps
     swept = wait_until(lambda: found if (found := recovery.run_once()).cancelled else None, "the sweep")
@@ -401,7 +401,7 @@ def test_the_crashes_of_a_job_that_was_called_off_stay_for_people_to_see(
     if how == "sweep":
         with contextlib.closing(queue.make_wire("test")) as wire:
             settings = WorkerSettings(lease_s=0.3)
-            recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=settings)
+            recovery = Sweep(keys=queue.keys, wire=wire, kept=queue.settings, settings=settings)
             wait_until(lambda: recovery.run_once().cancelled, "the sweep")
     elif how == "restart":
         third = make_hands("w1", is_holding=False)

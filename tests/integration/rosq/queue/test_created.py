@@ -107,7 +107,7 @@ def test_it_stays_where_the_holder_is_gone(
     take(make_hands(lease_s=0.3))
     let_lease_run_out(client, queue, "1")
     sweeper = make_hands("w2", lease_s=0.3)
-    recovery = Sweep(keys=queue.keys, wire=wire, queue_settings=queue.settings, settings=sweeper.consumer.settings)
+    recovery = Sweep(keys=queue.keys, wire=wire, kept=queue.settings, settings=sweeper.consumer.settings)
 
     assert recovery.run_once().put_back == 1
 

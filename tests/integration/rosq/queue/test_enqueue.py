@@ -23,7 +23,6 @@ from rosq import (
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.maintenance.promoter import promote_due
 from rosq.steering import Steering
-from rosq.store.keys import SCHEMA_VERSION
 from tests.integration.rosq.conftest import Hands, events_of
 from tests.waiting import wait_until
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     import redis
 
-    from tests.servers import EmbeddedRedis
 
 LONG = {"text": "x" * 300}
 _HOLDS_ITSELF: dict[str, Any] = {}
@@ -213,39 +211,6 @@ def test_a_queue_of_a_newer_rosq_is_refused(queue: Queue, client: redis.Redis) -
         queue.ping()
 
 
-def test_a_queue_of_an_older_rosq_is_taken_over_and_its_jobs_run(
-    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
-) -> None:
-    # Given a job as the first key schema had it: every job named its lane and its time
-    lane = queue.keys.lane("main")
-    entry_id = client.xadd(lane, {"job_id": "old"})
-    client.hset(queue.keys.meta, mapping={"schema_version": 1, "enqueued_total": 1})
-    fields = {"state": "waiting", "lane": "main", "created_at_ms": "1764167142123", "entry_id": entry_id, "data": "{}"}
-    client.hset(queue.keys.job("old"), mapping=fields)  # type: ignore[arg-type]
-
-    # When a producer of today comes
-    queue.enqueue({}, job_id="new")
-
-    # Then older ones refuse the queue from now on, and both jobs run
-    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
-    hands = make_hands()
-    delivery = hands.fetch().delivery
-    assert delivery is not None
-    following = hands.consumer.exchange(Settlement(delivery=delivery, outcome=Outcome.COMPLETE), ["main"]).delivery
-    assert following is not None
-    assert (delivery.job_id, following.job_id) == ("old", "new")
-
-
-def test_a_worker_takes_a_queue_of_an_older_rosq_over_too(
-    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
-) -> None:
-    client.hset(queue.keys.meta, "schema_version", 1)
-
-    make_hands()
-
-    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
-
-
 def test_of_an_id_given_twice_the_first_counts_whatever_the_job_is_by_then(
     queue: Queue, make_hands: Callable[..., Hands]
 ) -> None:
@@ -306,43 +271,6 @@ def test_numbers_as_keys_of_the_data_make_no_conflict_of_a_job_that_was_forgotte
 
     again = [queue.enqueue(data, job_id="1"), queue.enqueue({2: "a", 10: "b"}, job_id="2")]  # type: ignore[dict-item]
     assert [each.outcome for each in again] == [EnqueueOutcome.DUPLICATE] * 2
-
-
-def test_a_queue_that_older_workers_serve_is_not_taken_over(
-    queue: Queue, client: redis.Redis, make_hands: Callable[..., Hands]
-) -> None:
-    # Given a living worker of the first key schema, which knows nothing of jobs that name no lane
-    make_hands("old")
-    client.hdel(queue.keys.worker("old"), "schema_version")
-    client.hset(queue.keys.meta, "schema_version", 1)
-
-    # Then nobody of today begins to write such jobs
-    with (
-        Queue(queue.redis_settings, queue.name) as later,
-        pytest.raises(ServerUnfit, match="worker old of an older rosq"),
-    ):
-        later.enqueue({}, job_id="1")
-    with pytest.raises(ServerUnfit, match="worker old of an older rosq"):
-        make_hands("new")
-    assert client.hget(queue.keys.meta, "schema_version") == "1"
-
-    # Until it has gone
-    client.delete(queue.keys.worker("old"))
-    make_hands("newer")
-    assert client.hget(queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
-
-
-def test_a_queue_that_lost_the_note_of_its_schema_in_a_failover_is_taken_over_again(
-    own_redis: EmbeddedRedis, own_queue: Queue
-) -> None:
-    own_queue.enqueue({}, job_id="1")
-    with own_redis.client() as client:
-        client.hset(own_queue.keys.meta, "schema_version", 1)
-        client.client_kill_filter(_type="normal", skipme=True)
-
-        own_queue.enqueue({}, job_id="2")
-
-        assert client.hget(own_queue.keys.meta, "schema_version") == str(SCHEMA_VERSION)
 
 
 def test_jobs_that_a_generator_makes_are_not_kept(queue: Queue) -> None:

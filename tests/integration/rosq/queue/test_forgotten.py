@@ -53,9 +53,7 @@ def complete(queue: Queue, hands: Hands, job_id: str = "1", data: Any = None, **
 
 def sweep(hands: Hands) -> None:
     consumer = hands.consumer
-    Sweep(
-        keys=consumer.keys, wire=consumer.wire, queue_settings=consumer.queue_settings, settings=WorkerSettings()
-    ).run_once()
+    Sweep(keys=consumer.keys, wire=consumer.wire, kept=consumer.standing.current, settings=WorkerSettings()).run_once()
 
 
 def end(hands: Hands, delivery: Delivery) -> Code:
@@ -171,7 +169,7 @@ def test_the_sweep_remembers_what_it_forgets_and_bounds_what_it_digests(
     ids = [str(number) for number in range(30)]
     wire = queue.make_wire("test")
     settings = QueueSettings(keep_completed_s=0, remember_s=3600)
-    retention = Sweep(keys=queue.keys, wire=wire, queue_settings=settings, settings=WorkerSettings())
+    retention = Sweep(keys=queue.keys, wire=wire, kept=settings, settings=WorkerSettings())
     now_ms = int(time.time() * 1000) + 60_000
 
     script_keys = [queue.keys.completed, *map(queue.keys.job, ids)]
@@ -216,7 +214,7 @@ def _forget_by_sweeping(queue: Queue, hands: Hands, steering: Steering, finished
 
 
 def _forget_by_hand(queue: Queue, hands: Hands, steering: Steering, finished: str) -> None:
-    steering.forget(JobState(finished), len(STRAYS), remember_s=hands.consumer.queue_settings.remember_s)
+    steering.forget(JobState(finished), len(STRAYS), remember_s=hands.consumer.standing.current.remember_s)
 
 
 #: What a job may be that a damaged list of finished ones names: everything but finished in that way.
@@ -286,7 +284,7 @@ def test_counts_exceed_what_is_kept_by_a_batch_at_most_until_the_next_sweep(
     assert 100 < most <= 100 + 11
 
     wire = queue.make_wire("test")
-    Sweep(keys=queue.keys, wire=wire, queue_settings=kept, settings=WorkerSettings()).run_once()
+    Sweep(keys=queue.keys, wire=wire, kept=kept, settings=WorkerSettings()).run_once()
     wire.close()
 
     assert client.zcard(queue.keys.completed) == 100
