@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from orders_service import errors
+from orders_service.api.grpc.operator import OperatorServicer
 from orders_service.api.grpc.orders import OrdersServicer
 from orders_service.api.grpc.rosreestr_users import RosreestrUsersServicer
 from orders_service.api.grpc.worker import WorkerServicer
@@ -20,6 +21,8 @@ from orders_service.queueing.loops import Loop
 from orders_service.settings import Address
 from orders_service.store import fitness
 from orders_service.v1 import (
+    operator_pb2,
+    operator_pb2_grpc,
     orders_pb2,
     orders_pb2_grpc,
     rosreestr_users_pb2,
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 SERVICES: Final = (
     orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].full_name,
+    operator_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name,
     rosreestr_users_pb2.DESCRIPTOR.services_by_name["RosreestrUsersService"].full_name,
     worker_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name,
 )
@@ -71,7 +75,8 @@ class Server:
         self._database = database
         self._grace_s = settings.stop_grace_s
         self._server = grpc.aio.server(options=_OPTIONS)
-        orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database, settings), self._server)
+        orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database), self._server)
+        operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorServicer(database, settings), self._server)
         rosreestr_users_pb2_grpc.add_RosreestrUsersServiceServicer_to_server(
             RosreestrUsersServicer(database, box), self._server
         )

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from orders_service.v1 import orders_pb2, orders_pb2_grpc, rosreestr_users_pb2, rosreestr_users_pb2_grpc
+from orders_service.v1 import (
+    operator_pb2_grpc,
+    orders_pb2,
+    orders_pb2_grpc,
+    rosreestr_users_pb2,
+    rosreestr_users_pb2_grpc,
+)
 from tests.servers import RedisServer, free_port
 from tests.waiting import wait_until
 
@@ -199,6 +205,10 @@ class System:
     @property
     def orders(self) -> orders_pb2_grpc.OrdersServiceStub:
         return orders_pb2_grpc.OrdersServiceStub(self.channel)
+
+    @property
+    def operator(self) -> operator_pb2_grpc.OperatorServiceStub:
+        return operator_pb2_grpc.OperatorServiceStub(self.channel)
 
     @property
     def users(self) -> rosreestr_users_pb2_grpc.RosreestrUsersServiceStub:

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from orders_service.commands.context import Failure
-from orders_service.v1 import orders_pb2_grpc, rosreestr_users_pb2_grpc
+from orders_service.v1 import operator_pb2_grpc, orders_pb2_grpc, rosreestr_users_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ class Client:
         self.address = address
         self._channel = grpc.insecure_channel(str(address), options=_OPTIONS)
         self.orders = orders_pb2_grpc.OrdersServiceStub(self._channel)
+        self.operator = operator_pb2_grpc.OperatorServiceStub(self._channel)
         self.accounts = rosreestr_users_pb2_grpc.RosreestrUsersServiceStub(self._channel)
 
     def close(self) -> None:

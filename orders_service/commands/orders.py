@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from orders_service.commands import extract_file, following
+from orders_service.commands import deciding, extract_file, following
 from orders_service.commands.client import TIMEOUT_S, CallFailed, connected, explained
 from orders_service.commands.context import Failure
 from orders_service.commands.order_file import COLUMNS, Line, read_orders
+from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
+from orders_service.v1 import operator_pb2
 from orders_service.v1 import orders_pb2 as v1
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from orders_service.commands.client import Client
     from orders_service.commands.context import Context
 
-#: The largest that PostgreSQL's bigint and protobuf's int64 hold.
-_MAX_ID: Final = 2**63 - 1
-_json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
-_order_id = click.argument("order_id", metavar="ID", type=click.IntRange(1, _MAX_ID))
-_EXIT_CODES: Final = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached."
 _STATES: Final = [
     enum_name(v1.Order.DESCRIPTOR.fields_by_name["state"], number) for number in v1.OrderState.values() if number
 ]
@@ -70,7 +66,7 @@ def orders() -> None:
 )
 @click.option("--wait", is_flag=True, help="Follow the orders until each is final or waits for a person.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Stop following after this many seconds.")
-@_json
+@json_option
 @click.pass_obj
 def submit(
     context: Context,
@@ -121,19 +117,19 @@ def submit(
         print_json({"orders": [{"order": as_json(order), "is_existing": order.id in existing} for order in accepted]})
     else:
         click.echo(f"{len(created) - len(existing)} accepted, {len(existing)} already there.")
-        _print_orders(accepted)
+        print_orders(accepted)
     if wait:
         following.require_completed(accepted)
 
 
-@orders.command("list", epilog=_EXIT_CODES)
+@orders.command("list", epilog=EXIT_CODES)
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only in this state; repeatable.")
 @click.option("--cad-num", default="", help="Only of this object, whatever the spelling.")
 @click.option("--account", default="", help="Only of this account.")
 @click.option("--on-hold", is_flag=True, help="Only those that wait for a person.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many at most.")
 @click.option("--page-token", default="", help="Go on from where the last page ended.")
-@_json
+@json_option
 @click.pass_obj
 def list_(
     context: Context,
@@ -168,21 +164,22 @@ def list_(
     if not page.orders:
         click.echo("There is no such order.")
     else:
-        _print_orders(page.orders)
+        print_orders(page.orders)
     if page.next_page_token:
         click.echo(f"There are more: --page-token {page.next_page_token}")
 
 
-@orders.command("show", epilog=_EXIT_CODES)
-@_order_id
-@_json
+@orders.command("show", epilog=EXIT_CODES)
+@order_id_argument
+@json_option
 @click.pass_obj
 def show(context: Context, order_id: int, is_json: bool) -> None:
-    """Show one order and its history."""
+    """Show one order and its history, and where a person may decide, what there is to know and to do."""
     with connected(context.service) as client:
         answer = client.orders.GetOrder(v1.GetOrderRequest(id=order_id, with_events=True), timeout=TIMEOUT_S)
+        case = client.operator.GetOrderCase(operator_pb2.GetOrderCaseRequest(order_id=order_id), timeout=TIMEOUT_S)
     if is_json:
-        print_json(as_json(answer))
+        print_json(as_json(answer) | {"case": as_json(case)})
         return
     order = answer.order
     print_facts(
@@ -204,6 +201,8 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
             ("next look", show_time(order.next_at)),
         )
     )
+    if case.ways:
+        deciding.print_case(case)
     for paper in order.papers:
         click.echo(f"{paper.kind}: {paper.file_name}, {paper.size_bytes:,} bytes, sha256 {paper.sha256} {paper.reason}")
     state = v1.OrderEvent.DESCRIPTOR.fields_by_name["to_state"]
@@ -221,8 +220,8 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
     )
 
 
-@orders.command("download", epilog=_EXIT_CODES)
-@_order_id
+@orders.command("download", epilog=EXIT_CODES)
+@order_id_argument
 @click.option(
     "--to",
     "to",
@@ -231,7 +230,7 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
     help="File or folder to write to. Default: here, under the extract's own name.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
-@_json
+@json_option
 @click.pass_obj
 def download(context: Context, order_id: int, to: Path, force: bool, is_json: bool) -> None:
     """Fetch the extract of an order: a ZIP, checked against its SHA-256.
@@ -252,39 +251,6 @@ def download(context: Context, order_id: int, to: Path, force: bool, is_json: bo
     click.echo(f"{path} ({what}, {paper.size_bytes:,} bytes)")
 
 
-@orders.command("settle", epilog=_EXIT_CODES)
-@_order_id
-@click.option("--number", help="It stands at the portal under this number.")
-@click.option("--absent", is_flag=True, help="It isn't there: it may be sent, and charged, once more.")
-@click.option("--actor", help="Who decides, for the history. Default: your login.")
-@click.option("--reason", default="", help="Why, for the history.")
-@_json
-@click.pass_obj
-def settle(
-    context: Context, order_id: int, number: str | None, absent: bool, actor: str | None, reason: str, is_json: bool
-) -> None:
-    """Decide about an order that the system can't decide: look at the portal first, money depends on it.
-
-    \b
-    Examples:
-      orders-service orders settle 17 --number 80-12345678 --reason "seen in the list"
-      orders-service orders settle 17 --absent --reason "not in the list after two days"
-    """
-    if (number is None) == (not absent):
-        raise click.UsageError("Give either --number or --absent.")
-    request = v1.SettleOrderRequest(order_id=order_id, actor=actor or getpass.getuser(), reason=reason)
-    if number is not None:
-        request.number = number
-    else:
-        request.absent = True
-    with connected(context.service) as client:
-        order = client.orders.SettleOrder(request, timeout=TIMEOUT_S).order
-    if is_json:
-        print_json(as_json(order))
-    else:
-        _print_orders([order])
-
-
 def _create(client: Client, lines: Sequence[Line]) -> list[v1.CreatedOrder]:
     """Send the orders; a broken rule is told with the place where the user wrote the order."""
     request = v1.CreateOrdersRequest(orders=[line.order for line in lines])
@@ -302,12 +268,5 @@ def _create(client: Client, lines: Sequence[Line]) -> list[v1.CreatedOrder]:
         raise Failure("\n".join(told if len(lines) == 1 else ["Nothing was ordered.", *told])) from error
 
 
-def _print_orders(found: Sequence[v1.Order]) -> None:
-    columns = ("id", "object", "status", "account", "number", "accepted", "recipient")
-    print_table(columns, (_row(order) for order in found))
-
-
-def _row(order: v1.Order) -> tuple[str, ...]:
-    status = f"{order.status} (waits for a person: {order.hold_reason})" if order.hold_reason else order.status
-    when = show_time(order.created_at)
-    return (str(order.id), order.cad_num, status, order.username, order.order_number, when, order.recipient)
+for command in (deciding.settle, deciding.resume, deciding.give_up):
+    orders.add_command(command)

@@ -61,8 +61,27 @@ class Submission:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """As whom a send was made: the order may have gone on to another account since, by a person's word."""
+
+    submission_id: int
+    account_id: int
+    username: str
+    person_oid: str
+    known_application_ids: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """One passing of the gate."""
+    """One passing of the gate.
+
+    Attributes:
+        balance: What the balance is where the send wasn't charged, as far as is known: read before the gate, or the
+            last that a person saw who decided about it.
+        balance_at: When the person's was read; None: before the gate.
+        decided_at: When a person last decided about it; None: never.
+        is_denied: A person said that it is absent, and named every row that he was shown.
+    """
 
     send_id: uuid.UUID
     submission_id: int
@@ -76,11 +95,19 @@ class Send:
     outcome: SendOutcome | None
     settled_at: dt.datetime | None
     settled_by: str | None
+    decided_at: dt.datetime | None = None
+    balance_at: dt.datetime | None = None
+    is_denied: bool = False
+
+    @property
+    def counts_from(self) -> dt.datetime:
+        """From when on readings count: a person's decision begins anew."""
+        return max(self.gate_at, self.decided_at or self.gate_at)
 
     @property
     def absent_from(self) -> dt.datetime:
         """When the time of absence is over."""
-        return self.gate_at + dt.timedelta(seconds=self.absent_after_s)
+        return self.counts_from + dt.timedelta(seconds=self.absent_after_s)
 
     @property
     def may_have_left(self) -> bool:
@@ -95,6 +122,7 @@ class Order:
     Attributes:
         username: The account that has it; None: none.
         is_in_hand: Its holder gave a sign of life within the lease.
+        case_no: What a person's decision is about; grows with each hold and each decision.
     """
 
     id: int
@@ -114,6 +142,7 @@ class Order:
     application_id: int | None
     portal_status: str | None
     extract_id: int | None
+    case_no: int
     submission: Submission | None
     sends: tuple[Send, ...]
 
@@ -141,6 +170,12 @@ class Order:
     def absent_sends(self) -> tuple[Send, ...]:
         """Sends that were settled as absent."""
         return tuple(send for send in self.sends if send.outcome is SendOutcome.ABSENT)
+
+    @property
+    def current_send(self) -> Send | None:
+        """The send that a person decides about: the open one, the number's, or the latest that is absent."""
+        numbered = [send for send in self.sends if send.outcome is SendOutcome.NUMBER]
+        return self.open_send or next(reversed([*self.absent_sends, *numbered]), None)
 
     def find_send(self, send_id: uuid.UUID) -> Send | None:
         """Return the order's send of this id, if it has one."""

@@ -70,10 +70,15 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
     for from_state, to_state, by, when in (
         (_S.QUEUED, _S.PROCESSING, ("worker",), "claimed"),
         (_S.QUEUED, _S.CANCELLED, ("client",), "asked to"),
-        (_S.QUEUED, _S.FAILED, ("reconciler",), "its job failed"),
+        (_S.QUEUED, _S.FAILED, ("reconciler", "person"), "its job failed, or given up"),
         (_S.PROCESSING, _S.UNCONFIRMED, ("worker",), "the gate was passed"),
         (_S.PROCESSING, _S.QUEUED, ("worker",), "put down, the gate never passed; or the object isn't known yet"),
-        (_S.PROCESSING, _S.FAILED, ("worker", "reconciler"), "it can't be fulfilled and nothing was paid"),
+        (
+            _S.PROCESSING,
+            _S.FAILED,
+            ("worker", "reconciler", "person"),
+            "it can't be fulfilled and nothing was paid, or given up",
+        ),
         (_S.PROCESSING, _S.CANCELLED, ("client",), "asked to"),
         (
             _S.PROCESSING,
@@ -85,7 +90,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
         (_S.UNCONFIRMED, _S.PROCESSING, ("fact", "person"), "the send was settled as absent or not sent"),
         (_S.UNCONFIRMED, _S.FAILED, ("person",), "given up"),
         (_S.REGISTERED, _S.COMPLETED, ("worker",), "the checked extract is stored"),
-        (_S.REGISTERED, _S.FAILED, ("worker",), "the portal's own verdict"),
+        (_S.REGISTERED, _S.FAILED, ("worker", "person"), "the portal's own verdict, or given up"),
         (_S.FAILED, _S.REGISTERED, ("person",), "tried again, with a number"),
         (_S.FAILED, _S.UNCONFIRMED, ("person",), "tried again, with an open send"),
         (_S.FAILED, _S.QUEUED, ("person",), "tried again, nothing was paid"),

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from orders_service.domain.states import OrderState
 from orders_service.life import other_orders
-from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.facts import ApplicationRow, KeptFact
-    from orders_service.domain.orders import Order
+    from orders_service.domain.orders import Order, Sender
     from orders_service.life.work import Work
-
-_JOURNAL: Final = queries.load("life_journal")
 
 
 async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -> None:
-    """Raise the alarm where finish named another number than the stored one, and such a row exists."""
-    assert order.submission is not None, "an order with a number has a submission"
-    rows = await work.list(_JOURNAL["list_rows_read"], order_id=order.id, username=order.username)
-    elsewhere = await other_orders.find_elsewhere(work, order, [number], [row["application_id"] for row in rows])
-    if number in elsewhere.numbers:
+    """Raise the alarm: finish named another number than the stored one, whoever stored that."""
+    reason = f"finish answered the number {number}, and {order.number} is stored: one of them isn't this order's."
+    await work.ask(order, reason, actor=actor, is_alarm=True)
+
+
+async def look_elsewhere(
+    work: Work, order: Order, fact: KeptFact, sender: Sender, candidates: tuple[ApplicationRow, ...]
+) -> None:
+    """Look at a reading of an account that the order has left: does it show a row that nobody was shown?"""
+    if not candidates or await other_orders.is_object_busy(work, order, account_id=sender.account_id):
         return
-    not_ours = {*order.submission.known_application_ids, *elsewhere.application_ids}
-    if any(row["order_number"] == number and row["application_id"] not in not_ours for row in rows):
-        await raise_alarm(work, order, order.number or "", (number,), actor=actor)
+    numbers = ", ".join(row.order_number or "without number" for row in candidates)
+    reason = f"A person said that the order isn't at the portal, and the list of {sender.username} shows {numbers}."
+    await work.ask(order, reason, actor=fact.actor, is_alarm=True)
 
 
 async def look_for(work: Work, order: Order, fact: KeptFact, candidates: tuple[ApplicationRow, ...]) -> None:
@@ -48,4 +50,4 @@ async def look_for(work: Work, order: Order, fact: KeptFact, candidates: tuple[A
 async def raise_alarm(work: Work, order: Order, number: str, others: tuple[str, ...], *, actor: str) -> None:
     """Say that one order has several numbers: it may have been paid more than once. It is held, where it is open."""
     reason = f"Two numbers for one order: {number} is stored, and the list shows {', '.join(others)} beside it."
-    await work.hold(order, reason, actor=actor, is_alarm=True)
+    await work.ask(order, reason, actor=actor, is_alarm=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service import errors
 from orders_service.domain.absence import count_readings
 from orders_service.domain.account import Account
-from orders_service.domain.orders import Order, OrderInHand, Send, Submission
+from orders_service.domain.orders import Order, OrderInHand, Send, Sender, Submission
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.store import queries
 
@@ -86,6 +86,12 @@ async def find_submission(work: Work, order_id: int, account_id: int | None) -> 
     return Submission(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
 
 
+async def find_sender(work: Work, send: Send) -> Sender:
+    """Return as whom this send was made."""
+    row = await work.get(_JOURNAL["find_sender"], submission_id=send.submission_id)
+    return Sender(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
+
+
 async def answer(work: Work, order_id: int, account_id: int | None) -> OrderInHand:
     """Return the order as this account's worker is told of it, as the transaction leaves it.
 
@@ -94,7 +100,8 @@ async def answer(work: Work, order_id: int, account_id: int | None) -> OrderInHa
     """
     order = await lock_order(work, order_id)
     is_own = account_id is not None and order.rosreestr_user_id == account_id
-    has_intent = order.submission is not None and order.submission.intent_at is not None
+    # After a person's word the intent is gone, and the account looks once more before it sends again.
+    has_intent = order.submission is not None and (order.submission.intent_at is not None or was_sent(order))
     send = order.open_send if is_own else None
     counted = await count_absence(work, send) if send is not None else 0
     clock = await work.get(_ORDER["read_clock"])
@@ -108,11 +115,19 @@ async def answer(work: Work, order_id: int, account_id: int | None) -> OrderInHa
     )
 
 
+def was_sent(order: Order) -> bool:
+    """Whether the account that has the order may have sent it."""
+    submission = order.submission
+    return submission is not None and any(
+        send.may_have_left and send.submission_id == submission.id for send in order.sends
+    )
+
+
 async def count_absence(work: Work, send: Send) -> int:
     """Return how many readings count towards this send's absence by now."""
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
     clean = [row["read_at"] for row in rows if row["void_reason"] is None]
-    return count_readings(clean, send.gate_at, send.absent_after_s)
+    return count_readings(clean, send.counts_from, send.absent_after_s)
 
 
 async def _with_journal(work: Work, row: DictRow) -> Order:

@@ -16,10 +16,9 @@ _JOURNAL: Final = queries.load("life_journal")
 
 
 async def find_elsewhere(
-    work: Work, order: Order, numbers: list[str], application_ids: list[int]
+    work: Work, order: Order, numbers: list[str], application_ids: list[int], *, account_id: int
 ) -> adoption.Elsewhere:
     """Return what other orders of the account have to do with these numbers and applications."""
-    account_id = order.rosreestr_user_id
     taken = await work.list(
         _ORDER["list_taken"],
         account_id=account_id,
@@ -50,11 +49,11 @@ async def find_elsewhere(
     )
 
 
-async def is_object_busy(work: Work, order: Order) -> bool:
-    """Whether another order of the object is between gate and number with this account."""
+async def is_object_busy(work: Work, order: Order, *, account_id: int | None = None) -> bool:
+    """Whether another order of the object is between gate and number with this account; by default the order's."""
     row = await work.find(
         _ORDER["find_busy_object"],
-        account_id=order.rosreestr_user_id,
+        account_id=account_id or order.rosreestr_user_id,
         cad_key=order.cad_key,
         order_id=order.id,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service.domain import absence, adoption
 from orders_service.domain.absence import VoidReason
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import double_payment, other_orders
+from orders_service.life import double_payment, loading, other_orders
 from orders_service.store import queries
 
 if TYPE_CHECKING:
@@ -36,25 +36,28 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
     A row that can only be the send's is adopted; rows that could be others' too go to a person; a reading without any
     counts towards absence, where it proves anything.
     """
-    submission = order.submission
-    if submission is None or submission.id != send.submission_id:
-        # The order went on to another account, which it only does while nothing was ever sent.
-        return
+    sender = await loading.find_sender(work, send)
     void = absence.find_whose_fault(
         told,
-        is_own_account=fact.username == order.username,
-        person_oid=submission.person_oid,
+        is_own_account=fact.username == sender.username,
+        person_oid=sender.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
     )
     numbers = [row.order_number for row in told.rows if row.order_number]
-    elsewhere = await other_orders.find_elsewhere(work, order, numbers, [row.application_id for row in told.rows])
+    ids = [row.application_id for row in told.rows]
+    elsewhere = await other_orders.find_elsewhere(work, order, numbers, ids, account_id=sender.account_id)
     candidates = adoption.find_candidates(
         () if void is not None else told.rows,
         cad_key=order.cad_key,
-        known_ids=submission.known_application_ids,
+        known_ids=sender.known_application_ids,
         elsewhere=elsewhere,
     )
+    if order.submission is None or order.submission.id != sender.submission_id:
+        # By a person's word the order went on to another account: what this one's list shows can only be an alarm.
+        if send.may_have_left:
+            await double_payment.look_elsewhere(work, order, fact, sender, candidates)
+        return
     if order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
         await _weigh_undecided(work, order, fact, told, send, candidates, elsewhere)
     else:
@@ -115,8 +118,11 @@ async def _weigh_candidates(
             return False
         numbers = ", ".join(row.order_number for row in candidates)
         reason = f"An earlier send, settled as absent, turned up after all ({numbers}) while a later one is open."
-        await work.hold(order, reason, actor=fact.actor, is_alarm=True)
-        return True
+        return await work.ask(order, reason, actor=fact.actor, is_alarm=True)
+    if made.is_denied:
+        numbers = ", ".join(row.order_number for row in candidates)
+        reason = f"A person said that the order isn't at the portal, and the list shows another row: {numbers}."
+        return await work.ask(order, reason, actor=fact.actor, is_alarm=True)
     earlier = {other.expected_number for other in order.absent_sends if other is not made and other.expected_number}
     judgement = adoption.judge(
         candidates,
@@ -129,7 +135,7 @@ async def _weigh_candidates(
         case None:
             return False
         case adoption.AskPerson(reason=reason, is_alarm=is_alarm):
-            await work.hold(order, reason, actor=fact.actor, is_alarm=is_alarm)
+            return await work.ask(order, reason, actor=fact.actor, is_alarm=is_alarm)
         case adoption.Adopt(row=row, left_over=left_over):
             await adopt(work, order, made, row, actor=fact.actor)
             if left_over and len([other for other in order.sends if other.may_have_left]) > 1:

@@ -48,7 +48,7 @@ async def record_intent(db: Database, holder: Holder, new: NewSubmission) -> Ord
         account, order = await guard.take(work, holder)
         guard.check_open(order, OrderState.PROCESSING)
         kept = order.submission
-        was_sent = any(send.may_have_left for send in order.sends)
+        was_sent = loading.was_sent(order)
         other_person = kept is not None and was_sent and kept.person_oid != new.person_oid
         if other_person:
             # Another person's list wouldn't show the earlier send: what is read from here on would prove nothing.
@@ -192,6 +192,9 @@ async def _check_resend(work: Work, order: Order) -> None:
             "RESEND_NEEDS_PERSON",
             f"Order {order.id} was sent again once by itself: a person decides about another time.",
         )
+    if not loading.was_sent(order):
+        # Another account's sends, of which a person said that they are absent: this one's list can't show them.
+        return
     since: dt.datetime = max(send.settled_at for send in order.sends if send.settled_at is not None)
     clear = await work.get(_JOURNAL["has_clear_reading"], order_id=order.id, since=since)
     if not clear["is_clear"]:

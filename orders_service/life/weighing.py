@@ -51,6 +51,18 @@ async def weigh_pending(work: Work, order: Order) -> Order:
     return order
 
 
+async def keep_answers(work: Work, order: Order) -> None:
+    """Keep what finish answered while the order waited for the person who decides now: he was shown it."""
+    for row in await work.list(_JOURNAL["list_pending_facts"], order_id=order.id):
+        try:
+            told = facts.from_content(row["kind"], row["content"])
+        except ValueError:
+            continue
+        if isinstance(told, facts.FinishAnswer):
+            await _keep_answer(work, order, _kept(row), told)
+            await work.run(_JOURNAL["mark_weighed"], fact_id=row["id"])
+
+
 async def _weigh_apart(work: Work, order: Order, fact: facts.KeptFact) -> Order:
     """Weigh one fact under a savepoint: two orders may adopt one row at the same moment, and only one gets it."""
     tries = 0
@@ -88,15 +100,7 @@ async def _weigh(work: Work, order: Order, fact: facts.KeptFact) -> None:
 async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer, send: Send) -> None:
     """Keep what finish answered on its send. It moves nothing; it may contradict what was settled."""
     number = told.expected_number
-    said = f"the number {number}" if number else "no number"
-    await work.note(order, "finish_answer", actor=fact.actor, reason=f"HTTP {told.http_status}, {said}")
-    kept = await work.run(
-        _JOURNAL["record_answer"],
-        send_id=send.send_id,
-        status=told.http_status,
-        text=told.text,
-        expected_number=number,
-    )
+    kept = await _keep_answer(work, order, fact, told)
     if not kept and number and number != send.expected_number:
         reason = f"finish of one send answered twice: {send.expected_number or 'no number'}, then {number}."
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
@@ -112,6 +116,19 @@ async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: fa
         await work.hold(order, reason, actor=fact.actor, is_alarm=True)
     elif order.number is not None and order.number != number:
         await double_payment.compare_answer(work, order, number, actor=fact.actor)
+
+
+async def _keep_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer) -> int:
+    """Write the answer on its send; 0: another one was first."""
+    said = f"the number {told.expected_number}" if told.expected_number else "no number"
+    await work.note(order, "finish_answer", actor=fact.actor, reason=f"HTTP {told.http_status}, {said}")
+    return await work.run(
+        _JOURNAL["record_answer"],
+        send_id=fact.send_id,
+        status=told.http_status,
+        text=told.text,
+        expected_number=told.expected_number,
+    )
 
 
 async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: facts.NotSent, send: Send) -> None:
@@ -133,6 +150,10 @@ async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: 
         await work.note(order, "not_sent_ignored", actor=fact.actor, reason=f"{reason} (settled already)")
         return
     await settling.settle(work, send, SendOutcome.NOT_SENT, settled_by=fact.actor)
+    if order.state.is_final:
+        # Given up meanwhile: good to know that nothing was paid.
+        await work.note(order, "not_sent", actor=fact.actor, reason=reason)
+        return
     await work.move("unconfirm", order, OrderState.PROCESSING, actor=fact.actor, reason=reason)
 
 

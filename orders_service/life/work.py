@@ -61,12 +61,12 @@ class Work:
         return (await self.connection.execute(sql, values)).rowcount
 
     async def change(self, name: str, order: Order, **values: object) -> None:
-        """Run one conditional update of `life_order.sql` on this order.
+        """Run one conditional update of `life_order.sql` or `life_decision.sql` on this order.
 
         Raises:
             Refused: WRONG_STATE, where the update's own conditions don't hold; nothing was changed.
         """
-        sql = self._order_sql[name]
+        sql = self._order_sql[name] if name in self._order_sql else queries.load("life_decision")[name]
         if await self.run(sql, **({"order_id": order.id, "state": order.state.value} | values)) != 1:
             raise wrong_state(order, f"Order {order.id} can't be changed so from {order.state} ({name}).")
 
@@ -113,6 +113,16 @@ class Work:
             level: Of the log line; an alarm's is ERROR.
         """
         await self._hold(order.id, reason, actor=actor, is_alarm=is_alarm, level=level)
+
+    async def ask(self, order: Order, reason: str, *, actor: str, is_alarm: bool = False) -> bool:
+        """Hold the order for this reason, unless a person was told the very same before; False: he was.
+
+        Who resumes an order knows why it was held: what he was shown doesn't stop it again.
+        """
+        if await self.find(self._order_sql["find_told"], order_id=order.id, reason=reason) is not None:
+            return False
+        await self.hold(order, reason, actor=actor, is_alarm=is_alarm)
+        return True
 
     async def hold_unread(self, order_id: int, reason: str, *, actor: str) -> None:
         """Hold an order with an alarm without reading it: it is its own row that makes the trouble.

@@ -58,11 +58,6 @@ class OrdersServiceStub:
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.FromString,
                 _registered_method=True)
-        self.SettleOrder = channel.unary_unary(
-                '/orders_service.v1.OrdersService/SettleOrder',
-                request_serializer=orders__service_dot_v1_dot_orders__pb2.SettleOrderRequest.SerializeToString,
-                response_deserializer=orders__service_dot_v1_dot_orders__pb2.SettleOrderResponse.FromString,
-                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -103,14 +98,6 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def SettleOrder(self, request, context):
-        """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
-        Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -133,11 +120,6 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.DownloadExtract,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.SerializeToString,
-            ),
-            'SettleOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.SettleOrder,
-                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.SettleOrderRequest.FromString,
-                    response_serializer=orders__service_dot_v1_dot_orders__pb2.SettleOrderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -252,33 +234,6 @@ class OrdersService:
             '/orders_service.v1.OrdersService/DownloadExtract',
             orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.SerializeToString,
             orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SettleOrder(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/orders_service.v1.OrdersService/SettleOrder',
-            orders__service_dot_v1_dot_orders__pb2.SettleOrderRequest.SerializeToString,
-            orders__service_dot_v1_dot_orders__pb2.SettleOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

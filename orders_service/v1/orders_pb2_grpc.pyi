@@ -50,10 +50,6 @@ class OrdersServiceStub:
     """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
     FAILED_PRECONDITION while there is none, saying how far the order is.
     """
-    SettleOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SettleOrderRequest, _orders_pb2.SettleOrderResponse]
-    """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
-    Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
-    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -76,10 +72,6 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     DownloadExtract: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadExtractRequest, _orders_pb2.DownloadExtractResponse]  # type: ignore[assignment]
     """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
     FAILED_PRECONDITION while there is none, saying how far the order is.
-    """
-    SettleOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SettleOrderRequest, _orders_pb2.SettleOrderResponse]  # type: ignore[assignment]
-    """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
-    Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,16 +116,6 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_orders_pb2.DownloadExtractResponse], _abc.AsyncIterator[_orders_pb2.DownloadExtractResponse]]:
         """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
         FAILED_PRECONDITION while there is none, saying how far the order is.
-        """
-
-    @_abc_1.abstractmethod
-    def SettleOrder(
-        self,
-        request: _orders_pb2.SettleOrderRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_orders_pb2.SettleOrderResponse, _abc.Awaitable[_orders_pb2.SettleOrderResponse]]:
-        """What a person decided about an order that the system can't decide: its number at the portal, or that it is absent there.
-        Recorded with who decided. Idempotent for the same decision; FAILED_PRECONDITION where the order isn't waiting for one.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orders_service.v1 import orders_pb2
+from orders_service.v1 import operator_pb2, orders_pb2
 
 if TYPE_CHECKING:
     from tests.system import System
@@ -48,7 +48,9 @@ def test_an_order_that_is_absent_twice_waits_for_a_person(system: System) -> Non
     assert system.order(order_id).state == orders_pb2.ORDER_STATE_UNCONFIRMED
     assert system.charges() == []
 
-    system.orders.SettleOrder(orders_pb2.SettleOrderRequest(order_id=order_id, absent=True, actor="test"), timeout=10)
+    case = system.operator.GetOrderCase(operator_pb2.GetOrderCaseRequest(order_id=order_id), timeout=10)
+    basis = operator_pb2.DecisionBasis(order_id=order_id, send_id=case.send_id, case_no=case.case_no, actor="test")
+    system.operator.SettleAsAbsent(operator_pb2.SettleAsAbsentRequest(basis=basis), timeout=10)
     [order] = system.wait_completed(order_id)
     assert [charge["number"] for charge in system.charges()] == [order.order_number]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from orders_service import errors
 from orders_service.api.grpc.messages import event_message, order_message, paper_message, read_time, state_name
 from orders_service.api.grpc.status import translates_errors, translates_stream_errors
-from orders_service.life import deciding
 from orders_service.orders import accept, download, search
 from orders_service.orders.validation import WantedOrder
 from orders_service.v1 import orders_pb2 as v1
@@ -18,16 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from orders_service.api.grpc.status import Context
-    from orders_service.settings import Settings
     from orders_service.store.db import Database
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
-    """Answers by the use cases of `orders_service.orders` and `orders_service.life`."""
+    """Answers by the use cases of `orders_service.orders`."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._lease_s = settings.order_lease_s
 
     @translates_errors
     async def CreateOrders(self, request: v1.CreateOrdersRequest, context: Context) -> v1.CreateOrdersResponse:
@@ -84,40 +80,6 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         yield v1.DownloadExtractResponse(header=paper_message(paper))
         async for piece in download.read_pieces(self._database, request.order_id, paper, extract_id):
             yield v1.DownloadExtractResponse(chunk=piece)
-
-    @translates_errors
-    async def SettleOrder(self, request: v1.SettleOrderRequest, context: Context) -> v1.SettleOrderResponse:
-        """What a person decided."""
-        _check_texts(request)
-        decision = request.WhichOneof("decision")
-        if decision == "number":
-            await deciding.settle_by_number(
-                self._database,
-                request.order_id,
-                request.number,
-                actor=request.actor,
-                reason=request.reason,
-                lease_s=self._lease_s,
-            )
-        elif decision == "absent" and request.absent:
-            await deciding.settle_as_absent(
-                self._database, request.order_id, actor=request.actor, reason=request.reason, lease_s=self._lease_s
-            )
-        else:
-            raise errors.InvalidInput.of("decision", "give the number, or absent = true.")
-        order = await search.get_order(self._database, request.order_id)
-        return v1.SettleOrderResponse(order=order_message(order))
-
-
-def _check_texts(request: v1.SettleOrderRequest) -> None:
-    texts = (("number", request.number, 100), ("actor", request.actor, 200), ("reason", request.reason, 2000))
-    violations = [
-        errors.Violation(field=field, rule=f"may have up to {limit} characters and no NUL.")
-        for field, text, limit in texts
-        if len(text) > limit or "\0" in text
-    ]
-    if violations:
-        raise errors.InvalidInput(violations)
 
 
 def _time(request: v1.ListOrdersRequest, field: Literal["created_from", "created_before"]) -> dt.datetime | None:

@@ -7,10 +7,18 @@ select id, rosreestr_user_id, super_package_guid, statement_guid, package_guid, 
 from submissions
 where order_id = %(order_id)s and rosreestr_user_id = %(account_id)s;
 
+-- name: find_sender
+-- As whom a send was made.
+select m.id as submission_id, m.rosreestr_user_id as account_id, u.username, m.person_oid, m.known_application_ids
+from submissions m
+join rosreestr_users u on u.id = m.rosreestr_user_id
+where m.id = %(submission_id)s;
+
 -- name: list_sends
 -- Every send of the order, oldest first.
 select send_id, submission_id, fence, fence_token, gate_at, absent_after_s, balance, answered_at, expected_number, outcome,
-       settled_at, settled_by
+       settled_at, settled_by, decided_at, balance_at,
+       exists (select 1 from decisions d where d.send_id = sends.send_id and d.kind = 'absent') as is_denied
 from sends
 where order_id = %(order_id)s
 order by gate_at, send_id;

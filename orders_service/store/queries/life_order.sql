@@ -8,7 +8,7 @@ select id, cad_num, cad_key, is_urgent, state, rosreestr_user_id,
        fence, fence_token,
        coalesce(seen_at > clock_timestamp() - make_interval(secs => %(lease_s)s::double precision), false) as is_in_hand,
        next_at, hold_reason, not_found_at, rosreestr_order_num as number, rosreestr_application_id as application_id,
-       portal_status, extract_id
+       portal_status, extract_id, case_no
 from orders
 where id = %(order_id)s
 for update;
@@ -20,7 +20,7 @@ select id, cad_num, cad_key, is_urgent, state, rosreestr_user_id,
        fence, fence_token,
        coalesce(seen_at > clock_timestamp() - make_interval(secs => %(lease_s)s::double precision), false) as is_in_hand,
        next_at, hold_reason, not_found_at, rosreestr_order_num as number, rosreestr_application_id as application_id,
-       portal_status, extract_id
+       portal_status, extract_id, case_no
 from orders
 where id = %(order_id)s
 for update skip locked;
@@ -36,6 +36,13 @@ select kind, actor, reason
 from order_events
 where order_id = %(order_id)s
 order by id desc
+limit 1;
+
+-- name: find_told
+-- Whether a person was told this very reason before.
+select id
+from order_events
+where order_id = %(order_id)s and kind in ('alarm', 'hold') and reason = %(reason)s
 limit 1;
 
 -- name: read_clock
@@ -171,14 +178,8 @@ where id = %(order_id)s and state = %(state)s and state in ('queued', 'processin
 -- name: hold
 -- A person must decide; until then nobody works on the order.
 update orders
-set hold_reason = %(reason)s, hold_at = clock_timestamp(), seen_at = null, updated_at = clock_timestamp()
+set hold_reason = %(reason)s, hold_at = clock_timestamp(), case_no = case_no + 1, seen_at = null, updated_at = clock_timestamp()
 where id = %(order_id)s and hold_reason is null and state in ('queued', 'processing', 'unconfirmed', 'registered');
-
--- name: hand_back
--- A person decided: the order goes on at once, and the relay puts it back on the queue.
-update orders
-set hold_reason = null, hold_at = null, next_at = null, relayed_at = null, updated_at = clock_timestamp()
-where id = %(order_id)s and state in ('queued', 'processing', 'unconfirmed', 'registered');
 
 -- name: find_busy_object
 -- Another order of the same object that is between gate and number with this account.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from orders_service.v1 import orders_pb2_grpc, rosreestr_users_pb2_grpc, worker_pb2_grpc
+from orders_service.v1 import operator_pb2_grpc, orders_pb2_grpc, rosreestr_users_pb2_grpc, worker_pb2_grpc
 from tests.servers import free_port
 from tests.system import Process
 from tests.waiting import wait_until
@@ -44,6 +44,7 @@ class Service:
             options=[("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)],
         )
         self.orders = orders_pb2_grpc.OrdersServiceStub(self.channel)
+        self.operator = operator_pb2_grpc.OperatorServiceStub(self.channel)
         self.accounts = rosreestr_users_pb2_grpc.RosreestrUsersServiceStub(self.channel)
         self.worker = worker_pb2_grpc.WorkerServiceStub(self.channel)
         self.process = self.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from orders_service.server import SERVICES
-from orders_service.v1 import orders_pb2, rosreestr_users_pb2
+from orders_service.v1 import operator_pb2, orders_pb2, rosreestr_users_pb2
 from tests.integration.orders_service.orders.test_download import store_extract
 from tests.integration.orders_service.serving import Service, clean_env, error_of, run_cli
 from tests.integration.orders_service.stage import opened_queue
@@ -24,7 +24,7 @@ from tests.servers import free_port
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.postgres import Database, EmbeddedPostgres
@@ -104,23 +104,33 @@ def test_every_refusal_has_its_code(service: Service) -> None:
             orders_pb2.DownloadExtractRequest(order_id=created.order.id),
             "FAILED_PRECONDITION",
         ),
-        (service.orders.SettleOrder, orders_pb2.SettleOrderRequest(order_id=1, actor="x"), "INVALID_ARGUMENT"),
-        (
-            service.orders.SettleOrder,
-            orders_pb2.SettleOrderRequest(order_id=1, actor="x", absent=True),
-            "FAILED_PRECONDITION",
-        ),
-        (
-            service.orders.SettleOrder,
-            orders_pb2.SettleOrderRequest(order_id=99, actor="x", number="1"),
-            "NOT_FOUND",
-        ),
+        (service.operator.GetOrderCase, operator_pb2.GetOrderCaseRequest(order_id=99), "NOT_FOUND"),
+        *decisions(service),
         (service.accounts.CreateRosreestrUser, user, "ALREADY_EXISTS"),
         (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(), "INVALID_ARGUMENT"),
         (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(id=9), "NOT_FOUND"),
     ):
         error = error_of(call, request)
         assert (error.code().name, bool(error.details())) == (code, True), request
+
+
+def decisions(service: Service) -> Iterator[tuple[Callable[..., object], object, str]]:
+    """Each decision with each fault, and the code that it's refused with; order 1 waits for nobody."""
+    bases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"order_id": 1, "case_no": 1, "actor": "x", "reason": "y"}, "FAILED_PRECONDITION"),
+        ({"order_id": 1, "case_no": 7, "actor": "x", "reason": "y"}, "FAILED_PRECONDITION"),
+        ({"order_id": 99, "case_no": 1, "actor": "x", "reason": "y"}, "NOT_FOUND"),
+        ({"order_id": 1, "case_no": 1, "reason": "y"}, "INVALID_ARGUMENT"),
+        ({"order_id": 1, "send_id": "x", "case_no": 1, "actor": "x", "reason": "y"}, "INVALID_ARGUMENT"),
+        ({"order_id": 1, "case_no": 1, "actor": "x", "reason": "\0"}, "INVALID_ARGUMENT"),
+    )
+    for values, code in bases:
+        basis = operator_pb2.DecisionBasis(**values)
+        by_number = operator_pb2.SettleByNumberRequest(basis=basis, number="1")
+        yield service.operator.SettleByNumber, by_number, code
+        yield service.operator.SettleAsAbsent, operator_pb2.SettleAsAbsentRequest(basis=basis), code
+        yield service.operator.ResumeOrder, operator_pb2.ResumeOrderRequest(basis=basis), code
+        yield service.operator.GiveUpOrder, operator_pb2.GiveUpOrderRequest(basis=basis), code
 
 
 def test_an_extract_is_streamed_after_its_header(service: Service, fresh_database: Database) -> None:
@@ -266,8 +276,8 @@ def test_a_second_signal_breaks_off_what_is_under_way(service: Service, fresh_da
     (created,) = submit(service, NUMBER)
     with fresh_database.connect(autocommit=False) as connection:
         connection.execute("select 1 from orders where id = %s for update", (created.order.id,))
-        request = orders_pb2.SettleOrderRequest(order_id=created.order.id, actor="x", absent=True)
-        pending = service.orders.SettleOrder.future(request, timeout=30)
+        request = operator_pb2.GetOrderCaseRequest(order_id=created.order.id)
+        pending = service.operator.GetOrderCase.future(request, timeout=30)
         wait_until(lambda: has_waiter(fresh_database), "the call to wait for the row")
         service.process.send(signal.SIGTERM)
         wait_until(lambda: "event=stopping" in service.process.log, "the stop to begin")

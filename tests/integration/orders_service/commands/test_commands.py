@@ -232,14 +232,21 @@ def test_a_person_settles_what_the_system_cannot(service: Service, database: Dat
             "select gen_random_uuid(), order_id, id, 7, 't', 1, 3600, 1 from submissions where order_id = %s",
             (order_id,),
         )
-    settle = ("orders", "settle", str(order_id))
+    with database.connect() as connection:
+        connection.execute("update sends set gate_at = gate_at - interval '1 hour'")
+    shown = answer(service, "orders", "show", str(order_id))
+    send_id, case_no = shown["case"]["send_id"], str(shown["case"]["case_no"])
+    for way in shown["case"]["ways"]:
+        assert way in service.cli("orders", "show", str(order_id)).stdout, "and to be copied"
+    settle = ("orders", "settle", str(order_id), "--send", send_id, "--case", case_no, "--actor", "ivan")
 
     assert "Give either --number or --absent" in said(service, *settle, code=2)
-    order = answer(service, *settle, "--number", "80-777", "--actor", "ivan", "--reason", "seen in the list")
+    assert "--unseen" in said(service, *settle, "--number", "80-777")
+    order = answer(service, *settle, "--number", "80-777", "--unseen", "--reason", "seen in the list")
 
     assert (order["state"], order["order_number"]) == ("registered", "80-777")
-    assert answer(service, *settle, "--number", "80-777", "--actor", "ivan")["state"] == "registered", "a repeat"
-    assert "80-777" in said(service, *settle, "--number", "80-778", "--actor", "ivan")
+    assert answer(service, *settle, "--number", "80-777")["state"] == "registered", "a repeat"
+    assert "80-777" in said(service, *settle, "--number", "80-778")
     events = answer(service, "orders", "show", str(order_id))["events"]
     assert {"operator:ivan"} == {event["actor"] for event in events if event["to_state"] == "registered"}
 
@@ -276,7 +283,7 @@ def test_wrong_usage_is_told_by_exit_code_2(service: Service) -> None:
         ["accounts"],
         ["orders"],
         *(["accounts", one] for one in ("add", "list", "show", "set", "import-session", "deactivate", "activate")),
-        *(["orders", one] for one in ("submit", "list", "show", "download", "settle")),
+        *(["orders", one] for one in ("submit", "list", "show", "download", "settle", "resume", "give-up")),
     ],
     ids=" ".join,
 )

@@ -17,8 +17,9 @@ from psycopg.rows import dict_row
 
 from orders_service import errors
 from orders_service.domain import facts
+from orders_service.domain.decisions import Basis
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand
-from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
+from orders_service.life import cases, claiming, deciding, keeping_facts, opening, papers, reporting, submitting
 from orders_service.settings import DatabaseSettings
 from orders_service.store.db import Database
 
@@ -209,6 +210,37 @@ class Bench:
     def fail(self, holder: Holder, reason: str = "нет", *, is_portal_verdict: bool = False) -> OrderInHand:
         """Say that the order can't be fulfilled."""
         return self.run(reporting.fail_order(self.db, holder, reason=reason, is_portal_verdict=is_portal_verdict))
+
+    # What a person does.
+
+    def basis(self, order_id: int, actor: str = "ivan", reason: str = "") -> Basis:
+        """What a person names who has just looked at the order."""
+        case = self.run(cases.read_case(self.db, order_id))
+        return Basis(order_id=order_id, send_id=case.send_id, case_no=case.case_no, actor=actor, reason=reason)
+
+    def case(self, order_id: int) -> cases.Case:
+        """What a person is shown."""
+        return self.run(cases.read_case(self.db, order_id))
+
+    def by_number(self, on: int | Basis, number: str, **named: Any) -> None:
+        """Say under which number the order stands."""
+        self.run(deciding.settle_by_number(self.db, self._basis(on), number, **named))
+
+    def as_absent(self, on: int | Basis, *rows: int, despite: tuple[str, ...] = ()) -> None:
+        """Say that the order isn't at the portal, and that these rows aren't its own."""
+        self.run(deciding.settle_as_absent(self.db, self._basis(on), application_ids=rows, despite=despite))
+
+    def resume(self, on: int | Basis) -> None:
+        """Lift the hold."""
+        self.run(deciding.resume(self.db, self._basis(on)))
+
+    def give_up(self, on: int | Basis) -> None:
+        """End the order."""
+        basis = self._basis(on)
+        self.run(deciding.give_up(self.db, dataclasses.replace(basis, reason=basis.reason or "не нужен")))
+
+    def _basis(self, on: int | Basis) -> Basis:
+        return self.basis(on) if isinstance(on, int) else on
 
     # Whole ways.
 

@@ -82,6 +82,7 @@ def whole(bench: Bench) -> dict[str, object]:
         "facts",
         "readings",
         "order_extracts",
+        "decisions",
     )
     rows: dict[str, object] = {table: bench.all(f"select * from {table} order by 1, 2") for table in tables}
     return rows | {"extracts": bench.all("select * from extracts"), "chunks": bench.all("select * from extract_chunks")}
@@ -143,6 +144,16 @@ def _long_sent(bench: Bench) -> Holder:
     holder = bench.sent()
     bench.age(holder.order_id, 0.1)
     return holder
+
+
+def _by_number(bench: Bench, holder: Holder) -> Call:
+    on = bench.basis(holder.order_id)
+    return lambda db: deciding.settle_by_number(db, on, "N-1", is_unseen=True)
+
+
+def _as_absent(bench: Bench, holder: Holder) -> Call:
+    on = bench.basis(holder.order_id)
+    return lambda db: deciding.settle_as_absent(db, on)
 
 
 def _abandoned(bench: Bench) -> Holder:
@@ -244,13 +255,13 @@ CASES = {
     ),
     "extract": Case(lambda bench: bench.registered(), _paper, "completed"),
     "a person's number": Case(
-        lambda bench: bench.sent(),
-        lambda bench, holder: lambda db: deciding.settle_by_number(db, holder.order_id, "N-1", actor="ivan"),
+        _long_sent,
+        _by_number,
         "registered",
     ),
     "a person's absence": Case(
         _long_sent,
-        lambda bench, holder: lambda db: deciding.settle_as_absent(db, holder.order_id, actor="ivan"),
+        _as_absent,
         "processing",
     ),
     "a job that failed": Case(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service import errors
-from orders_service.life import deciding, papers
+from orders_service.life import papers
 from tests.integration.orders_service.life.bench import CAD_NUM, Bench, refused, row
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_a_quarantined_paper_is_kept_and_the_order_held(bench: Bench) -> None:
 def test_after_a_person_looked_the_same_paper_may_complete_the_order(bench: Bench) -> None:
     holder = bench.registered()
     bring(bench, holder, paper(kind="quarantined", reason="подозрительно"))
-    bench.run(deciding.settle_by_number(bench.db, holder.order_id, "N-1", actor="ivan"))
+    bench.by_number(holder.order_id, "N-1")
     later = bench.claim(holder.order_id)
 
     assert bring(bench, later, paper()).order.state == "completed"
@@ -133,7 +133,7 @@ def test_after_a_person_looked_the_same_paper_may_complete_the_order(bench: Benc
 def test_a_paper_put_aside_twice_is_held_twice(bench: Bench) -> None:
     holder = bench.registered()
     bring(bench, holder, paper(kind="quarantined", reason="подозрительно"))
-    bench.run(deciding.settle_by_number(bench.db, holder.order_id, "N-1", actor="ivan"))
+    bench.by_number(holder.order_id, "N-1")
 
     bring(bench, bench.claim(holder.order_id), paper(kind="quarantined", reason="подозрительно"))
 

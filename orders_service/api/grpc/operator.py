@@ -1,0 +1,134 @@
+"""OperatorService: what persons decide about orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orders_service import errors
+from orders_service.api.grpc.messages import order_message, time_message
+from orders_service.api.grpc.status import translates_errors
+from orders_service.api.grpc.worker_messages import read_uuid
+from orders_service.domain.decisions import Basis
+from orders_service.life import cases, deciding
+from orders_service.orders import search
+from orders_service.v1 import operator_pb2 as v1
+from orders_service.v1 import operator_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orders_service.api.grpc.status import Context
+    from orders_service.settings import Settings
+    from orders_service.store.db import Database
+    from orders_service.v1 import orders_pb2
+
+_MAX_NUMBER: Final = 100
+_MAX_ACTOR: Final = 200
+_MAX_REASON: Final = 2000
+#: More than a list has rows of one object, and finish has answers.
+_MAX_NAMED: Final = 1000
+
+
+class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
+    """Answers by the use cases of `orders_service.life`."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._lease_s = settings.order_lease_s
+
+    @translates_errors
+    async def GetOrderCase(self, request: v1.GetOrderCaseRequest, context: Context) -> v1.GetOrderCaseResponse:
+        """What a person must know before deciding."""
+        case = await cases.read_case(self._database, request.order_id, lease_s=self._lease_s)
+        return v1.GetOrderCaseResponse(
+            case_no=case.case_no,
+            send_id=str(case.send_id or ""),
+            hold_reason=case.hold_reason or "",
+            rows=[
+                v1.CandidateRow(
+                    application_id=row.application_id,
+                    order_number=row.order_number,
+                    cad_num=row.cad_num,
+                    request_status=row.request_status,
+                    first_seen_at=time_message(row.first_seen_at),
+                    last_seen_at=time_message(row.last_seen_at),
+                )
+                for row in case.seen.rows
+            ],
+            answers=case.seen.answers,
+            unread_facts=case.seen.unread,
+            balance=case.seen.balance,
+            ways=case.ways,
+        )
+
+    @translates_errors
+    async def SettleByNumber(self, request: v1.SettleByNumberRequest, context: Context) -> v1.SettleByNumberResponse:
+        """It stands at the portal under this number."""
+        _check_texts((("number", request.number, _MAX_NUMBER), *_named(request.despite)))
+        await deciding.settle_by_number(
+            self._database,
+            _basis(request.basis),
+            request.number,
+            despite=request.despite,
+            is_unseen=request.is_unseen,
+            lease_s=self._lease_s,
+        )
+        return v1.SettleByNumberResponse(order=await self._order(request.basis))
+
+    @translates_errors
+    async def SettleAsAbsent(self, request: v1.SettleAsAbsentRequest, context: Context) -> v1.SettleAsAbsentResponse:
+        """It isn't at the portal."""
+        _check_texts(_named(request.despite))
+        if len(request.application_ids) > _MAX_NAMED:
+            raise errors.InvalidInput.of("application_ids", f"may name up to {_MAX_NAMED} rows.")
+        await deciding.settle_as_absent(
+            self._database,
+            _basis(request.basis),
+            application_ids=request.application_ids,
+            despite=request.despite,
+            lease_s=self._lease_s,
+        )
+        return v1.SettleAsAbsentResponse(order=await self._order(request.basis))
+
+    @translates_errors
+    async def ResumeOrder(self, request: v1.ResumeOrderRequest, context: Context) -> v1.ResumeOrderResponse:
+        """Lift the hold and decide nothing."""
+        await deciding.resume(self._database, _basis(request.basis), lease_s=self._lease_s)
+        return v1.ResumeOrderResponse(order=await self._order(request.basis))
+
+    @translates_errors
+    async def GiveUpOrder(self, request: v1.GiveUpOrderRequest, context: Context) -> v1.GiveUpOrderResponse:
+        """End the order."""
+        await deciding.give_up(self._database, _basis(request.basis), lease_s=self._lease_s)
+        return v1.GiveUpOrderResponse(order=await self._order(request.basis))
+
+    async def _order(self, basis: v1.DecisionBasis) -> orders_pb2.Order:
+        return order_message(await search.get_order(self._database, basis.order_id))
+
+
+def _basis(message: v1.DecisionBasis) -> Basis:
+    _check_texts((("basis.actor", message.actor, _MAX_ACTOR), ("basis.reason", message.reason, _MAX_REASON)))
+    return Basis(
+        order_id=message.order_id,
+        send_id=read_uuid(message.send_id, "basis.send_id") if message.send_id else None,
+        case_no=message.case_no,
+        actor=message.actor,
+        reason=message.reason,
+    )
+
+
+def _named(numbers: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
+    named = tuple((f"despite[{index}]", number, _MAX_NUMBER) for index, number in enumerate(numbers))
+    if len(named) > _MAX_NAMED:
+        raise errors.InvalidInput.of("despite", f"may name up to {_MAX_NAMED} numbers.")
+    return named
+
+
+def _check_texts(texts: Iterable[tuple[str, str, int]]) -> None:
+    violations = [
+        errors.Violation(field=field, rule=f"may have up to {limit} characters and no NUL.")
+        for field, text, limit in texts
+        if len(text) > limit or "\0" in text
+    ]
+    if violations:
+        raise errors.InvalidInput(violations)
