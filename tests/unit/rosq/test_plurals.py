@@ -34,7 +34,7 @@ def list_numbers_before_plurals(path: Path) -> list[str]:
             match = PLURAL.match(str(text.value))
             is_count = NO_COUNT.fullmatch(ast.unparse(value.value)) is None
             if match and match[1] not in FINE and is_count and "counted" not in ast.unparse(value.value):
-                found.append(f"{path.name}:{node.lineno}: {{{ast.unparse(value.value)}}}{text.value[:30]}")
+                found.append(f"{path.name}:{node.lineno}: {{{ast.unparse(value.value)}}}{str(text.value)[:30]}")
     return found
 
 

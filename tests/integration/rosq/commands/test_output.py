@@ -94,7 +94,7 @@ def test_where_nothing_can_be_written_the_deed_is_done_and_the_exit_code_says_wh
             run(stdout=full),
             run(stdout=full, stderr=full),
             run(preexec_fn=lambda: os.close(1)),
-            run(preexec_fn=lambda: (os.close(1), os.close(2))),
+            run(preexec_fn=lambda: os.closerange(1, 3)),
         ]
         ended = finish(processes)
 

@@ -120,7 +120,7 @@ def _list_kinds() -> list[type[BaseException]]:
 def _chain(depth: int) -> BaseException:
     error = first = ValueError("the last of many")
     for _ in range(depth):
-        error.__context__ = error = ValueError("one of many")  # type: ignore[assignment]
+        error.__context__ = error = ValueError("one of many")
     error.__context__ = first
     return first
 

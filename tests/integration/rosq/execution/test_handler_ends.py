@@ -294,7 +294,7 @@ def test_a_bare_run_leaves_signals_to_whoever_hears_them_already(queue: Queue) -
     former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
     try:
 
-        def handler(_: Delivery) -> None:
+        def handler(delivery: Delivery) -> None:
             signal.raise_signal(signal.SIGTERM)
             worker.request_stop()
 

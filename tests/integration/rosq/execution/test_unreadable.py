@@ -52,7 +52,7 @@ def test_a_job_whose_data_cant_be_read_fails_saying_so_and_its_neighbours_run(
     for job_id, name in names.items():
         key, lane = queue.keys.job(job_id), queue.keys.lane("main")
         if place == "hash":
-            client.hset(key, "data", UNREADABLE[name])  # type: ignore[arg-type]
+            client.hset(key, "data", UNREADABLE[name])
         else:
             client.hdel(key, "data")
             client.xdel(lane, client.hget(key, "entry_id") or "")

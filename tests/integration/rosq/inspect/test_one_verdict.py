@@ -148,7 +148,8 @@ def test_what_makes_the_overview_degraded_is_named_by_the_doctor_and_the_other_w
         ("keys", "warning"),
         ("keys", "error"),
     }
-    assert TROUBLES.get(trouble) in ({subject for subject, _ in bad(overview)} or {None})
+    subjects: set[str | None] = {subject for subject, _ in bad(overview)}
+    assert TROUBLES.get(trouble) in (subjects or {None})
     assert overview["verdict"] == ("DEGRADED" if bad(overview) else "OK")
     assert (diagnosis["verdict"] == "OK") == (not bad(diagnosis))
     own = {

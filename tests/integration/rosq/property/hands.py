@@ -33,7 +33,9 @@ class LossyWire(Wire):
         self.is_losing_next = False
         self.is_doubling_next = False
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **options: Any) -> Any:
+    def run(
+        self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int], **options: Any
+    ) -> Any:
         is_losing, self.is_losing_next = self.is_losing_next, False
         is_doubling, self.is_doubling_next = self.is_doubling_next, False
         answer = super().run(script, keys, args, **options)
