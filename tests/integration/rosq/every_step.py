@@ -200,6 +200,6 @@ def _look_at_everything(settings: RedisSettings, name: str) -> None:
         following = tail.Tail(Keys(name), inspector.last_event_id(name))
         inspector.list_events(name, tail.EventFilter(), limit=10)
         inspector.catch(following, block_ms=10)
-        inspector.view_history(name, step_s=60, steps=3)
+        inspector.view_throughput(name, step_s=60, steps=3)
         told: Any = inspector.examine(name, scan=1000)
         assert not told.is_inconsistent

@@ -150,7 +150,7 @@ def test_a_wire_whose_many_answers_were_left_unread_starts_anew(queue: Queue) ->
     queue.enqueue({}, job_id="1")
     wire = queue.make_wire("test")
     calls = [make_call(queue, job) for job in many(5)]
-    answers = wire.run_each(queue._enqueue_step, calls)
+    answers = wire.run_each(queue._load_enqueue(), calls)
     next(answers)
     next(answers)
     answers.close()
@@ -172,7 +172,7 @@ def test_an_answer_that_came_is_told_although_the_next_call_cant_be_sent(queue: 
                 line._socket.shutdown(socket.SHUT_WR)
             yield make_call(queue, job)
 
-    answers = wire.run_each(queue._enqueue_step, make_calls())
+    answers = wire.run_each(queue._load_enqueue(), make_calls())
 
     assert [next(answers), next(answers)] == [[], [[1, -1, "waiting"]]]
     with pytest.raises(ServerUnreachable):

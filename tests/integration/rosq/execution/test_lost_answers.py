@@ -121,7 +121,7 @@ def test_an_enqueue_whose_answer_is_lost_makes_one_job(
     queue: Queue, far_queue: Queue, proxy: SwallowingProxy, client: redis.Redis
 ) -> None:
     queue.enqueue({}, job_id="before")
-    proxy.swallow_next(far_queue._enqueue_step.sha)
+    proxy.swallow_next(far_queue._load_enqueue().sha)
 
     answer = far_queue.enqueue({}, job_id="1")
 
