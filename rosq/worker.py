@@ -23,18 +23,18 @@ from rosq.execution.forked import end_if_forked
 from rosq.execution.handlers import Dispatcher
 from rosq.execution.heartbeat import Heartbeat
 from rosq.execution.hook_calls import HookCalls
-from rosq.execution.lock_file import LockFile
+from rosq.execution.lane_order import LaneOrder
 from rosq.execution.notes import Notes
 from rosq.execution.outage import Outage
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.execution.stop import ExitWatch, StopClock
 from rosq.execution.stop_signals import StopSignals, list_unheard
 from rosq.execution.work import Work
+from rosq.execution.worker_name import WorkerName
 from rosq.maintenance.promoter import promote_due
 from rosq.maintenance.thread import MaintenanceThread, make_services
 from rosq.names import MAIN_LANE, check_name
 from rosq.settings import WorkerSettings
-from rosq.store import foreign
 
 if TYPE_CHECKING:
     import signal
@@ -54,20 +54,8 @@ log = logging.getLogger(__name__)
 
 #: After releasing a job into a lane that it reads itself, a worker waits this long, so that someone else is first.
 _AFTER_YOU_S = 0.2
-#: Seconds between two looks whether the name's last holder still has its job; its lease may run out sooner.
-_OCCUPIED_LOOK_S = 1.0
 #: Asked for once a job: to look a member up in its Enum takes as long as a call.
 _RELEASED = Outcome.RELEASE
-
-
-def _check_lanes(lanes: Sequence[str]) -> list[str]:
-    """Each lane once, in the order given."""
-    return list(dict.fromkeys(check_name("lane", lane) for lane in lanes))
-
-
-def _is_due(answer: Answer) -> bool:
-    """Whether a delayed job waits to be promoted."""
-    return answer.next_due_s is not None and answer.next_due_s <= 0
 
 
 @functools.singledispatch
@@ -128,20 +116,18 @@ class Worker:
         self.settings = settings or WorkerSettings()
         self._facts = facts.of_worker(queue.name, self.name)
         dispatcher = Dispatcher(handler, policy, self._facts)
-        if callable(lanes):
-            check_callable("What gives the lanes", lanes, 0)
         for what, called in (("on_hold", on_hold), ("leave_process", leave_process)):
             if called is not None:
                 check_callable(what, called, 0)
-        #: Checked here where they are fixed, else before each fetch.
-        self._lanes = lanes if callable(lanes) else _check_lanes(lanes)
+        self._lanes = LaneOrder(lanes)
         self._on_hold = on_hold
-        self._is_waiting_for_name = is_waiting_for_name
-        self._lock_file = LockFile(lock_file) if lock_file is not None else None
         self._hook_calls = HookCalls.make(queue.hooks if hooks is None else hooks, queue.name, self.name)
         self._alarm = Alarm()
         self._stop = StopClock(self.settings.grace_s, self.settings.exit_s)
         self._consumer = make_consumer(queue, name=self.name, settings=self.settings)
+        self._held_name = WorkerName(
+            self._consumer, self._facts, lock_file, self.settings.round_s, is_waiting=is_waiting_for_name
+        )
         #: What handlers say of their work.
         self._notes = Notes(queue.keys, self._consumer.wire, queue.standing)
         heartbeat_wire = queue.make_wire(f"rosq-heartbeat:{self.name}", longest_s=max(self.settings.beat_s, 0.5))
@@ -180,13 +166,9 @@ class Worker:
         self._outage = Outage(self._facts, self.settings.max_backoff_s, self._hook_calls)
         self._has_been_connected = False
         self._is_holding = False
-        #: Whether it was told that the name's last holder still has its job: once for each time that it is taken.
-        self._is_occupied_told = False
         self._is_main_thread = False
         self._is_used = False
         self._process_id = 0
-        self._last_lane: str | None = None
-        self._lanes_read: list[str] = []
         #: The end of the last delivery, until Redis has confirmed it.
         self._settlement: Settlement | None = None
         self._round_ended_s = boot_time_s()
@@ -269,8 +251,8 @@ class Worker:
         settlement = self._settlement
         if settlement is None and not self._is_holding and not self._hold_name():
             return
-        lanes = self._lanes_read = self._list_lanes()
-        is_fetching = not self._stop.is_requested and not self._is_stepping_back(settlement, lanes)
+        lanes = self._lanes.find_next(self._process_id)
+        is_fetching = not self._stop.is_requested and not self._lanes.is_stepping_back(settlement)
         answer = self._consumer.exchange(settlement, lanes, is_fetching=is_fetching)
         if settlement is not None:
             self._settlement = None
@@ -294,9 +276,9 @@ class Worker:
         if settlement is not None:
             self._settlement = settlement
             return
-        self._last_lane = delivery.lane
+        self._lanes.last = delivery.lane
         self._heartbeat.hold_job(delivery)
-        if _is_due(answer):
+        if answer.is_due:
             self._promote_beside(delivery)
         self._settlement = self._work.do(delivery)
         if self._work.interrupt is not None:
@@ -310,25 +292,15 @@ class Worker:
         if answer.fetched is Fetched.UNHELD:
             self._is_holding = False
         elif answer.fetched is Fetched.NONE:
-            self._last_lane = None
+            self._lanes.last = None
         elif answer.fetched is Fetched.OCCUPIED:
-            self._wait_for_last_holder(answer.rest_s)
+            self._held_name.wait_for_last_job(answer.rest_s, self._alarm)
         elif not self._stop.is_requested:
             self._alarm.wait(_AFTER_YOU_S)
 
-    def _wait_for_last_holder(self, rest_s: float) -> None:
-        """The name is this process's, and its last holder may still be at work on a job: nothing is begun beside it."""
-        if not self._is_occupied_told:
-            self._is_occupied_told = True
-            log.info(
-                "Waiting: the last holder of this worker's name still has its job",
-                extra={"event": "name_occupied", **self._facts, "delay_s": rest_s},
-            )
-        self._alarm.wait(min(rest_s + 0.001, _OCCUPIED_LOOK_S))
-
     def _rest(self, answer: Answer, lanes: list[str]) -> None:
         """Nothing is there: promote what is due, or sleep, and work on what ends the sleep."""
-        if _is_due(answer):
+        if answer.is_due:
             promote_due(self.queue.keys, self._consumer.wire, self.queue.settings.max_events)
             return
 
@@ -339,7 +311,7 @@ class Worker:
         if woken is not None:
             # It was asked for before the sleep, and that is long ago. What was left pending here is one's own, whatever
             # its lane.
-            given_up = set(lanes).difference(self._list_lanes())
+            given_up = set(lanes).difference(self._lanes.find_next(self._process_id))
             self._take(woken, is_wanted=woken.hand_out is None or woken.hand_out.lane not in given_up)
 
     def _promote_beside(self, delivery: Delivery) -> None:
@@ -352,23 +324,6 @@ class Worker:
                 "Delayed jobs couldn't be promoted now",
                 extra={"event": "promote_failed", **self._facts, **facts.of_error(error)},
             )
-
-    def _list_lanes(self) -> list[str]:
-        """The lanes of the next fetch, in order; after a job of the first one the others come before it."""
-        lanes = self._lanes
-        if callable(lanes):
-            lanes = _check_lanes(lanes())
-            end_if_forked(self._process_id)
-        if len(lanes) > 1 and lanes[0] == self._last_lane:
-            lanes = [*lanes[1:], lanes[0]]
-        return lanes
-
-    @staticmethod
-    def _is_stepping_back(settlement: Settlement | None, lanes: list[str]) -> bool:
-        """Whether the settlement gives a job to someone else who should be faster than this worker."""
-        if settlement is None or settlement.outcome is not _RELEASED:
-            return False
-        return (settlement.lane or settlement.delivery.hold.handed.lane) in lanes
 
     def _tell(self, settlement: Settlement, code: Code) -> None:
         if self._ends.tell(settlement, code):
@@ -391,45 +346,21 @@ class Worker:
         pause_s = self._outage.next_pause_s(self._stop.time_left_s())
         damage = error if isinstance(error, errors.QueueDamaged) else self._find_damage()
         if damage is not None:
-            log.error(
-                "The queue is damaged; waiting until it is mended",
-                extra={"event": "queue_damaged", **self._facts, "delay_s": pause_s, **facts.of_error(damage)},
-            )
-            self._rest_for(pause_s)
-            return
-        settlement, self._settlement = self._settlement, None
-        if settlement is None:
-            log.error(
-                "A step failed for good; trying the next",
-                extra={"event": "step_failed", **self._facts, "delay_s": pause_s, **facts.of_error(error)},
-            )
+            self._ends.tell_damage(damage, pause_s)
         else:
-            log.error(
-                "A job can't be settled; it is left as it is",
-                extra={
-                    "event": "settle_failed",
-                    **self._facts,
-                    **facts.of_delivery(settlement.delivery),
-                    "delay_s": pause_s,
-                    **facts.of_error(error),
-                },
-            )
-            self._heartbeat.drop_job()
-            # It comes back to whoever fetches it next, and mustn't do so for ever.
-            self._consumer.abandon(settlement.delivery, is_crash=True)
+            settlement, self._settlement = self._settlement, None
+            self._ends.tell_failure(settlement, error, pause_s)
+            if settlement is not None:
+                self._heartbeat.drop_job()
+                # It comes back to whoever fetches it next, and mustn't do so for ever.
+                self._consumer.abandon(settlement.delivery, is_crash=True)
         self._rest_for(pause_s)
 
     def _find_damage(self) -> errors.QueueDamaged | None:
-        """What lies in the queue that no job can do without, and that something else wrote."""
-        lanes = [*self._lanes_read]
+        lanes = [*self._lanes.read]
         if self._settlement is not None:
             lanes += [self._settlement.delivery.lane, self._settlement.lane or MAIN_LANE]
-        try:
-            found = foreign.find_in_the_way(self._consumer.wire, self.queue.keys, lanes=lanes, worker=self.name)
-        except errors.RosqError:
-            # A user without the right to look, or an outage, of which the next round tells.
-            return None
-        return None if found is None else errors.QueueDamaged(self.queue.name, found)
+        return self._consumer.find_damage(lanes)
 
     def _rest_for(self, pause_s: float) -> None:
         # Nothing but the time or a stop ends this rest: a lost lease changes nothing about Redis being away.
@@ -442,20 +373,11 @@ class Worker:
 
     def _hold_name(self) -> bool:
         """Take the name, or wait for it a while. True once it is held and the outside has been told."""
-        proofs = self._lock_file.lock(self._consumer.instance) if self._lock_file is not None else []
-        holder = self._consumer.hold_name(proofs)
+        holder = self._held_name.take()
         self._has_been_connected = True
         self._outage.note_answer()
         if holder is not None:
-            who = f"process {holder.pid} on {holder.host}"
-            if not self._is_waiting_for_name:
-                raise errors.WorkerNameTaken(self.name, who, holder.rest_s)
-            log.info(
-                "Waiting: another process has this worker's name",
-                extra={"event": "name_taken", **self._facts, "holder": who, "delay_s": holder.rest_s},
-            )
-            # Its bell rings when the holder leaves; if it died, the hold runs out. No sooner is there anything to see.
-            self._consumer.sleep_until_name_may_be_free(min(holder.rest_s + 0.01, self.settings.round_s), self._alarm)
+            self._held_name.wait_for(holder, self._alarm)
             return False
         self._heartbeat.hold_name()
         self._consumer.find_own_pending()
@@ -466,7 +388,6 @@ class Worker:
             self._on_hold()
             end_if_forked(self._process_id)
         self._is_holding = True
-        self._is_occupied_told = False
         return True
 
     def _tell_maintenance(self, swept: Swept) -> None:
@@ -490,7 +411,7 @@ class Worker:
                     self._tell(self._settlement, answer.code)
                 if self._is_holding and self._consumer.is_in_doubt:
                     self._give_back_unseen()
-                self._consumer.leave(self._lanes_read)
+                self._held_name.leave(self._lanes.read)
         except errors.RosqError as error:
             log.warning(
                 "The worker's name couldn't be given up; it comes free when its hold runs out",
@@ -499,8 +420,7 @@ class Worker:
         finally:
             self._consumer.close()
             self._notes.close()
-            if self._lock_file is not None:
-                self._lock_file.release()
+            self._held_name.unlock()
             self._exit_watch.close()
             self._alarm.close()
 

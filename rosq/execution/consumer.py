@@ -18,7 +18,7 @@ from rosq.maintenance.promoter import promote_due
 from rosq.names import check_name
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
-from rosq.store import fitness, registry
+from rosq.store import fitness, foreign, registry
 from rosq.store.keys import GROUP, SCHEMA_VERSION, Keys
 from rosq.store.lanes import iterate_lanes, ring_on
 
@@ -203,6 +203,15 @@ class Consumer:
         """Sleep until the name's holder leaves, the alarm rings, or the time is over."""
         with self.wire.popping([self.keys.name_bell(self.name)], timeout_s) as popping:
             popping.wait(alarm, None)
+
+    def find_damage(self, lanes: Sequence[str]) -> errors.QueueDamaged | None:
+        """What lies in the queue that no job of these lanes can do without, and that something else wrote."""
+        try:
+            found = foreign.find_in_the_way(self.wire, self.keys, lanes=lanes, worker=self.name)
+        except errors.RosqError:
+            # A user without the right to look, or an outage, of which the next round tells.
+            return None
+        return None if found is None else errors.QueueDamaged(self.keys.queue, found)
 
     def leave(self, lanes: Sequence[str]) -> None:
         """Give up the name (`leave.lua`), and ring on what a token that this worker took stood for."""

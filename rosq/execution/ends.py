@@ -13,6 +13,7 @@ from rosq.scripts.loader import Code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rosq.errors import QueueDamaged, RosqError
     from rosq.execution.hook_calls import HookCalls
     from rosq.execution.settlement import Settlement
 
@@ -72,6 +73,32 @@ class Ends:
         # It is asked once: what is settled already the handler's own end has settled, and that is told by the loop.
         if self._hook_calls is not None and code not in (Code.ALREADY_SETTLED, Code.SETTLED_OTHERWISE):
             self._hook_calls.after_settle(_as_it_came(settlement, code), is_refused=code.is_refusal)
+
+    def tell_failure(self, settlement: Settlement | None, error: RosqError, pause_s: float) -> None:
+        """Say that Redis refused for good to settle that job, or another step of the read loop."""
+        if settlement is None:
+            log.error(
+                "A step failed for good; trying the next",
+                extra={"event": "step_failed", **self._facts, "delay_s": pause_s, **facts.of_error(error)},
+            )
+            return
+        log.error(
+            "A job can't be settled; it is left as it is",
+            extra={
+                "event": "settle_failed",
+                **self._facts,
+                **facts.of_delivery(settlement.delivery),
+                "delay_s": pause_s,
+                **facts.of_error(error),
+            },
+        )
+
+    def tell_damage(self, damage: QueueDamaged, pause_s: float) -> None:
+        """Say that something is in the way of all jobs."""
+        log.error(
+            "The queue is damaged; waiting until it is mended",
+            extra={"event": "queue_damaged", **self._facts, "delay_s": pause_s, **facts.of_error(damage)},
+        )
 
 
 def _as_it_came(settlement: Settlement, code: Code) -> Settlement:

@@ -96,6 +96,11 @@ class Answer:
     #: Seconds that are left of the lease of whom the name is occupied by.
     rest_s: float = 0.0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a delayed job waits to be promoted."""
+        return self.next_due_s is not None and self.next_due_s <= 0
+
 
 class Question(NamedTuple):
     """A script's call that settles, fetches, or both."""

@@ -165,7 +165,7 @@ def test_a_worker_whose_name_is_occupied_says_so_and_stops_when_it_is_asked_to(
     cut_off: tuple[Hands, Delivery],
 ) -> None:
     ran: list[str] = []
-    with caplog.at_level("INFO", "rosq.worker"):
+    with caplog.at_level("INFO", "rosq"):
         running = start_worker(queue, lambda delivery: ran.append(delivery.job_id))
         wait_until(lambda: "name_occupied" in [getattr(each, "event", "") for each in caplog.records], "the worker")
         rounds = running.worker.last_round_age_s
