@@ -86,15 +86,46 @@ class _GuidedTlsConnection(_Guided, _TlsConnection):
 
 
 class _Renewed:
-    """In a pool: a connection to a server that isn't the right one any more is closed when it is given back."""
+    """In a pool: a connection that is closed and opened anew before its next use, where it can't be relied on.
+
+    That is where its server isn't the right one any more; and where a signal handler has broken off what was under way:
+    redis-py gives it back then, half open (before it was told password and database), or with an answer that is still
+    to come, which the next command would take for its own.
+    """
+
+    #: Answers that are to come.
+    _owed = 0
+    #: Whether all that belongs to the opening of it was done.
+    _is_open = False
+
+    def connect(self) -> None:
+        """Make sure that it is ready; asked for by the pool before each use."""
+        connection = cast("Any", self)
+        if connection._sock is not None and (self._owed or not self._is_open):
+            connection.disconnect()
+        if connection._sock is None:
+            self._owed, self._is_open = 0, False
+            cast("Any", super()).connect()
+            self._is_open = True
+
+    def send_command(self, *command: Any, **options: Any) -> None:
+        self._owed += 1
+        cast("Any", super()).send_command(*command, **options)
+
+    def pack_commands(self, commands: Sequence[Any]) -> Any:
+        self._owed += len(commands)
+        return cast("Any", super()).pack_commands(commands)
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
-            return cast("Any", super()).read_response(*args, **options)
+            answer = cast("Any", super()).read_response(*args, **options)
         except redis_errors.ResponseError as error:
+            self._owed -= 1
             if is_changed(error):
                 cast("Any", self).mark_for_reconnect()
             raise
+        self._owed -= 1
+        return answer
 
 
 class Connector:
