@@ -3,6 +3,7 @@ and why."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -28,7 +29,7 @@ from rosq.store.lanes import PAGE, list_ring_keys
 from rosq.store.standing import StandingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import redis
 
@@ -83,7 +84,7 @@ class Steering:
     def _kept(self) -> QueueSettings:
         """What the queue keeps, as it stood at the last call; the first one sees to that."""
         if not self._has_looked:
-            self._check()
+            self._call(lambda _: None)
         return self._standing.current
 
     def pause(self) -> Pause | None:
@@ -323,8 +324,8 @@ class Steering:
         changed: list[Changed] = []
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]
-            self._check()
-            answers = self._wire.run_many(step, [of(job) for job in batch])
+            with self._asking():
+                answers = self._wire.run_many(step, [of(job) for job in batch])
             for answer in answers:
                 if isinstance(answer, errors.ScriptFailed):
                     raise answer
@@ -335,20 +336,32 @@ class Steering:
         return changed
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        self._check()
-        return self._wire.run(loader.load(name), keys, args)
-
-    def _check(self) -> None:
-        """See what the queue keeps, and refuse one that a newer rosq has written; both may change at any time."""
-        self._standing.look(self._wire.call)
-        self._has_looked = True
+        with self._asking():
+            return self._wire.run(loader.load(name), keys, args)
 
     def _call(self, ask: Callable[[redis.Redis], T]) -> T:
-        try:
-            self._check()
+        with self._asking():
             return ask(self._client)
-        except (redis_errors.RedisError, OSError) as error:
-            raise translate(error, self._settings.address) from error
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """See what the queue keeps, and refuse one that a newer rosq has written: both may change at any time.
+
+        Both connections lead to the same server: where one finds it away, or no longer the right one, the other is
+        dropped too. Each would have to wait for itself until it notices a server that hangs.
+        """
+        try:
+            self._standing.look(self._wire.call)
+            self._has_looked = True
+            yield
+        except (redis_errors.RedisError, OSError, errors.ServerUnreachable) as error:
+            told = translate(error, self._settings.address)
+            if isinstance(told, errors.ServerUnreachable):
+                self._wire.close()
+                self._client.connection_pool.disconnect()
+            if told is error:
+                raise
+            raise told from error
 
 
 def _range(client: Any, key: str, size: int) -> list[str]:

@@ -379,7 +379,7 @@ def test_failed_jobs_are_retried_by_filter_and_the_plan_is_told(
     result = rosq_command("retry", "--error", "timeout", "--why", "the portal is back")
 
     assert result.exit_code == 0, result.output
-    assert "Going to retry 3 jobs of 4 failed ones" in result.stdout
+    assert "Going to retry 3 jobs (failed: 4" in result.stdout
     assert "Done: 3 of 3" in result.stdout
     assert [job_state(queue, job_id).value for job_id in ("t0", "t1", "t2", "v")] == ["waiting"] * 3 + ["failed"]
 
