@@ -36,12 +36,16 @@ class VoidReason(enum.StrEnum):
     INCOMPLETE = "incomplete"
     #: The balance couldn't be read.
     NO_BALANCE = "no_balance"
-    #: The balance is lower than expected: something was charged.
-    LOW_BALANCE = "low_balance"
+    #: The balance isn't the expected one. Lower: something was charged; higher: points bought hide a charge.
+    OTHER_BALANCE = "other_balance"
     #: It showed a row that may be ours.
     HAS_CANDIDATE = "has_candidate"
     #: Another order of this object is between gate and number: a new row could be either's.
     OBJECT_BUSY = "object_busy"
+
+
+#: Readings that aren't of the send at all: however many there are, they say nothing of how long it was looked for.
+NOT_OF_THE_SEND: Final = frozenset({VoidReason.OTHER_ACCOUNT, VoidReason.BEFORE_GATE, VoidReason.IN_FUTURE})
 
 
 def count_readings(begun_ats: Iterable[dt.datetime], gate_at: dt.datetime, absent_after_s: float) -> int:
@@ -85,7 +89,8 @@ def find_void_reason(
     Args:
         person_oid: The journalled person.
         recorded_at: When the service received the reading.
-        expected_balance: The balance journalled before the gate, less what the account's later sends cost.
+        expected_balance: The balance journalled before the gate, or seen by a person since, less what the account's
+            later sends cost.
     """
     whose = find_whose_fault(
         reading, is_own_account=is_own_account, person_oid=person_oid, gate_at=gate_at, recorded_at=recorded_at
@@ -98,8 +103,8 @@ def find_void_reason(
         return VoidReason.INCOMPLETE
     if reading.balance is None:
         return VoidReason.NO_BALANCE
-    if reading.balance < expected_balance:
-        return VoidReason.LOW_BALANCE
+    if reading.balance != expected_balance:
+        return VoidReason.OTHER_BALANCE
     return None
 
 

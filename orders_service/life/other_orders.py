@@ -8,6 +8,8 @@ from orders_service.domain import adoption
 from orders_service.store import queries
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from orders_service.domain.orders import Order, Send
     from orders_service.life.work import Work
 
@@ -60,12 +62,17 @@ async def is_object_busy(work: Work, order: Order, *, account_id: int | None = N
     return row is not None
 
 
-async def find_expected_balance(work: Work, order: Order, send: Send) -> int:
-    """Return what the balance must be where this send was never charged: the one before its gate, less later sends."""
+async def find_expected_balance(work: Work, order: Order, send: Send, read_at: dt.datetime) -> int:
+    """Return what the balance must be where this send was never charged.
+
+    The one before its gate, or the last that a person saw who decided about it, less what the account sent between then
+    and the reading.
+    """
     row = await work.get(
         _JOURNAL["count_later_numbers"],
         account_id=order.rosreestr_user_id,
         order_id=order.id,
-        gate_at=send.gate_at,
+        since=send.balance_at or send.gate_at,
+        until=read_at,
     )
     return send.balance - int(row["spent"])

@@ -16,7 +16,6 @@ from orders_service.store import queries
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
 
     from orders_service.domain.facts import ApplicationRow, KeptFact, ListReading
     from orders_service.domain.orders import Order, Send
@@ -26,8 +25,15 @@ _JOURNAL: Final = queries.load("life_journal")
 
 #: `sends.settled_by` where readings proved it.
 BY_READINGS: Final = "readings"
-#: Readings that neither adopt nor count, although nothing was wrong with how they were made.
-_INCONCLUSIVE: Final = frozenset({VoidReason.NO_BALANCE, VoidReason.INCOMPLETE, VoidReason.HAS_CANDIDATE})
+#: Why readings told nothing for a whole time of absence, as a person reads it.
+_WHY_VOID: Final = {
+    VoidReason.OTHER_PERSON: "the account's session is another person's at the portal than the one who ordered",
+    VoidReason.FILTERED: "the list was read by a filter only",
+    VoidReason.INCOMPLETE: "the list isn't read to its end",
+    VoidReason.NO_BALANCE: "the balance can't be read",
+    VoidReason.HAS_CANDIDATE: "it shows a row that may be the order's",
+    VoidReason.OBJECT_BUSY: "another order of the object is at its gate, and a new row may be either's",
+}
 
 
 async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
@@ -89,11 +95,9 @@ async def _weigh_undecided(
         read_at=told.begun_at,
         void_reason=void.value if void is not None else None,
     )
-    if void is VoidReason.LOW_BALANCE:
-        await _weigh_low_balance(work, order, fact, told, send)
-    elif void in _INCONCLUSIVE and send.may_have_left:
-        await _weigh_inconclusive(work, order, fact, send)
-    elif void is None and order.open_send == send:
+    if void is not None:
+        await _weigh_void(work, order, fact, told, send, void)
+    elif order.open_send == send:
         await _count(work, order, fact, send, told.begun_at)
 
 
@@ -178,9 +182,9 @@ async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: 
     """Count the readings of the open send; settle it as absent where they are enough."""
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
     clean = [row["read_at"] for row in rows if row["void_reason"] is None]
-    counted = absence.count_readings(clean, send.gate_at, send.absent_after_s)
+    counted = absence.count_readings(clean, send.counts_from, send.absent_after_s)
     before = [at for at in clean if at != told_at]
-    if counted > absence.count_readings(before, send.gate_at, send.absent_after_s):
+    if counted > absence.count_readings(before, send.counts_from, send.absent_after_s):
         reason = f"nothing of the order in the list ({counted} of {absence.NEEDED})"
         await work.note(order, "reading", actor=fact.actor, reason=reason)
     if counted < absence.NEEDED:
@@ -207,33 +211,40 @@ async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: 
     )
 
 
-async def _weigh_low_balance(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
-    """A lower balance says that something was charged. It may be another order's call that isn't settled yet; where
-    it lasts for a whole time of absence, a person must look."""
-    expected = await other_orders.find_expected_balance(work, order, send)
-    reason = f"The balance is {told.balance}, expected were {expected}: something was charged."
-    await work.note_news(order, "balance_low", actor=fact.actor, reason=reason)
-    work.log(logging.WARNING, "A balance is lower than expected", event="balance_low", order_id=order.id, error=reason)
-    if await _has_lasted(work, send, {VoidReason.LOW_BALANCE}):
-        await work.hold(order, f"{reason} The list doesn't show the order: a person decides.", actor=fact.actor)
-
-
-async def _weigh_inconclusive(work: Work, order: Order, fact: KeptFact, send: Send) -> None:
-    """One reading that tells nothing is followed by a better one, mostly; where none comes for a whole time of absence,
-    the order would wait for ever, unseen."""
-    if await _has_lasted(work, send, _INCONCLUSIVE):
+async def _weigh_void(
+    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, void: VoidReason
+) -> None:
+    """Weigh a reading that proves nothing. It is followed by a better one, mostly; where none comes for a whole time of
+    absence, the order would wait for ever, unseen."""
+    why = _WHY_VOID.get(void, "")
+    if void is VoidReason.OTHER_BALANCE:
+        expected = await other_orders.find_expected_balance(work, order, send, told.begun_at)
+        why = f"the balance is {told.balance}, expected were {expected}: something was charged or bought"
+        reason = f"The balance is {told.balance}, expected were {expected}."
+        await work.note_news(order, "balance_differs", actor=fact.actor, reason=reason)
+        work.log(
+            logging.WARNING, "A balance isn't as expected", event="balance_differs", order_id=order.id, error=reason
+        )
+    if send.may_have_left and await _has_lasted(work, send):
         reason = (
             f"For {send.absent_after_s:g} s no reading of the account's list could tell what came of the send "
-            "(a row without number, a list not read to its end, or no balance): a person decides."
+            f"({why}): a person decides."
         )
         await work.hold(order, reason, actor=fact.actor)
 
 
-async def _has_lasted(work: Work, send: Send, reasons: Collection[VoidReason]) -> bool:
-    """Whether readings were void for these reasons over a whole time of absence, spaced as those that count."""
+async def _has_lasted(work: Work, send: Send) -> bool:
+    """Whether readings were void for a whole time of absence, spaced as those that count, and none between counted."""
     rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
-    since: dt.datetime = send.settled_at or send.gate_at
-    void = [row["read_at"] for row in rows if row["void_reason"] in reasons]
+    begun: dt.datetime = max(send.counts_from, send.settled_at or send.gate_at)
+    since = max([begun, *(row["read_at"] for row in rows if row["void_reason"] is None)])
+    void = [
+        row["read_at"]
+        for row in rows
+        if row["void_reason"] is not None
+        and row["void_reason"] not in absence.NOT_OF_THE_SEND
+        and row["read_at"] > since
+    ]
     return absence.count_readings(void, since, send.absent_after_s) == absence.NEEDED
 
 
@@ -247,7 +258,7 @@ async def _find_void_reason(
         person_oid=order.submission.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
-        expected_balance=await other_orders.find_expected_balance(work, order, send),
+        expected_balance=await other_orders.find_expected_balance(work, order, send, told.begun_at),
     )
 
 

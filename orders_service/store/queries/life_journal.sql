@@ -83,11 +83,12 @@ set outcome = %(outcome)s::send_outcome, settled_at = clock_timestamp(), settled
 where send_id = %(send_id)s and outcome is not distinct from %(expected)s::send_outcome;
 
 -- name: count_later_numbers
--- How many later sends of the account, of other orders, ended in a number: so much less is on the balance by our own doing.
+-- How many sends of the account in this time, of other orders, ended in a number: so much less is on the balance by our own doing.
 select count(*) as spent
 from sends s
 join submissions m on m.id = s.submission_id
-where m.rosreestr_user_id = %(account_id)s and s.order_id <> %(order_id)s and s.gate_at > %(gate_at)s and s.outcome = 'number';
+where m.rosreestr_user_id = %(account_id)s and s.order_id <> %(order_id)s and s.outcome = 'number'
+  and s.gate_at > %(since)s and s.gate_at < %(until)s;
 
 -- name: find_same_fact
 -- The fact that this one repeats.

@@ -291,7 +291,7 @@ class Bench:
         """Move the whole journal of an order into the past; return the open or latest gate's time."""
         by = dt.timedelta(hours=hours)
         for table, columns in (
-            ("sends", ("gate_at", "settled_at", "answered_at")),
+            ("sends", ("gate_at", "settled_at", "answered_at", "decided_at", "balance_at")),
             ("facts", ("recorded_at",)),
         ):
             sets = ", ".join(f"{column} = {column} - %(by)s" for column in columns)

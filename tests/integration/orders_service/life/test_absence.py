@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orders_service.domain import facts
-from tests.integration.orders_service.life.bench import ABSENT_AFTER_S, BALANCE, Bench, row
+from tests.integration.orders_service.life.bench import ABSENT_AFTER_S, BALANCE, Bench, refused, row
+
+if TYPE_CHECKING:
+    from orders_service.domain.orders import Holder
 
 OTHER = "77:01:0001001:1002"
 
@@ -59,7 +63,9 @@ def test_the_repeat_of_a_reading_counts_once(bench: Bench) -> None:
     ("changes", "reason"),
     [
         ({"balance": None}, "no_balance"),
-        ({"balance": BALANCE - 1}, "low_balance"),
+        ({"balance": BALANCE - 1}, "other_balance"),
+        ({"balance": BALANCE + 1}, "other_balance"),
+        ({"person_oid": "2"}, "other_person"),
         ({"is_unfiltered": False}, "filtered"),
         ({"is_complete": False}, "incomplete"),
     ],
@@ -77,26 +83,102 @@ def test_a_void_reading_doesnt_count(bench: Bench, changes: dict[str, object], r
     assert bench.voids() == [*([reason] * 4), None]
 
 
-def test_a_lower_balance_is_written_down(bench: Bench) -> None:
+@pytest.mark.parametrize("balance", [BALANCE - 1, BALANCE + 1])
+def test_a_balance_that_isnt_expected_is_written_down(bench: Bench, balance: int) -> None:
     holder = bench.sent()
 
-    bench.read(holder, balance=BALANCE - 1)
+    bench.read(holder, balance=balance)
 
-    assert len(bench.events(holder.order_id, "balance_low")) == 1
+    assert len(bench.events(holder.order_id, "balance_differs")) == 1
 
 
-def test_a_balance_that_stays_lower_for_the_whole_time_is_for_a_person(bench: Bench) -> None:
-    holder = bench.sent()
-    gate_at = bench.age(holder.order_id, 1.5)
-
+def read_for_the_whole_time(bench: Bench, holder: Holder, *rows: facts.ApplicationRow, **changes: Any) -> None:
+    """Five readings, each a fifth of the time of absence after the one before; all but the last hold nothing."""
+    begun_at = bench.one("select greatest(gate_at, decided_at, settled_at) as at from sends order by gate_at desc")[
+        "at"
+    ]
     for fifth in range(1, 6):
         assert bench.order(holder.order_id)["hold_reason"] is None
-        at = gate_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1)
-        bench.read(holder, begun_at=at, balance=BALANCE - 1)
+        bench.read(holder, *rows, begun_at=begun_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"balance": BALANCE - 1}, "expected were 50"),
+        ({"balance": BALANCE + 450}, "expected were 50"),
+        ({"person_oid": "2"}, "another person's"),
+        ({"is_unfiltered": False}, "by a filter"),
+    ],
+    ids=["charged", "bought", "another person", "filtered"],
+)
+def test_what_stays_so_for_the_whole_time_is_for_a_person(bench: Bench, changes: dict[str, Any], why: str) -> None:
+    holder = bench.sent()
+    bench.age(holder.order_id, 1.5)
+
+    read_for_the_whole_time(bench, holder, **changes)
 
     order = bench.order(holder.order_id)
     assert order["state"] == "unconfirmed"
-    assert order["hold_reason"] is not None
+    assert why in order["hold_reason"]
+
+
+def test_what_changes_from_reading_to_reading_is_for_a_person_too(bench: Bench) -> None:
+    holder = bench.sent()
+    gate_at = bench.age(holder.order_id, 1.5)
+
+    voids: tuple[dict[str, Any], ...] = ({"balance": 1}, {"balance": None}, {"is_complete": False})
+    for fifth in range(1, 6):
+        at = gate_at + dt.timedelta(seconds=ABSENT_AFTER_S * fifth / 5 + 1)
+        bench.read(holder, begun_at=at, **voids[fifth % 3])
+
+    assert bench.order(holder.order_id)["hold_reason"] is not None
+
+
+@pytest.mark.parametrize("balance", [BALANCE - 1, BALANCE + 450], ids=["ordered by hand", "points bought"])
+def test_after_an_absence_by_a_person_his_balance_is_the_expected_one(bench: Bench, balance: int) -> None:
+    holder = bench.sent()
+    bench.age(holder.order_id, 1.5)
+    read_for_the_whole_time(bench, holder, balance=balance)
+
+    bench.as_absent(holder.order_id)
+
+    later = bench.claim(holder.order_id)
+    bench.read(later, balance=balance)
+    bench.intend(later, balance=balance)
+    assert bench.gate(later).order.state == "unconfirmed"
+    assert bench.order(holder.order_id)["hold_reason"] is None
+
+
+def test_after_an_absence_by_a_person_what_is_charged_then_is_a_veto(bench: Bench) -> None:
+    """He may have been wrong: the row came late."""
+    holder = bench.sent()
+    bench.age(holder.order_id, 1.5)
+    read_for_the_whole_time(bench, holder, balance=BALANCE + 450)
+    bench.as_absent(holder.order_id)
+
+    later = bench.claim(holder.order_id)
+    bench.read(later, balance=BALANCE + 449)
+    bench.intend(later)
+
+    with refused("WRONG_STATE", need="reading"):
+        bench.gate(later)
+
+
+def test_a_resumed_order_is_looked_for_over_one_more_time_and_held_again(bench: Bench) -> None:
+    holder = bench.sent()
+    bench.answer(holder, "N-1")
+    bench.make_absent(holder)
+    assert bench.order(holder.order_id)["hold_reason"] is not None
+
+    bench.resume(holder.order_id)
+    later = bench.claim(holder.order_id)
+    bench.read(later)
+    assert bench.order(holder.order_id)["hold_reason"] is None
+    bench.age(holder.order_id, 1.5)
+    read_for_the_whole_time(bench, later)
+
+    assert "N-1" in bench.order(holder.order_id)["hold_reason"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +231,7 @@ def test_what_later_orders_of_the_account_cost_is_no_veto(bench: Bench) -> None:
     bench.read(holder, balance=BALANCE - 1)
     bench.read(holder, balance=BALANCE - 2)
 
-    assert bench.voids() == [None, "low_balance"]
+    assert bench.voids() == [None, "other_balance"]
 
 
 def test_what_earlier_orders_of_the_account_cost_is_one(bench: Bench) -> None:
@@ -159,7 +241,7 @@ def test_what_earlier_orders_of_the_account_cost_is_one(bench: Bench) -> None:
 
     bench.read(holder, balance=BALANCE - 1)
 
-    assert bench.voids() == ["low_balance"]
+    assert bench.voids() == ["other_balance"]
 
 
 def test_a_send_whose_finish_named_a_number_is_never_absent_by_itself(bench: Bench) -> None:
