@@ -20,7 +20,7 @@ from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.view import JSON_VERSION
 from rosq.inspect.words import counted
-from rosq.mend.half_states import MENDED_LAST, UNPROVEN, HalfState, Stage, Tally
+from rosq.mend.half_states import MENDED_LAST, UNPROVEN, HalfState, HalfStateTally, Stage
 from rosq.mend.repair import Repair
 from rosq.queue import Queue
 from rosq.store.keys import Keys
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rosq.connection.wire import Wire
-    from rosq.mend.half_states import Finding
+    from rosq.mend.half_states import FoundHalfState
     from rosq.settings import QueueSettings
 
 #: Seconds between two lines of progress.
@@ -111,10 +111,10 @@ class _Work:
         self._kinds = kinds
         self._wait_s = wait_s
         self.looked_at = 0
-        self.found = Tally(_JSON_NAMED)
+        self.found = HalfStateTally(_JSON_NAMED)
         self.mended: collections.Counter[HalfState] = collections.Counter()
         #: What can't be mended.
-        self.left = Tally(_JSON_NAMED)
+        self.left = HalfStateTally(_JSON_NAMED)
         #: Whether keys of another type kept from looking at the rest.
         self.is_blocked = False
 
@@ -127,8 +127,8 @@ class _Work:
                 return
 
     def _go_through_once(self, *, is_dry: bool) -> None:
-        unproven: list[Finding] = []
-        last: list[Finding] = []
+        unproven: list[FoundHalfState] = []
+        last: list[FoundHalfState] = []
         for finding in self._find(is_dry=is_dry):
             # The same may lie in two places; the mend of the first was for both.
             if not self.found.add(finding) or is_dry:
@@ -148,7 +148,7 @@ class _Work:
         for finding in last:
             self._mend(finding)
 
-    def _find(self, *, is_dry: bool) -> Iterator[Finding]:
+    def _find(self, *, is_dry: bool) -> Iterator[FoundHalfState]:
         told_s = time.monotonic()
         for page in self._mender.go_through():
             self.looked_at += page.looked_at if page.stage is not Stage.TYPES else 0
@@ -165,14 +165,14 @@ class _Work:
                     err=True,
                 )
 
-    def _mend(self, finding: Finding) -> None:
+    def _mend(self, finding: FoundHalfState) -> None:
         if self._mender.mend(finding):
             self.mended[finding.kind] += 1
         elif finding.kind is HalfState.FOREIGN_KEY:
             self.left.add(finding)
 
 
-def _report(queue: str, deed: Deed, work: _Work, left: Tally) -> None:
+def _report(queue: str, deed: Deed, work: _Work, left: HalfStateTally) -> None:
     lines = [f"  {told.seen}" for told in tell(work.found)]
     lines += [f"  Left: {told.seen} {told.advice}" for told in tell(work.left)]
     count, mended = work.found.counts.total(), work.mended.total()

@@ -80,7 +80,7 @@ ENTRY_KINDS = frozenset({HalfState.ENTRY_WITHOUT_JOB, HalfState.STRAY_ENTRY, Hal
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class FoundHalfState:
     """One half-state, where it was found."""
 
     kind: HalfState
@@ -108,7 +108,7 @@ class Finding:
         return (self.kind, self.lane) if self.kind is HalfState.LANE_NOT_LISTED else dataclasses.astuple(self)
 
 
-class Tally:
+class HalfStateTally:
     """What was found, each half-state once: how many of each kind, and the first of them."""
 
     def __init__(self, kept: int) -> None:
@@ -116,9 +116,9 @@ class Tally:
         self._known: set[tuple[str, ...]] = set()
         self.counts: collections.Counter[HalfState] = collections.Counter()
         #: So many of each kind, at most.
-        self.samples: dict[HalfState, list[Finding]] = {}
+        self.samples: dict[HalfState, list[FoundHalfState]] = {}
 
-    def add(self, finding: Finding) -> bool:
+    def add(self, finding: FoundHalfState) -> bool:
         """Count it; False if it was counted before."""
         if finding.identity in self._known:
             return False
@@ -150,7 +150,7 @@ _BY_LANE = (Stage.ENTRIES, Stage.PENDING)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WalkPlace:
     """How far a walk has come. Stays good whatever comes and goes in between, and on another server too."""
 
     stage: Stage = Stage.TYPES
@@ -161,15 +161,15 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class WalkPage:
     """What one step of a walk saw."""
 
     stage: Stage
-    findings: list[Finding]
+    findings: list[FoundHalfState]
     #: Jobs, entries or members; other keys of the server, which SCAN passes too, aren't counted.
     looked_at: int
     #: Where to go on; None at the end.
-    after: Place | None
+    after: WalkPlace | None
 
 
 class Walk:
@@ -184,7 +184,7 @@ class Walk:
         self._keys = keys
         self._wire = wire
 
-    def step(self, place: Place) -> Page:
+    def step(self, place: WalkPlace) -> WalkPage:
         """Look at the next page from a place on."""
         if place.stage is Stage.TYPES:
             return self._step_types(place)
@@ -196,33 +196,35 @@ class Walk:
             return self._step_lane(place)
         return self._step_members(place)
 
-    def skip(self, place: Place) -> Place | None:
+    def skip(self, place: WalkPlace) -> WalkPlace | None:
         """Leave out the rest of a stage."""
         number = _STAGES.index(place.stage) + 1
-        return Place(stage=_STAGES[number]) if number < len(_STAGES) else None
+        return WalkPlace(stage=_STAGES[number]) if number < len(_STAGES) else None
 
     # -- the stages ----------------------------------------------------------------------------------------------------
 
-    def _step_types(self, place: Place) -> Page:
+    def _step_types(self, place: WalkPlace) -> WalkPage:
         cursor, count, found = foreign.step(self._wire, self._keys, place.cursor or "0")
         # A job's key harms that job alone: it is judged with the jobs.
         findings = [
-            Finding(kind=HalfState.FOREIGN_KEY, job_id="", lane="", key=each.key, seen=str(each))
+            FoundHalfState(kind=HalfState.FOREIGN_KEY, job_id="", lane="", key=each.key, seen=str(each))
             for each in found
             if not each.key.startswith(self._keys.job_prefix)
         ]
         after = self.skip(place) if cursor == "0" else dataclasses.replace(place, cursor=cursor)
-        return Page(stage=place.stage, findings=findings, looked_at=count, after=after)
+        return WalkPage(stage=place.stage, findings=findings, looked_at=count, after=after)
 
-    def _step_meta(self, place: Place) -> Page:
+    def _step_meta(self, place: WalkPlace) -> WalkPage:
         meta, workers = self._keys.meta, self._keys.workers
         fields, scores = self._wire.run(loader.load("examine_meta"), [meta, workers], [])
         seen = [f"field {name} of {meta} is {text[:20]!r}" for name, text in _in_pairs(fields)]
         seen += [f"{workers} has worker {name} at {score}" for name, score in _in_pairs(scores)]
-        findings = [Finding(kind=HalfState.UNREADABLE_META, job_id="", lane="", key=meta, seen=each) for each in seen]
-        return Page(stage=place.stage, findings=findings, looked_at=0, after=self.skip(place))
+        findings = [
+            FoundHalfState(kind=HalfState.UNREADABLE_META, job_id="", lane="", key=meta, seen=each) for each in seen
+        ]
+        return WalkPage(stage=place.stage, findings=findings, looked_at=0, after=self.skip(place))
 
-    def _step_keys(self, place: Place) -> Page:
+    def _step_keys(self, place: WalkPlace) -> WalkPage:
         command = ("SCAN", place.cursor or "0", "MATCH", self._keys.pattern, "COUNT", _SCAN_COUNT)
         cursor, found = self._wire.call(*command)
         job_prefix, lane_prefix = self._keys.job_prefix, self._keys.lane("")
@@ -231,12 +233,12 @@ class Walk:
         # What doesn't belong into the sorted sets is found there.
         findings = [*self._examine_jobs(job_ids, is_quick=True), *self._examine_lanes(lanes)]
         after = self.skip(place) if cursor == "0" else dataclasses.replace(place, cursor=cursor)
-        return Page(stage=place.stage, findings=findings, looked_at=len(job_ids), after=after)
+        return WalkPage(stage=place.stage, findings=findings, looked_at=len(job_ids), after=after)
 
-    def _step_lane(self, place: Place) -> Page:
+    def _step_lane(self, place: WalkPlace) -> WalkPage:
         if not place.lane:
             after = self._next_lane(place)
-            return Page(stage=place.stage, findings=[], looked_at=0, after=after)
+            return WalkPage(stage=place.stage, findings=[], looked_at=0, after=after)
         stream, start = self._keys.lane(place.lane), f"({place.cursor}" if place.cursor else "-"
         if place.stage is Stage.ENTRIES:
             entries = [
@@ -249,7 +251,7 @@ class Walk:
             findings = self._examine_entries(place.lane, entries)
         is_over = len(entries) < _ENTRIES
         after = self._next_lane(place) if is_over else dataclasses.replace(place, cursor=entries[-1][0])
-        return Page(stage=place.stage, findings=findings, looked_at=len(entries), after=after)
+        return WalkPage(stage=place.stage, findings=findings, looked_at=len(entries), after=after)
 
     def _list_unmatched(self, lane: str, entries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         if not entries:
@@ -267,20 +269,20 @@ class Walk:
             raise
         return found
 
-    def _next_lane(self, place: Place) -> Place | None:
+    def _next_lane(self, place: WalkPlace) -> WalkPlace | None:
         lanes = [lane for lane in self._wire.call("SMEMBERS", self._keys.lanes) if lane > place.lane]
-        return Place(stage=place.stage, lane=min(lanes)) if lanes else self.skip(place)
+        return WalkPlace(stage=place.stage, lane=min(lanes)) if lanes else self.skip(place)
 
-    def _step_members(self, place: Place) -> Page:
+    def _step_members(self, place: WalkPlace) -> WalkPage:
         key = self._keys.members(place.stage)
         cursor, found = self._wire.call("ZSCAN", key, place.cursor or "0", "COUNT", _SCAN_COUNT)
         job_ids = found[::2]
         after = self.skip(place) if cursor == "0" else dataclasses.replace(place, cursor=cursor)
-        return Page(stage=place.stage, findings=self._examine_jobs(job_ids), looked_at=len(job_ids), after=after)
+        return WalkPage(stage=place.stage, findings=self._examine_jobs(job_ids), looked_at=len(job_ids), after=after)
 
     # -- the judgement -------------------------------------------------------------------------------------------------
 
-    def examine(self, finding: Finding) -> list[Finding]:
+    def examine(self, finding: FoundHalfState) -> list[FoundHalfState]:
         """Look again at what a finding about a job, an entry or a lane is about, and tell what is wrong with it now."""
         if finding.kind in ENTRY_KINDS:
             return self._examine_entries(finding.lane, [(finding.entry_id, finding.job_id)])
@@ -303,16 +305,16 @@ class Walk:
         lane, worker = place
         return [self._keys.job(job_id), self._keys.lane(lane), self._keys.worker(worker)]
 
-    def _examine_jobs(self, job_ids: Sequence[str], *, is_quick: bool = False) -> list[Finding]:
-        findings: list[Finding] = []
+    def _examine_jobs(self, job_ids: Sequence[str], *, is_quick: bool = False) -> list[FoundHalfState]:
+        findings: list[FoundHalfState] = []
         for start in range(0, len(job_ids), _BATCH):
             findings += self._examine_some_jobs(job_ids[start : start + _BATCH], is_quick=is_quick)
         return findings
 
-    def _examine_some_jobs(self, job_ids: Sequence[str], *, is_quick: bool) -> list[Finding]:
+    def _examine_some_jobs(self, job_ids: Sequence[str], *, is_quick: bool) -> list[FoundHalfState]:
         places = dict(zip(job_ids, self.locate(job_ids), strict=True))
         findings = [
-            Finding(kind=HalfState.MALFORMED, job_id=job_id, lane="")
+            FoundHalfState(kind=HalfState.MALFORMED, job_id=job_id, lane="")
             for job_id, place in places.items()
             if place == _NO_HASH
         ]
@@ -328,10 +330,12 @@ class Walk:
         for (job_id, (lane, _)), kinds, mark in zip(known.items(), answer[::2], answer[1::2], strict=True):
             for name in kinds.split():
                 kind = HalfState(name)
-                findings.append(Finding(kind=kind, job_id=job_id, lane=lane, mark=mark if kind in UNPROVEN else ""))
+                findings.append(
+                    FoundHalfState(kind=kind, job_id=job_id, lane=lane, mark=mark if kind in UNPROVEN else "")
+                )
         return findings
 
-    def _examine_entries(self, lane: str, entries: Sequence[tuple[str, str]]) -> list[Finding]:
+    def _examine_entries(self, lane: str, entries: Sequence[tuple[str, str]]) -> list[FoundHalfState]:
         if not entries:
             return []
         keys, args = [self._keys.lane(lane), self._keys.delayed], list[str | int]([lane])
@@ -343,19 +347,19 @@ class Walk:
                 args += [entry_id, job_id, *place]
         answer = self._wire.run(loader.load("examine_entries"), keys, args) if judged else []
         return [
-            Finding(kind=HalfState(kind), job_id=job_id, lane=lane, entry_id=entry_id)
+            FoundHalfState(kind=HalfState(kind), job_id=job_id, lane=lane, entry_id=entry_id)
             for (entry_id, job_id), kind in zip(judged, answer, strict=True)
             if kind
         ]
 
-    def _examine_lanes(self, lanes: Sequence[str]) -> list[Finding]:
+    def _examine_lanes(self, lanes: Sequence[str]) -> list[FoundHalfState]:
         """Find lanes that have entries and aren't listed; one that is empty lacks nothing."""
         listed = self._wire.call_many([("SISMEMBER", self._keys.lanes, lane) for lane in lanes])
         unlisted = [lane for lane, is_listed in zip(lanes, listed, strict=True) if not is_listed]
         lengths = self._wire.call_many([("XLEN", self._keys.lane(lane)) for lane in unlisted])
         still = self._wire.call_many([("SISMEMBER", self._keys.lanes, lane) for lane in unlisted])
         return [
-            Finding(kind=HalfState.LANE_NOT_LISTED, job_id="", lane=lane)
+            FoundHalfState(kind=HalfState.LANE_NOT_LISTED, job_id="", lane=lane)
             for lane, length, is_listed in zip(unlisted, lengths, still, strict=True)
             if length and not is_listed
         ]

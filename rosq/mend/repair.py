@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosq.mend.half_states import ENTRY_KINDS, Finding, HalfState, Place, Walk
+from rosq.mend.half_states import ENTRY_KINDS, FoundHalfState, HalfState, Walk, WalkPlace
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
 from rosq.store import foreign
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rosq.connection.wire import Wire
-    from rosq.mend.half_states import Page
+    from rosq.mend.half_states import WalkPage
     from rosq.settings import QueueSettings
     from rosq.store.keys import Keys
 
@@ -67,15 +67,15 @@ class Repair:
         self._by = by
         self._reason = reason
 
-    def go_through(self) -> Iterator[Page]:
+    def go_through(self) -> Iterator[WalkPage]:
         """Look at the whole queue, page by page; mends nothing. The caller mends what it gets."""
-        place: Place | None = Place()
+        place: WalkPlace | None = WalkPlace()
         while place is not None:
             page = self.walk.step(place)
             yield page
             place = page.after
 
-    def mend(self, finding: Finding) -> bool:
+    def mend(self, finding: FoundHalfState) -> bool:
         """Mend one half-state, if it is one still.
 
         Returns:

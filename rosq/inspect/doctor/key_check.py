@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rosq.inspect.words import counted
-from rosq.mend.half_states import UNPROVEN, HalfState, Place, Stage, Tally, Walk
+from rosq.mend.half_states import UNPROVEN, HalfState, HalfStateTally, Stage, Walk, WalkPlace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ TOLD: Mapping[HalfState, tuple[str, str]] = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ToldKind:
     """One kind of half-state, in words."""
 
     #: Whether one look proves it.
@@ -78,7 +78,7 @@ class Told:
 class Checked:
     """What a check came to."""
 
-    told: list[Told]
+    told: list[ToldKind]
     #: In words.
     looked_at: str
     #: What was looked at in part only.
@@ -95,11 +95,11 @@ def check(keys: Keys, wire: Wire, *, scan: int) -> Checked:
         ScriptFailed: A key of the queue's own is of another type.
     """
     walk = Walk(keys, wire)
-    tally = Tally(_NAMED)
+    tally = HalfStateTally(_NAMED)
     looked_at: collections.Counter[Stage] = collections.Counter()
     steps: collections.Counter[Stage] = collections.Counter()
     cut: list[str] = []
-    place: Place | None = Place()
+    place: WalkPlace | None = WalkPlace()
     while place is not None:
         page = walk.step(place)
         for finding in page.findings:
@@ -137,14 +137,14 @@ _STAGE_WORDS: Mapping[Stage, str] = {
 }
 
 
-def tell(tally: Tally) -> list[Told]:
+def tell(tally: HalfStateTally) -> list[ToldKind]:
     """Say what was found, kind by kind, with a few names each."""
-    told: list[Told] = []
+    told: list[ToldKind] = []
     for kind, (what, advice) in TOLD.items():
         count = tally.counts[kind]
         if count:
             names = ", ".join(finding.name for finding in tally.samples[kind][:_NAMED])
             more = f" … {count:,} in all" if count > _NAMED else ""
             seen = f"{what[0].upper()}{what[1:]} ({kind}): {names}{more}."
-            told.append(Told(is_proven=kind not in UNPROVEN, seen=seen, advice=advice))
+            told.append(ToldKind(is_proven=kind not in UNPROVEN, seen=seen, advice=advice))
     return told

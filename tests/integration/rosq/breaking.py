@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rosq import Queue
     from rosq.connection.wire import Wire
-    from rosq.mend.half_states import Finding
+    from rosq.mend.half_states import FoundHalfState
     from tests.integration.rosq.conftest import Hands
     from tests.servers import RedisServer
 
@@ -197,7 +197,7 @@ def make_repair(queue: Queue, wire: Wire) -> Repair:
     return Repair(keys=queue.keys, wire=wire, kept=queue.settings, by="test", reason="a test")
 
 
-def find_all(mender: Repair) -> list[Finding]:
+def find_all(mender: Repair) -> list[FoundHalfState]:
     return list(dict.fromkeys(finding for page in mender.go_through() for finding in page.findings))
 
 

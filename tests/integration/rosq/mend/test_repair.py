@@ -11,7 +11,7 @@ from rosq import JobState, NewJob
 from rosq.cli import main
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.inspect.doctor.key_check import TOLD
-from rosq.mend.half_states import ENTRY_KINDS, Finding, HalfState
+from rosq.mend.half_states import ENTRY_KINDS, FoundHalfState, HalfState
 from rosq.mend.repair import _SCRIPTS, Repair
 from rosq.names import MAIN_LANE
 from rosq.scripts import loader
@@ -311,7 +311,7 @@ def test_no_mend_touches_a_sound_job_whatever_it_was_taken_for(
         for job_id, (lane, entry_id) in places.items():
             if kind in ENTRY_KINDS and entry_id is None:
                 continue
-            finding = Finding(kind=kind, job_id=job_id, lane=lane, entry_id=entry_id or "", mark="a:b")
+            finding = FoundHalfState(kind=kind, job_id=job_id, lane=lane, entry_id=entry_id or "", mark="a:b")
             assert not mender.mend(finding), finding
 
     assert dump(bench.client, bench.queue) == before
