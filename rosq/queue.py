@@ -287,8 +287,9 @@ class Queue:
         while True:
             lane = self._call(lambda client: _find_lane(client, self.keys, job_id))
             job = changes.Seen(job_id=job_id, state=None, lane=lane)
-            call = changes.cancel(self.keys, self.settings.max_events, job, who)
-            changed = changes.read_change("cancel", job_id, self._run("cancel", *call))
+            kept = self.settings
+            call = changes.cancel(self.keys, kept.max_events, job, who)
+            changed = changes.read_change("cancel", job_id, self._run_step(changes.load_step("cancel", kept), *call))
             # Without its state: it moved to another lane between the two looks.
             if changed.fate is not Fate.MOVED_ON or changed.state is not None:
                 return changed

@@ -38,14 +38,15 @@ class QueueSettings:
 
     #: Newest events that are kept (Redis rounds up to whole blocks).
     max_events: int = 10_000
-    #: Completed jobs that are kept at most, and for how many seconds (a day).
-    keep_completed: int = 1_000
+    #: Completed jobs that are kept at most, about 300 bytes each with short data, and for how many seconds (a day). As
+    #: long as one is kept its id is a duplicate.
+    keep_completed: int = 100_000
     keep_completed_s: float = 86_400.0
     #: Failed jobs that are kept at most, and for how many seconds (thirty days).
     keep_failed: int = 10_000
     keep_failed_s: float = 2_592_000.0
-    #: Seconds for which an id goes on counting as a duplicate after its job was forgotten, about 170 bytes each; 0: not
-    #: at all, so that what is kept is bounded by count.
+    #: Seconds for which an id goes on counting as a duplicate after its job was forgotten, about 170 bytes each, and a
+    #: sixth more of the server's time a job; 0: not at all, so that what is kept is bounded by count.
     remember_s: float = 0.0
     #: Records of past deliveries that a job keeps at most; 0 keeps none. With traces they take 16 kB at most.
     keep_deliveries: int = 20

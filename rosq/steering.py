@@ -320,7 +320,7 @@ class Steering:
     def _change(
         self, name: str, jobs: Sequence[Seen], of: Callable[[Seen], changes.Call], on_progress: OnProgress
     ) -> list[Changed]:
-        step = loader.load(name, KEEP_DELIVERIES=self._kept.keep_deliveries)
+        step = changes.load_step(name, self._kept)
         changed: list[Changed] = []
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rosq.errors import InvalidData
 from rosq.job import Changed, Fate, JobState, read_state
+from rosq.scripts import loader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rosq.settings import QueueSettings
     from rosq.store.keys import Keys
 
 #: A script's keys and arguments.
@@ -63,6 +65,17 @@ def check_who(what: str, by: str, reason: str) -> Who:
     if not by.strip() or not reason.strip():
         raise InvalidData(f"Say who {what}, and why.")
     return Who(by=by.strip()[:_TEXT_MAX], reason=reason.strip()[:_TEXT_MAX])
+
+
+def load_step(name: str, kept: QueueSettings) -> loader.Script:
+    """Return a script that changes a job, with what the queue keeps as its constants."""
+    return loader.load(
+        name,
+        KEEP_DELIVERIES=kept.keep_deliveries,
+        KEEP_CANCELLED=kept.keep_cancelled,
+        KEEP_CANCELLED_MS=int(kept.keep_cancelled_s * 1000),
+        REMEMBER_MS=kept.remember_ms,
+    )
 
 
 def spell(job: Seen) -> tuple[str, str, str]:

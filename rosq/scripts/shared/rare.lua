@@ -8,7 +8,7 @@ local function make_rare(now_ms)
   -- @include history
   -- @include lost
   -- @include liveness
-  -- @include forget
+  -- @include trim
   -- @include foreign_job
   local rare = { overran = string.match(ARGV[4], ':(.*)$') }
 
@@ -130,26 +130,9 @@ local function make_rare(now_ms)
     end
   end
 
-  -- Forget the oldest finished jobs that are too many or too old, at most a hundred a call. Their hashes can't be
-  -- declared: last, and under pcall. The job that this very call has settled stays, and whatever counts as later than it:
-  -- who lost the answer and asks again must find that job. The next trim or the sweep takes it. It need not be the newest
-  -- one, since the clock may have been set back.
+  -- Forget the oldest finished jobs, of what is kept in the way of the settling.
   function rare.trim(finished, keep, keep_ms, settled_id)
-    local too_many = redis.call('ZCARD', finished) - keep
-    local excess = math.min(math.max(too_many, redis.call('ZCOUNT', finished, '-inf', now_ms - keep_ms)), 100)
-    if excess <= 0 then
-      return
-    end
-    local ids, hashes, prefix = redis.call('ZRANGE', finished, 0, excess - 1), {}, string.sub(events, 1, -7) .. 'job:'
-    for i, job_id in ipairs(ids) do
-      if job_id == settled_id then
-        break
-      end
-      hashes[i] = prefix .. job_id
-    end
-    if hashes[1] then
-      forget_finished(finished, ids, hashes, REMEMBER_MS)
-    end
+    trim_finished(events, finished, keep, keep_ms, settled_id, now_ms)
   end
 
   return rare

@@ -7,11 +7,14 @@
 --   state: it is over, or isn't as it was seen · -1 it has moved to another lane · -2 no such job. Nothing is written
 --   but by 1 and 2.
 -- Replay: answers 0 where it answered 1, and 2 again.
+-- Constants KEEP_CANCELLED, KEEP_CANCELLED_MS, REMEMBER_MS
+-- Touches hashes of old jobs that KEYS can't declare, last and under pcall.
 -- Events cancelled, cancel_asked
 -- @include time
 -- @include fields
 -- @include event
 -- @include finish
+-- @include trim
 local events, delayed, job, lane, job_id, by, reason = KEYS[1], KEYS[3], KEYS[5], KEYS[6], ARGV[2], ARGV[5], ARGV[6]
 if redis.call('TYPE', job).ok ~= 'hash' and redis.call('EXISTS', job) == 1 then
   return { 0, 'unreadable' }
@@ -53,4 +56,6 @@ end
 redis.call('ZREM', delayed, job_id)
 record(events, ARGV[1], 'cancelled', 'job_id', job_id, 'was', state, 'lane', ARGV[3], 'worker',
   state == 'active' and found[6] or '', 'by', by, 'reason', reason)
+-- Whoever adds takes away: no rate of cancelling makes more of them than are kept.
+pcall(trim_finished, events, KEYS[4], KEEP_CANCELLED, KEEP_CANCELLED_MS, job_id, now_ms)
 return { 1 }

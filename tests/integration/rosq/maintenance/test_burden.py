@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.rosq.conftest import Log
+import pytest
+
+from rosq import JobState, NewJob, Queue, QueueSettings, WorkerSettings
+from rosq.steering import Steering
+from tests.integration.rosq.conftest import Log, settings_of
 from tests.integration.rosq.proxy import delaying_proxy, forgetful_proxy
+from tests.integration.rosq.sweep import Sweep
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosq import Queue
     from tests.integration.rosq.conftest import WorkerProcess
     from tests.servers import EmbeddedRedis
 
@@ -77,3 +83,50 @@ def test_a_dead_holders_job_comes_back_where_no_connection_stands_as_long_as_a_l
 
         [_, second] = log.wait("started", 2, timeout_s=20)
         assert (second["worker"], second["crashes"]) == ("living", 1)
+
+
+@pytest.mark.parametrize("remember_s", [0.0, 60.0])
+def test_cancelled_jobs_are_bounded_at_any_rate_even_where_no_worker_lives(
+    own_redis: EmbeddedRedis, remember_s: float
+) -> None:
+    kept = QueueSettings(keep_cancelled=100, remember_s=remember_s)
+    with Queue(settings_of(own_redis), "busy", kept) as queue, own_redis.client() as client:
+        most = 0
+        for number in range(1_000):
+            queue.enqueue({}, job_id=str(number), lane="nobody-reads")
+            queue.cancel(str(number), by="ann", reason="a test")
+            most = max(most, int(client.zcard(queue.keys.cancelled)))
+
+        assert most == 100
+        assert client.hget(queue.keys.meta, "cancelled_total") == "1000"
+        found = queue.find_jobs(map(str, range(1_000)))
+        assert sum(job.state is JobState.CANCELLED for job in found.values()) == 100
+        assert len(found) == (1_000 if remember_s else 100)
+
+
+def test_jobs_that_are_cancelled_by_the_thousand_by_hand_are_bounded_too(own_redis: EmbeddedRedis) -> None:
+    settings = settings_of(own_redis)
+    with Queue(settings, "busy", QueueSettings(keep_cancelled=100)) as queue, own_redis.client() as client:
+        queue.enqueue_many([NewJob(job_id=str(number), data={}) for number in range(2_000)])
+        with Steering(settings, "busy", by="ann", reason="a test") as steering:
+            seen = list(steering.see(list(map(str, range(2_000)))).values())
+            steering.cancel(seen)
+
+        assert client.zcard(queue.keys.cancelled) == 100
+
+
+def test_what_is_too_many_already_is_forgotten_in_one_pass(own_redis: EmbeddedRedis) -> None:
+    with Queue(settings_of(own_redis), "busy") as queue, own_redis.client() as client:
+        now_ms = int(time.time() * 1000)
+        for start in range(0, 20_000, 1_000):
+            pipe = client.pipeline(transaction=False)
+            for number in range(start, start + 1_000):
+                pipe.hset(queue.keys.job(str(number)), mapping={"state": "failed", "fence": "1", "data": "{}"})
+                pipe.zadd(queue.keys.failed, {str(number): now_ms + number})
+            pipe.execute()
+        with contextlib.closing(queue.make_wire("test")) as wire:
+            kept = QueueSettings(keep_failed=100)
+            swept = Sweep(keys=queue.keys, wire=wire, kept=kept, settings=WorkerSettings(lease_s=300)).run_once()
+
+        assert swept.forgotten_jobs == 19_900
+        assert client.zcard(queue.keys.failed) == 100

@@ -28,6 +28,7 @@ from rosq.execution.fetching import Fetched
 from rosq.execution.settlement import Outcome, Settlement
 from rosq.scripts.loader import Code, load
 from rosq.steering import Steering
+from rosq.store import changes
 from tests.integration.rosq.conftest import Hands, Running, events_of, settings_of
 from tests.integration.rosq.pausing import let_the_look_grow_old
 from tests.integration.rosq.proxy import swallowing_proxy
@@ -141,7 +142,7 @@ def test_a_cancel_whose_answer_is_lost_counts_once(
     with swallowing_proxy(redis_server.host, redis_server.port) as proxy:
         far = settings_of(redis_server)
         with Queue(type(far)(port=proxy.port, db=far.db, password=far.password), queue_name) as far_queue:
-            proxy.swallow_next(load("cancel").sha)
+            proxy.swallow_next(changes.load_step("cancel", queue.settings).sha)
             answer = far_queue.cancel("1", by="ann", reason="ordered twice")
 
         assert proxy.swallowed == 1
