@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rosq.store.keys import QUEUES
 from tests.integration.rosq.damage import looks, table
 from tests.integration.rosq.damage.stage import Lines, staged
 from tests.waiting import wait_until
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.integration.rosq.damage.stage import Stage
-    from tests.servers import RedisServer
+    from tests.servers import EmbeddedRedis, RedisServer
 
 #: The type of each key, and which ones of a busy queue are replaced.
 REAL: dict[str, tuple[str, list[str]]] = {
@@ -163,3 +164,28 @@ def test_workers_wait_for_a_key_that_all_need_say_which_and_go_on_by_themselves(
         assert looks.check(stage, "repair", "--wait", "0", "--why", "a test").exit_code == 0
         stage.enqueue_good("after")
         stage.wait_for_good()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in table.WRITE if kind != "set"])
+def test_a_list_of_queues_that_something_else_wrote_stops_nobody(own_redis: EmbeddedRedis, kind: str) -> None:
+    with own_redis.client() as client:
+        table.replace(client, QUEUES, kind)
+    with staged(own_redis, "letters") as stage:
+        stage.start_worker("w1")
+        stage.enqueue_good("first")
+        stage.wait_for_good()
+        stage.check_workers()
+
+        queues = looks.check(stage, "inspect", "--json", "queues")
+        assert [each["queue"] for each in json.loads(queues.stdout)["queues"]] == ["letters"]
+        # For the fixture, which takes the queue off the list.
+        stage.client.delete(QUEUES)
+
+
+def test_names_that_no_queue_can_have_hide_no_queue(own_redis: EmbeddedRedis) -> None:
+    with staged(own_redis, "letters") as stage:
+        stage.client.sadd(QUEUES, "not a queue's name", "")
+
+        queues = looks.check(stage, "inspect", "--json", "queues")
+
+        assert [each["queue"] for each in json.loads(queues.stdout)["queues"]] == ["letters"]
