@@ -111,6 +111,17 @@ def tell_payment(order: Order) -> str:
     return f"отправка на портал не найдена; скорее всего, не оплачено{numbers}"
 
 
+def tell_choice(order_id: int, state: OrderState, *, was_sent: bool) -> str:
+    """Return the sentence with which a hold ends: what a person can do, and where the commands are."""
+    commands = ["resume", "give-up"]
+    if state is OrderState.REGISTERED:
+        commands = ["settle --number", *commands]
+    elif was_sent:
+        commands = ["settle --number", "settle --absent", *commands]
+    choice = f"{', '.join(commands[:-1])} or {commands[-1]}"
+    return f"`orders-service orders show {order_id}` says what is known and prints the commands: {choice}."
+
+
 def tell_ways(order: Order, seen: Evidence) -> list[str]:
     """Return each decision that the order allows now, as a command."""
     ids = f" --send {order.current_send.send_id}" if order.current_send is not None else ""

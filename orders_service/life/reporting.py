@@ -50,8 +50,10 @@ async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) ->
 async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | None, next_check_s: float) -> OrderInHand:
     """Say that a registered order isn't ready, what the list says of it, and when to look again.
 
+    Where the list doesn't show its row for a whole time of absence, it is held: the number is wrong, most likely.
+
     Args:
-        row: The order's own row; None: the list didn't show it, or wasn't read.
+        row: The order's own row; None: the list didn't show it.
         next_check_s: Seconds until the next look.
 
     Raises:
@@ -70,9 +72,12 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
             order,
             portal_status=status,
             application_id=row.application_id if row is not None and row.application_id > 0 else None,
+            is_seen=row is not None,
             next_check_s=next_check_s,
             **holding(holder, account),
         )
+        if row is None:
+            await _look_for_missing(work, order, account)
         if status is not None and status != order.portal_status:
             # Only what is new: an order that takes three days is looked at thousands of times.
             await work.note(order, "check", actor=account.actor, reason=f"not ready: {status}")
@@ -125,6 +130,19 @@ async def _not_found(work: Work, order: Order, holder: Holder, account: Account,
         await work.note(order, "not_found", actor=account.actor, reason=reason)
         return
     await back_to_queue(work, order, holder, account, delay_s=recheck_s, reason=reason, is_not_found=True)
+
+
+async def _look_for_missing(work: Work, order: Order, account: Account) -> None:
+    """Hold a registered order whose row the list doesn't show any more: it would be asked for without an end."""
+    send = order.current_send
+    missing = await work.get(_ORDER["read_missing"], order_id=order.id)
+    if send is None or missing["missing_s"] < send.absent_after_s:
+        return
+    reason = (
+        f"For {send.absent_after_s:g} s the account's list hasn't shown the row of {order.number}: that number is "
+        "wrong, or the account's session is another person's at the portal."
+    )
+    await work.hold(order, reason, actor=account.actor)
 
 
 async def _is_time_for_second_look(work: Work, order: Order, recheck_s: float) -> bool:

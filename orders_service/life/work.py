@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from orders_service import errors
+from orders_service.domain import decisions
 from orders_service.domain.states import OrderState, is_allowed
 from orders_service.store import queries
 
@@ -106,7 +107,7 @@ class Work:
     async def hold(
         self, order: Order, reason: str, *, actor: str, is_alarm: bool = False, level: int = logging.WARNING
     ) -> None:
-        """Stop work on the order until a person decides; the first reason stays.
+        """Stop work on the order until a person decides; the first reason stays, and says what he can do.
 
         Args:
             is_alarm: Something that must not happen did: money may have been paid twice, or for nothing.
@@ -139,7 +140,10 @@ class Work:
             await self._add_event(order_id, actor, "alarm", reason)
             self.log(level, "An order raises an alarm", event="order_alarm", order_id=order_id, error=reason)
         # The statement looks at state and hold itself: the caller's order may be older than what he did to it.
-        if await self.run(self._order_sql["hold"], order_id=order_id, reason=reason) == 1:
+        found = await self.get(self._order_sql["find_state"], order_id=order_id)
+        choice = decisions.tell_choice(order_id, OrderState(found["state"]), was_sent=found["was_sent"])
+        text = f"{reason.rstrip('. ')}. {choice}"
+        if await self.run(self._order_sql["hold"], order_id=order_id, reason=text) == 1:
             await self._add_event(order_id, actor, "hold", reason)
             self.log(level, "An order waits for a person", event="order_held", order_id=order_id, error=reason)
 

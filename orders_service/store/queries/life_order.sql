@@ -135,10 +135,17 @@ update orders
 set portal_status = coalesce(%(portal_status)s::text, portal_status),
     rosreestr_application_id = coalesce(%(application_id)s::bigint, rosreestr_application_id),
     next_at = clock_timestamp() + make_interval(secs => %(next_check_s)s::double precision),
+    row_missing_since = case when %(is_seen)s then null else coalesce(row_missing_since, clock_timestamp()) end,
     seen_at = clock_timestamp(), updated_at = clock_timestamp()
 where id = %(order_id)s and state = 'registered' and rosreestr_user_id = %(account_id)s
   and fence = %(fence)s and fence_token = %(token)s and hold_reason is null
   and exists (select 1 from rosreestr_users where id = %(account_id)s and epoch = %(epoch)s);
+
+-- name: read_missing
+-- For how many seconds the list hasn't shown the order's row.
+select coalesce(extract(epoch from clock_timestamp() - row_missing_since), 0)::double precision as missing_s
+from orders
+where id = %(order_id)s;
 
 -- name: note_ready
 -- What the list said of a registered order when its paper was there.
@@ -174,6 +181,12 @@ set state = 'failed', error = %(error)s, seen_at = null, next_at = null,
     finished_at = clock_timestamp(), updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('queued', 'processing') and fence = %(fence)s and hold_reason is null
   and not exists (select 1 from sends where order_id = %(order_id)s and (outcome is null or outcome = 'number'));
+
+-- name: find_state
+-- Where the order stands, and whether a send of it may have left.
+select state::text, exists (select 1 from sends where order_id = orders.id and outcome is distinct from 'not_sent') as was_sent
+from orders
+where id = %(order_id)s;
 
 -- name: hold
 -- A person must decide; until then nobody works on the order.

@@ -88,7 +88,7 @@ def test_every_refusal_has_its_code(service: Service) -> None:
     user = rosreestr_users_pb2.CreateRosreestrUserRequest(username="a")
     service.accounts.CreateRosreestrUser(user, timeout=10)
 
-    for call, request, code in (
+    calls: tuple[tuple[Callable[..., object], Any, str], ...] = (
         (service.orders.GetOrder, orders_pb2.GetOrderRequest(id=99), "NOT_FOUND"),
         (service.orders.GetOrder, orders_pb2.GetOrderRequest(id=-1), "NOT_FOUND"),
         (service.orders.ListOrders, orders_pb2.ListOrdersRequest(page_size=501), "INVALID_ARGUMENT"),
@@ -109,7 +109,8 @@ def test_every_refusal_has_its_code(service: Service) -> None:
         (service.accounts.CreateRosreestrUser, user, "ALREADY_EXISTS"),
         (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(), "INVALID_ARGUMENT"),
         (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(id=9), "NOT_FOUND"),
-    ):
+    )
+    for call, request, code in calls:
         error = error_of(call, request)
         assert (error.code().name, bool(error.details())) == (code, True), request
 

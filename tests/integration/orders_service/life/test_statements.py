@@ -24,7 +24,7 @@ DECISIONS: dict[str, tuple[Callable[[Bench], Holder], dict[str, Any]]] = {
     "put_down": (lambda bench: bench.sent(), {"delay_s": None, "is_not_found": False}),
     "note_check": (
         lambda bench: bench.registered(),
-        {"portal_status": None, "application_id": None, "next_check_s": 60.0},
+        {"portal_status": None, "application_id": None, "is_seen": True, "next_check_s": 60.0},
     ),
     "complete": (lambda bench: bench.registered(), {"extract_id": 1}),
     "fail": (lambda bench: bench.registered(), {"error": "нет"}),
