@@ -114,7 +114,7 @@ def of_worker(queue: str, worker: str) -> dict[str, object]:
     return {"queue": queue, "worker_id": worker}
 
 
-class HandOut(Protocol):
+class Handed(Protocol):
     """One hand-out of a job: what a delivery is to a log line."""
 
     @property
@@ -125,7 +125,7 @@ class HandOut(Protocol):
     def attempt(self) -> int: ...
 
 
-def of_delivery(delivery: HandOut) -> dict[str, object]:
+def of_delivery(delivery: Handed) -> dict[str, object]:
     """Which hand-out of which job is meant."""
     return {"job_id": delivery.job_id, "delivery": delivery.fence, "attempt": delivery.attempt}
 

@@ -9,7 +9,7 @@ from rosq import Delivery
 from rosq.clock import boot_time_s
 from rosq.connection.alarm import Alarm
 from rosq.execution.delivery import Hold
-from rosq.execution.fetching import HandOut
+from rosq.execution.hand_out import HandOut
 from rosq.execution.lease import Lease
 from rosq.execution.stop import StopClock
 from rosq.store.codec import Body

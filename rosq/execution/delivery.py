@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rosq.connection.alarm import Alarm
-    from rosq.execution.fetching import HandOut
+    from rosq.execution.hand_out import HandOut
     from rosq.execution.lease import Lease
     from rosq.execution.notes import Notes
     from rosq.execution.stop import StopClock
@@ -164,7 +164,7 @@ class Delivery:
             LeaseLost: The job isn't this delivery's any more; nothing was written.
         """
         notes = self.hold.notes
-        return notes is None or notes.write(self, progress=notes.encode_progress(self.job_id, value))
+        return notes is None or notes.write(self.hold, progress=notes.encode_progress(self.job_id, value))
 
     def report_rest(self, seconds: float, why: str = "") -> bool:
         """Show people that the handler rests, so that nobody takes it for one that works or hangs (`note.lua`).
@@ -188,7 +188,7 @@ class Delivery:
         except ValueError as error:
             raise InvalidData(f"Job {self.job_id}: {error}") from error
         notes = self.hold.notes
-        return notes is None or notes.write(self, rest_s=seconds, reason=why)
+        return notes is None or notes.write(self.hold, rest_s=seconds, reason=why)
 
     def log(self, text: str) -> bool:
         """Keep lines with the job, each with its time, for people who look at it (`note.lua`).
@@ -205,7 +205,7 @@ class Delivery:
         """
         notes = self.hold.notes
         lines = notes.encode_lines(text) if notes is not None else []
-        return notes is None or not lines or notes.write(self, lines=lines)
+        return notes is None or not lines or notes.write(self.hold, lines=lines)
 
 
 class Handler(Protocol):

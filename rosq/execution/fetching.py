@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rosq.clock import boot_time_s
 from rosq.connection.packing import Stem
 from rosq.delays import to_ms
+from rosq.execution.hand_out import HandOut
 from rosq.execution.settlement import ERROR_MAX_LENGTH, Outcome
 from rosq.scripts import loader
 from rosq.scripts.loader import Code
@@ -58,27 +59,6 @@ class Fetched(enum.StrEnum):
 #: What `scripts/shared/fetch.lua` answers in place of a lane's position.
 _FETCHED = {-1: Fetched.SKIPPED, -2: Fetched.UNHELD, -3: Fetched.ERROR, -4: Fetched.OCCUPIED}
 _JOB = Fetched.JOB
-
-
-class HandOut(NamedTuple):
-    """A job as it was handed out: what Redis told of it, and when it was asked."""
-
-    job_id: str
-    #: What it carries, as `rosq.store.codec` packs it.
-    text: str
-    lane: str
-    fence: int
-    token: str
-    attempt: int
-    crashes: int
-    #: The lane's entry that stands for it; Redis' own id.
-    entry_id: str
-    #: When it was asked for, by `boot_time_s`: its lease counts from then.
-    asked_s: float
-    #: The same, or when the sleep ended that it was asked for with: its run time counts from then.
-    started_s: float
-    #: Whether Redis knows this delivery. One that tests make up is settled by nobody.
-    is_real: bool = True
 
 
 # Not frozen, and made by position: see `rosq.execution.settlement`.

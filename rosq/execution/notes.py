@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rosq import errors, facts
 from rosq.connection.pool import WirePool
@@ -17,7 +17,8 @@ from rosq.scripts.loader import Code
 
 if TYPE_CHECKING:
     from rosq.connection.wire import Wire
-    from rosq.execution.delivery import Delivery
+    from rosq.execution.hand_out import HandOut
+    from rosq.execution.lease import Lease
     from rosq.job import JsonValue
     from rosq.store.keys import Keys
     from rosq.store.standing import StandingSettings
@@ -30,6 +31,17 @@ _STAMP_BYTES = 14
 _MAX_REASON_BYTES = 200
 #: White space that means a blank; other control characters are spelled out.
 _BLANKS = str.maketrans({"\t": " ", "\r": None})
+
+
+class Held(Protocol):
+    """What a note is about: a hand-out that is held, and where its holder hears that it is to be cancelled."""
+
+    cancel_request: CancelRequest | None
+
+    @property
+    def handed(self) -> HandOut: ...
+    @property
+    def lease(self) -> Lease: ...
 
 
 class Notes:
@@ -70,7 +82,7 @@ class Notes:
 
     def write(
         self,
-        delivery: Delivery,
+        hold: Held,
         *,
         progress: str = "",
         lines: list[str] | None = None,
@@ -87,7 +99,6 @@ class Notes:
             LeaseLost: The job isn't this delivery's any more; nothing was written.
         """
         # Where that is in doubt Redis decides.
-        hold = delivery.hold
         hold.lease.check_not_lost()
         handed = hold.handed
         if not handed.is_real:
@@ -105,7 +116,7 @@ class Notes:
                 extra={
                     "event": "note_failed",
                     "queue": self._keys.queue,
-                    **facts.of_delivery(delivery),
+                    **facts.of_delivery(handed),
                     **facts.of_error(error),
                 },
             )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rosq.connection.alarm import Alarm
     from rosq.execution.consumer import Consumer
-    from rosq.execution.fetching import HandOut
+    from rosq.execution.hand_out import HandOut
     from rosq.execution.handlers import Dispatcher
     from rosq.execution.heartbeat import Heartbeat
     from rosq.execution.hook_calls import HookCalls

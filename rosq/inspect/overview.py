@@ -12,6 +12,7 @@ from rosq.connection.translating import is_missing
 from rosq.inspect.ages import find_set_back, is_overlong, left_s, span_s
 from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.finding import ERROR, WARNING, Finding, sentence
+from rosq.inspect.parts import LaneView, NextDelayed, WorkerView
 from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
 from rosq.inspect.view import View, at, count_of, server_now
@@ -25,7 +26,6 @@ from rosq.store.liveness import last_delivered, will_be_read
 from rosq.store.standing import read_settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
 
     import redis
 
@@ -33,51 +33,6 @@ if TYPE_CHECKING:
 
 #: Lanes that one transaction looks at: it must not hold up the server.
 _LANES_AT_ONCE = 20
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
-    """A lane: how much waits in it, for how long, and how much of it is being worked on."""
-
-    name: str
-    waiting: int
-    active: int
-    #: How long its first waiting job has been in the lane; None if none waits.
-    oldest_waiting_s: float | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerView:
-    """A worker, and the job that it holds."""
-
-    name: str
-    #: busy, idle, or lost: its hold on the name has run out.
-    state: str
-    host: str | None
-    pid: int | None
-    last_seen_at: datetime | None
-    job_id: str | None = None
-    lane: str | None = None
-    attempt: int | None = None
-    started_at: datetime | None = None
-    running_s: float | None = None
-    #: Until when its handler rests; None: it works.
-    resting_until: datetime | None = None
-    #: Below 0: it has run out, and the job is about to be given to another.
-    lease_left_s: float | None = None
-    #: Whether the lease stands for longer than a lease can: the server's clock was set back.
-    is_lease_overlong: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NextDelayed:
-    """The delayed job that is due first."""
-
-    job_id: str
-    #: None: no calendar has that time, so it won't come.
-    due_at: datetime | None
-    #: Below 0: overdue.
-    due_in_s: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

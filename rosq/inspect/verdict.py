@@ -16,7 +16,7 @@ from rosq.store.fitness import OLDEST_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rosq.inspect.overview import LaneView, NextDelayed, WorkerView
+    from rosq.inspect.parts import LaneView, NextDelayed, WorkerView
     from rosq.inspect.pause import Pause
 
 #: What `judge_server` finds is about these, and needs these sections of INFO.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosq.clock import boot_time_s
 from rosq.execution.consumer import Consumer
-from rosq.execution.fetching import Answer, Fetched, HandOut
+from rosq.execution.fetching import Answer, Fetched
+from rosq.execution.hand_out import HandOut
 from rosq.queue import Queue
 from rosq.scripts.loader import Code
 from rosq.worker import make_consumer

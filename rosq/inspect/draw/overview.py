@@ -16,7 +16,8 @@ from rosq.settings import QueueSettings
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rosq.inspect.overview import Overview, QueuesView, WorkerView
+    from rosq.inspect.overview import Overview, QueuesView
+    from rosq.inspect.parts import WorkerView
 
 
 def render(overview: Overview) -> RenderableType:

@@ -12,7 +12,7 @@ from rosq.inspect.words import in_zone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rosq.inspect.overview import WorkerView
+    from rosq.inspect.parts import WorkerView
 
 STATE_STYLES = {
     "waiting": "",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rosq.inspect.job.timeline import EventView, Timeline
-    from rosq.inspect.overview import Overview, WorkerView
+    from rosq.inspect.overview import Overview
+    from rosq.inspect.parts import WorkerView
     from rosq.job import Job, JsonValue
     from rosq.store.keys import Keys
 

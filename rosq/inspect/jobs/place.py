@@ -13,7 +13,7 @@ from rosq.store.keys import GROUP
 from rosq.store.liveness import find_last_delivered
 
 if TYPE_CHECKING:
-    from rosq.inspect.overview import WorkerView
+    from rosq.inspect.parts import WorkerView
     from rosq.store.keys import Keys
 
 #: Entries that are counted one by one: a stream can't say how many lie before one.
