@@ -76,7 +76,8 @@ def walk(command: click.Command = main, path: str = "") -> Iterator[tuple[str, c
 def fill(queue: Queue, make_hands: Callable[..., Hands]) -> None:
     """Put jobs of each kind on a queue: failed, waiting and delayed ones, `RUNS` of each, and one in hand."""
     queue.enqueue_many([NewJob(job_id=f"ошибка-{n}", data={"что": STRANGE}, lane="сначала") for n in range(RUNS)])
-    hands = make_hands("работник")
+    # However slow the machine is: nobody beats for it.
+    hands = make_hands("работник", lease_s=600.0)
     for _ in range(RUNS):
         delivery = hands.fetch("сначала").delivery
         assert delivery is not None
