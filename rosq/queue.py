@@ -1,4 +1,4 @@
-"""The queue as its producers and watchers see it."""
+"""The queue as producers and watchers see it. One file: all its calls share how they are made, at its end."""
 
 from __future__ import annotations
 

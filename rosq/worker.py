@@ -1,4 +1,4 @@
-"""The worker: takes one job at a time, hands it to the handler, and settles it."""
+"""The worker: takes one job at a time and settles it. One file: the loop and its ends change the same few fields."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Fa
 from rosq.commands.options import SCAN
 from rosq.commands.output import Output, output_options, show
 from rosq.commands.streams import is_unicode
-from rosq.inspect.bounds import DOCTOR_SCAN
 from rosq.inspect.draw import views
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.schema import LINES, VIEWS, make_schema
 from rosq.inspect.snapshot import take
+from rosq.inspect.view import DOCTOR_SCAN
 
 if TYPE_CHECKING:
     from rosq.inspect.snapshot import Snapshot

@@ -10,8 +10,8 @@ import click
 from rosq.commands.context import EXIT_CODES, EXIT_FAILED, EXIT_INCONSISTENT, Target
 from rosq.commands.options import DURATION, SCAN, filter_options
 from rosq.commands.output import Output, output_options, show
-from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, ERRORS_SCAN
 from rosq.inspect.draw import views as draw_views
+from rosq.inspect.view import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, ERRORS_SCAN
 from rosq.job import JobState
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from redis import exceptions as redis_errors
 from rosq import errors
 from rosq.connection.connecting import make_client
 from rosq.connection.translating import is_wrong_type, translate
-from rosq.inspect.bounds import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN
-from rosq.inspect.view import at, server_now
+from rosq.inspect.view import DEFAULT_LIMIT, DEFAULT_LOG_LINES, DEFAULT_SCAN, at, server_now
 from rosq.names import check_name
 from rosq.store import fitness, registry
 from rosq.store.keys import QUEUES, Keys

@@ -10,12 +10,11 @@ from redis import exceptions as redis_errors
 from rosq.connection.reading import read_at_once, read_hashes
 from rosq.connection.translating import is_missing
 from rosq.inspect.ages import find_set_back, is_overlong, left_s, span_s
-from rosq.inspect.bounds import MAX_LANES, MAX_WORKERS
 from rosq.inspect.finding import ERROR, WARNING, Finding, sentence
 from rosq.inspect.parts import LaneView, NextDelayed, WorkerView
 from rosq.inspect.pause import read_pause
 from rosq.inspect.verdict import SECTIONS, judge, judge_lanes, judge_server
-from rosq.inspect.view import View, at, count_of, server_now
+from rosq.inspect.view import MAX_LANES, MAX_WORKERS, View, at, count_of, server_now
 from rosq.names import RECOVERY_CONSUMER
 from rosq.settings import QueueSettings
 from rosq.store.fields import read_entry_ms, read_ms, read_whole, to_datetime
@@ -26,7 +25,6 @@ from rosq.store.liveness import last_delivered, will_be_read
 from rosq.store.standing import read_settings
 
 if TYPE_CHECKING:
-
     import redis
 
     from rosq.inspect.pause import Pause

@@ -1,4 +1,5 @@
-"""What all views have in common: a version, a queue, the time of the look, and plain values for `--json`."""
+"""What all views have in common: a version, a queue, the time of the look, how much they look at unless they are asked
+for more, and plain values for `--json`."""
 
 from __future__ import annotations
 
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
 
 #: The version of what `--json` prints: it grows when a field changes or goes, not when one is added.
 JSON_VERSION = 1
+
+#: Jobs that one listing shows.
+DEFAULT_LIMIT = 50
+#: Jobs that it looks at to find them.
+DEFAULT_SCAN = 10_000
+#: Lines of a job's log that are shown.
+DEFAULT_LOG_LINES = 20
+#: Failed jobs, and delayed ones, that are looked at to group their errors.
+ERRORS_SCAN = 5_000
+#: Keys, entries and members of each kind that the doctor looks at.
+DOCTOR_SCAN = 20_000
+#: Lanes and workers that are looked at; the counts say when there are more.
+MAX_LANES = 200
+MAX_WORKERS = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,21 +7,20 @@ import dataclasses
 import signal
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding
-from textual.coordinate import Coordinate
 from textual.message import Message
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 
 from rosq import errors
 from rosq.inspect.jobs.sources import LISTED
 from rosq.inspect.throughput import STEPS_S
 from rosq.inspect.words import duration, stamp
-from rosq.top.glance import Glance, Listing, Page, Row, Wanted
+from rosq.top.glance import Glance, Page, Wanted
 from rosq.top.poller import Poller
 from rosq.top.screens import HelpScreen, JobScreen
+from rosq.top.table import NOTHING, Table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,10 +36,6 @@ _PACES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: Problems that the head names.
 _MAX_PROBLEMS = 3
 _STEPS = list(STEPS_S)
-#: A folded column isn't narrower than this, even if the right of it is off the screen.
-_MIN_FOLDED = 20
-_SCROLLBAR = 2
-_NOTHING = Listing(columns=(), rows=(), note="")
 
 
 class Looked(Message):
@@ -50,68 +45,6 @@ class Looked(Message):
         super().__init__()
         self.wanted = wanted
         self.found = found
-
-
-class Table(DataTable["str | Text"]):
-    """The list: rows, and a cursor that stays on its row while others come and go."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-        Binding("g", "scroll_top", show=False),
-        Binding("G", "scroll_bottom", show=False),
-        # They belong to the states, and to the steps of the throughput, not to the columns.
-        Binding("left,h", "app.turn(-1)", show=False),
-        Binding("right,l", "app.turn(1)", show=False),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(cursor_type="row", zebra_stripes=False)
-        self._listing = _NOTHING
-        self._columns: list[tuple[str, int | None]] = []
-
-    @property
-    def current(self) -> Row | None:
-        """The row under the cursor."""
-        rows = self._listing.rows
-        return rows[self.cursor_row] if 0 <= self.cursor_row < len(rows) else None
-
-    def show(self, listing: Listing) -> None:
-        """Put other rows in the place of those that are shown."""
-        current, scroll_y, rows = self.current, self.scroll_y, listing.rows
-        columns = self._measure(listing)
-        is_same = columns == self._columns
-        self.clear(columns=not is_same)
-        if not is_same:
-            self._columns = columns
-            for name, width in columns:
-                self.add_column(name, width=width)
-        for row in rows:
-            # An id is data: nothing in it is markup.
-            cells = (cell if isinstance(cell, Text) else Text(cell) for cell in row.cells)
-            self.add_row(*cells, height=None if listing.is_folded else 1)
-        self._listing = listing
-        place = next((number for number, row in enumerate(rows) if current and row.key == current.key), 0)
-        self.cursor_coordinate = Coordinate(place, 0)
-        if is_same:
-            self.scroll_to(y=scroll_y, animate=False)
-
-    def on_resize(self) -> None:
-        """Fold to the new width."""
-        if self._listing.is_folded:
-            self.show(self._listing)
-
-    def _measure(self, listing: Listing) -> list[tuple[str, int | None]]:
-        """The columns with their widths; None is as wide as what is in it."""
-        columns: list[tuple[str, int | None]] = [(name, None) for name in listing.columns]
-        if listing.is_folded:
-            wide = [
-                max(cell_len(text) for text in (name, *(str(row.cells[number]) for row in listing.rows)))
-                for number, (name, _) in enumerate(columns[:-1])
-            ]
-            taken = sum(wide) + 2 * self.cell_padding * len(columns) + _SCROLLBAR
-            columns[-1] = (columns[-1][0], max(self.size.width - taken, _MIN_FOLDED))
-        return columns
 
 
 class TopApp(App[None]):
@@ -291,7 +224,7 @@ class TopApp(App[None]):
             self._past.append(self._wanted)
         if _subject_of(wanted) != _subject_of(self._wanted):
             # Rows of another page mustn't stand under this one's name, however long the look takes.
-            self._table.show(_NOTHING)
+            self._table.show(NOTHING)
         self._wanted = wanted
         self._poller.look_at(wanted)
         self._draw()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosq import errors
-from rosq.inspect.bounds import DOCTOR_SCAN
+from rosq.inspect.view import DOCTOR_SCAN
 
 if TYPE_CHECKING:
     from rosq.inspect.doctor.examination import Diagnosis

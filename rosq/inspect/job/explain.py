@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from rosq.inspect.ages import left_s, span_s, tell_set_back
 from rosq.inspect.finding import sentence
+from rosq.inspect.job import phrases
 from rosq.inspect.job.timeline import iterate_back
 from rosq.inspect.jobs import place as places
 from rosq.inspect.view import View
-from rosq.inspect.words import counted, duration, stamp
+from rosq.inspect.words import duration, stamp
 from rosq.job import DeliveryOutcome, Event, JobState
 from rosq.store.fields import read_entry_ms, read_ms, to_datetime
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rosq.inspect.job.timeline import EventView, Timeline
+    from rosq.inspect.job.timeline import Timeline
     from rosq.inspect.overview import Overview
     from rosq.inspect.parts import WorkerView
-    from rosq.job import Job, JsonValue
+    from rosq.job import Job
     from rosq.store.keys import Keys
 
 #: Newest events by which the pace of a queue is judged, and starts among them that it takes.
 _PACE_EVENTS = 1_000
 _PACE_STARTS = 5
-_NAMED_WORKERS = 5
 #: A job that an idle worker doesn't take within this many seconds isn't about to start.
 _UNTAKEN_S = 10.0
 
@@ -112,7 +112,7 @@ class Explainer:
         overview = self._overview
         readers = places.list_readers(self._client, self._keys, job.lane, overview.workers)
         ahead = self._find_place(job)
-        reasons = [f"{_ahead(ahead)} ahead of it in lane {job.lane}."] if ahead.ahead else []
+        reasons = [f"{phrases.ahead(ahead)} ahead of it in lane {job.lane}."] if ahead.ahead else []
         idle = [worker for worker in readers if worker.state == "idle"]
         next_at = None
         since = self._since_in_lane(job)
@@ -124,7 +124,9 @@ class Explainer:
         elif not readers:
             next_step = f"Nothing, until a worker is started that reads lane {job.lane}."
         elif idle and not ahead.ahead:
-            reasons.append(f"A worker is idle and reads lane {job.lane}: {_names(idle)}.")
+            reasons.append(
+                f"A worker is idle and reads lane {job.lane}: {phrases.name_some([worker.name for worker in idle])}."
+            )
             if (since or 0.0) < _UNTAKEN_S:
                 next_step = "It starts at once: this look came in between."
                 next_at = self._now
@@ -137,7 +139,7 @@ class Explainer:
         verdict = f"Job {job.job_id} waits in lane {job.lane}" + (f" for {duration(since)} now." if since else ".")
         reasons += self._clock()
         if job.attempts:
-            reasons.append(f"It has failed {_times(job.attempts)} before: {job.last_error}")
+            reasons.append(f"It has failed {phrases.times(job.attempts)} before: {job.last_error}")
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
 
     def _explain_delayed(self, job: Job) -> Explanation:
@@ -174,7 +176,7 @@ class Explainer:
             reasons = [*self._clock(), self._tell_lease(lease_left_s, holder), *self._progress_of(job)]
             next_step = "It ends when its handler does; if its worker dies, another one takes it over."
             if job.cancel_by is not None:
-                reasons.append(f"{_asked_by(job)}.")
+                reasons.append(f"{phrases.asked_by(job)}.")
                 next_step = (
                     "Its handler learns of that at the next heartbeat, and should stop; if it returns, the job is "
                     "completed. It doesn't run again."
@@ -211,9 +213,9 @@ class Explainer:
         verdict = f"Job {job.job_id} counts as active, but nobody may be working on it: {gone}, and {left}."
         reasons = self._clock()
         if job.crashes:
-            reasons.append(f"Taken from a holder {_times(job.crashes)} in a row so far.")
+            reasons.append(f"Taken from a holder {phrases.times(job.crashes)} in a row so far.")
         if job.cancel_by is not None:
-            reasons.append(f"{_asked_by(job)}: then it isn't given back, but cancelled.")
+            reasons.append(f"{phrases.asked_by(job)}: then it isn't given back, but cancelled.")
         return self._say(job, verdict, reasons=reasons, next=next_step, next_at=next_at)
 
     # -- jobs that won't -----------------------------------------------------------------------------------------------
@@ -227,14 +229,14 @@ class Explainer:
     def _explain_failed(self, job: Job) -> Explanation:
         reasons = [f"Its last error: {job.last_error}"] if job.last_error else []
         if job.attempts:
-            reasons.append(f"Its handler failed {_times(job.attempts)}.")
+            reasons.append(f"Its handler failed {phrases.times(job.attempts)}.")
         verdict = f"Job {job.job_id} failed for good at {stamp(job.finished_at)}."
         next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
         return self._say(job, verdict, will_run=False, reasons=reasons, next=next_step)
 
     def _explain_cancelled(self, job: Job) -> Explanation:
         next_step = f"Nothing by itself. `rosq retry {job.job_id} --why …` starts it again."
-        reasons = [f"{_asked_by(job)}."] if job.cancel_by else []
+        reasons = [f"{phrases.asked_by(job)}."] if job.cancel_by else []
         if job.last_error:
             reasons.append(f"Its last error: {job.last_error}")
         verdict = f"Job {job.job_id} was cancelled at {stamp(job.finished_at)}."
@@ -242,7 +244,9 @@ class Explainer:
 
     def _explain_forgotten(self, job: Job) -> Explanation:
         last = self._events[-1] if self._events else None
-        reasons = [f"The last that is known of it: {last.event} at {stamp(last.at)}{_by(last)}."] if last else []
+        reasons = (
+            [f"The last that is known of it: {last.event} at {stamp(last.at)}{phrases.told_by(last)}."] if last else []
+        )
         left_ms = max(int(self._client.pttl(self._keys.job(job.job_id))), 0)
         reasons.append(f"Its id counts as a duplicate for {duration(left_ms / 1000)} more.")
         next_step = (
@@ -276,7 +280,7 @@ class Explainer:
         last = self._events[-1] if self._events else None
         reasons = ["It was never put on this queue, or it is so long ago that nothing is kept of it."]
         if last is not None:
-            reasons = [f"The last that is known of it: {last.event} at {stamp(last.at)}{_by(last)}."]
+            reasons = [f"The last that is known of it: {last.event} at {stamp(last.at)}{phrases.told_by(last)}."]
         return Explanation(
             view="explain",
             queue=self._keys.queue,
@@ -298,7 +302,7 @@ class Explainer:
             return []
         ago_s = span_s(job.progress_at, self._now)
         ago = f"at {stamp(job.progress_at)}" if ago_s is None else f"{duration(ago_s)} ago"
-        progress, is_hidden = show_progress(job, with_data=False)
+        progress, is_hidden = phrases.show_progress(job, with_data=False)
         if is_hidden:
             return [f"It reported progress {ago}: `rosq inspect job {job.job_id} --show-data` prints it."]
         return [f"It reported its progress {ago}: {progress}."]
@@ -336,15 +340,15 @@ class Explainer:
         alive = [worker for worker in self._overview.workers if worker.state != "lost"]
         if not alive:
             return "No worker is there."
-        return f"No living worker reads lane {lane}; those that are there ({_names(alive)}) read others."
+        there = phrases.name_some([worker.name for worker in alive])
+        return f"No living worker reads lane {lane}; those that are there ({there}) read others."
 
     def _all_busy(self, readers: list[WorkerView], lane: str) -> str:
         held = [f"{each.name} with job {each.job_id} {self._ago(each.started_at)}" for each in readers]
-        more = f" and {len(held) - _NAMED_WORKERS} more" if len(held) > _NAMED_WORKERS else ""
-        listed = ", ".join(held[:_NAMED_WORKERS])
+        listed = phrases.name_some(held)
         if len(readers) == 1:
             return f"The only worker that reads lane {lane} is busy: {listed}."
-        return f"All {len(readers)} workers that read lane {lane} are busy: {listed}{more}."
+        return f"All {len(readers)} workers that read lane {lane} are busy: {listed}."
 
     def _foresee(self, place: places.Place, lane: str) -> tuple[str, datetime | None]:
         """When a waiting job's turn comes, by how fast jobs of its lane's queue were started lately."""
@@ -387,42 +391,7 @@ class Explainer:
         if job.crashes:
             return f"It was taken from a holder that didn't settle it ({job.crashes} in a row), and it rests."
         if job.attempts:
-            return f"It has failed {_times(job.attempts)}: {job.last_error}"
+            return f"It has failed {phrases.times(job.attempts)}: {job.last_error}"
         if job.started_at is None:
             return "It was put on the queue with a delay."
         return "It was put off; the event that says by whom is no longer kept."
-
-
-def show_progress(job: Job | None, *, with_data: bool) -> tuple[JsonValue, bool]:
-    """What may be shown of a job's progress, and whether something is hidden: all but a bare number may be as personal
-    as data."""
-    if job is None or job.progress_at is None:
-        return None, False
-    is_shown = with_data or (isinstance(job.progress, int | float) and not isinstance(job.progress, bool))
-    return (job.progress, False) if is_shown else (None, True)
-
-
-def _asked_by(job: Job) -> str:
-    when = f" at {stamp(job.cancel_asked_at)}" if job.cancel_asked_at else ""
-    return f"{job.cancel_by} asked for its cancelling{when} ({job.cancel_reason})"
-
-
-def _ahead(place: places.Place) -> str:
-    if not place.is_exact:
-        return f"More than {place.ahead:,} jobs are"
-    return counted(place.ahead, "job is", "jobs are")
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else counted(count, "time")
-
-
-def _names(workers: list[WorkerView]) -> str:
-    names = [worker.name for worker in workers]
-    more = f" and {len(names) - _NAMED_WORKERS} more" if len(names) > _NAMED_WORKERS else ""
-    return ", ".join(names[:_NAMED_WORKERS]) + more
-
-
-def _by(event: EventView) -> str:
-    by, reason = event.facts.get("by"), event.facts.get("reason")
-    return f" by {by} ({reason})" if by else ""

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rosq.inspect import overview as overviews
-from rosq.inspect.bounds import DEFAULT_LOG_LINES
 from rosq.inspect.job import deliveries
-from rosq.inspect.job.explain import Explainer, Explanation, show_progress
+from rosq.inspect.job.explain import Explainer, Explanation
+from rosq.inspect.job.phrases import show_progress
 from rosq.inspect.job.timeline import DeliveryView, EventView, read_timeline
-from rosq.inspect.view import View
+from rosq.inspect.view import DEFAULT_LOG_LINES, View
 from rosq.store.finder import find_jobs
 
 if TYPE_CHECKING:
