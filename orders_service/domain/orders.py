@@ -123,6 +123,7 @@ class Order:
         username: The account that has it; None: none.
         is_in_hand: Its holder gave a sign of life within the lease.
         case_no: What a person's decision is about; grows with each hold and each decision.
+        look_at: When a row of an absent send is to be looked for once more; None: never.
     """
 
     id: int
@@ -143,6 +144,7 @@ class Order:
     portal_status: str | None
     extract_id: int | None
     case_no: int
+    look_at: dt.datetime | None
     submission: Submission | None
     sends: tuple[Send, ...]
 
@@ -195,6 +197,7 @@ class OrderInHand:
         open_send: None: none, or not this account's.
         counted_readings: How many readings count towards the open send's absence.
         as_of: The database's clock at this answer: a reading made after it may claim this time.
+        is_look_due: A send was settled as absent: the list is to be read once more, before the paper is brought.
     """
 
     order: Order
@@ -203,3 +206,4 @@ class OrderInHand:
     open_send: Send | None
     counted_readings: int
     as_of: dt.datetime
+    is_look_due: bool

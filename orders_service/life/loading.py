@@ -112,6 +112,7 @@ async def answer(work: Work, order_id: int, account_id: int | None) -> OrderInHa
         open_send=send,
         counted_readings=counted,
         as_of=clock["now"],
+        is_look_due=is_own and order.look_at is not None and order.look_at <= clock["now"],
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orders_service.domain.orders import Order, Send
     from orders_service.life.work import Work
 
+_ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")
 
 #: `sends.settled_by` where readings proved it.
@@ -68,6 +69,8 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
         await _weigh_undecided(work, order, fact, told, send, candidates, elsewhere)
     else:
         await double_payment.look_for(work, order, fact, candidates)
+        if void is None and told.is_unfiltered and told.is_complete:
+            await work.run(_ORDER["note_look"], order_id=order.id, begun_at=told.begun_at)
 
 
 async def _weigh_undecided(

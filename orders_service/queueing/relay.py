@@ -96,6 +96,7 @@ class Relay:
 
     async def _relay_batch(self) -> RelayCounts:
         async with self._database.transaction() as connection:
+            await connection.execute(load("schedule")["call_for_looks"])
             cursor = await connection.execute(load("schedule")["take_unrelayed"], {"limit": BATCH})
             orders = [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]
             if not orders:

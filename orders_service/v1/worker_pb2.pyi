@@ -337,6 +337,7 @@ class OrderInHand(_message.Message):
     LANE_FIELD_NUMBER: _builtins.int
     NEXT_AT_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    IS_LOOK_DUE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """The service's id."""
     cad_num: _builtins.str
@@ -353,6 +354,8 @@ class OrderInHand(_message.Message):
     """Why it waits for a person; empty: it doesn't."""
     lane: _builtins.str
     """Where its job belongs: main, urgent, or the account's own."""
+    is_look_due: _builtins.bool
+    """A send of it was settled as absent: the list is to be read in full once more and recorded, before a paper is brought, and for a final order too."""
     @_builtins.property
     def submission(self) -> Global___Submission:
         """The journal of this account's submission; unset: no intent yet."""
@@ -384,10 +387,11 @@ class OrderInHand(_message.Message):
         lane: _builtins.str = ...,
         next_at: _timestamp_pb2.Timestamp | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        is_look_due: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "next_at", b"next_at", "open_send", b"open_send", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_id", b"application_id", "as_of", b"as_of", "cad_num", b"cad_num", "hold_reason", b"hold_reason", "is_bound", b"is_bound", "lane", b"lane", "next_at", b"next_at", "open_send", b"open_send", "order_id", b"order_id", "order_number", b"order_number", "state", b"state", "submission", b"submission"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_id", b"application_id", "as_of", b"as_of", "cad_num", b"cad_num", "hold_reason", b"hold_reason", "is_bound", b"is_bound", "is_look_due", b"is_look_due", "lane", b"lane", "next_at", b"next_at", "open_send", b"open_send", "order_id", b"order_id", "order_number", b"order_number", "state", b"state", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

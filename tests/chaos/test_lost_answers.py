@@ -9,6 +9,7 @@ import pytest
 from orders_service.v1 import operator_pb2, orders_pb2
 
 if TYPE_CHECKING:
+    from tests.postgres import Database
     from tests.system import System
 
 CAD_NUM = "77:01:0001001:1001"
@@ -35,6 +36,26 @@ def test_an_order_that_was_not_charged_is_sent_again_once_it_is_absent(system: S
     assert [charge["number"] for charge in system.charges()] == [order.order_number]
     settled = [event.reason for event in system.events(order_id) if event.kind == "transition"]
     assert any("absent" in reason for reason in settled), settled
+
+
+def test_a_completed_order_that_was_sent_twice_is_looked_for_once_more(
+    system: System, fresh_database: Database
+) -> None:
+    system.portal("/_simulator/faults", {"endpoint": "finish", "kind": "lost_answer_before_charge", "times": 1})
+    system.start_worker("a1")
+    [order_id] = system.submit(CAD_NUM)
+    system.wait_completed(order_id)
+    readings = "select count(*) from facts where kind = 'reading'"
+    with fresh_database.connect() as connection:
+        before = connection.execute(readings).fetchone()
+        connection.execute("update orders set registered_at = registered_at - interval '25 h', look_at = now()")
+
+        system.wait(
+            lambda: connection.execute("select 1 from orders where look_at is null").fetchone(), "the last look"
+        )
+
+        assert connection.execute(readings).fetchone() != before, "by a reading of the list"
+    assert not [event for event in system.events(order_id) if event.kind == "alarm"]
 
 
 def test_an_order_that_is_absent_twice_waits_for_a_person(system: System) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from orders_service import cadastral
 from orders_service.v1 import worker_pb2
 from worker.errors import PaperBroken
+from worker.order import reading
 from worker.order.points import Point
-from worker.order.visit import Held, Later, decided_by_service, row_message
+from worker.order.visit import Done, Held, Later, decided_by_service, row_message
 from worker.portal.errors import DocumentNotReady
 from worker.portal.pages.applications import ApplicationState
 from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
@@ -63,7 +64,18 @@ def collect(visit: Visit) -> Outcome:
             return _not_ready(visit, row)
 
 
+def look_again(visit: Visit) -> Outcome:
+    """Read the list once more for an order that is over, and was sent twice: the service judges what it shows."""
+    reading.record_full_reading(visit)
+    return Done()
+
+
 def _bring(visit: Visit, row: Application) -> Outcome:
+    if visit.order.is_look_due:
+        # It was sent twice, and the first send was absent: a row that came late says that it was paid twice.
+        reading.record_full_reading(visit)
+        if (outcome := decided_by_service(visit.order)) is not None:
+            return outcome
     order = visit.order
     with tempfile.TemporaryDirectory(prefix="rosq-worker-") as folder:
         try:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from orders_service.v1 import orders_pb2
+from orders_service.v1 import orders_pb2, worker_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
 from worker.errors import WorkerError
 from worker.order import trouble
-from worker.order.collect import collect
+from worker.order.collect import collect, look_again
 from worker.order.points import NO_SIGNALS, Point
 from worker.order.register import register
 from worker.order.settle import settle
@@ -64,6 +64,7 @@ _PHASES: Final = {
     orders_pb2.ORDER_STATE_PROCESSING: ("register", register),
     orders_pb2.ORDER_STATE_UNCONFIRMED: ("settle", settle),
     orders_pb2.ORDER_STATE_REGISTERED: ("collect", collect),
+    orders_pb2.ORDER_STATE_COMPLETED: ("look", look_again),
 }
 
 
@@ -147,7 +148,7 @@ class Processor:
 
     def _visit(self, delivery: Delivery, journal: OrderJournal) -> Outcome:
         order = journal.claim()
-        if order.state in FINAL_STATES:
+        if order.state in FINAL_STATES and not _is_to_be_looked_for(order):
             return Done()
         self._signals.reached(Point.AFTER_CLAIM)
         delivery.check()
@@ -314,6 +315,11 @@ class Processor:
                 "the order couldn't be put down",
                 extra={"event": "put_down_failed", "order_id": journal.order.order_id, "error": str(exc)},
             )
+
+
+def _is_to_be_looked_for(order: worker_pb2.OrderInHand) -> bool:
+    """Whether a finished order is here only so that its account's list is read once more."""
+    return order.state == orders_pb2.ORDER_STATE_COMPLETED and order.is_look_due
 
 
 def _read_order_id(delivery: Delivery) -> int:

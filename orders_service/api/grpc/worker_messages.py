@@ -160,6 +160,7 @@ def order_message(answered: OrderInHand) -> v1.OrderInHand:
         lane=order.lane,
         next_at=time_message(order.next_at),
         as_of=time_message(answered.as_of),
+        is_look_due=answered.is_look_due,
     )
 
 

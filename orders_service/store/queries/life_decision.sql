@@ -43,7 +43,9 @@ where id = %(order_id)s and state in ('queued', 'processing', 'unconfirmed', 're
 -- unconfirmed | processing -> registered under a person's number, with the account whose send it was.
 update orders
 set state = 'registered', rosreestr_order_num = %(number)s, rosreestr_application_id = %(application_id)s::bigint,
-    rosreestr_user_id = %(account_id)s, registered_at = clock_timestamp(), next_at = null, updated_at = clock_timestamp()
+    rosreestr_user_id = %(account_id)s, registered_at = clock_timestamp(), next_at = null,
+    look_at = case when exists (select 1 from sends s where s.order_id = orders.id and s.outcome = 'absent') then clock_timestamp() end,
+    updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('unconfirmed', 'processing');
 
 -- name: correct

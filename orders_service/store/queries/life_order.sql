@@ -8,7 +8,7 @@ select id, cad_num, cad_key, is_urgent, state, rosreestr_user_id,
        fence, fence_token,
        coalesce(seen_at > clock_timestamp() - make_interval(secs => %(lease_s)s::double precision), false) as is_in_hand,
        next_at, hold_reason, not_found_at, rosreestr_order_num as number, rosreestr_application_id as application_id,
-       portal_status, extract_id, case_no
+       portal_status, extract_id, case_no, look_at
 from orders
 where id = %(order_id)s
 for update;
@@ -20,7 +20,7 @@ select id, cad_num, cad_key, is_urgent, state, rosreestr_user_id,
        fence, fence_token,
        coalesce(seen_at > clock_timestamp() - make_interval(secs => %(lease_s)s::double precision), false) as is_in_hand,
        next_at, hold_reason, not_found_at, rosreestr_order_num as number, rosreestr_application_id as application_id,
-       portal_status, extract_id, case_no
+       portal_status, extract_id, case_no, look_at
 from orders
 where id = %(order_id)s
 for update skip locked;
@@ -126,6 +126,7 @@ where id = %(order_id)s and state = 'unconfirmed'
 update orders
 set state = 'registered', rosreestr_order_num = %(number)s, rosreestr_application_id = %(application_id)s::bigint,
     portal_status = coalesce(%(portal_status)s::text, portal_status), registered_at = clock_timestamp(),
+    look_at = case when exists (select 1 from sends s where s.order_id = orders.id and s.outcome = 'absent') then clock_timestamp() end,
     next_at = null, updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('unconfirmed', 'processing');
 
@@ -146,6 +147,12 @@ where id = %(order_id)s and state = 'registered' and rosreestr_user_id = %(accou
 select coalesce(extract(epoch from clock_timestamp() - row_missing_since), 0)::double precision as missing_s
 from orders
 where id = %(order_id)s;
+
+-- name: note_look
+-- The order was looked for: a day after its number it is once more.
+update orders
+set look_at = case when %(begun_at)s < registered_at + interval '1 day' then registered_at + interval '1 day' end
+where id = %(order_id)s and look_at <= %(begun_at)s;
 
 -- name: note_ready
 -- What the list said of a registered order when its paper was there.

@@ -1,11 +1,18 @@
 -- Open orders and where on the queue they belong. An order is bound to its account from its intent on.
 
+-- name: call_for_looks
+-- Orders that are over and to be looked for once more get a job again; once more a day later where it was lost.
+update orders
+set relayed_at = null
+where look_at <= clock_timestamp() and state = 'completed'
+  and relayed_at < greatest(look_at, clock_timestamp() - interval '1 day');
+
 -- name: take_unrelayed
 -- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it.
 select
     orders.id, orders.state::text, orders.fence, orders.is_urgent,
     case
-        when orders.state in ('unconfirmed', 'registered')
+        when orders.state in ('unconfirmed', 'registered', 'completed')
             or (orders.state = 'processing' and submissions.intent_at is not null)
         then rosreestr_users.username
     end as username,
@@ -16,7 +23,7 @@ left join submissions on submissions.order_id = orders.id
     and submissions.rosreestr_user_id = orders.rosreestr_user_id
 where orders.relayed_at is null
   and orders.hold_reason is null
-  and orders.state in ('queued', 'processing', 'unconfirmed', 'registered')
+  and (orders.state in ('queued', 'processing', 'unconfirmed', 'registered') or orders.state = 'completed' and orders.look_at is not null)
 order by orders.id
 limit %(limit)s
 for update of orders skip locked;

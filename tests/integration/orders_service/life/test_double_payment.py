@@ -6,10 +6,13 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from orders_service.domain import facts
+from orders_service.life import claiming
 from tests.integration.orders_service.life.bench import BALANCE, PERSON, Bench, row
 
 if TYPE_CHECKING:
     import pytest
+
+    from orders_service.domain.orders import Holder
 
 
 def test_both_rows_of_an_order_that_was_sent_twice_raise_an_alarm(bench: Bench) -> None:
@@ -105,3 +108,40 @@ def test_a_late_row_of_a_failed_order_raises_an_alarm(bench: Bench, caplog: pyte
     assert bench.state(holder.order_id) == "failed"
     assert len(bench.events(holder.order_id, "alarm")) == 1
     assert "order_alarm" in [record.__dict__.get("event") for record in caplog.records]
+
+
+def resent(bench: Bench) -> Holder:
+    """An order whose first send was settled as absent, and whose second has its number."""
+    holder = bench.sent()
+    bench.make_absent(holder)
+    bench.read(holder)
+    bench.gate(holder)
+    bench.read(holder, row(902, "N-2"))
+    assert bench.state(holder.order_id) == "registered"
+    return holder
+
+
+def is_due(bench: Bench, holder: Holder) -> bool:
+    return bench.run(claiming.claim_order(bench.db, bench.delivery(holder.order_id))).is_look_due
+
+
+def test_an_order_that_was_sent_twice_is_looked_for_at_its_collection_and_a_day_later(bench: Bench) -> None:
+    holder = resent(bench)
+    assert is_due(bench, holder)
+
+    bench.read(holder, row(902, "N-2"), is_complete=False)
+    bench.read(holder, row(902, "N-2"), person_oid="2")
+    assert is_due(bench, holder), "that was no look at the whole list"
+    bench.read(holder, row(902, "N-2"))
+    assert not is_due(bench, holder)
+    bench.execute("update orders set look_at = look_at - interval '1 day', registered_at = now() - interval '25 h'")
+    assert is_due(bench, holder)
+    bench.read(holder, row(901, "N-1"), row(902, "N-2"))
+
+    assert not is_due(bench, holder)
+    assert len(bench.events(holder.order_id, "alarm")) == 1
+    assert bench.order(holder.order_id)["look_at"] is None
+
+
+def test_an_order_that_was_sent_once_is_not_looked_for_again(bench: Bench) -> None:
+    assert not is_due(bench, bench.registered())

@@ -16,6 +16,7 @@ from orders_service.queueing.relay import Relay
 from rosq import JobState, ServerUnreachable
 from rosq.steering import Steering
 from tests.integration.orders_service.stage import change_orders, insert_order, opened_queue, read_order, run_jobs
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,35 @@ def test_orders_that_are_final_or_wait_for_a_person_are_not_relayed(
 
     assert relay_once().relayed == 0
     assert queue.find_jobs([str(held), str(over)]) == {}
+
+
+def test_a_completed_order_that_is_to_be_looked_for_gets_a_job_in_its_accounts_lane(
+    relay_once: Any, queue: Queue, fresh_database: Database
+) -> None:
+    with fresh_database.connect() as connection:
+        connection.execute("insert into extracts (sha256, size_bytes) values (repeat('0', 64), 1)")
+    now = dt.datetime.now(dt.UTC)
+    over: dict[str, Any] = {
+        "state": "completed",
+        "fence": 7,
+        "extract_id": 1,
+        "finished_at": now,
+        "account": "a",
+        "relayed_at": now,
+    }
+    due, later, done = (
+        insert_order(fresh_database, n, rosreestr_order_num=f"N-{n}", look_at=look_at, **over)
+        for n, look_at in enumerate((now + dt.timedelta(seconds=1), now + dt.timedelta(hours=1), None), 1)
+    )
+    assert relay_once().relayed == 0
+
+    wait_until(lambda: relay_once().relayed == 1, "its time", timeout_s=10)
+
+    job = queue.find_job(str(due))
+    assert job is not None
+    assert (job.lane, job.is_live) == ("@a", True)
+    assert (queue.find_job(str(later)), queue.find_job(str(done))) == (None, None)
+    assert relay_once().relayed == 0, "it is relayed once"
 
 
 def test_an_order_that_was_in_hand_before_gets_a_greater_fence_and_its_time(
