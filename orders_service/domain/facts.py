@@ -144,7 +144,9 @@ def from_content(kind: str, content: Content) -> Fact:
         case PortalRefusal.kind:
             return _read(PortalRefusal, values)
         case ListReading.kind:
-            values["begun_at"] = dt.datetime.fromisoformat(str(values.get("begun_at")))
+            values["begun_at"] = begun_at = dt.datetime.fromisoformat(str(values.get("begun_at")))
+            if begun_at.tzinfo is None:
+                raise ValueError(f"its time {begun_at.isoformat()} has no zone")
             rows = values.get("rows")
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ValueError("its rows aren't a list of objects")

@@ -433,6 +433,28 @@ def test_after_an_absence_by_a_person_any_account_may_send_the_order(bench: Benc
     assert len(bench.events(holder.order_id, "alarm")) == 1
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    ["'{}'", "content - 'rows'", "jsonb_set(content, '{begun_at}', '\"2026-01-15T12:00:00\"')", "'[1]'"],
+    ids=["empty", "no rows", "no zone", "a list"],
+)
+def test_what_cant_be_read_rules_out_absence_and_stops_nothing_else(bench: Bench, spoiled: str) -> None:
+    """It may be the order's row, in the words of a newer version."""
+    holder = sent(bench)
+    hold(bench)
+    bench.read(holder, row(901, "N-1"))
+    bench.execute(f"update facts set content = {spoiled}")
+
+    assert bench.case(holder.order_id).seen.unread
+    with refused("UNNAMED", need="facts"):
+        bench.as_absent(holder.order_id)
+    assert not [way for way in bench.case(holder.order_id).ways if "--absent" in way]
+    bench.by_number(holder.order_id, "N-1", is_unseen=True)
+    bench.claim(holder.order_id)
+
+    assert (bench.state(holder.order_id), bench.order(holder.order_id)["hold_reason"]) == ("registered", None)
+
+
 def test_resuming_decides_nothing_about_money(bench: Bench) -> None:
     holder = sent(bench)
     hold(bench)

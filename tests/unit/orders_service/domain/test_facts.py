@@ -40,3 +40,19 @@ def test_a_fact_survives_being_kept(fact: facts.Fact) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="no facts of kind 'rumour'"):
         facts.from_content("rumour", {})
+
+
+def test_a_reading_without_a_time_zone_is_refused() -> None:
+    """Compared with the database's clock it would fail wherever it is looked at."""
+    kept = {
+        "begun_at": "2026-01-15T12:00:00",
+        "person_oid": "1",
+        "is_unfiltered": True,
+        "is_complete": True,
+        "balance": None,
+        "rows": [],
+        "rows_in_all": 0,
+    }
+
+    with pytest.raises(ValueError, match="no zone"):
+        facts.from_content("reading", kept)
