@@ -99,6 +99,8 @@ def allows_give_up(order: Order) -> bool:
 
 def tell_payment(order: Order) -> str:
     """Say in Russian, for the status of an order that is given up, what may have been paid for it."""
+    if order.number is not None and order.application_id is None:
+        return f"номер {order.number} назвал оператор, список портала его не показал: оплачено ли, неизвестно"
     if order.number is not None:
         return f"заказ на портале оплачен, номер {order.number}"
     left: list[Send] = [send for send in order.sends if send.may_have_left]

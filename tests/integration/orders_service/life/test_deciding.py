@@ -455,6 +455,15 @@ def test_what_cant_be_read_rules_out_absence_and_stops_nothing_else(bench: Bench
     assert (bench.state(holder.order_id), bench.order(holder.order_id)["hold_reason"]) == ("registered", None)
 
 
+def test_an_order_given_up_under_a_number_that_nobody_saw_doesnt_say_that_it_was_paid(bench: Bench) -> None:
+    holder = sent(bench)
+    bench.by_number(holder.order_id, "N-7", is_unseen=True)
+
+    bench.give_up(holder.order_id)
+
+    assert "оплачено ли, неизвестно" in bench.order(holder.order_id)["status"]
+
+
 def test_resuming_decides_nothing_about_money(bench: Bench) -> None:
     holder = sent(bench)
     hold(bench)
