@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 
 from orders_service.api.grpc.worker import WorkerServicer
 from orders_service.settings import Settings
-from orders_service.v1 import orders_pb2, worker_pb2, worker_pb2_grpc
+from orders_service.v1 import operator_pb2, orders_pb2, worker_pb2, worker_pb2_grpc
 from tests.integration.orders_service.life.bench import CAD_NUM, PERSON, Bench
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_a_refusal_carries_its_reason_for_machines(bench: Bench, client: Client)
 
 
 def test_every_reason_that_a_use_case_gives_is_the_contracts(bench: Bench, client: Client) -> None:
-    """A person's refusal (NUMBER_TAKEN) isn't a worker's, and the only one that the contract needn't name."""
+    """A worker's refusals have their enum, a person's theirs; WRONG_STATE is in both."""
     import re
     from pathlib import Path
 
@@ -220,7 +220,11 @@ def test_every_reason_that_a_use_case_gives_is_the_contracts(bench: Bench, clien
     given = set(re.findall(r'Refused\(\s*"([A-Z_]+)"', text)) | set(re.findall(r'return \(?\s*"([A-Z_]{5,})"', text))
     known = {name.removeprefix("REFUSAL_REASON_") for name in worker_pb2.RefusalReason.keys()}  # noqa: SIM118
 
-    assert given - known == {"NUMBER_TAKEN"}
+    decided = {name.removeprefix("DECISION_REFUSAL_") for name in operator_pb2.DecisionRefusal.keys()}  # noqa: SIM118
+
+    assert given - known - decided == set()
+    assert decided - {"UNSPECIFIED"} <= given | {"WRONG_STATE"}
+    assert known & decided == {"UNSPECIFIED", "WRONG_STATE"}
     assert known - given == {"UNSPECIFIED"}
 
 
