@@ -57,9 +57,11 @@ WRITE: dict[str, Callable[[Any, str], object]] = {
 
 
 def replace(client: Any, key: str, kind: str) -> None:
-    """Put a key of another type in the place of one."""
-    client.delete(key)
-    WRITE[kind](client, key)
+    """Put a key of another type in the place of one, at one instant: a worker may be about to write there."""
+    pipe = client.pipeline(transaction=True)
+    pipe.delete(key)
+    WRITE[kind](pipe, key)
+    pipe.execute()
 
 
 #: What may stand in a field instead of what rosq wrote.

@@ -75,7 +75,7 @@ def test_too_many_clients_are_told_before_one_is_refused() -> None:
                 client.ping()
             [finding] = Examined(server, "orders").find("clients", "warning")
 
-    assert "20 are allowed" in finding["seen"]
+    assert "of 20 allowed" in finding["seen"]
     assert "CLIENT LIST" in finding["advice"]
 
 
