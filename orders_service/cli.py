@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Final
+import sys
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -12,6 +13,7 @@ from orders_service import errors
 from orders_service.commands.context import Context, Failure, Unreachable, WrongSetting
 from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT, Address
+from rosq.commands import streams
 
 #: Where each command is. Imported when it is asked for: `orders list` needs no database driver, `--help` needs nothing.
 _COMMANDS: Final = {
@@ -83,16 +85,27 @@ def cli(ctx: click.Context, host: str, port: int) -> None:
       orders-service orders download 1
 
     \b
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server can't be reached.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server can't be reached, 6 done, but the output can't be written.
     """
     ctx.obj = Context(environ=os.environ, service=Address(host=host, port=port))
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> NoReturn:
+    """Run the command line, and end the process with its exit code.
+
+    What can't be written decides nothing: an order that was accepted is told as that by the exit code, whatever the
+    terminal's encoding, a closed pipe or a full disk make of the words.
+    """
     # grpc's own lines on stderr say in ten lines of C++ what our one sentence says. Read when grpc is first used.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    cli.main(prog_name="orders-service")
+    with streams.writing() as out:
+        code: object = 0
+        try:
+            cli.main(prog_name="orders-service")
+        except SystemExit as error:
+            code = error.code
+        code = out.finish(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
