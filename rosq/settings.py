@@ -67,6 +67,7 @@ class QueueSettings:
     #: Seconds without a sign of life after which a dead worker is forgotten (its pending jobs have moved on by then).
     forget_worker_s: float = 3_600.0
     #: Seconds (a day) after which a lane is removed that is empty, got no job and was read by nobody in that time.
+    #: Before Redis 7.2 who reads and finds nothing isn't seen: his next fetch makes the lane anew.
     keep_empty_lanes_s: float = 86_400.0
 
     def __post_init__(self) -> None:

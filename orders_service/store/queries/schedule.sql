@@ -16,7 +16,11 @@ select
             or (orders.state = 'processing' and submissions.intent_at is not null)
         then rosreestr_users.username
     end as username,
-    greatest(0, coalesce(extract(epoch from orders.next_at - clock_timestamp()), 0))::double precision as delay_s
+    -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.
+    greatest(0, coalesce(extract(epoch from
+        case when orders.next_at <= clock_timestamp() then interval '0'
+             when orders.next_at >= clock_timestamp() + interval '100 years' then interval '100 years'
+             else orders.next_at - clock_timestamp() end), 0))::double precision as delay_s
 from orders
 left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
 left join submissions on submissions.order_id = orders.id
@@ -41,7 +45,11 @@ select
             or (orders.state = 'processing' and submissions.intent_at is not null)
         then rosreestr_users.username
     end as username,
-    greatest(0, coalesce(extract(epoch from orders.next_at - clock_timestamp()), 0))::double precision as delay_s
+    -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.
+    greatest(0, coalesce(extract(epoch from
+        case when orders.next_at <= clock_timestamp() then interval '0'
+             when orders.next_at >= clock_timestamp() + interval '100 years' then interval '100 years'
+             else orders.next_at - clock_timestamp() end), 0))::double precision as delay_s
 from orders
 left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
 left join submissions on submissions.order_id = orders.id

@@ -95,7 +95,10 @@ def test_a_lane_that_somebody_reads_stays_and_one_that_is_only_read_goes_when_it
     patient, hasty = make_lanes(queue, wire, unused_s=60), make_lanes(queue, wire)
 
     assert keys_of(client, queue, "quiet") == [queue.keys.lane("quiet"), "listed"]
-    assert patient.run_once().forgotten_lanes == 0
+    # Before Redis 7.2 a reader that finds nothing leaves no trace, so its lane is made anew by its next fetch.
+    version = tuple(int(part) for part in client.info("server")["redis_version"].split(".")[:2])
+    if version >= (7, 2):
+        assert patient.run_once().forgotten_lanes == 0
     wait_until(lambda: hasty.run_once().forgotten_lanes, "its time")
 
     assert keys_of(client, queue, "quiet") == []
