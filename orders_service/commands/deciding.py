@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 _MAX_CASE: Final = 2**31 - 1
 
 
+def _require_case(context: click.Context, parameter: click.Parameter, case_no: int | None) -> int:
+    """A decision is about what its person was shown; who doesn't know the number is told where it stands."""
+    if case_no is None:
+        raise click.UsageError(
+            "Give --case: `orders-service orders show ID` prints it, with each decision ready to copy.", context
+        )
+    return case_no
+
+
 def _decision(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command what every decision names."""
     for option in (
@@ -28,7 +37,13 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
         json_option,
         click.option("--reason", default="", help="Why, for the history."),
         click.option("--actor", default=getpass.getuser, help="Who decides, for the history. Default: your login."),
-        click.option("--case", "case_no", type=click.IntRange(1, _MAX_CASE), required=True, help="From `orders show`."),
+        click.option(
+            "--case",
+            "case_no",
+            type=click.IntRange(1, _MAX_CASE),
+            callback=_require_case,
+            help="From `orders show`. Required.",
+        ),
         click.option("--send", "send_id", default="", help="From `orders show`; none where it shows none."),
         order_id_argument,
     ):

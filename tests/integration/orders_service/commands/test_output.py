@@ -71,3 +71,11 @@ def test_a_reader_that_is_gone_makes_no_command_fail(service: Service) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert count_orders(service) == before + 1
+
+
+@pytest.mark.parametrize("decision", [("settle", "1", "--absent"), ("resume", "1"), ("give-up", "1")])
+def test_a_decision_without_its_case_is_told_where_the_case_stands(service: Service, decision: tuple[str, ...]) -> None:
+    done = run(service, "orders", *decision)
+
+    assert done.returncode == 2
+    assert b"Give --case: `orders-service orders show ID` prints it" in done.stderr
