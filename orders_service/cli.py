@@ -25,6 +25,10 @@ _COMMANDS: Final = {
 }
 
 
+#: How click tells of arguments that nobody asked for, followed by what they were.
+_TOO_MANY: Final = "unexpected extra argument"
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when needed, and whose errors are sentences."""
 
@@ -51,6 +55,15 @@ class LazyGroup(click.Group):
             raise WrongSetting(str(error)) from error
         except (errors.OrdersServiceError, CryptoError) as error:
             raise Failure(str(error)) from error
+        except click.UsageError as error:
+            if _TOO_MANY not in error.message:
+                raise
+            # What was typed too much may be a password: it isn't repeated.
+            path = error.ctx.command_path if error.ctx else "orders-service"
+            raise click.UsageError(
+                f"There are too many words after `{path}`; a password is asked for, or read from standard input.",
+                error.ctx,
+            ) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

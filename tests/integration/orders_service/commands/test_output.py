@@ -79,3 +79,17 @@ def test_a_decision_without_its_case_is_told_where_the_case_stands(service: Serv
 
     assert done.returncode == 2
     assert b"Give --case: `orders-service orders show ID` prints it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("accounts", "add", "bob"), ("accounts", "set", "bob"), ("orders", "list"), ("orders", "show", "1"), ("migrate",)],
+)
+def test_a_password_that_is_typed_where_none_belongs_is_never_repeated(
+    service: Service, words: tuple[str, ...]
+) -> None:
+    done = run(service, *words, "pa55word")
+
+    assert done.returncode == 2
+    assert b"pa55word" not in done.stderr + done.stdout
+    assert b"too many words" in done.stderr
