@@ -65,7 +65,8 @@ class StandingSettings:
         self._given = given
         #: What the queue keeps, as far as this process knows; another object as soon as that is something else.
         self.current = given or _DEFAULTS
-        self._seen: str | None = None
+        #: The text whose news were told, and by which look. No lock: one that is held in a fork stays so in the child.
+        self._told: dict[str | None, object] = {}
 
     def look(self, call: Callable[..., Any]) -> None:
         """See what stands, and refuse a queue of a newer rosq; the first look also gives what is given.
@@ -95,22 +96,32 @@ class StandingSettings:
         call("EVAL", step.source, 2, self._keys.meta, self._keys.events, *args)
 
     def _adopt(self, standing: QueueSettings | None, text: str | None) -> None:
+        is_news = self._is_news(text)
         if standing is None:
-            if text is not None and text != self._seen:
+            if text is not None and is_news:
                 log.error(
                     "The queue's settings can't be read; going on with what was known",
                     extra={"event": "settings_unreadable", "queue": self._keys.queue},
                 )
-            self._seen = text
             return
-        self._seen = text
-        if standing == self.current:
+        before = self.current
+        if standing == before:
             return
-        changed = {
-            name: value for name, value in dataclasses.asdict(standing).items() if value != getattr(self.current, name)
-        }
-        log.info(
-            "The queue's settings are others than this process had",
-            extra={"event": "settings_changed", "queue": self._keys.queue, "changed": json.dumps(changed)},
-        )
         self.current = standing
+        if is_news:
+            after = dataclasses.asdict(standing)
+            changed = {name: value for name, value in after.items() if value != getattr(before, name)}
+            log.info(
+                "The queue's settings are others than this process had",
+                extra={"event": "settings_changed", "queue": self._keys.queue, "changed": json.dumps(changed)},
+            )
+
+    def _is_news(self, text: str | None) -> bool:
+        """Whether this look is the first that saw what stands now; of several threads at one moment, one."""
+        look = object()
+        if self._told.setdefault(text, look) is not look:
+            return False
+        for other in list(self._told):
+            if other != text:
+                self._told.pop(other, None)
+        return True

@@ -95,7 +95,7 @@ class Handler:
     """Does what the data say, then ends: `sleep` (interruptible), `hang` (deaf to everything), `compute` (in C code,
     where no handler of a signal can run), `fork` (a child that is terminated at once), `leave` (a child that comes out
     of the handler, one way or another), `loop` (asyncio with a signal of its own), `raise` (the exception so named),
-    `stall` (no thread runs, then a look),
+    `stall` (no thread runs, then a look; again, until the look comes before the heartbeat),
     `end` (the process, one way or another), `die`, `snooze`."""
 
     def __init__(self, config: dict[str, Any], settings: RedisSettings) -> None:
@@ -126,9 +126,10 @@ class Handler:
         if data.get("compute"):
             hashlib.pbkdf2_hmac("sha256", b"", b"", int(data["compute"]))
         if data.get("stall"):
-            # In C code that keeps Python's global lock.
-            ctypes.PyDLL(None).usleep(int(float(data["stall"]) * 1e6))
-            delivery.check()
+            # In C code that keeps Python's global lock. Who is first afterwards, heartbeat or look, is chance.
+            for _ in range(20):
+                ctypes.PyDLL(None).usleep(int(float(data["stall"]) * 1e6))
+                delivery.check()
         if data.get("loop"):
             asyncio.run(use_a_signal())
         if data.get("leave"):
