@@ -32,8 +32,9 @@ _CHUNK_BYTES = 16_384
 #: Seconds for which an answer is watched for before the thread sleeps: so long that it suffices where to wake a core
 #: takes the twentieth part of it, and for a call of a hundred jobs.
 _WATCH_S = 0.001
-#: Answers that are slept for at once after one that took longer: the server is far away, or has much to do.
-_UNWATCHED = 32
+#: Answers that are slept for at once after one that took longer: the server is far away, or others want the processors.
+#: Twice as many after each further one, up to the second number, until one comes while it is watched for.
+_UNWATCHED, _UNWATCHED_MAX = 32, 2048
 #: An answer that comes later costs more to watch for than it saves; after so many of them in a row the next are slept
 #: for too. What listens here may be a tunnel, or what stands before a server elsewhere.
 _LATE_S = 0.0004
@@ -82,8 +83,9 @@ class Line:
         )
         #: Answers to come that are not watched for.
         self._unwatched: float = 0 if is_worth_watching(self._socket) else math.inf
-        #: Of those that were watched for, how many came late in a row.
+        #: Of those that were watched for, how many came late in a row; and how many are slept for when it is too many.
         self._late = 0
+        self._to_sleep_for = _UNWATCHED
         timeout_s = self._socket.gettimeout()
         if timeout_s and type(self._socket) is socket.socket:
             self._leave_waits_to_system(timeout_s)
@@ -146,14 +148,19 @@ class Line:
             os.sched_yield()
             now_s = time.monotonic()
             if now_s - began_s >= _WATCH_S:
-                self._unwatched = _UNWATCHED
+                self._leave_off()
                 return
         if now_s - began_s < _LATE_S:
-            self._late = 0
+            self._late, self._to_sleep_for = 0, _UNWATCHED
             return
         self._late += 1
         if self._late >= _LATE_MAX:
-            self._unwatched = _UNWATCHED
+            self._leave_off()
+
+    def _leave_off(self) -> None:
+        """It doesn't pay at present. To find out again costs up to a slice of the processor's time, where others want
+        it: so that is done the more seldom the longer it has been so."""
+        self._unwatched, self._to_sleep_for = self._to_sleep_for, min(self._to_sleep_for * 2, _UNWATCHED_MAX)
 
     def is_readable(self) -> bool:
         """Whether something is there to be read at this moment."""

@@ -132,24 +132,26 @@ def test_answers_that_keep_coming_late_are_slept_for_at_once(ends: Any, monkeypa
     monkeypatch.setattr("rosq.connection.line.os.sched_yield", look_again)
     reading = Line(Connection(ours))  # type: ignore[arg-type]
 
-    def read_unwatched() -> None:
+    def read_unwatched(count: int) -> None:
         before = watched
-        for _ in range(line._UNWATCHED):
+        for _ in range(count):
             servers.sendall(b"+soon\r\n")
             assert reading.read() == "soon"
         assert watched == before
 
     for number in range(line._LATE_MAX):
         assert (reading.read(), watched) == ("late", number + 1)
-    read_unwatched()
-    # One more that is late suffices then.
-    assert (reading.read(), watched) == ("late", line._LATE_MAX + 1)
-    read_unwatched()
+    read_unwatched(line._UNWATCHED)
+    # One more that is late suffices then, and twice as many are slept for; there is an end to that.
+    for number in range(1, 10):
+        assert (reading.read(), watched) == ("late", line._LATE_MAX + number)
+        read_unwatched(min(line._UNWATCHED * 2**number, line._UNWATCHED_MAX))
     # And one that isn't makes a new beginning.
     servers.sendall(b"+soon\r\n")
-    assert (reading.read(), watched) == ("soon", line._LATE_MAX + 1)
+    assert (reading.read(), watched) == ("soon", line._LATE_MAX + 9)
     for number in range(line._LATE_MAX):
-        assert (reading.read(), watched) == ("late", line._LATE_MAX + 2 + number)
+        assert (reading.read(), watched) == ("late", line._LATE_MAX + 10 + number)
+    read_unwatched(line._UNWATCHED)
 
 
 def test_a_connection_that_ends_while_it_is_watched_is_told(ends: Any, looks: list[int]) -> None:
