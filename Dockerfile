@@ -19,7 +19,8 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps -
  && rm -rf build ./*.egg-info
 
 ENV ORDERS_SERVICE_SQL_DIR=/app/sql PYTHONUNBUFFERED=1
-RUN useradd --system --uid 10001 --create-home rosq && mkdir -p /var/lib/rosq && chown rosq /var/lib/rosq
+RUN useradd --system --uid 10001 --create-home rosq && mkdir -p /var/lib/rosq && chown rosq /var/lib/rosq \
+ && mkdir -m 700 /var/lib/rosq-secrets && chown rosq /var/lib/rosq-secrets
 USER rosq
 VOLUME /var/lib/rosq
 STOPSIGNAL SIGTERM

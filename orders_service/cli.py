@@ -10,10 +10,12 @@ from typing import Any, Final, NoReturn
 import click
 
 from orders_service import errors
-from orders_service.commands.context import Context, Failure, Unreachable, WrongSetting
+from orders_service.commands.context import SECRETS, Context, Failure, Unreachable, WrongSetting
 from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT, Address
+from rosq import InvalidSettings
 from rosq.commands import streams
+from rosq.secret_files import SecretFiles
 
 #: Where each command is. Imported when it is asked for: `orders list` needs no database driver, `--help` needs nothing.
 _COMMANDS: Final = {
@@ -51,7 +53,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except errors.DatabaseUnavailable as error:
             raise Unreachable(str(error)) from error
-        except (errors.SettingsInvalid, MissingSecret) as error:
+        except (errors.SettingsInvalid, MissingSecret, InvalidSettings) as error:
             raise WrongSetting(str(error)) from error
         except (errors.OrdersServiceError, CryptoError) as error:
             raise Failure(str(error)) from error
@@ -100,7 +102,7 @@ def cli(ctx: click.Context, host: str, port: int) -> None:
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server can't be reached, 6 done, but the output can't be written.
     """
-    ctx.obj = Context(environ=os.environ, service=Address(host=host, port=port))
+    ctx.obj = Context(environ=SecretFiles(os.environ, SECRETS), service=Address(host=host, port=port))
 
 
 def main() -> NoReturn:

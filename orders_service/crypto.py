@@ -5,6 +5,7 @@ The orders service seals and stores; only a worker opens, just before it logs in
 
     CryptoError
     ├── MissingSecret   no secret was set
+    │   └── WeakSecret  one that can be guessed, or that a file of examples gives away
     ├── NotSealed       the stored text is in neither form; perhaps a plain password
     └── WrongSecret     sealed with a secret that isn't known here
         └── SealBroken  the secret is known, but the text was changed, or belongs to another account or purpose
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "DEV_ENV",
     "PASSWORD",
     "PREVIOUS_SECRETS_ENV",
     "SECRET_ENV",
@@ -46,10 +48,12 @@ __all__ = [
     "NotSealed",
     "SealBroken",
     "Secretbox",
+    "WeakSecret",
     "WrongSecret",
     "is_old_form",
     "key_id_of",
     "require_secret",
+    "require_strength",
 ]
 
 #: What a sealed text may be for; any other short word works too.
@@ -59,6 +63,44 @@ SESSION: Final = "session"
 SECRET_ENV: Final = "ROSREESTR_CRYPTO_SECRET"
 #: Earlier secrets, one a line, that still open what they sealed while a rotation goes on.
 PREVIOUS_SECRETS_ENV: Final = "ROSREESTR_CRYPTO_SECRET_PREVIOUS"
+
+#: Set by `orders-service dev` for what it starts: there, and nowhere else, a weak secret will do.
+DEV_ENV: Final = "ORDERS_SERVICE_DEV"
+
+#: scrypt makes each guess slow, so that this many characters, if nobody chose them by hand, can't be tried out.
+_MIN_CHARACTERS: Final = 16
+_MIN_DIFFERENT: Final = 6
+#: What stands in examples, in lower case and without what is put between words.
+_KNOWN: Final = frozenset(
+    {
+        "devonlycryptosecret",
+        "changeme",
+        "changemeplease",
+        "changemeinproduction",
+        "pleasechangeme",
+        "replaceme",
+        "yoursecretkey",
+        "yoursecretkeyhere",
+        "yourcryptosecret",
+        "yourcryptosecrethere",
+        "yourcryptosecretkey",
+        "yourverysecretkey",
+        "mysecretkey",
+        "supersecretkey",
+        "supersecretpassword",
+        "verysecretkey",
+        "defaultsecretkey",
+        "rosreestrcryptosecret",
+        "thisisasecretkey",
+        "1234567890123456",
+        "12345678901234567890123456789012",
+        "0123456789abcdef",
+        "0123456789abcdef0123456789abcdef",
+        "abcdefghijklmnop",
+        "abcdefghijklmnopqrstuvwxyz",
+        "correcthorsebatterystaple",
+    }
+)
 
 _FORM: Final = "s2"
 _SALT_BYTES: Final = 16
@@ -81,6 +123,23 @@ class MissingSecret(CryptoError):
 
     def __init__(self) -> None:
         super().__init__(f"{SECRET_ENV} isn't set: set it to the secret that seals the accounts' passwords.")
+
+
+class WeakSecret(MissingSecret):
+    """ROSREESTR_CRYPTO_SECRET can be guessed.
+
+    Attributes:
+        why: What is wrong with it, in a few words that don't repeat it.
+    """
+
+    def __init__(self, why: str) -> None:
+        CryptoError.__init__(
+            self,
+            f"{SECRET_ENV} {why}: what it seals, others can open. Set a random one of {_MIN_CHARACTERS} characters or "
+            f"more (`openssl rand -base64 32`); where a weak one has sealed passwords already, give that as "
+            f"{PREVIOUS_SECRETS_ENV}, and set the passwords again.",
+        )
+        self.why = why
 
 
 class NotSealed(CryptoError):
@@ -155,13 +214,17 @@ class Secretbox:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Secretbox:
-        """Make the box that the environment describes.
+        """Make the box that the environment describes. Earlier secrets may be weak: they only open.
 
         Raises:
             MissingSecret: ROSREESTR_CRYPTO_SECRET isn't set or empty.
+            WeakSecret: It can be guessed, and this isn't the system that `orders-service dev` started.
         """
         previous = [line.strip() for line in environ.get(PREVIOUS_SECRETS_ENV, "").splitlines()]
-        return cls(require_secret(environ), [line for line in previous if line])
+        secret = require_secret(environ)
+        if not environ.get(DEV_ENV):
+            require_strength(secret)
+        return cls(secret, [line for line in previous if line])
 
     def __repr__(self) -> str:
         return f"Secretbox(previous={len(self._previous)})"
@@ -236,6 +299,20 @@ def require_secret(environ: Mapping[str, str]) -> str:
     if not secret.strip():
         raise MissingSecret
     return secret
+
+
+def require_strength(secret: str) -> None:
+    """Return for a secret that nobody guesses.
+
+    Raises:
+        WeakSecret: It is short, of few different characters, or one of those that stand in examples.
+    """
+    if len(secret) < _MIN_CHARACTERS:
+        raise WeakSecret(f"is too short ({len(secret)} characters)")
+    if len(set(secret)) < _MIN_DIFFERENT:
+        raise WeakSecret("repeats a few characters")
+    if "".join(character for character in secret.lower() if character.isalnum()) in _KNOWN:
+        raise WeakSecret("is one that stands in examples")
 
 
 def key_id_of(sealed: str) -> str | None:

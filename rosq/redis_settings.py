@@ -16,10 +16,13 @@ from rosq.redis_values import (
     read_url,
     require,
 )
+from rosq.secret_files import SecretFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: What may also be given as a file, `REDIS_PASSWORD_FILE` and so on.
+SECRETS = ("REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD", "REDIS_URL")
 #: Variables that say where Redis is, a group for each way: of two groups only one may be used.
 WAYS = (
     ("REDIS_URL",),
@@ -118,11 +121,13 @@ class RedisSettings:
     def from_env(cls, environ: Mapping[str, str]) -> RedisSettings:
         """Read the `REDIS_` variables (`docs/servers.md`); what is unset or empty keeps its default.
 
-        A URL may leave user, password and database to REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB.
+        A URL may leave user, password and database to REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB. REDIS_URL and the
+        passwords may lie in files, which REDIS_PASSWORD_FILE and its like name.
 
         Raises:
             InvalidSettings: One of them can't be used, or two contradict each other; the message names them.
         """
+        environ = SecretFiles(environ, SECRETS)
 
         def text(name: str) -> str | None:
             # A password may begin or end with a blank; nothing else does.

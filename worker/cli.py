@@ -9,8 +9,9 @@ from typing import Final, NoReturn
 
 import click
 
-from orders_service.crypto import CryptoError, Secretbox
-from rosq import RedisSettings, RosqError, ServerUnreachable, logs
+from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV, CryptoError, Secretbox
+from rosq import InvalidSettings, RedisSettings, RosqError, ServerUnreachable, logs
+from rosq.secret_files import SecretFiles
 from worker.errors import SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.settings import PortalSettings
@@ -40,8 +41,9 @@ Exit codes: 0 stopped on request, 1 failed (the sentence on stderr says why), 2 
 \b
 More of the environment: REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB name the queue's server (or
 REDIS_URL, REDIS_UNIX_SOCKET, REDIS_SENTINELS, REDIS_CLUSTER_NODES, with REDIS_TLS: see docs/servers.md);
-ROSREESTR_CRYPTO_SECRET opens the account's sealed password, and is required. DB_* and BCRYPT_SALT_ROUNDS are
-accepted and have no effect: a worker knows no database.
+ROSREESTR_CRYPTO_SECRET opens the account's sealed password, and is required. Secrets may lie in files, which
+ROSREESTR_CRYPTO_SECRET_FILE, REDIS_PASSWORD_FILE and so on name. DB_* and BCRYPT_SALT_ROUNDS are accepted and have no
+effect: a worker knows no database.
 
 \b
 Example:
@@ -215,7 +217,9 @@ def cli(
     except (SettingsInvalid, PortalSettingsInvalid, RosqError) as exc:
         _end(exc, EXIT_USAGE)
     try:
-        secretbox = Secretbox.from_env(os.environ)
+        secretbox = Secretbox.from_env(SecretFiles(os.environ, (SECRET_ENV, PREVIOUS_SECRETS_ENV)))
+    except InvalidSettings as exc:
+        _end(exc, EXIT_USAGE)
     except CryptoError as exc:
         # The secret is for an account's password: nobody should look for that of an account which doesn't exist.
         unknown = find_unknown(settings)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orders_service.settings import Address
 
+#: What may also be given as a file: DB_PASSWORD_FILE and so on. Redis' and the access token are where they are read.
+SECRETS: Final = ("DB_PASSWORD", SECRET_ENV, PREVIOUS_SECRETS_ENV)
 
 #: The pool repeats each failed attempt to connect; the loops say once that the database is away.
 QUIET: Final = {"psycopg.pool": logging.ERROR}

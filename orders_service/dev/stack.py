@@ -111,6 +111,8 @@ class Stack:
         """
         self._env = {
             crypto.SECRET_ENV: self._environ.get(crypto.SECRET_ENV) or self._folder.secret("crypto-secret"),
+            # What runs here is for trying out: a weak secret of the user's own will do.
+            crypto.DEV_ENV: "1",
             **_without_proxy(self._environ),
             "ROSQ_QUEUE": self._environ.get("ROSQ_QUEUE")
             or (OWN_SERVER_QUEUE if self._has_own("REDIS") else DEFAULT_QUEUE),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from rosq.redis_settings import WAYS, RedisSettings
+from rosq.redis_settings import SECRETS, WAYS, RedisSettings
+from rosq.secret_files import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_SECRET = "Better given by the environment: others can see a command line."
+_SECRET = "Better given by the environment, or in a file that it names (_FILE): others can see a command line."
 OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("REDIS_URL", "redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, unix:///PATH?db=DB. " + _SECRET),
     ("REDIS_HOST", "Default: 127.0.0.1."),
@@ -64,8 +66,11 @@ def _prefer_command_line(context: click.Context, given: dict[str, str]) -> dict[
     def is_typed(name: str) -> bool:
         return context.get_parameter_source(name.lower()) is ParameterSource.COMMANDLINE
 
+    # Files are named by the environment alone: an option --redis-password-file would say no more than that.
+    files = {name + SUFFIX: os.environ.get(name + SUFFIX, "") for name in SECRETS if not is_typed(name)}
     typed = [way for way in WAYS if any(is_typed(name) for name in way)]
     if not typed:
-        return given
+        return given | files
     dropped = {name for way in WAYS if way not in typed for name in way}
-    return {name: value for name, value in given.items() if name not in dropped}
+    dropped |= {name + SUFFIX for name in dropped}
+    return {name: value for name, value in (given | files).items() if name not in dropped}

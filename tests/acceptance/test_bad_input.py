@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.system import System
 
 UNREACHED = 3
+SECRET = "secret of the tests"
 
 
 def run(
@@ -50,6 +51,28 @@ def clean_env() -> dict[str, str]:
     """The environment without anything of ours."""
     ours = ("DB_", "REDIS_", "ROSREESTR_", "ORDERS_SERVICE_", "ROSQ_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@pytest.mark.parametrize("command", [("worker.cli", "--account", "a1"), ("orders_service.cli", "serve")])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"ROSREESTR_CRYPTO_SECRET": "dev-only-crypto-secret"}, ("ROSREESTR_CRYPTO_SECRET", "stands in examples")),
+        ({"ROSREESTR_CRYPTO_SECRET_FILE": "/nowhere"}, ("ROSREESTR_CRYPTO_SECRET_FILE", "/nowhere", "No such file")),
+        (
+            {"ROSREESTR_CRYPTO_SECRET_FILE": "/nowhere", "ROSREESTR_CRYPTO_SECRET": SECRET},
+            ("ROSREESTR_CRYPTO_SECRET and ROSREESTR_CRYPTO_SECRET_FILE are both set",),
+        ),
+    ],
+)
+def test_a_secret_that_is_weak_or_not_to_be_found_ends_the_start(
+    clean_env: dict[str, str], command: tuple[str, ...], variables: dict[str, str], words: tuple[str, ...]
+) -> None:
+    # Nobody listens there: a weak secret may let the worker ask whether its account exists at all.
+    away = {"ORDERS_SERVICE_PORT": str(free_port())}
+    answer = run(*command, env={**clean_env, **away, **variables})
+
+    assert_one_sentence(answer, 2, *words)
 
 
 def test_a_wrong_cadastral_number_names_its_field_and_the_suggestion_and_stores_nothing(system: System) -> None:
@@ -111,7 +134,9 @@ def test_a_worker_of_an_inactive_account_with_nothing_to_collect_says_how_to_act
 
 
 def test_a_worker_whose_secret_does_not_open_the_password_says_so(system: System) -> None:
-    answer = run("worker.cli", "--account", "a1", env={**system.env(), "ROSREESTR_CRYPTO_SECRET": "another"})
+    answer = run(
+        "worker.cli", "--account", "a1", env={**system.env(), "ROSREESTR_CRYPTO_SECRET": "another secret of the tests"}
+    )
 
     assert_one_sentence(answer, 1, "a1", "ROSREESTR_CRYPTO_SECRET")
 
@@ -158,7 +183,7 @@ def test_a_client_without_the_orders_service_says_where_it_looked(clean_env: dic
 
 def test_serve_without_postgresql_says_where_it_looked(clean_env: dict[str, str]) -> None:
     port = free_port()
-    env = {**clean_env, "DB_HOST": "127.0.0.1", "DB_PORT": str(port), "ROSREESTR_CRYPTO_SECRET": "s"}
+    env = {**clean_env, "DB_HOST": "127.0.0.1", "DB_PORT": str(port), "ROSREESTR_CRYPTO_SECRET": SECRET}
 
     answer = run("orders_service.cli", "serve", "--listen", f"127.0.0.1:{free_port()}", env=env)
 
@@ -168,7 +193,7 @@ def test_serve_without_postgresql_says_where_it_looked(clean_env: dict[str, str]
 def test_serve_on_a_database_that_is_not_migrated_says_what_to_run(
     empty_database: Database, own_redis: EmbeddedRedis, clean_env: dict[str, str]
 ) -> None:
-    env = {**clean_env, **empty_database.env(), **own_redis.env(), "ROSREESTR_CRYPTO_SECRET": "s"}
+    env = {**clean_env, **empty_database.env(), **own_redis.env(), "ROSREESTR_CRYPTO_SECRET": SECRET}
 
     answer = run("orders_service.cli", "serve", "--listen", f"127.0.0.1:{free_port()}", env=env)
 
@@ -178,7 +203,7 @@ def test_serve_on_a_database_that_is_not_migrated_says_what_to_run(
 def test_serve_on_a_port_in_use_names_it(
     fresh_database: Database, own_redis: EmbeddedRedis, clean_env: dict[str, str]
 ) -> None:
-    env = {**clean_env, **fresh_database.env(), **own_redis.env(), "ROSREESTR_CRYPTO_SECRET": "s"}
+    env = {**clean_env, **fresh_database.env(), **own_redis.env(), "ROSREESTR_CRYPTO_SECRET": SECRET}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -17,6 +17,8 @@ OLD_VECTORS = [
     ("old-secret", "", "EBESExQVFhcYGRobHB0eHw==:c91fIZkpcbYLv/TKeZMWHg==:"),
 ]
 
+STRONG = "Jd8sK2mQv7XwZr4TnB1yLhPc"
+
 
 @pytest.fixture
 def box():
@@ -137,7 +139,8 @@ def test_a_rotation_opens_the_old_and_seals_with_the_new():
 def test_the_environment_may_name_earlier_secrets_one_a_line():
     sealed = crypto.Secretbox("first").seal("pass", username="a", purpose="password")
 
-    box = crypto.Secretbox.from_env({crypto.SECRET_ENV: "third", crypto.PREVIOUS_SECRETS_ENV: "second\nfirst\n"})
+    # Weak ones open what they sealed: only what seals must be strong.
+    box = crypto.Secretbox.from_env({crypto.SECRET_ENV: STRONG, crypto.PREVIOUS_SECRETS_ENV: "second\nfirst\n"})
 
     assert box.open(sealed, username="a", purpose="password") == "pass"
 
@@ -152,6 +155,39 @@ def test_a_missing_secret_is_refused_in_one_sentence(environ):
     )
     with pytest.raises(crypto.MissingSecret):
         crypto.Secretbox.from_env(environ)
+
+
+WEAK = [
+    ("s", "too short"),
+    ("fifteen letters", "too short"),
+    ("aaaaaaaaaaaaaaaaaaaaaaaa", "repeats a few characters"),
+    ("abababababababababababab", "repeats a few characters"),
+    ("dev-only-crypto-secret", "stands in examples"),
+    ("Dev_Only Crypto_Secret", "stands in examples"),
+    ("CHANGE-ME-IN-PRODUCTION", "stands in examples"),
+    ("your-secret-key-here", "stands in examples"),
+    ("12345678901234567890123456789012", "stands in examples"),
+]
+
+
+@pytest.mark.parametrize(("secret", "why"), WEAK)
+def test_a_secret_that_can_be_guessed_is_refused_and_not_repeated(secret, why):
+    with pytest.raises(crypto.WeakSecret) as caught:
+        crypto.Secretbox.from_env({crypto.SECRET_ENV: secret})
+
+    assert why in str(caught.value)
+    assert "ROSREESTR_CRYPTO_SECRET_PREVIOUS" in str(caught.value), "says the way out"
+    assert len(secret) < 5 or secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [secret for secret, _ in WEAK])
+def test_a_weak_secret_will_do_where_the_whole_system_is_for_trying_out(secret):
+    assert crypto.Secretbox.from_env({crypto.SECRET_ENV: secret, crypto.DEV_ENV: "1"}).key_id
+
+
+@pytest.mark.parametrize("secret", ["secret of the tests", STRONG, "пароль из многих слов, который я помню"])
+def test_a_secret_that_nobody_guesses_is_taken(secret):
+    assert crypto.Secretbox.from_env({crypto.SECRET_ENV: secret}).key_id == crypto.Secretbox(secret).key_id
 
 
 def test_an_empty_earlier_secret_is_refused():
