@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
+import json
+import logging
 import re
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
+from orders_service.domain.summary import SummaryUnreadable, read_summary
 from orders_service.life import guard, loading, reporting
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
+
+logger = logging.getLogger(__name__)
 
 _SQL: Final = queries.load("life_paper")
 
@@ -83,13 +88,15 @@ async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: Asy
         if await _is_stored(work, order, paper):
             return await loading.answer(work, order.id, order.rosreestr_user_id)
         _check_fits(order, paper)
-    async with _spooled(paper, pieces) as file, working(db) as work:
-        account, order = await guard.take(work, holder)
-        if not await _is_stored(work, order, paper):
-            _check_fits(order, paper)
-            extract_id = await _store_file(work, paper, file)
-            await _store_for_order(work, order, holder, account, paper, extract_id)
-        return await loading.answer(work, order.id, account.id)
+    async with _spooled(paper, pieces) as file:
+        summary = await asyncio.to_thread(_summarize, file, holder.order_id) if paper.kind == EXTRACT else None
+        async with working(db) as work:
+            account, order = await guard.take(work, holder)
+            if not await _is_stored(work, order, paper):
+                _check_fits(order, paper)
+                extract_id = await _store_file(work, paper, file)
+                await _store_for_order(work, order, holder, account, paper, extract_id, summary)
+            return await loading.answer(work, order.id, account.id)
 
 
 async def _is_stored(work: Work, order: Order, paper: NewPaper) -> bool:
@@ -151,6 +158,19 @@ async def _spooled(paper: NewPaper, pieces: AsyncIterable[bytes]) -> AsyncIterat
         yield cast("BinaryIO", file)
 
 
+def _summarize(file: BinaryIO, order_id: int) -> str | None:
+    """Return the summary of an extract as it is kept; None where it has none: no paid paper is refused for that."""
+    try:
+        return json.dumps(read_summary(file).as_json(), ensure_ascii=False)
+    except SummaryUnreadable as exc:
+        logger.warning(
+            "An extract has no summary", extra={"event": "summary_unread", "order_id": order_id, "error": str(exc)}
+        )
+    except Exception:
+        logger.exception("An extract's summary failed", extra={"event": "summary_failed", "order_id": order_id})
+    return None
+
+
 async def _store_file(work: Work, paper: NewPaper, file: BinaryIO) -> int:
     """Store the content, unless it is stored already, and return its id."""
     found = await work.find(_SQL["find_extract"], sha256=paper.sha256)
@@ -169,7 +189,7 @@ async def _store_file(work: Work, paper: NewPaper, file: BinaryIO) -> int:
 
 
 async def _store_for_order(
-    work: Work, order: Order, holder: Holder, account: Account, paper: NewPaper, extract_id: int
+    work: Work, order: Order, holder: Holder, account: Account, paper: NewPaper, extract_id: int, summary: str | None
 ) -> None:
     reason = paper.reason.strip()
     # Only told to people: a row that isn't this order's is left out, and never in the way of a paid paper.
@@ -184,6 +204,7 @@ async def _store_for_order(
         registration_number=paper.registration_number,
         formed_on=paper.formed_on,
         reason=reason,
+        summary=summary,
     )
     match paper.kind:
         case "extract":

@@ -12,7 +12,7 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from orders_service import cadastral
-from worker.portal.paper.archive import ArchiveDamaged, ArchiveLimits, ArchiveStrange, open_only_xml
+from orders_service.archive import ArchiveDamaged, ArchiveLimits, ArchiveStrange, open_only_xml
 
 if TYPE_CHECKING:
     from pathlib import Path

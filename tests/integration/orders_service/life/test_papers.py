@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service import errors
+from orders_service.domain.summary import ExtractSummary
 from orders_service.life import papers
 from tests.integration.orders_service.life.bench import CAD_NUM, Bench, refused, row
+from tests.unit.orders_service.domain.summary import extracts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -232,3 +234,52 @@ def test_a_large_paper_is_stored_piece_by_piece(bench: Bench) -> None:
 
 def test_the_papers_object_is_compared_and_not_its_spelling(bench: Bench) -> None:
     assert paper().cad_num != CAD_NUM
+
+
+def kept_summaries(bench: Bench) -> list[object]:
+    return [link["summary"] for link in bench.all("select summary from order_extracts order by order_id")]
+
+
+def test_what_the_extract_says_is_kept_with_it(bench: Bench) -> None:
+    holder = bench.registered()
+    data = extracts.extract_zip(extracts.extract(rights=extracts.right(extracts.COMPANY))).getvalue()
+
+    bring(bench, holder, paper(data), data)
+
+    [kept] = kept_summaries(bench)
+    summary = ExtractSummary.from_json(kept)
+    assert summary is not None
+    assert (summary.number, summary.real_estate.cad_num) == ("КУВИ-001/2026-000000001", "77:01:0001001:1001")
+    assert summary.rights[0].holders[0].name == 'ООО "ТЕСТ"'
+
+
+@pytest.mark.parametrize("kind", ["notice", "quarantined"])
+def test_what_is_no_extract_of_this_order_has_no_summary(bench: Bench, kind: str) -> None:
+    data = extracts.extract_zip(extracts.extract()).getvalue()
+
+    bring(bench, bench.registered(), paper(data, kind=kind, cad_num="", reason="другой объект"), data)
+
+    assert kept_summaries(bench) == [None]
+
+
+def test_a_paper_without_a_summary_is_accepted_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = bench.registered()
+    second = bench.registered("N-2", 902)
+    bring(bench, first, paper())
+
+    def broken(_: object) -> ExtractSummary:
+        raise RuntimeError("a defect of the reader")
+
+    monkeypatch.setattr(papers, "read_summary", broken)
+    bring(bench, second, paper())
+
+    assert [bench.state(one.order_id) for one in (first, second)] == ["completed", "completed"]
+    assert kept_summaries(bench) == [None, None]
+
+
+def test_a_file_is_not_compressed_a_second_time(bench: Bench) -> None:
+    column = bench.one(
+        "select attstorage from pg_attribute where attrelid = 'extract_chunks'::regclass and attname = 'data'"
+    )
+
+    assert column["attstorage"] in ("e", b"e")

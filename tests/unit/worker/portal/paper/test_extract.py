@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orders_service.archive import ArchiveLimits
 from tests.integration.worker.portal import papers
-from worker.portal.paper.archive import ArchiveLimits
 from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
 
 if TYPE_CHECKING:

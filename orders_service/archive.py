@@ -1,24 +1,26 @@
-"""Opening a downloaded ZIP that nobody vouches for: bounded, every checksum checked, exactly one XML found.
+"""Opening an extract's ZIP that nobody vouches for: bounded, every checksum checked, exactly one XML found.
 
-The portal packs flat (XML, PDF, perhaps signatures and a stylesheet), or puts one archive inside. What is cut or
-damaged is worth another download; what is whole but strange is for a person.
+The worker judges by it what the portal handed out, the service reads the summary of what it was brought. The
+portal packs flat (XML, PDF, perhaps signatures and a stylesheet), or puts one archive inside. What is cut or damaged is
+worth another download; what is whole but strange is for a person.
 """
 
 from __future__ import annotations
 
 import errno
 import gzip
+import io
 import struct
 import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _MIB: Final = 1024 * 1024
 _CHUNK: Final = 256 * 1024
@@ -69,20 +71,24 @@ class FoundXml:
 
 
 @contextmanager
-def open_only_xml(path: Path, limits: ArchiveLimits) -> Iterator[FoundXml]:
+def open_only_xml(source: Path | IO[bytes], limits: ArchiveLimits) -> Iterator[FoundXml]:
     """Check the whole archive and give its only XML to read.
+
+    Args:
+        source: Where the archive lies, or the archive itself, which is read from its beginning and stays open.
 
     Raises:
         ArchiveDamaged, ArchiveStrange: As they say; the message is one sentence.
         OSError: The file can't be read: our disk, not the portal.
     """
-    size = path.stat().st_size
-    if size > limits.max_archive_bytes:
-        raise ArchiveStrange(f"The file has {size} bytes, more than {limits.max_archive_bytes}.")
     with ExitStack() as stack:
+        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        size = file.seek(0, io.SEEK_END)
+        if size > limits.max_archive_bytes:
+            raise ArchiveStrange(f"The file has {size} bytes, more than {limits.max_archive_bytes}.")
         reader = _Reader(limits, stack)
         try:
-            reader.read_zip(stack.enter_context(path.open("rb")), label="", is_inner=False)
+            reader.read_zip(file, label="", is_inner=False)
         except _DAMAGE as exc:
             raise ArchiveDamaged(f"The archive is damaged: {str(exc) or type(exc).__name__}.") from exc
         except OSError as exc:
