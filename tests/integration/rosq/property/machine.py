@@ -365,10 +365,7 @@ class QueueMachine(Table):
             if how == "drain":
                 lanes = [] if is_fresh else [lane]
                 options: dict[str, Any] = {"with_delayed": is_lost, "remember_s": remember_s}
-                until_s = self._server_s()
-                assert self.steering.drain(lanes=lanes, **options) == self.model.drain(
-                    lanes, until_s=until_s, **options
-                )
+                assert self.steering.drain(lanes=lanes, **options) == self.model.drain(lanes, **options)
             elif how == "move":
                 from_lane = seen.lane if seen else "main"
                 is_moved = self.model.move(job_id, from_lane, lane)

@@ -338,16 +338,13 @@ class Model:
     def remove(self, job_id: str, remember_s: float) -> None:
         self._forget(job_id, remember_s)
 
-    def drain(self, lanes: Sequence[str], *, until_s: float, with_delayed: bool, remember_s: float) -> int:
-        """Remove what was put on the queue until then, by the server's clock: that may have run on since `now_s`."""
+    def drain(self, lanes: Sequence[str], *, with_delayed: bool, remember_s: float) -> int:
+        """Remove what stands on the queue, whatever the server's clock said when it was put there."""
         removed = [
             job_id
             for job_id, job in self.jobs.items()
-            if job.created_s <= until_s
-            and (
-                (job.state is JobState.WAITING and (not lanes or job.lane in lanes))
-                or (job.state is JobState.DELAYED and with_delayed and not lanes)
-            )
+            if (job.state is JobState.WAITING and (not lanes or job.lane in lanes))
+            or (job.state is JobState.DELAYED and with_delayed and not lanes)
         ]
         for job_id in removed:
             self._forget(job_id, remember_s)
