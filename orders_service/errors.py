@@ -10,7 +10,8 @@ OrdersServiceError
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
 │   ├── DatabaseMissing  there is no database of that name
 │   ├── NotMigrated      the schema isn't the one of this version
-│   └── UnsafeServer     it may forget what it acknowledged
+│   └── UnsafeServer     it can't be trusted with an order: it may forget, or garble, what it acknowledged
+│       └── ReadOnlyServer  it takes no changes: a standby, or told so
 ├── MigrationFailed      a schema file can't be applied
 │   └── MigrationChanged an applied file isn't the file that was applied
 └── SettingsInvalid      an environment variable can't be used
@@ -145,7 +146,11 @@ class NotMigrated(DatabaseUnfit):
 
 
 class UnsafeServer(DatabaseUnfit):
-    """A crash of this server may take back what it acknowledged, and a forgotten gate is a second payment."""
+    """This server may take back, or can't store, what it acknowledges, and a forgotten gate is a second payment."""
+
+
+class ReadOnlyServer(UnsafeServer):
+    """The server takes no changes: a standby, a primary that was demoted, or one that was told so."""
 
 
 class MigrationFailed(OrdersServiceError):

@@ -19,7 +19,6 @@ from orders_service.api.grpc.rosreestr_users import RosreestrUsersServicer
 from orders_service.api.grpc.worker import WorkerServicer
 from orders_service.queueing.loops import Loop
 from orders_service.settings import Address
-from orders_service.store import fitness
 from orders_service.v1 import (
     operator_pb2,
     operator_pb2_grpc,
@@ -121,7 +120,7 @@ class Server:
     async def _look_at_health(self) -> None:
         status = health_pb2.HealthCheckResponse.NOT_SERVING
         try:
-            await fitness.check_safety(self._database)
+            await self._database.require_fit()
             status = health_pb2.HealthCheckResponse.SERVING
         finally:
             for service in ("", *SERVICES):

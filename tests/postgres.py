@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from pathlib import Path
@@ -24,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orders_service.dev.postgres import EmbeddedPostgres as Server
 from orders_service.dev.postgres import kill_cluster
 from orders_service.settings import DatabaseSettings
-from orders_service.store import migrations
+from orders_service.store import migrating, migrations
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -109,6 +110,10 @@ class EmbeddedPostgres(PostgresServer):
         super().__init__(self._server.conninfo())
 
     @property
+    def _data(self) -> Path:
+        return self._folder / "pg" / "data"
+
+    @property
     def pid(self) -> int:
         assert self._child is not None, "the server isn't running"
         return self._child.pid
@@ -134,6 +139,22 @@ class EmbeddedPostgres(PostgresServer):
             self._child.request_stop()
             assert self._child.wait(20), f"the server didn't stop:\n{self.log}"
             self._child = None
+
+    def copy_to(self, other: EmbeddedPostgres) -> None:
+        """Give another server, that doesn't run either, this one's data: a standby, as far as it had come."""
+        assert self._child is None
+        assert other._child is None
+        shutil.rmtree(other._data)
+        # Files keep their owner: a server that runs as somebody else made them.
+        subprocess.run(["cp", "-a", str(self._data), str(other._data)], check=True, timeout=60)
+
+    def become_standby(self) -> None:
+        """From its next start on it waits for a primary, and takes no changes."""
+        signal_file = self._data / "standby.signal"
+        signal_file.touch()
+        shutil.copystat(self._data / "PG_VERSION", signal_file)
+        owner = (self._data / "PG_VERSION").stat()
+        os.chown(signal_file, owner.st_uid, owner.st_gid)
 
     def kill(self) -> None:
         """End it with SIGKILL, as if the machine had died."""
@@ -180,7 +201,7 @@ def running_postgres() -> Iterator[PostgresServer]:
 def apply_schema(database: Database) -> None:
     """Bring an empty database to the schema of sql/, by the runner that `orders-service migrate` is."""
     settings = DatabaseSettings.from_env(database.env())
-    asyncio.run(migrations.migrate(settings, migrations.read_folder(SQL_DIR)))
+    asyncio.run(migrating.migrate(settings, migrations.read_folder(SQL_DIR)))
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,13 @@ import click
 
 from orders_service.commands.context import QUIET
 from orders_service.settings import DatabaseSettings
-from orders_service.store import migrations
+from orders_service.store import migrating, migrations
+from orders_service.store.migrating import Patience
+from orders_service.store.migrations import Phase
 from rosq import logs
 
 if TYPE_CHECKING:
     from orders_service.commands.context import Context
-    from orders_service.store.migrations import Migration, Plan
 
 
 @click.command()
@@ -29,19 +30,63 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be applied, and change nothing.")
 @click.option("--create-database", is_flag=True, help="Create the database first if there is none.")
+@click.option(
+    "--before-deploy",
+    "phase",
+    flag_value=Phase.BEFORE_DEPLOY.value,
+    help="Only what a running service of the version before can live with.",
+)
+@click.option(
+    "--after-deploy",
+    "phase",
+    flag_value=Phase.AFTER_DEPLOY.value,
+    help="Only what has to wait until no service of the version before runs.",
+)
+@click.option(
+    "--lock-timeout-s",
+    envvar="MIGRATE_LOCK_TIMEOUT_S",
+    type=click.FloatRange(min=0.01, max=3600),
+    default=Patience().lock_timeout_s,
+    show_default=True,
+    show_envvar=True,
+    help="For how long a file may wait for a table, and let the service wait behind it, at a time.",
+)
+@click.option(
+    "--lock-attempts",
+    envvar="MIGRATE_LOCK_ATTEMPTS",
+    type=click.IntRange(1, 100_000),
+    default=Patience().attempts,
+    show_default=True,
+    show_envvar=True,
+    help="How often it is tried, a second apart.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 @click.pass_obj
-def migrate(context: Context, sql_dir: Path | None, dry_run: bool, create_database: bool, is_json: bool) -> None:
+def migrate(
+    context: Context,
+    *,
+    sql_dir: Path | None,
+    dry_run: bool,
+    create_database: bool,
+    phase: str | None,
+    lock_timeout_s: float,
+    lock_attempts: int,
+    is_json: bool,
+) -> None:
     """Bring the database's schema up to date.
 
     Applies the numbered files of sql/ that aren't applied yet, in order, each in a transaction; two at once wait for
     each other. A file that was changed after it was applied is refused by name. Reads DB_HOST, DB_PORT, DB_USERNAME,
     DB_PASSWORD, DB_NAME.
 
+    To go on serving meanwhile: --before-deploy, then the new version, then --after-deploy. Without either all files
+    are applied; no service of another version may then run.
+
     \b
     Examples:
       orders-service migrate
       orders-service migrate --dry-run --json
+      orders-service migrate --before-deploy
       DB_HOST=db.example DB_USERNAME=rosq orders-service migrate --create-database
     \b
     Exit codes: 0 the schema is up to date, 1 a file can't be applied, 2 wrong usage, 3 PostgreSQL can't be reached.
@@ -49,27 +94,35 @@ def migrate(context: Context, sql_dir: Path | None, dry_run: bool, create_databa
     logs.configure("warning", quiet=QUIET)
     settings = DatabaseSettings.from_env(context.environ)
     files = migrations.read_folder(sql_dir or migrations.find_folder(context.environ))
-    plan = asyncio.run(_run(settings, files, is_dry_run=dry_run, is_creating=create_database and not dry_run))
+    if create_database and not dry_run:
+        asyncio.run(migrating.create_database(settings))
+    plan = asyncio.run(
+        migrating.migrate(
+            settings,
+            files,
+            is_dry_run=dry_run,
+            phase=Phase(phase or Phase.ALL.value),
+            patience=Patience(lock_timeout_s=lock_timeout_s, attempts=lock_attempts),
+        )
+    )
     names = [one.name for one in plan.pending]
+    left = [one.name for one in plan.left]
     if is_json:
         answer = {
             "database": settings.name,
             "dry_run": dry_run,
             "applied_before": list(plan.applied),
             "pending" if dry_run else "applied_now": names,
+            "left": left,
             "unknown": list(plan.unknown),
         }
         click.echo(json.dumps(answer, indent=2))
         return
     for name in names:
         click.echo(f"{'would apply' if dry_run else 'applied'} {name}")
+    for name in left:
+        click.echo(f"left for later: {name}")
     if plan.unknown:
         click.echo(f"applied by a newer version: {', '.join(plan.unknown)}")
-    if not names:
+    if not names and not left:
         click.echo(f"The schema of {settings.name} is up to date.")
-
-
-async def _run(settings: DatabaseSettings, files: list[Migration], *, is_dry_run: bool, is_creating: bool) -> Plan:
-    if is_creating:
-        await migrations.create_database(settings)
-    return await migrations.migrate(settings, files, is_dry_run=is_dry_run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from orders_service.dev import errors
-from orders_service.store import db, migrations
+from orders_service.store import db, migrating, migrations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +28,13 @@ async def prepare(settings: DatabaseSettings, sql_dir: Path) -> None:
         DevError: The database isn't the stack's.
         OrdersServiceError: The server is away, or refuses.
     """
-    await migrations.create_database(settings)
+    await migrating.create_database(settings)
     connection = await db.connect(settings)
     try:
         await _claim(connection, settings)
     finally:
         await connection.close()
-    await migrations.migrate(settings, migrations.read_folder(sql_dir))
+    await migrating.migrate(settings, migrations.read_folder(sql_dir))
 
 
 async def _claim(connection: db.Connection, settings: DatabaseSettings) -> None:

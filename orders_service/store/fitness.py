@@ -1,4 +1,4 @@
-"""What the database's server must be like before an order is trusted to it."""
+"""What the database must be like before an order is trusted to it, beside what each session is asked (`session`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from orders_service import errors
-from orders_service.store import migrations
+from orders_service.store import indexes, migrations
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orders_service.store.db import Database
+    from orders_service.store.db import Connection, Database
     from orders_service.store.migrations import Migration
 
 logger = logging.getLogger(__name__)
@@ -22,14 +22,14 @@ async def check_database(database: Database, needed: Sequence[Migration]) -> Non
     """Make sure that the database may be used; warn of what can lose acknowledged commits at a failover.
 
     Raises:
-        UnsafeServer: A crash of the server may lose what it acknowledged, or it is a standby.
+        UnsafeServer: An index guards nothing.
         NotMigrated: A schema file isn't applied; names them.
         MigrationFailed: An applied file is another one here.
-        DatabaseUnavailable: The database is away.
+        DatabaseUnavailable: The database is away, or mustn't be trusted with an order.
     """
-    await check_safety(database)
     async with database.transaction() as connection:
         plan = await migrations.require_current(connection, needed)
+        await _require_valid_indexes(connection)
         row = await (await connection.execute(load("fitness")["read_replication"])).fetchone()
     if plan.unknown:
         logger.warning(
@@ -44,22 +44,10 @@ async def check_database(database: Database, needed: Sequence[Migration]) -> Non
         )
 
 
-async def check_safety(database: Database) -> None:
-    """Make sure that the server keeps what it acknowledged through a crash of its own.
-
-    Raises:
-        UnsafeServer: It doesn't, or it is a standby.
-        DatabaseUnavailable: The database is away.
-    """
-    async with database.transaction() as connection:
-        row = await (await connection.execute(load("fitness")["read_safety"])).fetchone()
-    assert row is not None
-    where = database.settings.where
-    if row["is_standby"]:
-        raise errors.UnsafeServer(f"PostgreSQL at {where} is a standby: point DB_HOST to the primary.")
-    for setting in ("fsync", "full_page_writes"):
-        if row[setting] != "on":
-            raise errors.UnsafeServer(
-                f"PostgreSQL at {where} runs with {setting} = {row[setting]}: a crash may lose acknowledged payments. "
-                f"Set {setting} = on."
-            )
+async def _require_valid_indexes(connection: Connection) -> None:
+    if invalid := await indexes.find_invalid(connection):
+        raise errors.UnsafeServer(
+            f"{'Index' if len(invalid) == 1 else 'Indexes'} {', '.join(invalid)} of the database "
+            f"{'is' if len(invalid) == 1 else 'are'} invalid: a build failed, and what should be unique may not be. "
+            f"`reindex index {invalid[0]}` builds it, or says which rows are in the way."
+        )

@@ -1,40 +1,48 @@
-"""The schema, brought up to date by the numbered files in `sql/`: forward only, each applied once, never changed after.
+"""The schema as the numbered files in `sql/` say it: forward only, each applied once, never changed after.
 
-What a crash leaves: a file in a transaction was applied and recorded, or neither. A file marked `-- no-transaction` is
-recorded after it ran, so a crash in between runs it again: such a file holds one statement that may be repeated.
+Marks are lines of their own in a file:
+
+- `-- no-transaction`: it holds one statement that can't run in a transaction and may be repeated.
+- `-- after-deploy`: a service of the version before can't live with it, so it comes when none runs any more. Every
+  other file is for before the deploy, which may be said by `-- before-deploy`: the version before runs on beside it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
+import enum
 import hashlib
 import itertools
-import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-
 from orders_service import errors
-from orders_service.store import db
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orders_service.settings import DatabaseSettings
-
-logger = logging.getLogger(__name__)
+    from orders_service.store.db import Connection
 
 #: Where the files are, when they aren't in a folder `sql` above this package.
 FOLDER_VARIABLE: Final = "ORDERS_SERVICE_SQL_DIR"
 
 _FILE_NAME: Final = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 _ALONE: Final = re.compile(r"^-- no-transaction\s*$", re.MULTILINE)
-_LOCK_KEY: Final = 0x726F_7371_6D69_6772
-_LOCK_POLL_S: Final = 0.25
+_BEFORE: Final = re.compile(r"^-- before-deploy\s*$", re.MULTILINE)
+_AFTER: Final = re.compile(r"^-- after-deploy\s*$", re.MULTILINE)
+
+
+class Phase(enum.Enum):
+    """Which files are meant."""
+
+    #: All of them: no service of another version runs.
+    ALL = "all"
+    #: Those that the version before can live with, as far as they come first.
+    BEFORE_DEPLOY = "before-deploy"
+    #: Those that wait until no service of the version before runs.
+    AFTER_DEPLOY = "after-deploy"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class Migration:
         name: The file's name.
         sha256: Of its text with line ends as `\\n`, so that a checkout on Windows is the same file.
         is_alone: Marked `-- no-transaction`: it runs outside of one.
+        is_after_deploy: Marked `-- after-deploy`.
     """
 
     version: int
@@ -52,6 +61,7 @@ class Migration:
     text: str
     sha256: str
     is_alone: bool
+    is_after_deploy: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +72,13 @@ class Plan:
         applied: Names of the applied files that are known here.
         unknown: Names of applied files that aren't here: the database is ahead of this version.
         pending: To be applied, in order.
+        left: Not applied, and left for another phase.
     """
 
     applied: tuple[str, ...]
     unknown: tuple[str, ...]
     pending: tuple[Migration, ...]
+    left: tuple[Migration, ...] = ()
 
 
 def find_folder(environ: Mapping[str, str]) -> Path:
@@ -104,7 +116,7 @@ def read_folder(folder: Path) -> list[Migration]:
     return migrations
 
 
-async def make_plan(connection: db.Connection, migrations: Sequence[Migration]) -> Plan:
+async def make_plan(connection: Connection, migrations: Sequence[Migration]) -> Plan:
     """Compare the files with what the database says was applied. Changes nothing.
 
     Raises:
@@ -129,71 +141,40 @@ async def make_plan(connection: db.Connection, migrations: Sequence[Migration]) 
     )
 
 
-async def require_current(connection: db.Connection, migrations: Sequence[Migration]) -> Plan:
-    """Make sure that every file is applied. A database that is ahead is fine: the schema goes before the code.
+def choose(plan: Plan, phase: Phase) -> Plan:
+    """Return the plan of this phase: the order of the files stays, so it ends where another phase's file comes.
+
+    Raises:
+        MigrationFailed: A file of the phase comes behind one of another: deploys were skipped.
+    """
+    if phase is Phase.ALL:
+        return plan
+    is_after = phase is Phase.AFTER_DEPLOY
+    pending = tuple(itertools.takewhile(lambda one: one.is_after_deploy is is_after, plan.pending))
+    left = plan.pending[len(pending) :]
+    skipped = [one.name for one in left if one.is_after_deploy is is_after]
+    if skipped and not (is_after and pending):
+        other = Phase.BEFORE_DEPLOY if is_after else Phase.AFTER_DEPLOY
+        raise errors.MigrationFailed(
+            f"{left[0].name} is to be applied before {', '.join(skipped)}: first run `orders-service migrate "
+            f"--{other.value}`, {'' if is_after else 'once no service older than that file runs any more, '}"
+            "or stop all services and run `orders-service migrate`."
+        )
+    return dataclasses.replace(plan, pending=pending, left=left)
+
+
+async def require_current(connection: Connection, migrations: Sequence[Migration]) -> Plan:
+    """Make sure that every file that the code rests on is applied. A database that is ahead is fine: the schema goes
+    before the code; and what comes after the deploy may come late.
 
     Raises:
         NotMigrated: Some aren't.
         MigrationFailed: As for `make_plan`.
     """
     plan = await make_plan(connection, migrations)
-    if plan.pending:
-        raise errors.NotMigrated([one.name for one in plan.pending])
+    if missing := [one.name for one in plan.pending if not one.is_after_deploy]:
+        raise errors.NotMigrated(missing)
     return plan
-
-
-async def migrate(settings: DatabaseSettings, migrations: Sequence[Migration], *, is_dry_run: bool = False) -> Plan:
-    """Apply what isn't applied, one process at a time; the answer is the plan that was carried out.
-
-    Raises:
-        DatabaseUnavailable: The server doesn't answer.
-        DatabaseMissing: It has no such database.
-        MigrationFailed: A file can't be applied; those before it are.
-    """
-    connection = await db.connect(settings)
-    try:
-        # A big table may take longer to change than a call of the service may.
-        await connection.execute("set statement_timeout = 0")
-        await connection.execute("set idle_in_transaction_session_timeout = 0")
-        if is_dry_run:
-            return await make_plan(connection, migrations)
-        await _lock(connection)
-        plan = await make_plan(connection, migrations)
-        await connection.execute(load("migrations")["ensure_table"])
-        for migration in plan.pending:
-            await _apply(connection, migration)
-        return plan
-    except psycopg.OperationalError as exc:
-        raise db.unavailable(settings, exc) from exc
-    finally:
-        # The lock is the session's and ends with it.
-        await connection.close()
-
-
-async def create_database(settings: DatabaseSettings) -> bool:
-    """Create the database if the server has none of this name; whether it was created.
-
-    Raises:
-        DatabaseUnavailable: The server doesn't answer.
-        MigrationFailed: The user may not create databases.
-    """
-    try:
-        connection = await db.connect(settings)
-    except errors.DatabaseMissing:
-        connection = await db.connect(settings, name="postgres")
-    else:
-        await connection.close()
-        return False
-    try:
-        name = psycopg.sql.Identifier(settings.name)
-        await connection.execute(psycopg.sql.SQL("create database {} encoding 'UTF8' template template0").format(name))
-    except psycopg.errors.DuplicateDatabase:
-        return False  # somebody else just did
-    except psycopg.Error as exc:
-        raise errors.MigrationFailed(f"The database {settings.name!r} can't be created: {_one_line(exc)}.") from exc
-    finally:
-        await connection.close()
-    return True
 
 
 def _read(path: Path) -> Migration:
@@ -201,16 +182,22 @@ def _read(path: Path) -> Migration:
     if match is None:
         raise errors.MigrationFailed(f"{path.name} isn't named like 0001_some_words.sql: rename it.")
     text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    is_after_deploy = _AFTER.search(text) is not None
+    if is_after_deploy and _BEFORE.search(text):
+        raise errors.MigrationFailed(
+            f"{path.name} is marked for before and for after the deploy: it can be one of them."
+        )
     return Migration(
         version=int(match["version"]),
         name=path.name,
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         is_alone=_ALONE.search(text) is not None,
+        is_after_deploy=is_after_deploy,
     )
 
 
-async def _read_applied(connection: db.Connection) -> dict[int, tuple[str, str]]:
+async def _read_applied(connection: Connection) -> dict[int, tuple[str, str]]:
     statements = load("migrations")
     cursor = await connection.execute(statements["find_table"])
     row = await cursor.fetchone()
@@ -218,45 +205,3 @@ async def _read_applied(connection: db.Connection) -> dict[int, tuple[str, str]]
         return {}
     cursor = await connection.execute(statements["list_applied"])
     return {row["version"]: (row["name"], row["sha256"]) for row in await cursor.fetchall()}
-
-
-async def _lock(connection: db.Connection) -> None:
-    """Wait for the lock by asking again and again: a session that waits inside the server holds a snapshot, and a
-    CREATE INDEX CONCURRENTLY of the lock's holder would wait for that for ever."""
-    is_waiting = False
-    while True:
-        cursor = await connection.execute(load("migrations")["try_lock"], {"key": _LOCK_KEY})
-        row = await cursor.fetchone()
-        if row is not None and row["is_locked"]:
-            return
-        if not is_waiting:
-            logger.info("Another migration is running; waiting for it", extra={"event": "migration_waiting"})
-            is_waiting = True
-        await asyncio.sleep(_LOCK_POLL_S)
-
-
-async def _apply(connection: db.Connection, migration: Migration) -> None:
-    record = load("migrations")["record"]
-    facts = {"version": migration.version, "name": migration.name, "sha256": migration.sha256}
-    try:
-        if migration.is_alone:
-            await connection.execute(_raw(migration))
-            await connection.execute(record, facts)
-        else:
-            async with connection.transaction():
-                await connection.execute(_raw(migration))
-                await connection.execute(record, facts)
-    except psycopg.OperationalError:
-        raise
-    except psycopg.Error as exc:
-        raise errors.MigrationFailed(f"{migration.name} can't be applied: {_one_line(exc)}.") from exc
-    logger.info("Applied a schema file", extra={"event": "migration_applied", "file": migration.name})
-
-
-def _raw(migration: Migration) -> bytes:
-    # As bytes: the text is the repository's own, with several statements and without parameters.
-    return migration.text.encode()
-
-
-def _one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split()).rstrip(".")

@@ -24,3 +24,18 @@ insert into schema_migrations (version, name, sha256) values (%(version)s, %(nam
 -- name: try_lock
 -- One migration at a time; the lock ends with the session.
 select pg_try_advisory_lock(%(key)s::bigint) as is_locked;
+
+-- name: read_rights
+-- Where tables would be made, and whether they may.
+select
+    current_schema() as schema,
+    coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
+    current_setting('search_path') as search_path;
+
+-- name: list_holders
+-- The oldest transactions of others in this database.
+select pid, application_name, extract(epoch from clock_timestamp() - xact_start)::double precision as age_s
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+order by xact_start
+limit 3;

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import logging
+import uuid
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from orders_service import errors
 from orders_service.settings import DatabaseSettings
-from orders_service.store import db, migrations
+from orders_service.store import db, migrating, migrations
+from orders_service.store.migrating import Patience
+from orders_service.store.migrations import Phase
+from tests.integration.orders_service.serving import clean_env, run_cli
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from orders_service.store.migrations import Plan
@@ -25,9 +34,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def migrate(database: Database, folder: Path, *, is_dry_run: bool = False) -> Plan:
+def migrate(
+    database: Database,
+    folder: Path,
+    *,
+    is_dry_run: bool = False,
+    phase: Phase = Phase.ALL,
+    patience: Patience | None = None,
+) -> Plan:
     settings = DatabaseSettings.from_env(database.env())
-    return asyncio.run(migrations.migrate(settings, migrations.read_folder(folder), is_dry_run=is_dry_run))
+    files = migrations.read_folder(folder)
+    return asyncio.run(migrating.migrate(settings, files, is_dry_run=is_dry_run, phase=phase, patience=patience))
 
 
 def tables(database: Database) -> set[str]:
@@ -105,14 +122,7 @@ def test_a_database_that_is_ahead_is_told_and_served(empty_database: Database, f
     migrate(empty_database, folder)
     (folder / "0002_second.sql").unlink()
 
-    async def require() -> Plan:
-        connection = await db.connect(DatabaseSettings.from_env(empty_database.env()))
-        try:
-            return await migrations.require_current(connection, migrations.read_folder(folder))
-        finally:
-            await connection.close()
-
-    assert asyncio.run(require()).unknown == ("0002_second.sql",)
+    assert require_current(empty_database, folder).unknown == ("0002_second.sql",)
 
 
 def test_two_migrations_at_once_apply_each_file_once(empty_database: Database, folder: Path) -> None:
@@ -122,7 +132,7 @@ def test_two_migrations_at_once_apply_each_file_once(empty_database: Database, f
     files = migrations.read_folder(folder)
 
     async def at_once() -> list[Plan]:
-        return await asyncio.gather(*(migrations.migrate(settings, files) for _ in range(3)))
+        return await asyncio.gather(*(migrating.migrate(settings, files) for _ in range(3)))
 
     plans = asyncio.run(at_once())
 
@@ -136,8 +146,8 @@ def test_a_missing_database_is_named_and_made_on_request(postgres_server: Postgr
         with pytest.raises(errors.DatabaseMissing, match="There is no database 'rosq_made_by_migrate'"):
             migrate(database, folder)
 
-        assert asyncio.run(migrations.create_database(settings)) is True
-        assert asyncio.run(migrations.create_database(settings)) is False
+        assert asyncio.run(migrating.create_database(settings)) is True
+        assert asyncio.run(migrating.create_database(settings)) is False
         assert pending(migrate(database, folder)) == ["0001_first.sql", "0002_second.sql"]
     finally:
         postgres_server.drop_database(database.name)
@@ -163,3 +173,211 @@ def test_the_schema_of_this_repository_is_found_beside_the_package() -> None:
     names = [one.name for one in migrations.read_folder(migrations.find_folder({}))]
 
     assert names[0] == "0001_accounts.sql"
+
+
+INDEX = "-- no-transaction\ncreate unique index concurrently if not exists only_once on first (id);\n"
+
+
+def indexes(database: Database) -> dict[str, bool]:
+    """Each index, and whether it is valid."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "select indexrelid::regclass::text, indisvalid from pg_index "
+            "where indrelid in ('first'::regclass, 'second'::regclass)"
+        ).fetchall()
+    return dict(rows)
+
+
+def test_a_unique_index_that_failed_to_build_is_never_taken_for_built(empty_database: Database, folder: Path) -> None:
+    migrate(empty_database, folder)
+    (folder / "0003_index.sql").write_text(INDEX)
+    with empty_database.connect() as connection:
+        connection.execute("insert into first values (1)")
+
+    for _ in range(2):
+        with pytest.raises(errors.MigrationFailed, match=r"0003_index\.sql can't be applied: could not create unique"):
+            migrate(empty_database, folder)
+        assert indexes(empty_database) == {"only_once": False}
+    with empty_database.connect() as connection:
+        connection.execute("delete from first where ctid = (select max(ctid) from first)")
+
+    assert pending(migrate(empty_database, folder)) == ["0003_index.sql"]
+    assert indexes(empty_database) == {"only_once": True}
+
+
+def test_no_file_is_recorded_beside_an_index_that_guards_nothing(empty_database: Database, folder: Path) -> None:
+    migrate(empty_database, folder)
+    with empty_database.connect() as connection:
+        connection.execute("insert into first values (1)")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("create unique index concurrently somebodys on first (id)")
+    (folder / "0003_index.sql").write_text("-- no-transaction\ncreate index concurrently by_id on second (id);\n")
+
+    with pytest.raises(errors.MigrationFailed, match=r"invalid index \(somebodys\): the file isn't recorded"):
+        migrate(empty_database, folder)
+
+    with empty_database.connect() as connection:
+        connection.execute("drop index somebodys, by_id")
+    assert pending(migrate(empty_database, folder)) == ["0003_index.sql"]
+
+
+def test_a_change_that_waits_for_a_lock_lets_others_pass_and_comes_when_it_can(
+    empty_database: Database, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate(empty_database, folder)
+    (folder / "0003_third.sql").write_text("alter table first add column name text;\n")
+    patience = Patience(lock_timeout_s=0.1, attempts=1000, pause_s=0.02)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with caplog.at_level(logging.INFO), empty_database.connect(autocommit=False) as long_query:
+            long_query.execute("select * from first")
+            applying = pool.submit(migrate, empty_database, folder, patience=patience)
+            wait_until(
+                lambda: "migration_lock_waiting" in {vars(line).get("event") for line in caplog.records}, "a try"
+            )
+            with empty_database.connect() as service:
+                # Behind a change that waits without an end this one would wait, too.
+                assert service.execute("select count(*) from first").fetchone() == (1,)
+            assert not applying.done()
+            long_query.rollback()
+        assert pending(applying.result(60)) == ["0003_third.sql"]
+
+
+def test_a_lock_that_cant_be_had_is_given_up_naming_who_may_have_it(empty_database: Database, folder: Path) -> None:
+    migrate(empty_database, folder)
+    (folder / "0003_third.sql").write_text("insert into second values (1);\nalter table first add column name text;\n")
+    patience = Patience(lock_timeout_s=0.05, attempts=3, pause_s=0.01)
+
+    with empty_database.connect(autocommit=False) as long_query:
+        long_query.execute("set application_name = 'a nightly report'")
+        long_query.execute("select * from first")
+        with pytest.raises(errors.MigrationFailed, match=r"0003_third\.sql had to .* after 3 tries .*a nightly report"):
+            migrate(empty_database, folder, patience=patience)
+
+    with empty_database.connect() as connection:
+        assert connection.execute("select count(*) from second").fetchone() == (0,), "nothing of it was done"
+
+
+@pytest.fixture
+def marked(folder: Path) -> Path:
+    """Two releases: each adds something before it is deployed, and the first takes something away after that."""
+    (folder / "0003_add.sql").write_text("-- Adds.\n-- before-deploy\ncreate table third (id integer);\n")
+    (folder / "0004_drop.sql").write_text("-- Takes away.\n-- after-deploy\ndrop table first;\n")
+    return folder
+
+
+def test_before_and_after_the_deploy_each_apply_their_own(empty_database: Database, marked: Path) -> None:
+    before = migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)
+    assert pending(before) == ["0001_first.sql", "0002_second.sql", "0003_add.sql"]
+    assert [one.name for one in before.left] == ["0004_drop.sql"]
+    assert require_current(empty_database, marked).pending, "the new version serves before the last file is there"
+
+    after = migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)
+
+    assert pending(after) == ["0004_drop.sql"]
+    assert "first" not in tables(empty_database)
+    assert pending(migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)) == []
+
+
+def test_all_at_once_asks_for_no_phase(empty_database: Database, marked: Path) -> None:
+    assert len(migrate(empty_database, marked).pending) == 4
+
+
+def test_the_order_of_the_files_is_never_changed_to_fit_a_phase(empty_database: Database, marked: Path) -> None:
+    (marked / "0005_add.sql").write_text("create table fifth (id integer);\n")
+
+    with pytest.raises(
+        errors.MigrationFailed, match=r"0004_drop\.sql is to be applied before 0005_add\.sql: first run"
+    ):
+        migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)
+    with pytest.raises(errors.MigrationFailed, match=r"--before-deploy"):
+        migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)
+    assert tables(empty_database) == set()
+
+    (marked / "0005_add.sql").rename(marked.parent / "0005_add.sql")
+    migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)
+    (marked.parent / "0005_add.sql").rename(marked / "0005_add.sql")
+    assert pending(migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)) == ["0004_drop.sql"]
+    assert pending(migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)) == ["0005_add.sql"]
+
+
+def test_a_service_that_lacks_a_file_of_before_its_deploy_is_refused(empty_database: Database, marked: Path) -> None:
+    (marked / "0003_add.sql").rename(marked / "0005_add.sql")
+
+    with pytest.raises(errors.NotMigrated, match=r"0001_first\.sql, 0002_second\.sql, 0005_add\.sql are missing"):
+        require_current(empty_database, marked)
+
+
+def test_a_file_for_before_and_after_is_refused(marked: Path) -> None:
+    (marked / "0004_drop.sql").write_text("-- before-deploy\n-- after-deploy\nselect 1;\n")
+
+    with pytest.raises(errors.MigrationFailed, match="marked for before and for after the deploy"):
+        migrations.read_folder(marked)
+
+
+def require_current(database: Database, folder: Path) -> Plan:
+    async def require() -> Plan:
+        connection = await db.connect(DatabaseSettings.from_env(database.env()))
+        try:
+            return await migrations.require_current(connection, migrations.read_folder(folder))
+        finally:
+            await connection.close()
+
+    return asyncio.run(require())
+
+
+@pytest.fixture
+def stranger(empty_database: Database) -> Iterator[str]:
+    """A user who may connect, and no more: what PostgreSQL 15 and newer gives to a user who isn't the owner."""
+    name = f"stranger_{uuid.uuid4().hex[:12]}"
+    with empty_database.connect() as connection:
+        connection.execute(f"create role {name} login password 'for-tests-only'".encode())
+        connection.execute(b"revoke create on schema public from public")
+    yield name
+    with empty_database.connect() as connection:
+        connection.execute(f"drop owned by {name}".encode())
+        connection.execute(f"drop role {name}".encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("", "grant create on schema public to {user}`"),
+        ('set search_path = "$user"', 'search_path is "$user"): create one of them'),
+    ],
+)
+def test_a_user_without_rights_is_told_which_in_one_sentence(
+    empty_database: Database, stranger: str, tmp_path: Path, settings: str, words: str
+) -> None:
+    if settings:
+        with empty_database.connect() as connection:
+            connection.execute(f"alter role {stranger} {settings}".encode())
+    env = clean_env({**empty_database.env(), "DB_USERNAME": stranger, "DB_PASSWORD": "for-tests-only"})
+
+    result = run_cli("migrate", env=env, folder=tmp_path)
+
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
+    assert words.format(user=stranger) in result.stderr
+
+
+def test_a_user_without_rights_may_learn_that_nothing_is_to_be_done(
+    empty_database: Database, stranger: str, folder: Path
+) -> None:
+    migrate(empty_database, folder)
+    with empty_database.connect() as connection:
+        connection.execute(f"grant select on schema_migrations to {stranger}".encode())
+    env = {**empty_database.env(), "DB_USERNAME": stranger, "DB_PASSWORD": "for-tests-only"}
+
+    plan = asyncio.run(migrating.migrate(DatabaseSettings.from_env(env), migrations.read_folder(folder)))
+
+    assert plan.pending == ()
+
+
+def test_what_else_postgresql_refuses_is_one_sentence_too(
+    empty_database: Database, stranger: str, folder: Path
+) -> None:
+    migrate(empty_database, folder)
+    env = {**empty_database.env(), "DB_USERNAME": stranger, "DB_PASSWORD": "for-tests-only"}
+
+    with pytest.raises(errors.MigrationFailed, match="The schema can't be changed: permission denied for table"):
+        asyncio.run(migrating.migrate(DatabaseSettings.from_env(env), migrations.read_folder(folder)))
