@@ -12,7 +12,7 @@ import click
 from orders_service import errors
 from orders_service.commands.context import SECRETS, Context, Failure, Unreachable, WrongSetting
 from orders_service.crypto import CryptoError, MissingSecret
-from orders_service.settings import DEFAULT_PORT, Address
+from orders_service.settings import DEFAULT_PORT
 from rosq import InvalidSettings
 from rosq.commands import streams
 from rosq.secret_files import SecretFiles
@@ -72,23 +72,22 @@ class LazyGroup(click.Group):
 @click.option(
     "--host",
     envvar="ORDERS_SERVICE_HOST",
-    default="127.0.0.1",
-    show_default=True,
+    default="",
+    show_default="127.0.0.1",
     show_envvar=True,
     help="Where `accounts` and `orders` find the service.",
 )
 @click.option(
     "--port",
     envvar="ORDERS_SERVICE_PORT",
-    type=click.IntRange(1, 65535),
-    default=DEFAULT_PORT,
+    default=str(DEFAULT_PORT),
     show_default=True,
     show_envvar=True,
-    help="Its port.",
+    help="Its port, or tcp://HOST:PORT as Kubernetes sets it for a Service of that name.",
 )
 @click.version_option(package_name="rosq")
 @click.pass_context
-def cli(ctx: click.Context, host: str, port: int) -> None:
+def cli(ctx: click.Context, host: str, port: str) -> None:
     """Orders of property extracts: the service, and what people do with it.
 
     \b
@@ -102,7 +101,9 @@ def cli(ctx: click.Context, host: str, port: int) -> None:
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server can't be reached, 6 done, but the output can't be written.
     """
-    ctx.obj = Context(environ=SecretFiles(os.environ, SECRETS), service=Address(host=host, port=port))
+    # Only who calls the service reads these: the others don't fail by what a platform put there.
+    environ = {**os.environ, "ORDERS_SERVICE_HOST": host, "ORDERS_SERVICE_PORT": port}
+    ctx.obj = Context(environ=SecretFiles(environ, SECRETS))
 
 
 def main() -> NoReturn:

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
+from rosq.service_links import find_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,8 @@ class DatabaseSettings:
     """Where PostgreSQL is, and how many connections to hold.
 
     Attributes:
-        host: Name, address, or the folder of a unix socket.
+        host: Name, address, or the folder of a unix socket; several, separated by commas, of which the one that takes
+            changes is used.
         pool_size: Connections at most; DB_POOL_SIZE.
         acquire_timeout_s: How long a call waits for a connection before it answers UNAVAILABLE.
         connect_timeout_s: How long one attempt to connect may take.
@@ -46,9 +48,10 @@ class DatabaseSettings:
             SettingsInvalid: A number isn't one, or out of its range.
         """
         default = cls()
+        host, port = _endpoint(environ, "DB_HOST", "DB_PORT", default.host, default.port)
         return cls(
-            host=environ.get("DB_HOST") or default.host,
-            port=_integer(environ, "DB_PORT", default.port, low=1, high=65535),
+            host=host,
+            port=port,
             username=environ.get("DB_USERNAME") or default.username,
             password=environ.get("DB_PASSWORD") or None,
             name=environ.get("DB_NAME") or default.name,
@@ -137,10 +140,17 @@ class Address:
         Raises:
             SettingsInvalid: The port isn't one.
         """
-        return cls(
-            host=environ.get("ORDERS_SERVICE_HOST") or "127.0.0.1",
-            port=_integer(environ, "ORDERS_SERVICE_PORT", DEFAULT_PORT, low=1, high=65535),
-        )
+        host, port = _endpoint(environ, "ORDERS_SERVICE_HOST", "ORDERS_SERVICE_PORT", "127.0.0.1", DEFAULT_PORT)
+        return cls(host=host, port=port)
+
+
+def _endpoint(
+    environ: Mapping[str, str], host_variable: str, port_variable: str, host: str, port: int
+) -> tuple[str, int]:
+    """Read where something listens; a port that Kubernetes set for a Service of that name is the Service's address."""
+    if link := find_service_link(environ.get(port_variable)):
+        return environ.get(host_variable) or link.host, link.port
+    return environ.get(host_variable) or host, _integer(environ, port_variable, port, low=1, high=65535)
 
 
 def _integer(environ: Mapping[str, str], variable: str, default: int, *, low: int, high: int) -> int:

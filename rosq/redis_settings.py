@@ -17,6 +17,7 @@ from rosq.redis_values import (
     require,
 )
 from rosq.secret_files import SecretFiles
+from rosq.service_links import find_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +123,8 @@ class RedisSettings:
         """Read the `REDIS_` variables (`docs/servers.md`); what is unset or empty keeps its default.
 
         A URL may leave user, password and database to REDIS_USERNAME, REDIS_PASSWORD and REDIS_DB. REDIS_URL and the
-        passwords may lie in files, which REDIS_PASSWORD_FILE and its like name.
+        passwords may lie in files, which REDIS_PASSWORD_FILE and its like name. A REDIS_PORT that Kubernetes set for a
+        Service named `redis` is that Service's address, where nothing else says where Redis is.
 
         Raises:
             InvalidSettings: One of them can't be used, or two contradict each other; the message names them.
@@ -132,8 +134,15 @@ class RedisSettings:
         def text(name: str) -> str | None:
             # A password may begin or end with a blank; nothing else does.
             found = environ.get(name) or None
+            if name == "REDIS_PORT" and is_link:
+                return str(link.port) if link is not None else None
             return found if found is None or name.endswith("PASSWORD") else found.strip() or None
 
+        link = find_service_link(environ.get("REDIS_PORT"))
+        is_link = link is not None
+        if is_link and any(text(name) for way in WAYS for name in way if name not in ("REDIS_HOST", "REDIS_PORT")):
+            # Nobody said it: what somebody said is what counts.
+            link = None
         used = [next(name for name in way if text(name)) for way in WAYS if any(text(name) for name in way)]
         require(len(used) <= 1, f"{' and '.join(used[:2])} both say where Redis is: give one of them.")
         url = read_url("REDIS_URL", text("REDIS_URL"))
@@ -142,7 +151,7 @@ class RedisSettings:
         is_tls = read_switch("REDIS_TLS", text("REDIS_TLS"), url.is_tls)
         require(is_tls or not url.is_tls, "REDIS_URL asks for TLS and REDIS_TLS forbids it: change one of them.")
         return cls(
-            host=url.host or text("REDIS_HOST") or "127.0.0.1",
+            host=url.host or text("REDIS_HOST") or (link.host if link is not None else "127.0.0.1"),
             port=url.port if url.port is not None else read_number("REDIS_PORT", text("REDIS_PORT"), REDIS_PORT),
             username=url.username or text("REDIS_USERNAME"),
             password=url.password or text("REDIS_PASSWORD"),

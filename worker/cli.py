@@ -24,6 +24,7 @@ from worker.settings import (
     Settings,
     default_lock_dir,
     ensure_lock_dir,
+    read_service_address,
 )
 
 EXIT_STOPPED: Final = 0
@@ -58,15 +59,19 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
 )
 @click.option("--queue", envvar="ROSQ_QUEUE", default=DEFAULT_QUEUE, show_envvar=True, help="The queue to read.")
 @click.option(
-    "--service-host", envvar="ORDERS_SERVICE_HOST", default="127.0.0.1", show_envvar=True, help="Orders service: host."
+    "--service-host",
+    envvar="ORDERS_SERVICE_HOST",
+    default="",
+    show_default="127.0.0.1",
+    show_envvar=True,
+    help="Orders service: host.",
 )
 @click.option(
     "--service-port",
     envvar="ORDERS_SERVICE_PORT",
-    default=5003,
-    type=int,
+    default="5003",
     show_envvar=True,
-    help="Orders service: port.",
+    help="Orders service: port, or tcp://HOST:PORT as Kubernetes sets it for a Service of that name.",
 )
 @click.option(
     "--portal-url", envvar="ROSREESTR_PORTAL_URL", default=DEFAULT_PORTAL_URL, show_envvar=True, help="The portal."
@@ -173,7 +178,7 @@ def cli(
     account: str,
     queue: str,
     service_host: str,
-    service_port: int,
+    service_port: str,
     portal_url: str,
     ca_bundle: Path | None,
     min_interval_s: float,
@@ -195,12 +200,13 @@ def cli(
     """
     logs.configure(log_level)
     try:
+        host, port = read_service_address(service_host, service_port)
         settings = Settings(
             username=account,
             queue=queue,
             redis=RedisSettings.from_env(os.environ),
-            orders_service_host=service_host.strip(),
-            orders_service_port=service_port,
+            orders_service_host=host,
+            orders_service_port=port,
             portal=PortalSettings(url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s),
             first_check_s=first_check_s,
             check_interval_s=check_interval_s,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rosq.service_links import find_service_link
 from worker.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -136,3 +137,17 @@ def ensure_lock_dir(path: Path) -> None:
         raise SettingsInvalid(f"The folder for lock files {str(path)!r} belongs to another user: set --lock-dir.")
     if not os.access(path, os.W_OK | os.X_OK):
         raise SettingsInvalid(f"The folder for lock files {str(path)!r} can't be written: set --lock-dir.")
+
+
+def read_service_address(host: str, port: str) -> tuple[str, int]:
+    """Read where the orders service is; a port that Kubernetes set for a Service of its name is the Service's address.
+
+    Raises:
+        SettingsInvalid: The port isn't one.
+    """
+    host, port = host.strip(), port.strip()
+    if link := find_service_link(port):
+        return host or link.host, link.port
+    if not (port.isascii() and port.isdigit() and len(port) <= 5):
+        raise SettingsInvalid(f"ORDERS_SERVICE_PORT must be 1 to 65535, not {port!r}.")
+    return host or "127.0.0.1", int(port)

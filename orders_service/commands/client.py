@@ -23,6 +23,8 @@ TIMEOUT_S: Final = 60.0
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
+    # The service is reached directly, whatever proxy to the world outside the environment names.
+    ("grpc.enable_http_proxy", 0),
 )
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV
+from orders_service.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from orders_service.settings import Address
 
 #: What may also be given as a file: DB_PASSWORD_FILE and so on. Redis' and the access token are where they are read.
 SECRETS: Final = ("DB_PASSWORD", SECRET_ENV, PREVIOUS_SECRETS_ENV)
@@ -40,7 +39,15 @@ class Unreachable(Failure):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The environment, and where clients find the service."""
+    """The environment, with what the command line's own options say in it."""
 
     environ: Mapping[str, str]
-    service: Address
+
+    @property
+    def service(self) -> Address:
+        """Where clients find the service; read by those who call it, and by nobody else.
+
+        Raises:
+            SettingsInvalid: The port isn't one.
+        """
+        return Address.of_service(self.environ)

@@ -18,6 +18,7 @@ from orders_service.dev.postgres import EmbeddedPostgres
 from orders_service.dev.valkey import EmbeddedValkey, is_answering
 from orders_service.settings import DEFAULT_PORT, DEFAULT_QUEUE, DatabaseSettings
 from orders_service.store import migrations
+from rosq.service_links import find_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,7 +76,10 @@ class Stack:
         self._plan = plan
         self._folder = folder
         self._supervisor = supervisor
-        self._environ = environ
+        # What Kubernetes set is no server that anybody named.
+        self._environ = {
+            name: value for name, value in environ.items() if not (name.endswith("_PORT") and find_service_link(value))
+        }
         self._note = note
         self._env: dict[str, str] = {}
         #: The last started worker of each account.

@@ -69,6 +69,8 @@ class Reporter:
             options=[
                 ("grpc.initial_reconnect_backoff_ms", 200),
                 ("grpc.max_reconnect_backoff_ms", 3000),
+                # The service is reached directly, whatever proxy to the world outside the environment names.
+                ("grpc.enable_http_proxy", 0),
                 # A peer that vanished without a word is noticed between two calls too.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 10_000),

@@ -76,3 +76,20 @@ def test_an_address_is_read_and_written(text: str, address: Address) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"--listen must be host:port"):
         Address.parse(text, "--listen")
+
+
+@pytest.mark.parametrize(("host", "expected"), [("", ("10.43.1.8", 7000)), ("db.example", ("db.example", 7000))])
+def test_a_port_that_kubernetes_set_is_the_address_of_its_service(host: str, expected: tuple[str, int]) -> None:
+    link = "tcp://10.43.1.8:7000"
+
+    settings = DatabaseSettings.from_env({"DB_HOST": host, "DB_PORT": link})
+    service = Address.of_service({"ORDERS_SERVICE_HOST": host, "ORDERS_SERVICE_PORT": link})
+
+    assert (settings.host, settings.port) == expected
+    assert (service.host, service.port) == expected
+
+
+@pytest.mark.parametrize("value", ["tcp://", "tcp://h", "tcp://h:0", "http://h:80", "tcp://u@h:80", "tcp://h:80/x"])
+def test_what_only_looks_like_it_is_no_port(value: str) -> None:
+    with pytest.raises(SettingsInvalid, match="DB_PORT"):
+        DatabaseSettings.from_env({"DB_PORT": value})

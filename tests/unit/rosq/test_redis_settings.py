@@ -275,3 +275,22 @@ def test_a_slot_that_no_node_has_is_told() -> None:
 )
 def test_what_a_cluster_and_tls_say_is_translated(error: Exception, expected: type[Exception]) -> None:
     assert type(translate(error, "the cluster of a:1")) is expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, {"host": "10.43.1.9", "port": 7000}),
+        ({"REDIS_HOST": "redis"}, {"host": "redis", "port": 7000}),
+        ({"REDIS_URL": "redis://elsewhere"}, {"host": "elsewhere", "port": 6379}),
+        ({"REDIS_UNIX_SOCKET": "/s"}, {"unix_socket": "/s", "port": 6379}),
+        ({"REDIS_SENTINELS": "s1", "REDIS_SENTINEL_MASTER": "m"}, {"sentinel_master": "m", "port": 6379}),
+        ({"REDIS_CLUSTER_NODES": "a:1"}, {"cluster_nodes": (Address("a", 1),), "port": 6379}),
+    ],
+)
+def test_a_port_that_kubernetes_set_counts_where_nobody_said_more(
+    environ: dict[str, str], expected: dict[str, Any]
+) -> None:
+    settings = RedisSettings.from_env({"REDIS_PORT": "tcp://10.43.1.9:7000", **environ})
+
+    assert {name: getattr(settings, name) for name in expected} == expected

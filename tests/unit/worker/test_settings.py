@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 from worker.alive import AliveFile
 from worker.errors import SettingsInvalid
 from worker.portal.settings import PortalSettings
-from worker.settings import Settings, default_lock_dir, ensure_lock_dir
+from worker.settings import Settings, default_lock_dir, ensure_lock_dir, read_service_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +93,26 @@ def test_the_alive_file_is_touched_while_the_worker_is_well_and_gone_after_it(tm
     alive.stop()
 
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "address"),
+    [
+        ("", "5003", ("127.0.0.1", 5003)),
+        (" orders ", " 5004 ", ("orders", 5004)),
+        # What Kubernetes sets for a Service named orders-service.
+        ("", "tcp://10.43.1.8:5003", ("10.43.1.8", 5003)),
+        ("orders-service", "tcp://10.43.1.8:5004", ("orders-service", 5004)),
+        ("", "tcp://[fd00::8]:5003", ("fd00::8", 5003)),
+    ],
+)
+def test_where_the_service_is_may_be_said_by_a_person_or_by_kubernetes(
+    host: str, port: str, address: tuple[str, int]
+) -> None:
+    assert read_service_address(host, port) == address
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "5003.0", "tcp://", "udp://10.43.1.8:5003", "123456", "tcp://h:70000"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    with pytest.raises(SettingsInvalid, match="ORDERS_SERVICE_PORT"):
+        read_service_address("", port)

@@ -292,3 +292,21 @@ def test_every_command_teaches_itself(service: Service, command: list[str]) -> N
 
     assert result.returncode == 0
     assert re.search(r"Exit\s+codes: 0 ", result.stdout)
+
+
+def test_a_proxy_to_the_world_outside_is_never_asked_for_the_service(service: Service) -> None:
+    nowhere = "http://127.0.0.1:9"
+
+    result = service.cli("orders", "list", http_proxy=nowhere, https_proxy=nowhere, grpc_proxy=nowhere, no_proxy="")
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_only_who_calls_the_service_reads_where_it_is(service: Service, database: Database) -> None:
+    link = {"ORDERS_SERVICE_HOST": "", "ORDERS_SERVICE_PORT": f"tcp://127.0.0.1:{service.port}"}
+
+    assert service.cli("orders", "list", **link).returncode == 0
+    assert service.cli("migrate", **link).returncode == 0
+    assert service.cli("migrate", ORDERS_SERVICE_PORT="x").returncode == 0
+    result = service.cli("orders", "list", ORDERS_SERVICE_PORT="x")
+    assert (result.returncode, "ORDERS_SERVICE_PORT must be" in result.stderr) == (2, True), result.stderr

@@ -90,3 +90,20 @@ def test_a_service_that_is_not_there_is_said_in_one_sentence_that_says_what_to_d
         reporter.wait_ready(0.2)
 
     reporter.close()
+
+
+def test_a_proxy_to_the_world_outside_is_never_asked_for_the_service(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Read where the channel is made.
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
+    host, _, port = bench.reporter.address.rpartition(":")
+
+    reporter = Reporter(host, int(port))
+    try:
+        reporter.wait_ready(20)
+    finally:
+        reporter.close()
