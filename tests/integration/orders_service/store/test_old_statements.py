@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from orders_service.accounts import manage
 from orders_service.crypto import PASSWORD, Secretbox
 from tests.unit.orders_service.test_crypto import OLD_VECTORS
@@ -69,3 +71,63 @@ def test_the_old_select_shows_what_failed_and_why_newest_first(fresh_database: D
         (2, "77:01:0001001:2", "Ошибка: отказ", "c", None),
         (1, "77:01:0001001:1", "Ошибка: объект не найден", "c", None),
     ]
+
+
+STANDBYS = ("exhausted", "login_refused", "person_needed", "unusable", "forbidden")
+#: What is set by SQL, and which standbys that ends: the same as the command does.
+SET_BY_SQL = {
+    "password_encrypted = 'new'": ("login_refused", "person_needed"),
+    "session_encrypted = 'new'": ("login_refused", "person_needed"),
+    "password_encrypted = password_encrypted": (),
+    "password_encrypted = null": (),
+    "is_active = true": STANDBYS,
+    "is_active = true, password_encrypted = 'new'": STANDBYS,
+    "is_active = false": (),
+    "comment = 'new'": (),
+}
+
+
+@pytest.mark.parametrize("was_active", [True, False])
+def test_what_operators_set_by_sql_ends_a_standby_as_the_command_does(
+    fresh_database: Database, was_active: bool
+) -> None:
+    with fresh_database.connect() as connection:
+        for assignment, ended in SET_BY_SQL.items():
+            for kind in STANDBYS:
+                connection.execute("delete from rosreestr_users")
+                connection.execute(
+                    "insert into rosreestr_users (username, password_encrypted, is_active, standby_kind, "
+                    "standby_reason, standby_since, standby_until, updated_at) "
+                    "values ('a', 'old', %s, %s, 'why', now(), now(), '2100-01-01')",
+                    (was_active, kind),
+                )
+                connection.execute(f"update rosreestr_users set {assignment}".encode())
+                row = connection.execute(
+                    "select standby_kind, standby_reason, standby_since is null, standby_until is null, "
+                    "updated_at > '2100-01-01' from rosreestr_users"
+                ).fetchone()
+
+                is_news = "comment" not in assignment and assignment not in (
+                    "password_encrypted = password_encrypted",
+                    "password_encrypted = null",
+                )
+                left = (None, None, True, True) if kind in ended else (kind, "why", False, False)
+                # Its time grows although it stood in the future, where a clock was set back: workers watch it.
+                assert row is not None
+                assert row[:4] == left, (assignment, kind)
+                assert not is_news or row[4], (assignment, kind)
+
+
+def test_the_habit_of_old_brings_an_account_back_whose_password_was_refused(run: Any, fresh_database: Database) -> None:
+    with fresh_database.connect() as connection:
+        connection.execute(INSERT.format("x").encode())
+        connection.execute(
+            "update rosreestr_users set standby_kind = 'login_refused', standby_reason = 'why', standby_since = now()"
+        )
+        before = run(lambda db: manage.get_account(db, username="rosreestr_user_1"))
+        connection.execute(ACTIVATE.encode())
+
+    after = run(lambda db: manage.get_account(db, username="rosreestr_user_1"))
+
+    assert (before.standby_kind, after.standby_kind) == ("login_refused", None)
+    assert after.updated_at > before.updated_at, "its worker, which stands by, learns of it"
