@@ -114,7 +114,12 @@ def from_file(path: Path, *, seed: int) -> list[Account]:
     rows = content.get("accounts") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise errors.BadSettings(f'The accounts file {path} must hold a list, or an object with a list "accounts".')
-    return [_account(row, seed=seed, where=f"{path}, accounts[{index}]") for index, row in enumerate(rows)]
+    return from_rows(rows, seed=seed, where=f"{path}, accounts")
+
+
+def from_rows(rows: Iterable[object], *, seed: int, where: str) -> list[Account]:
+    """The accounts of a list of objects."""
+    return [_account(row, seed=seed, where=f"{where}[{index}]") for index, row in enumerate(rows)]
 
 
 _KINDS: Mapping[str, tuple[type, str]] = {

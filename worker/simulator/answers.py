@@ -1,4 +1,4 @@
-"""Answers that the portal's framework gives by itself, and those that break the connection instead."""
+"""Answers that the portal's framework gives by itself, and the pages that it shows to people."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from worker.simulator.errors import SimulatorError
+from worker.simulator.settings import ExpiredAnswer
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from worker.simulator.connections import ConnectionTable
     from worker.simulator.errors import Refusal
-    from worker.simulator.faults import Fault
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 SESSION_EXPIRED = "Время сессии истекло. Пожалуйста, обновите страницу"
+TOO_SOON = "Превышен интервал между запросами"
 
 
 def _page(title: str, body: str) -> str:
@@ -46,39 +48,6 @@ def of_refusal(refusal: Refusal) -> Response:
     return problem(refusal.status, refusal.message, field=refusal.field, retry_after_s=refusal.retry_after_s)
 
 
-def of_fault(fault: Fault, connections: ConnectionTable) -> Response | None:
-    """What a general fault answers; None for those that only take time."""
-    match fault.kind:
-        case "status" | "status_after_charge":
-            return problem(fault.status or 500, fault.body or "Unsuccessful status come from fgis egrn request client")
-        case "html":
-            return HTMLResponse(fault.body or SHELL, status_code=fault.status or 200)
-        case "maintenance":
-            return HTMLResponse(MAINTENANCE, status_code=fault.status or 503)
-        case "waf":
-            return HTMLResponse(FORBIDDEN, status_code=403)
-        case "captcha":
-            return HTMLResponse(CAPTCHA)
-        case "anomaly":
-            return HTMLResponse(ANOMALY)
-        case "session_expired":
-            return problem(401, SESSION_EXPIRED)
-        case "login_redirect":
-            return RedirectResponse("/login", status_code=302)
-        case "forbidden":
-            return problem(403, fault.body or "Доступ запрещён")
-        case "rate_limit":
-            return problem(429, "Превышен интервал между запросами", retry_after_s=fault.retry_after_s)
-        case "answer":
-            return Response(fault.body or "", status_code=fault.status or 200, media_type=fault.content_type)
-        case "reset" | "reset_after_charge":
-            return BrokenConnection(connections, is_reset=True)
-        case "close" | "lost_answer_before_charge" | "lost_answer_after_charge":
-            return BrokenConnection(connections, is_reset=False)
-        case _:
-            return None
-
-
 class NoAnswer(Response):
     """Nothing at all: there is nobody left to answer."""
 
@@ -86,39 +55,26 @@ class NoAnswer(Response):
         """Send nothing."""
 
 
-class BrokenConnection(Response):
-    """No answer: the connection ends."""
+class Instead(SimulatorError):
+    """An answer that isn't JSON with a message, in place of the endpoint's own."""
 
-    def __init__(self, connections: ConnectionTable, *, is_reset: bool) -> None:
-        super().__init__()
-        self._connections = connections
-        self._is_reset = is_reset
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Close or reset the connection, unless the client was first."""
-        connection = self._connections.find(scope)
-        if connection is None:
-            return
-        if self._is_reset:
-            await connection.reset()
-        else:
-            await connection.close()
+    def __init__(self, response: Response) -> None:
+        super().__init__("another answer")
+        self.response = response
 
 
-class CutAnswer(Response):
-    """An answer that promises its whole length and ends in the middle."""
-
-    def __init__(self, whole: Response, connections: ConnectionTable) -> None:
-        super().__init__()
-        self._whole = whole
-        self._connections = connections
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send half of the body, then close."""
-        whole = self._whole
-        body = bytes(whole.body)
-        await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
-        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        connection = self._connections.find(scope)
-        if connection is not None:
-            await connection.close()
+def of_expired(look: ExpiredAnswer, endpoint: str, *, origin: str) -> Response:
+    """What a call gets whose session is over."""
+    match look:
+        case ExpiredAnswer.FORBIDDEN:
+            return problem(403, SESSION_EXPIRED)
+        case ExpiredAnswer.REDIRECT:
+            return RedirectResponse("/login", status_code=302)
+        case ExpiredAnswer.HTML:
+            return HTMLResponse(SHELL)
+        case ExpiredAnswer.LOGGED_OUT if endpoint == "roles":
+            return JSONResponse({"logged": False, "roles": []})
+        case ExpiredAnswer.LOGGED_OUT if endpoint == "applications":
+            return JSONResponse({"link": f"{origin}/login"})
+        case _:
+            return problem(401, SESSION_EXPIRED)

@@ -14,10 +14,12 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from worker.simulator import answers, errors, gate
-from worker.simulator.api import applications, control, login, profile, search, shell, statements
-from worker.simulator.clock import MOSCOW
+from worker.simulator.api import table
+from worker.simulator.control import http
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,21 +30,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONTROL_PREFIX = "/_simulator"
-_PORTAL = (
-    *login.ENDPOINTS,
-    *profile.ENDPOINTS,
-    *search.ENDPOINTS,
-    *statements.ENDPOINTS,
-    *applications.ENDPOINTS,
-    *shell.ENDPOINTS,
-)
 
 
 def build(simulator: Simulator) -> ASGIApp:
     """The application of one simulator."""
     door = gate.Gate(simulator)
-    routes = [Route(entry.path, door.guard(entry), methods=[entry.method]) for entry in _PORTAL]
-    routes += control.routes(simulator, endpoints={entry.name for entry in _PORTAL})
+    routes = [Route(entry.path, door.guard(entry), methods=[entry.method]) for entry in table.ENDPOINTS]
+    routes += http.routes(simulator)
     inner = Starlette(
         routes=routes,
         exception_handlers={
@@ -93,6 +87,7 @@ class Front:
         async def note_status(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                self._note_retry_after(record, message["headers"])
             await send(message)
 
         answer: ASGIApp = self._refusal(scope) or self._inner
@@ -108,7 +103,13 @@ class Front:
                     await connection.reset()
         finally:
             self._simulator.calls.finish(record)
+            self._simulator.conduct.end(record)
             _log(record)
+
+    def _note_retry_after(self, record: CallRecord, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        said = dict(headers).get(b"retry-after", b"").decode("ascii", "replace")
+        if said.isascii() and said.isdigit():
+            self._simulator.conduct.note_retry_after(record, float(said))
 
     def _begin(self, scope: Scope) -> CallRecord:
         connection = self._simulator.connections.find(scope)
@@ -130,8 +131,8 @@ class Front:
             return answers.problem(413, "Request bodies must come with Content-Length")
         if int(headers.get(b"content-length", b"0")) > gate.MAX_BODY_BYTES:
             return answers.problem(413, f"The body is larger than {gate.MAX_BODY_BYTES} bytes")
-        window = self._simulator.settings.maintenance
-        if window is not None and window.covers(self._simulator.clock.now().astimezone(MOSCOW).time()):
+        now = self._simulator.clock.now()
+        if any(window.covers(now) for window in self._simulator.settings.maintenance):
             return HTMLResponse(answers.MAINTENANCE, status_code=503)
         return None
 

@@ -5,6 +5,7 @@ Every change is a record: written first, applied after. A record that couldn't b
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -93,9 +94,13 @@ class Books:
         self._clock = clock
         self._drafts: dict[tuple[str, str], Draft] = {}
         self._applications: dict[int, Application] = {}
+        self._by_role: dict[tuple[str, str], list[Application]] = {}
         self._statuses: dict[int, tuple[str, str]] = {}
         self._granted: dict[str, int] = {}
         self.charges: list[Charge] = []
+        self._charged: Counter[str] = Counter()
+        self._ordered: Counter[tuple[str, str]] = Counter()
+        self._by_package: dict[tuple[str, str], Charge] = {}
         for record in history:
             self._apply(record)
         self._serial = max(
@@ -140,35 +145,39 @@ class Books:
         found = self._applications.get(application_id)
         return found if found is not None and (found.account, found.oid) == (account, oid) else None
 
+    def find_anybodys(self, application_id: int) -> Application | None:
+        """One row of whomever."""
+        return self._applications.get(application_id)
+
     def list_applications(self, account: str, oid: str) -> list[Application]:
         """Every row of this account's role that its list shows by now, oldest first."""
         now = self._clock.now()
-        return [
-            row
-            for row in self._applications.values()
-            if (row.account, row.oid) == (account, oid) and row.visible_at <= now
-        ]
+        return [row for row in self._by_role.get((account, oid), []) if row.visible_at <= now]
+
+    def count_orders(self, account: str, key: str) -> int:
+        """How many orders of this object an account has, by the object's comparison key."""
+        return self._ordered[account, key]
 
     def find_charge(self, account: str, super_package_guid: str) -> Charge | None:
         """The first charge of a package."""
-        for charge in self.charges:
-            if (charge.account, charge.super_package_guid) == (account, super_package_guid):
-                return charge
-        return None
+        return self._by_package.get((account, super_package_guid))
 
     def status_of(self, application: Application) -> tuple[str, str]:
         """The pair that the list shows now: the one that a test set, else the one that time brings."""
         return self._statuses.get(application.id) or application.progress(self._clock.now())
 
-    def spent(self, account: str, *, refund_rejected: bool) -> int:
+    def spent(self, account: str, *, refund_rejected: bool, when_ready: bool = False) -> int:
         """Points used up; with a refund those of refused orders come back once the refusal shows."""
-        refused = (_FINAL[Outcome.REJECTED], _FINAL[Outcome.ERROR])
-        return sum(
-            1
+        if not refund_rejected and not when_ready:
+            return self._charged[account]
+        free = [_FINAL[Outcome.REJECTED], _FINAL[Outcome.ERROR]] if refund_rejected else []
+        statuses = [
+            self.status_of(self._applications[charge.application_id])
             for charge in self.charges
             if charge.account == account
-            and not (refund_rejected and self.status_of(self._applications[charge.application_id]) in refused)
-        )
+        ]
+        taken = [status for status in statuses if not when_ready or status in _FINAL.values()]
+        return sum(status not in free for status in taken)
 
     def granted(self, account: str) -> int:
         """Points that were added (or, below zero, taken) by a test while the simulator ran."""
@@ -268,19 +277,22 @@ class Books:
     def _apply_order(self, fields: Mapping[str, object], guids: object) -> None:
         application = _from_json(fields)
         self._applications[application.id] = application
+        self._by_role.setdefault((application.account, application.oid), []).append(application)
         self._serial = application.id + 1
         if isinstance(guids, dict):
-            self.charges.append(
-                Charge(
-                    application_id=application.id,
-                    request_number=application.request_number,
-                    account=application.account,
-                    oid=application.oid,
-                    cadastral_number=application.cadastral_number,
-                    charged_at=application.created_at,
-                    **guids,
-                )
+            charge = Charge(
+                application_id=application.id,
+                request_number=application.request_number,
+                account=application.account,
+                oid=application.oid,
+                cadastral_number=application.cadastral_number,
+                charged_at=application.created_at,
+                **guids,
             )
+            self.charges.append(charge)
+            self._charged[charge.account] += 1
+            self._ordered[charge.account, cadnum.key_of(charge.cadastral_number)] += 1
+            self._by_package.setdefault((charge.account, charge.super_package_guid), charge)
 
 
 def _request_number(serial: int, cadastral_number: str, created_at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,11 @@ class CallRecord:
     endpoint: str | None = None
     account: str | None = None
     oid: str | None = None
+    #: The object that the call is about, as its comparison key, where it is about one.
+    cad_num: str | None = None
     fault: str | None = None
+    #: Since the account's call before, start to start; not for the login's own.
+    gap_s: float | None = None
     #: None while the answer isn't out, and for ever when there was none.
     status: int | None = None
     duration_s: float | None = None
@@ -46,6 +50,7 @@ class CallLog:
         self._clock = clock
         self._calls: deque[CallRecord] = deque(maxlen=kept)
         self._count = 0
+        self._alike: Counter[tuple[str | None, str | None]] = Counter()
 
     def begin(self, *, method: str, path: str, query: str, connection: int, request_on_connection: int) -> CallRecord:
         """Note a call that has just begun."""
@@ -62,6 +67,11 @@ class CallLog:
         )
         self._calls.append(call)
         return call
+
+    def count_alike(self, call: CallRecord) -> int:
+        """How many calls of this endpoint and account came before; counts this one."""
+        self._alike[call.endpoint, call.account] += 1
+        return self._alike[call.endpoint, call.account] - 1
 
     def finish(self, call: CallRecord) -> None:
         """Note that the call is over."""

@@ -1,4 +1,4 @@
-"""The two times that the simulator knows: of the wall, for what it keeps, and monotonic, for what it measures."""
+"""The times that the simulator knows: its own, which may be put forward, and the machine's, which a client shares."""
 
 from __future__ import annotations
 
@@ -10,15 +10,27 @@ MOSCOW = timezone(timedelta(hours=3), "MSK")
 
 
 class Clock:
-    """The machine's clocks behind one object, so that every part reads the same ones."""
+    """The machine's clocks behind one object, and how far the portal's life is ahead of them."""
+
+    def __init__(self) -> None:
+        #: A test puts it up, to see tomorrow today. It never goes back.
+        self.ahead_s = 0.0
 
     def now(self) -> datetime:
-        """Wall time, aware, UTC."""
-        return datetime.now(UTC)
+        """The portal's wall time, aware, UTC: what it keeps and what Moscow's day follows from."""
+        return datetime.now(UTC) + timedelta(seconds=self.ahead_s)
+
+    def elapsed_s(self) -> float:
+        """Seconds that never go back, by which the portal's own times run out: sessions, codes, intervals."""
+        return time.monotonic() + self.ahead_s
 
     def monotonic_s(self) -> float:
-        """Seconds that never go back; comparable with `time.monotonic()` of any process on this machine."""
+        """As `time.monotonic()` of any process on this machine: for the log of calls."""
         return time.monotonic()
+
+    def client_s(self) -> float:
+        """Seconds since 1970 as a client's clock has them: one-time codes follow from that one."""
+        return time.time()
 
 
 def epoch_ms(moment: datetime) -> int:

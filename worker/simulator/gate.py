@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from worker.simulator import answers, errors
-from worker.simulator.faults import Moment
+from worker.simulator import answers, cadnum, errors
+from worker.simulator.faults import effects
+from worker.simulator.faults.book import CallFacts
+from worker.simulator.faults.kinds import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from worker.simulator.accounts import Account
     from worker.simulator.calls import CallRecord
-    from worker.simulator.faults import Fault
+    from worker.simulator.faults.book import Meeting
+    from worker.simulator.faults.fault import Met
     from worker.simulator.runtime import Simulator
     from worker.simulator.sessions import Session
 
@@ -47,8 +50,10 @@ class Endpoint:
     handler: Callable[[Call], Response]
     access: Access = Access.ROLE
     is_json: bool = False
-    #: The login's own calls are outside the interval.
+    #: The login's own calls are outside the interval, unless a setting says otherwise.
     is_paced: bool = True
+    #: The cadastral number that a call is about, if it is about one; whatever the client sent stands in the call.
+    about: Callable[[Call], object] = lambda call: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class Call:
     record: CallRecord
     body: Mapping[str, object] = field(default_factory=dict)
     session: Session | None = None
+    meeting: Meeting | None = None
 
     @property
     def account(self) -> Account:
@@ -88,10 +94,15 @@ class Call:
 
     def take_shape(self) -> str | None:
         """The kind of fault that changes this endpoint's answer; asked once, when nothing else can refuse the call."""
-        fault = self.simulator.faults.take(Moment.SHAPE, self.endpoint.name, self.record.account)
-        if fault is not None:
-            self.record.fault = fault.kind
-        return fault.kind if fault else None
+        met = self.take(Moment.SHAPE)
+        return met.kind if met else None
+
+    def take(self, moment: Moment) -> Met | None:
+        """The fault that meets this call at this moment; the log names it."""
+        met = self.meeting.take(moment) if self.meeting is not None else None
+        if met is not None:
+            self.record.fault = met.kind
+        return met
 
     def origin(self) -> str:
         """Scheme, host and port as the client called them."""
@@ -113,6 +124,8 @@ class Gate:
                 return await self._answer(endpoint, request)
             except errors.Refusal as refusal:
                 return answers.of_refusal(refusal)
+            except answers.Instead as instead:
+                return instead.response
 
         return answer
 
@@ -123,21 +136,24 @@ class Gate:
         call.session = simulator.sessions.find(request.cookies.get(AUTH_COOKIE))
         if call.session is not None:
             call.record.account, call.record.oid = call.session.account, call.session.oid
+            if endpoint.is_paced:
+                simulator.conduct.begin(call.record, call.account)
         if endpoint.is_json:
             call.body = await _json_body(request)
         if endpoint.access is Access.OPEN:
             self._recognise(call)
-        await self._take_time()
+        self._note_what_it_is_about(call)
+        await self._take_time(call)
         self._admit(call)
-        if fault := self._take(Moment.BEFORE, call):
-            if fault.kind == "delay":
-                await asyncio.sleep(fault.seconds)
-            elif replaced := answers.of_fault(fault, simulator.connections):
+        if met := call.take(Moment.BEFORE):
+            if met.kind == "delay":
+                await asyncio.sleep(met.fault.seconds)
+            elif replaced := effects.instead(met, simulator.connections):
                 return replaced
         response = endpoint.handler(call)
         # What the handler refused never comes here: a fault that comes after waits for a call that succeeds.
-        if fault := self._take(Moment.AFTER, call):
-            return await self._spoil(fault, response)
+        if met := call.take(Moment.AFTER):
+            return await effects.spoiled(met, response, simulator.connections)
         return response
 
     def _recognise(self, call: Call) -> None:
@@ -146,35 +162,42 @@ class Gate:
         if account is not None:
             call.record.account = account.username
 
-    async def _take_time(self) -> None:
-        settings = self._simulator.settings
-        if settings.latency_max_s > 0:
-            await asyncio.sleep(self._simulator.chance.uniform(settings.latency_min_s, settings.latency_max_s))
+    def _note_what_it_is_about(self, call: Call) -> None:
+        named = call.endpoint.about(call)
+        if isinstance(named, str) and cadnum.looks_valid(named):
+            call.record.cad_num = cadnum.key_of(named)
+
+    async def _take_time(self, call: Call) -> None:
+        nth = self._simulator.calls.count_alike(call.record)
+        share = self._simulator.chance.share("latency", call.endpoint.name, call.record.account, nth)
+        latency_s = self._simulator.settings.latency.at(share)
+        if latency_s > 0:
+            await asyncio.sleep(latency_s)
 
     def _admit(self, call: Call) -> None:
-        endpoint = call.endpoint
+        endpoint, simulator = call.endpoint, self._simulator
         # Again after the body and the latency: the session may have ended meanwhile.
-        call.session = self._simulator.sessions.find(call.session.token if call.session else None)
+        call.session = simulator.sessions.find(call.session.token if call.session else None)
         if endpoint.access is not Access.OPEN and call.session is None:
-            raise errors.Refusal(401, answers.SESSION_EXPIRED)
+            raise answers.Instead(
+                answers.of_expired(simulator.settings.expired_answer, endpoint.name, origin=call.origin())
+            )
         if endpoint.access is Access.ROLE and (call.session is None or call.session.oid is None):
             raise errors.Refusal(403, "Не выбрана роль пользователя")
-        if endpoint.is_paced and call.session is not None:
-            self._simulator.pace.admit(call.session.account, call.record.started_monotonic_s)
-
-    def _take(self, moment: Moment, call: Call) -> Fault | None:
-        fault = self._simulator.faults.take(moment, call.endpoint.name, call.record.account)
-        if fault is not None:
-            call.record.fault = fault.kind
-        return fault
-
-    async def _spoil(self, fault: Fault, response: Response) -> Response:
-        if fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
-            return response
-        if fault.kind == "cut_answer":
-            return answers.CutAnswer(response, self._simulator.connections)
-        return answers.of_fault(fault, self._simulator.connections) or response
+        if call.session is not None:
+            simulator.sessions.use(call.session)
+        account = simulator.accounts.find(call.record.account or "")
+        is_paced = call.session is not None if endpoint.is_paced else simulator.settings.limit_logins
+        if is_paced and account is not None:
+            simulator.pace.admit(account, call.record.started_monotonic_s)
+        call.meeting = simulator.faults.meet(
+            CallFacts(
+                endpoint=endpoint.name,
+                account=call.record.account,
+                key=call.record.cad_num,
+                mood=simulator.settings.mood if endpoint.is_paced else 0.0,
+            )
+        )
 
 
 async def _json_body(request: Request) -> Mapping[str, object]:

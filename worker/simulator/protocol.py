@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     import asyncio
 
     from worker.simulator.connections import Connection, ConnectionTable
+    from worker.simulator.settings import Knobs
 
 
 class PortalProtocol(H11Protocol):
     """HTTP/1.1 with the idle limit running from the moment a connection is open. Made by `bound_to`."""
 
     table: ConnectionTable
-    idle_limit_s: float
+    knobs: Knobs
     _known: tuple[tuple[str, int], Connection] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -54,13 +55,13 @@ class PortalProtocol(H11Protocol):
             return
         is_answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         if not is_answering:
-            self.timeout_keep_alive_task = self.loop.call_later(self.idle_limit_s, self._close_idle)
+            self.timeout_keep_alive_task = self.loop.call_later(self.knobs.now.idle_limit_s, self._close_idle)
 
     def _close_idle(self) -> None:
         # Not uvicorn's own handler: it tells h11 first, which refuses in the middle of a request.
         self.transport.close()
 
 
-def bound_to(table: ConnectionTable, *, idle_limit_s: float) -> type[PortalProtocol]:
+def bound_to(table: ConnectionTable, knobs: Knobs) -> type[PortalProtocol]:
     """The protocol class for one simulator."""
-    return type("BoundPortalProtocol", (PortalProtocol,), {"table": table, "idle_limit_s": idle_limit_s})
+    return type("BoundPortalProtocol", (PortalProtocol,), {"table": table, "knobs": knobs})

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.simulator import errors, state
 from worker.simulator.books import Books
 from worker.simulator.calls import CallLog
+from worker.simulator.chance import Chance
 from worker.simulator.clock import Clock
+from worker.simulator.conduct import Conduct
 from worker.simulator.connections import ConnectionTable
-from worker.simulator.faults import FaultBook
+from worker.simulator.faults.book import FaultBook
 from worker.simulator.objects import ObjectRegistry
 from worker.simulator.pace import Pace
 from worker.simulator.sessions import SessionStore
+from worker.simulator.settings import ChargeAt, Knobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 class Simulator:
     """What every endpoint works with. All of it runs in one thread, and no handler waits in the middle of a change."""
 
-    settings: Settings
+    knobs: Knobs
     clock: Clock
     accounts: AccountBook
     objects: ObjectRegistry
@@ -38,13 +40,23 @@ class Simulator:
     sessions: SessionStore
     faults: FaultBook
     calls: CallLog
+    conduct: Conduct
     pace: Pace
     connections: ConnectionTable
-    chance: random.Random
+    chance: Chance
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self.knobs.now
 
     def balance_of(self, account: Account) -> int:
         """Points that are left."""
-        spent = self.books.spent(account.username, refund_rejected=self.settings.refund_rejected)
+        spent = self.books.spent(
+            account.username,
+            refund_rejected=self.settings.refund_rejected,
+            when_ready=self.settings.charge_at is ChargeAt.READY,
+        )
         return account.balance + self.books.granted(account.username) - spent
 
 
@@ -57,7 +69,7 @@ def opened(
     Raises:
         StateUnusable: The file is in use, or isn't one that can be continued.
     """
-    clock = Clock()
+    clock, knobs, chance = Clock(), Knobs(settings), Chance(settings.seed)
     with contextlib.ExitStack() as stack:
         journal: state.Journal = state.NoJournal()
         if state_file is None:
@@ -72,15 +84,16 @@ def opened(
                     f"The state file {state_file} holds a record that makes no sense ({exc}): give another --state."
                 ) from exc
         yield Simulator(
-            settings=settings,
+            knobs=knobs,
             clock=clock,
             accounts=accounts,
             objects=ObjectRegistry(rules, seed=settings.seed),
             books=books,
-            sessions=SessionStore(clock, ttl_s=settings.session_ttl_s),
-            faults=FaultBook(),
+            sessions=SessionStore(clock, knobs),
+            faults=FaultBook(clock, chance),
             calls=CallLog(clock, kept=settings.calls_kept),
-            pace=Pace(clock, min_interval_s=settings.min_interval_s, daily_quota=settings.daily_quota),
+            conduct=Conduct(clock),
+            pace=Pace(clock, knobs),
             connections=ConnectionTable(),
-            chance=random.Random(settings.seed),
+            chance=chance,
         )

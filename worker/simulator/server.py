@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import signal
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from worker.simulator import app, errors, protocol
+from worker.simulator.control.table import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from worker.simulator.runtime import Simulator
+    from worker.simulator.scenario import Step
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +78,33 @@ def write_port_file(path: Path, port: int) -> None:
         raise errors.StartRefused(f"--port-file {path} can't be written: {exc.strerror}.") from exc
 
 
-def serve(simulator: Simulator, sock: socket.socket) -> None:
+def serve(simulator: Simulator, sock: socket.socket, steps: Sequence[Step] = ()) -> None:
     """Answer until SIGTERM or SIGINT; calls in hand then have three seconds to end, or none after a second signal."""
-    config = uvicorn.Config(
+    _Server(config_of(simulator), functools.partial(_walk, simulator, steps)).run(sockets=[sock])
+
+
+def _walk(simulator: Simulator, steps: Sequence[Step]) -> None:
+    """Let each step of a scenario come at its time."""
+    loop = asyncio.get_running_loop()
+    for step in steps:
+        loop.call_later(step.at_s, _take, simulator, step)
+
+
+def _take(simulator: Simulator, step: Step) -> None:
+    facts = {"event": "simulator_step", "call": f"{step.method} {step.path}", "at_s": step.at_s}
+    try:
+        perform(simulator, step.method, step.path, step.body)
+    except errors.SimulatorError as exc:
+        logger.error("A step of the scenario failed", extra={**facts, "error": str(exc)})
+    else:
+        logger.info("A step of the scenario", extra=facts)
+
+
+def config_of(simulator: Simulator) -> uvicorn.Config:
+    """How it is served: HTTP/1.1 alone, in one thread, with the idle limit of the settings."""
+    return uvicorn.Config(
         app.build(simulator),
-        http=protocol.bound_to(simulator.connections, idle_limit_s=simulator.settings.idle_limit_s),
+        http=protocol.bound_to(simulator.connections, simulator.knobs),
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -90,15 +115,19 @@ def serve(simulator: Simulator, sock: socket.socket) -> None:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
     """uvicorn, but a signal that was obeyed isn't raised again: the command ends with exit code 0."""
 
+    def __init__(self, config: uvicorn.Config, begin: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._begin = begin
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         loop = asyncio.get_running_loop()
+        self._begin()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._leave(number))
         try:

@@ -1,15 +1,26 @@
-"""How one simulator behaves, decided once at start. What a test changes later is in `faults` and `api.control`."""
+"""Every knob of the simulator, each said once: the command's options, the scenario's `[settings]`, what a test may
+change while it runs, and the table in the docs are made from this class.
+"""
+
+# ruff: noqa: RUF009  (`_knob` makes a field, which ruff knows of `field` alone)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from worker.simulator import errors
+from worker.simulator import chance, errors, values
 
 if TYPE_CHECKING:
-    from datetime import time
+    from collections.abc import Mapping
+    from dataclasses import Field
+
+    from worker.simulator.chance import Spread
+    from worker.simulator.values import Kind
+    from worker.simulator.windows import Window
+
+TIMES, SESSIONS, LIMITS, ORDERS, LISTS, MOODS = "Times", "Sessions", "Limits", "Orders", "List", "Moods"
 
 
 class FinishAnswer(StrEnum):
@@ -36,6 +47,13 @@ class DuplicateGuid(StrEnum):
     REJECT = "reject"  #: 400
 
 
+class ChargeAt(StrEnum):
+    """When a point leaves the balance. The ledger's line is there from `finish` on."""
+
+    FINISH = "finish"
+    READY = "ready"
+
+
 class ListOrder(StrEnum):
     """In which order «Мои заявки» come; the live portal's is not known."""
 
@@ -44,67 +62,142 @@ class ListOrder(StrEnum):
     SHUFFLED = "shuffled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maintenance:
-    """A daily window, Moscow time, in which every call gets the maintenance page. It may cross midnight."""
+class ExpiredAnswer(StrEnum):
+    """How a call looks whose session is over."""
 
-    start: time
-    end: time
+    UNAUTHORIZED = "401"  #: JSON with the portal's sentence
+    FORBIDDEN = "403"  #: the same with 403
+    REDIRECT = "redirect"  #: 302 to /login
+    HTML = "html"  #: 200 with the shell of the pages
+    LOGGED_OUT = "logged-out"  #: `profile/roles` says `logged: false`, the list has a `link`, all others 401
 
-    def covers(self, moment: time) -> bool:
-        """Whether the window is open at this time of the day; its end is outside."""
-        if self.start <= self.end:
-            return self.start <= moment < self.end
-        return moment >= self.start or moment < self.end
+
+class LimitScope(StrEnum):
+    """Whose calls count together."""
+
+    ACCOUNT = "account"
+    EVERYBODY = "everybody"
+
+
+def _knob(default: object, kind: Kind, group: str, said: str, *, fixed: bool = False) -> Any:
+    return field(default=default, metadata={"kind": kind, "group": group, "help": said, "fixed": fixed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that `rosreestr-simulator --help` lists, but where it listens and who has an account.
+    """Everything that can be turned. A name without its `_s` is the option's; seconds are seconds everywhere."""
 
-    Raises:
-        BadSettings: A value that makes no sense; the sentence names the option.
-    """
+    latency: Spread = _knob(
+        chance.spread_of("0"), values.spread(), TIMES, "Before each call is worked on: S, MIN:MAX, exp:MEAN or more."
+    )
+    ready_after: Spread = _knob(chance.spread_of("3"), values.spread(), TIMES, "From finish to the extract.")
+    list_lag: Spread = _knob(chance.spread_of("0"), values.spread(), TIMES, "From finish to the list's row.")
+    idle_limit_s: float = _knob(
+        5.0,
+        values.seconds(more_than_0=True),
+        TIMES,
+        "Seconds after which an idle connection is closed, also one that never sent a request.",
+    )
+    maintenance: tuple[Window, ...] = _knob(
+        (),
+        values.window_list(),
+        TIMES,
+        "Window of the maintenance page, Moscow time: [DAY,DAY@]HH:MM-HH:MM. Repeatable.",
+    )
 
-    latency_min_s: float = 0.0
-    latency_max_s: float = 0.0
-    #: From `finish` to the extract.
-    ready_after_s: float = 0.0
-    #: From `finish` to the row in the list.
-    list_lag_s: float = 0.0
-    #: An idle connection lives so long.
-    idle_limit_s: float = 5.0
-    #: The most rows on one page, whatever `size` asks for.
-    list_page_max: int = 50
-    list_order: ListOrder = ListOrder.NEWEST
-    #: Whether pages carry `last`; without it only an empty page says where the list ends.
-    list_says_last: bool = True
-    seed: int = 0
-    #: From the login on, whatever was done meanwhile.
-    session_ttl_s: float = 3600.0
-    finish_answer: FinishAnswer = FinishAnswer.TEXT
-    key_answer: KeyAnswer = KeyAnswer.JSON
-    duplicate_guid: DuplicateGuid = DuplicateGuid.SECOND
-    #: Start to start; 0 switches the limit off.
-    min_interval_s: float = 0.0
-    #: Calls of an account a Moscow day; 0 switches the limit off.
-    daily_quota: int = 0
-    #: Whether a point comes back when the registry refuses.
-    refund_rejected: bool = False
-    maintenance: Maintenance | None = None
-    #: How many calls `GET /_simulator/requests` remembers.
-    calls_kept: int = 10_000
+    session_ttl_s: float = _knob(3600.0, values.seconds(more_than_0=True), SESSIONS, "Seconds a login lasts.")
+    session_idle_s: float = _knob(0.0, values.seconds(), SESSIONS, "It also ends after so long without a call; 0: no.")
+    session_calls: int = _knob(0, values.count(), SESSIONS, "It also ends after so many calls; 0: no.")
+    single_session: bool = _knob(False, values.flag(), SESSIONS, "Whether a login ends the account's earlier sessions.")
+    expired_answer: ExpiredAnswer = _knob(
+        ExpiredAnswer.UNAUTHORIZED, values.choice(ExpiredAnswer), SESSIONS, "How a call looks whose session is over."
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("ready_after_s", "list_lag_s", "min_interval_s", "latency_min_s", "daily_quota"):
-            if getattr(self, name) < 0:
-                raise errors.BadSettings(f"--{_option(name)} can't be less than 0.")
-        for name in ("idle_limit_s", "session_ttl_s", "list_page_max", "calls_kept"):
-            if getattr(self, name) <= 0:
-                raise errors.BadSettings(f"--{_option(name)} must be more than 0.")
-        if self.latency_max_s < self.latency_min_s:
-            raise errors.BadSettings("--latency is MIN:MAX in seconds, and MAX can't be less than MIN.")
+    min_interval_s: float = _knob(
+        0.0, values.seconds(), LIMITS, "Seconds from start to start of the calls that count together, else 429; 0: no."
+    )
+    daily_quota: int = _knob(0, values.count(), LIMITS, "Calls that count together a Moscow day, else 429; 0: no.")
+    limit_scope: LimitScope = _knob(
+        LimitScope.ACCOUNT, values.choice(LimitScope), LIMITS, "Whose calls count together for both."
+    )
+    limit_refused: bool = _knob(
+        False, values.flag(), LIMITS, "Whether a call that was refused by a limit counts as one, too."
+    )
+    limit_logins: bool = _knob(False, values.flag(), LIMITS, "Whether the login's own calls count.")
+
+    finish_answer: FinishAnswer = _knob(
+        FinishAnswer.TEXT,
+        values.choice(FinishAnswer),
+        ORDERS,
+        "What finish says: the number as text or as a JSON string, no number, or one that is wrong.",
+    )
+    key_answer: KeyAnswer = _knob(KeyAnswer.JSON, values.choice(KeyAnswer), ORDERS, "How the access key is printed.")
+    duplicate_guid: DuplicateGuid = _knob(
+        DuplicateGuid.SECOND,
+        values.choice(DuplicateGuid),
+        ORDERS,
+        "A repeated finish: a second order and charge, the same answer again, or 400.",
+    )
+    charge_at: ChargeAt = _knob(ChargeAt.FINISH, values.choice(ChargeAt), ORDERS, "When a point leaves the balance.")
+    refund_rejected: bool = _knob(False, values.flag(), ORDERS, "Whether a refusal gives the point back.")
+
+    list_page_max: int = _knob(50, values.count(least=1), LISTS, "Most rows on a page of the list.")
+    list_order: ListOrder = _knob(ListOrder.NEWEST, values.choice(ListOrder), LISTS, "Order of its rows.")
+    list_last: bool = _knob(True, values.flag(), LISTS, "Whether pages say which of them is the last.")
+    list_drafts: bool = _knob(
+        False, values.flag(), LISTS, "Whether uploaded statements that weren't finished show, without id and number."
+    )
+
+    mood: float = _knob(
+        0.0,
+        values.share(),
+        MOODS,
+        "How many of the calls meet a fault, any that their endpoint knows; the login's own are spared.",
+    )
+    seed: int = _knob(
+        0, values.count(), MOODS, "Objects, people, latency and chance follow from it: the same again.", fixed=True
+    )
+    calls_kept: int = _knob(
+        10_000, values.count(least=1), MOODS, "How many calls GET /_simulator/requests remembers.", fixed=True
+    )
 
 
-def _option(name: str) -> str:
+def knobs() -> tuple[Field[Any], ...]:
+    """Every setting, in the order in which it is told."""
+    return fields(Settings)
+
+
+def option_of(name: str) -> str:
+    """The option's name of a setting: without the unit, and with dashes."""
     return name.removesuffix("_s").replace("_", "-")
+
+
+class Knobs:
+    """The settings as they are now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.now = settings
+
+    def change(self, wanted: Mapping[str, object]) -> Settings:
+        """Turn knobs by name, all of them or none.
+
+        Raises:
+            Refusal: 400, naming the one that is unknown, fixed or wrong.
+        """
+        known = {knob.name: knob for knob in knobs()}
+        changes: dict[str, Any] = {}
+        for name, value in wanted.items():
+            if name not in known:
+                raise errors.Refusal(400, f"{name} is no setting; known are {', '.join(known)}.", field=name)
+            if known[name].metadata["fixed"]:
+                raise errors.Refusal(400, f"{name} is decided at the start.", field=name)
+            try:
+                changes[name] = known[name].metadata["kind"].read(value)
+            except ValueError as exc:
+                raise errors.Refusal(400, f"{name}: {exc}.", field=name) from exc
+        self.now = replace(self.now, **changes)
+        return self.now
+
+    def show(self) -> dict[str, object]:
+        """Name and value, as JSON."""
+        return {knob.name: knob.metadata["kind"].show(getattr(self.now, knob.name)) for knob in knobs()}

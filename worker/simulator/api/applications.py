@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from worker.simulator import archive, errors, people
-from worker.simulator.answers import CutAnswer
-from worker.simulator.archive import Archive
+from worker.simulator import errors, people
 from worker.simulator.books import READY
 from worker.simulator.clock import MOSCOW, epoch_ms
+from worker.simulator.faults.effects import CutAnswer
 from worker.simulator.gate import Call, Endpoint
+from worker.simulator.papers import odd
+from worker.simulator.papers.archive import Archive
 from worker.simulator.settings import ListOrder
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _list(call: Call) -> Response:
         "first": page == 0,
         "empty": not shown,
     }
-    if call.simulator.settings.list_says_last:
+    if call.simulator.settings.list_last:
         body["last"] = page + 1 >= pages
     return JSONResponse(body)
 
@@ -134,7 +135,7 @@ def _download(call: Call) -> Response:
         return _zip(b"", row)
     if shape == "cut_download":
         return CutAnswer(_zip(papers.good(), row), simulator.connections)
-    return _zip(papers.good() if shape is None else archive.ODD[shape](papers), row)
+    return _zip(papers.good() if shape is None else odd.PACKED[shape](papers), row)
 
 
 def _zip(content: bytes, row: Application) -> Response:
@@ -142,7 +143,29 @@ def _zip(content: bytes, row: Application) -> Response:
     return Response(content, media_type="application/zip", headers={"Content-Disposition": disposition})
 
 
+def _filtered(call: Call) -> object:
+    return call.body.get("cadastralNumber")
+
+
+def _downloaded(call: Call) -> object:
+    row = call.simulator.books.find_anybodys(call.request.path_params["id"])
+    return row.cadastral_number if row is not None else None
+
+
 ENDPOINTS = (
-    Endpoint(name="applications", method="POST", path="/account-back/applications", handler=_list, is_json=True),
-    Endpoint(name="download", method="GET", path="/account-back/applications/{id:int}/download", handler=_download),
+    Endpoint(
+        name="applications",
+        method="POST",
+        path="/account-back/applications",
+        handler=_list,
+        is_json=True,
+        about=_filtered,
+    ),
+    Endpoint(
+        name="download",
+        method="GET",
+        path="/account-back/applications/{id:int}/download",
+        handler=_download,
+        about=_downloaded,
+    ),
 )

@@ -108,7 +108,19 @@ def _card_element(found: PropertyObject) -> dict[str, object]:
     }
 
 
+def _about(call: Call) -> object:
+    asked = call.body.get("cadNumbers")
+    return asked[0] if isinstance(asked, list) and asked else None
+
+
 ENDPOINTS = (
-    Endpoint(name="search", method="POST", path="/account-back/on/with-addresses", handler=_search, is_json=True),
-    Endpoint(name="card", method="POST", path="/account-back/on", handler=_card, is_json=True),
+    Endpoint(
+        name="search",
+        method="POST",
+        path="/account-back/on/with-addresses",
+        handler=_search,
+        is_json=True,
+        about=_about,
+    ),
+    Endpoint(name="card", method="POST", path="/account-back/on", handler=_card, is_json=True, about=_about),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from worker.simulator import errors, statement
+from worker.simulator import cadnum, errors, statement
 from worker.simulator.gate import Call, Endpoint
 from worker.simulator.objects import Outcome
 from worker.simulator.settings import DuplicateGuid, FinishAnswer
@@ -59,10 +59,13 @@ def _order(call: Call, draft: Draft, shape: str | None) -> str:
     simulator = call.simulator
     outcome = simulator.objects.outcome_of(draft.cadastral_number)
     is_notice = simulator.objects.is_absent_by_notice(draft.cadastral_number)
+    key = cadnum.key_of(draft.cadastral_number)
+    like = (draft.account, key, simulator.books.count_orders(draft.account, key))
+    list_lag_s = simulator.settings.list_lag.at(simulator.chance.share("lag", *like))
     application = simulator.books.order(
         draft,
-        ready_after_s=simulator.settings.ready_after_s,
-        list_lag_s=_NEVER_S if shape == "hidden" else simulator.settings.list_lag_s,
+        ready_after_s=simulator.settings.ready_after.at(simulator.chance.share("ready", *like)),
+        list_lag_s=_NEVER_S if shape == "hidden" else list_lag_s,
         outcome=Outcome.REJECTED if shape == "refused_later" else outcome,
         is_notice=is_notice or shape == "notice_later",
     )
@@ -79,7 +82,33 @@ def _success(call: Call, request_number: str, *, shape: str | None) -> Response:
     return JSONResponse(request_number) if style is FinishAnswer.JSON else PlainTextResponse(request_number)
 
 
+def _uploaded(call: Call) -> object:
+    objects = call.body.get("objects")
+    first = objects[0] if isinstance(objects, list) and objects else None
+    return first.get("cadastralNumber") if isinstance(first, dict) else None
+
+
+def _finished(call: Call) -> object:
+    account, guid = call.record.account, call.body.get("superPackageGuid")
+    draft = call.simulator.books.find_draft(account, guid) if account and isinstance(guid, str) else None
+    return draft.cadastral_number if draft is not None else None
+
+
 ENDPOINTS = (
-    Endpoint(name="upload", method="POST", path="/account-request/statement/upload", handler=_upload, is_json=True),
-    Endpoint(name="finish", method="POST", path="/account-request/statement/finish", handler=_finish, is_json=True),
+    Endpoint(
+        name="upload",
+        method="POST",
+        path="/account-request/statement/upload",
+        handler=_upload,
+        is_json=True,
+        about=_uploaded,
+    ),
+    Endpoint(
+        name="finish",
+        method="POST",
+        path="/account-request/statement/finish",
+        handler=_finish,
+        is_json=True,
+        about=_finished,
+    ),
 )

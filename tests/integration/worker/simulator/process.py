@@ -7,9 +7,9 @@ import json
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
+from tests.integration.worker.simulator.control import Control
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-class SimulatorProcess:
+class SimulatorProcess(Control):
     """`rosreestr-simulator` on a free port, and its own side under `/_simulator`."""
 
     def __init__(self, log: Path, *options: str, env: dict[str, str] | None = None) -> None:
@@ -43,32 +43,7 @@ class SimulatorProcess:
             raise AssertionError(f"The simulator didn't start: {log.read_text()}")
         self.announced = json.loads(line)
         self.port = int(self.announced["port"])
-        self.url = str(self.announced["url"])
-        self._http = httpx.Client(base_url=f"{self.url}/_simulator", timeout=10)
-
-    def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        """Ask its own side."""
-        return self._answer(self._http.get(path, params=query))
-
-    def post(self, path: str, **body: object) -> dict[str, Any]:
-        """Tell its own side."""
-        return self._answer(self._http.post(path, json=body))
-
-    def delete(self, path: str) -> dict[str, Any]:
-        """Take something away."""
-        return self._answer(self._http.delete(path))
-
-    def fault(self, endpoint: str, kind: str, **more: object) -> None:
-        """Order a fault."""
-        self.post("/faults", endpoint=endpoint, kind=kind, **more)
-
-    def charges(self, account: str) -> list[dict[str, Any]]:
-        """What this account was charged."""
-        return [charge for charge in self.get("/ledger")["charges"] if charge["account"] == account]
-
-    def requests(self, account: str, endpoint: str) -> list[dict[str, Any]]:
-        """The account's calls of one endpoint."""
-        return list(self.get("/requests", account=account, endpoint=endpoint)["requests"])
+        super().__init__(str(self.announced["url"]))
 
     def signal(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -77,15 +52,9 @@ class SimulatorProcess:
 
     def close(self) -> None:
         """End it, however it is."""
-        self._http.close()
+        self.close_control()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(STOP_TIMEOUT_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
-
-    @staticmethod
-    def _answer(response: httpx.Response) -> dict[str, Any]:
-        assert response.is_success, response.text
-        answer: dict[str, Any] = response.json()
-        return answer

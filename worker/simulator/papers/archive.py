@@ -12,11 +12,12 @@ import uuid
 import zipfile
 from typing import TYPE_CHECKING
 
-from worker.simulator import cadnum, extract_pdf, extract_xml
+from worker.simulator import cadnum
 from worker.simulator.clock import MOSCOW
+from worker.simulator.papers import extract_pdf, extract_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from worker.simulator.books import Application
     from worker.simulator.objects import PropertyObject
@@ -143,23 +144,3 @@ class Archive:
             for name, content in members:
                 archive.writestr(zipfile.ZipInfo(name, made), content, zipfile.ZIP_DEFLATED)
         return packed.getvalue()
-
-
-#: Kinds of fault that a download knows, each with the archive it gives instead.
-ODD: Mapping[str, Callable[[Archive], bytes]] = {
-    "wrong_cad_num_zip": Archive.wrong_cad_num,
-    "notice_zip": Archive.notice,
-    "nested_zip": Archive.nested,
-    "deep_zip": Archive.too_deep,
-    "other_spelling_zip": Archive.other_spelling,
-    "windows_1251_zip": Archive.windows_1251,
-    "signed_zip": Archive.signed,
-    "gzip_zip": Archive.gzipped,
-    "no_xml_zip": Archive.without_xml,
-    "signature_zip": Archive.signature_only,
-    "two_xml_zip": Archive.two_xml,
-    "bad_crc_zip": Archive.bad_crc,
-    "bomb_zip": Archive.bomb,
-    "entities_zip": Archive.entities,
-    "bad_xml_zip": Archive.bad_xml,
-}

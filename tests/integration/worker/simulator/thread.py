@@ -1,0 +1,56 @@
+"""A simulator in a thread of the test: the whole server, without the price of a process."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from tests.integration.worker.simulator.control import Control
+from tests.integration.worker.simulator.user import User
+from worker.simulator import accounts, objects, runtime, server
+from worker.simulator.settings import Knobs, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SimulatorThread(Control):
+    """Serves accounts of these names (password `secret`), or of these rows, with these settings."""
+
+    def __init__(self, *names: str, rows: list[Mapping[str, object]] | None = None, **settings: object) -> None:
+        knobs = Knobs(Settings())
+        knobs.change(settings)
+        known = [accounts.from_option(f"{name}:secret", seed=0) for name in names]
+        known += accounts.from_rows(rows or [], seed=0, where="rows")
+        self._stack = contextlib.ExitStack()
+        self.simulator = self._stack.enter_context(
+            runtime.opened(knobs.now, accounts.AccountBook(known), objects.ObjectRules(), None)
+        )
+        sock = self._stack.enter_context(server.listen("127.0.0.1", 0))
+        super().__init__(f"http://127.0.0.1:{sock.getsockname()[1]}")
+        self._server = uvicorn.Server(server.config_of(self.simulator))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [sock]}, daemon=True)
+        self._thread.start()
+        self._users: list[User] = []
+
+    def user(self, username: str, password: str = "secret") -> User:
+        """A person at the door, not logged in."""
+        user = User(self.url, username, password)
+        self._users.append(user)
+        return user
+
+    def bound(self, username: str) -> User:
+        """A person who is logged in and acts in a role."""
+        return self.user(username).log_in().bind()
+
+    def close(self) -> None:
+        """End it."""
+        for user in self._users:
+            user.http.close()
+        self.close_control()
+        self._server.should_exit = True
+        self._thread.join(30)
+        self._stack.close()

@@ -1,0 +1,1 @@
+"""Faults: what there is, what a test orders, which call meets one, and what the call then looks like."""
