@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,24 @@ SESSION_EXPIRED = "Время сессии истекло. Пожалуйста,
 TOO_SOON = "Превышен интервал между запросами"
 
 
-def _page(title: str, body: str) -> str:
+def escaped(text: str) -> str:
+    """Text for HTML."""
+    return html.escape(text)
+
+
+def page(title: str, body: str) -> str:
+    """A whole page of HTML; the title is escaped, the body is as it is."""
+    title = escaped(title)
     return f'<!DOCTYPE html>\n<html lang="ru"><head><title>{title}</title></head><body>{body}</body></html>\n'
 
 
 # What the portal shows to people, and what comes where JSON was due when something is wrong.
-SHELL = _page("Росреестр", '<div id="root"></div><script src="/static/app.js"></script>')
-MAINTENANCE = _page("Технические работы", "<h1>Ведутся технические работы</h1><p>Сервис временно недоступен.</p>")
-FORBIDDEN = _page("Forbidden", "<h1>Forbidden</h1><p>Request ID: 0000000000000000, rule: 000000</p>")
-CAPTCHA = _page("Госуслуги", '<p>Введите код с картинки</p><img src="captcha.png" alt=""><input name="captcha">')
-ANOMALY = _page("Госуслуги", "<p>Подтвердите, что это вы<br>Укажите город, в котором вы родились</p><input>")
-ESIA = _page("Госуслуги", '<form><input name="login"><input name="password" type="password"></form>')
+SHELL = page("Росреестр", '<div id="root"></div><script src="/static/app.js"></script>')
+MAINTENANCE = page("Технические работы", "<h1>Ведутся технические работы</h1><p>Сервис временно недоступен.</p>")
+FORBIDDEN = page("Forbidden", "<h1>Forbidden</h1><p>Request ID: 0000000000000000, rule: 000000</p>")
+CAPTCHA = page("Госуслуги", '<p>Введите код с картинки</p><img src="captcha.png" alt=""><input name="captcha">')
+ANOMALY = page("Госуслуги", "<p>Подтвердите, что это вы<br>Укажите город, в котором вы родились</p><input>")
+ESIA = page("Госуслуги", '<form><input name="login"><input name="password" type="password"></form>')
 
 
 def problem(status: int, message: str, *, field: str | None = None, retry_after_s: int | None = None) -> Response:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from worker.simulator import cadnum
 from worker.simulator.clock import MOSCOW
 from worker.simulator.objects import Outcome
+from worker.simulator.stages import ScriptStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from worker.simulator.clock import Clock
+    from worker.simulator.settings import Knobs
+    from worker.simulator.stages import Stage
     from worker.simulator.state import Journal
 
-#: What an order shows on its way, by the share of its time that has passed.
-_ON_THE_WAY = ((0.2, "created", "Создана"), (0.5, "sent", "Отправлена"), (1.0, "processing", "В работе"))
 _FINAL = {
     Outcome.PROCESSED: ("processed", "Выполнено"),
     Outcome.REJECTED: ("rejected", "Отказ"),
@@ -59,15 +60,23 @@ class Application:
     visible_at: datetime
     ready_at: datetime
     outcome: Outcome
-    is_notice: bool = False
+    #: Which paper it ends with, by the name of a fault of the download; None is the extract.
+    paper: str | None = None
+    #: What it shows and when; empty: what time brings.
+    script: tuple[ScriptStep, ...] = ()
 
-    def progress(self, now: datetime) -> tuple[str, str]:
+    def progress(self, now: datetime, stages: tuple[Stage, ...]) -> tuple[str, str]:
         """Status code and text at a time."""
-        if now >= self.ready_at:
+        if self.script:
+            age_s = (now - self.created_at) / timedelta(seconds=1)
+            begun = [step for step in self.script if step.at_s <= age_s] or [self.script[0]]
+            return begun[-1].code, begun[-1].text
+        if now >= self.ready_at or not stages:
             return _FINAL[self.outcome]
         whole = (self.ready_at - self.created_at) / timedelta(seconds=1)
         share = (now - self.created_at) / timedelta(seconds=1) / whole if whole > 0 else 0.0
-        return next(((code, text) for limit, code, text in _ON_THE_WAY if share < limit), _ON_THE_WAY[-1][1:])
+        stage = next((stage for stage in stages if share < stage.until), stages[-1])
+        return stage.code, stage.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +98,12 @@ class Charge:
 class Books:
     """Drafts, applications and charges of all accounts."""
 
-    def __init__(self, journal: Journal, clock: Clock, history: Iterable[Mapping[str, object]] = ()) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, knobs: Knobs, history: Iterable[Mapping[str, object]] = ()
+    ) -> None:
         self._journal = journal
         self._clock = clock
+        self._knobs = knobs
         self._drafts: dict[tuple[str, str], Draft] = {}
         self._applications: dict[int, Application] = {}
         self._by_role: dict[tuple[str, str], list[Application]] = {}
@@ -118,7 +130,14 @@ class Books:
         return self._drafts.get((account, super_package_guid))
 
     def order(
-        self, draft: Draft, *, ready_after_s: float, list_lag_s: float, outcome: Outcome, is_notice: bool
+        self,
+        draft: Draft,
+        *,
+        ready_after_s: float,
+        list_lag_s: float,
+        outcome: Outcome,
+        paper: str | None = None,
+        script: tuple[ScriptStep, ...] = (),
     ) -> Application:
         """Turn a draft into an order and charge it; both are one record, so neither exists without the other."""
         now = self._clock.now()
@@ -130,7 +149,8 @@ class Books:
             visible_at=now + timedelta(seconds=list_lag_s),
             ready_at=now + timedelta(seconds=ready_after_s),
             outcome=outcome,
-            is_notice=is_notice,
+            paper=paper,
+            script=script,
         )
         guids = {
             name: value
@@ -158,13 +178,21 @@ class Books:
         """How many orders of this object an account has, by the object's comparison key."""
         return self._ordered[account, key]
 
+    def list_drafts(self, account: str, oid: str) -> list[Draft]:
+        """Statements of this account's role that were uploaded and never finished."""
+        return [
+            draft
+            for (owner, guid), draft in self._drafts.items()
+            if (owner, draft.oid) == (account, oid) and (owner, guid) not in self._by_package
+        ]
+
     def find_charge(self, account: str, super_package_guid: str) -> Charge | None:
         """The first charge of a package."""
         return self._by_package.get((account, super_package_guid))
 
     def status_of(self, application: Application) -> tuple[str, str]:
         """The pair that the list shows now: the one that a test set, else the one that time brings."""
-        return self._statuses.get(application.id) or application.progress(self._clock.now())
+        return self._statuses.get(application.id) or application.progress(self._clock.now(), self._knobs.now.stages)
 
     def spent(self, account: str, *, refund_rejected: bool, when_ready: bool = False) -> int:
         """Points used up; with a refund those of refused orders come back once the refusal shows."""
@@ -195,6 +223,8 @@ class Books:
         ready_at: datetime,
         outcome: Outcome,
         request_number: str | None = None,
+        paper: str | None = None,
+        script: tuple[ScriptStep, ...] = (),
     ) -> Application:
         """Put an earlier application into an account's list; it was never charged here."""
         application = self._application(
@@ -206,6 +236,8 @@ class Books:
             ready_at=ready_at,
             outcome=outcome,
             request_number=request_number,
+            paper=paper,
+            script=script,
         )
         self._write({"record": "order", **_as_json(application), "charge": None})
         return application
@@ -237,7 +269,8 @@ class Books:
         visible_at: datetime,
         ready_at: datetime,
         outcome: Outcome,
-        is_notice: bool = False,
+        paper: str | None,
+        script: tuple[ScriptStep, ...],
         request_number: str | None = None,
     ) -> Application:
         serial = self._serial
@@ -251,7 +284,8 @@ class Books:
             visible_at=visible_at,
             ready_at=ready_at,
             outcome=outcome,
-            is_notice=is_notice,
+            paper=paper,
+            script=script,
         )
 
     def _write(self, record: Mapping[str, object]) -> None:
@@ -315,4 +349,5 @@ def _from_json(fields: Mapping[str, object]) -> Application:
     for name in ("created_at", "visible_at", "ready_at"):
         values[name] = datetime.fromisoformat(str(values[name]))
     values["outcome"] = Outcome(str(values["outcome"]))
+    values["script"] = tuple(ScriptStep(**step) for step in values.get("script", ()))  # type: ignore[attr-defined]
     return Application(**values)  # type: ignore[arg-type]

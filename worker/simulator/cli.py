@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from worker.simulator import accounts, cadnum, errors, logs, objects, options, runtime, scenario, server
+from worker.simulator import account_rows, accounts, cadnum, errors, logs, objects, options, runtime, scenario, server
 
 EPILOG = """
 \b
@@ -153,15 +153,15 @@ def main(
     try:
         settings = options.settings_of(knobs)
         seed = settings.seed
-        known = [accounts.from_option(text, seed=seed) for text in account_options]
+        known = [account_rows.from_option(text, seed=seed) for text in account_options]
         if accounts_file is not None:
-            known += accounts.from_file(accounts_file, seed=seed)
-        known += accounts.from_rows(scenario_file.accounts, seed=seed, where=f"{scenario_file.name}, accounts")
-        book = accounts.AccountBook(known)
+            known += account_rows.from_file(accounts_file, seed=seed)
+        known += account_rows.from_rows(scenario_file.accounts, seed=seed, where=f"{scenario_file.name}, accounts")
+        book = accounts.AccountBook(known, may_be_empty=bool(settings.any_account))
         rules = objects.ObjectRules(
             unknown=objects.keys_of(unknown, option="--unknown"),
             annulled=objects.keys_of(annulled, option="--annulled"),
-            notice=objects.keys_of(notice, option="--notice"),
+            papers=dict.fromkeys(objects.keys_of(notice, option="--notice"), "notice_zip"),
             outcomes=dict.fromkeys(objects.keys_of(rejected, option="--rejected"), objects.Outcome.REJECTED),
             spellings={
                 cadnum.key_of(cad_num): cad_num

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from worker.simulator.sessions import Session
 
 AUTH_COOKIE = "AUTH_TOKEN"
+#: Which login under way the ESIA's calls belong to.
+FLOW_COOKIE = "ESIA_FLOW"
 MAX_BODY_BYTES = 1024 * 1024
 #: Where the call log's record travels in an ASGI scope.
 RECORD_KEY = "simulator.call"
@@ -158,9 +160,12 @@ class Gate:
 
     def _recognise(self, call: Call) -> None:
         """Note whose login this is before it is checked, so that faults and the call log know it even when refused."""
+        flow = self._simulator.login.flows.find(call.request.cookies.get(FLOW_COOKIE))
         account = self._simulator.accounts.find_by_login(str(call.body.get("login", "")))
         if account is not None:
             call.record.account = account.username
+        elif flow is not None and call.record.account is None:
+            call.record.account = flow.account
 
     def _note_what_it_is_about(self, call: Call) -> None:
         named = call.endpoint.about(call)

@@ -17,6 +17,8 @@ from worker.simulator import cadnum, errors, people
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from worker.simulator.stages import ScriptStep
+
 SQUARE_METRE = ("012002001000", "кв.м")
 METRE = ("012001003000", "м")
 
@@ -127,7 +129,9 @@ class ObjectRules:
 
     unknown: set[str] = field(default_factory=set)
     annulled: set[str] = field(default_factory=set)
-    notice: set[str] = field(default_factory=set)
+    #: Which paper an order of it ends with, by the name of a fault of the download.
+    papers: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, tuple[ScriptStep, ...]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
 
@@ -166,9 +170,13 @@ class ObjectRegistry:
         """How an order of this object will end."""
         return self.rules.outcomes.get(cadnum.key_of(cad_num), Outcome.PROCESSED)
 
-    def is_absent_by_notice(self, cad_num: str) -> bool:
-        """Whether the registry answers an order of this object with a notice of absence."""
-        return cadnum.key_of(cad_num) in self.rules.notice
+    def paper_of(self, cad_num: str) -> str | None:
+        """Which paper an order of this object ends with; None is the extract."""
+        return self.rules.papers.get(cadnum.key_of(cad_num))
+
+    def script_of(self, cad_num: str) -> tuple[ScriptStep, ...]:
+        """What an order of this object shows, and when; empty: what time brings."""
+        return self.rules.scripts.get(cadnum.key_of(cad_num), ())
 
     def _describe(self, cad_num: str, key: str) -> PropertyObject:
         number = people.digest(self._seed, "real estate", key)

@@ -42,7 +42,7 @@ def of_settings(command: F) -> F:
         elif kind.words:
             more = {"default": shown, "type": click.Choice(kind.words)}
         elif kind.is_many:
-            more = {"type": _Value(kind), "multiple": True, "metavar": kind.metavar}
+            more = {"type": _Value(kind), "multiple": True, "metavar": kind.metavar, "default": shown}
         envvar = f"ROSREESTR_SIMULATOR_{name.replace('-', '_').upper()}"
         flags = f"--{name}/--no-{name}" if kind.is_flag else f"--{name}"
         command = click.option(flags, knob.name, help=knob.metadata["help"], envvar=envvar, show_envvar=True, **more)(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LAST = ("ТЕСТОВ", "ПРИМЕРОВ", "ОБРАЗЦОВ", "МАКЕТОВ", "УСЛОВНЫЙ", "ПРОБНЫЙ")
 _FIRST = ("ТЕСТ", "ПРИМЕР", "ОБРАЗЕЦ", "МАКЕТ")
@@ -32,6 +32,13 @@ class Person:
     email: str
     phone: str
     passport: Passport | None
+
+    #: The one that a test can give back after it took it away.
+    papers: Passport
+
+    def with_passport(self, has_passport: bool) -> Person:
+        """The same person with a passport in the profile, or without."""
+        return replace(self, passport=self.papers if has_passport else None)
 
     @property
     def full_name(self) -> str:
@@ -70,4 +77,5 @@ def person_of(seed: int, username: str, *, has_passport: bool, has_middle_name: 
         email=f"{mailbox}@example.test",
         phone=f"+7(000)000{number % 10_000:04d}",
         passport=passport if has_passport else None,
+        papers=passport,
     )

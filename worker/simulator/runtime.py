@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.simulator import errors, state
+from worker.simulator import account_rows, errors, state
 from worker.simulator.books import Books
 from worker.simulator.calls import CallLog
 from worker.simulator.chance import Chance
@@ -14,8 +14,10 @@ from worker.simulator.clock import Clock
 from worker.simulator.conduct import Conduct
 from worker.simulator.connections import ConnectionTable
 from worker.simulator.faults.book import FaultBook
+from worker.simulator.login.machine import LoginMachine
 from worker.simulator.objects import ObjectRegistry
 from worker.simulator.pace import Pace
+from worker.simulator.rows import OddRows
 from worker.simulator.sessions import SessionStore
 from worker.simulator.settings import ChargeAt, Knobs
 
@@ -37,7 +39,9 @@ class Simulator:
     accounts: AccountBook
     objects: ObjectRegistry
     books: Books
+    rows: OddRows
     sessions: SessionStore
+    login: LoginMachine
     faults: FaultBook
     calls: CallLog
     conduct: Conduct
@@ -49,6 +53,14 @@ class Simulator:
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self.knobs.now
+
+    def let_in(self, login: str) -> Account | None:
+        """An account for a login that nobody has, where any is let in."""
+        password = self.settings.any_account
+        if not password:
+            return None
+        row = {"username": login, "password": password}
+        return account_rows.from_rows([row], seed=self.settings.seed, where="any account")[0]
 
     def balance_of(self, account: Account) -> int:
         """Points that are left."""
@@ -73,23 +85,25 @@ def opened(
     with contextlib.ExitStack() as stack:
         journal: state.Journal = state.NoJournal()
         if state_file is None:
-            books = Books(journal, clock)
+            books = Books(journal, clock, knobs)
         else:
             file = state.StateFile(state_file)
             stack.callback(file.close)
             try:
-                books = Books(file, clock, file.read())
+                books = Books(file, clock, knobs, file.read())
             except (KeyError, TypeError, ValueError) as exc:
                 raise errors.StateUnusable(
                     f"The state file {state_file} holds a record that makes no sense ({exc}): give another --state."
                 ) from exc
-        yield Simulator(
+        simulator = Simulator(
             knobs=knobs,
             clock=clock,
             accounts=accounts,
             objects=ObjectRegistry(rules, seed=settings.seed),
             books=books,
+            rows=OddRows(),
             sessions=SessionStore(clock, knobs),
+            login=LoginMachine(clock, knobs, chance),
             faults=FaultBook(clock, chance),
             calls=CallLog(clock, kept=settings.calls_kept),
             conduct=Conduct(clock),
@@ -97,3 +111,5 @@ def opened(
             connections=ConnectionTable(),
             chance=chance,
         )
+        accounts.make = simulator.let_in
+        yield simulator

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from worker.simulator.runtime import Simulator
 
-#: Which call each list is made of. `orders` and `rows` only where nothing was kept from an earlier run.
-_CALLS = {"objects": "/objects", "faults": "/faults", "orders": "/orders"}
+#: Which call each list is made of; `orders` only where nothing was kept from an earlier run.
+_CALLS = {"objects": "/objects", "faults": "/faults", "orders": "/orders", "rows": "/rows"}
 _ONCE = ("orders",)
 _KNOWN = ("settings", "accounts", "steps", *_CALLS)
 

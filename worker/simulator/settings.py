@@ -10,17 +10,19 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from worker.simulator import chance, errors, values
+from worker.simulator import chance, errors, stages, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from dataclasses import Field
 
     from worker.simulator.chance import Spread
+    from worker.simulator.stages import Stage
     from worker.simulator.values import Kind
     from worker.simulator.windows import Window
 
-TIMES, SESSIONS, LIMITS, ORDERS, LISTS, MOODS = "Times", "Sessions", "Limits", "Orders", "List", "Moods"
+TIMES, LOGINS, SESSIONS, LIMITS = "Times", "Logins", "Sessions", "Limits"
+ORDERS, LISTS, MOODS = "Orders", "List", "Moods"
 
 
 class FinishAnswer(StrEnum):
@@ -72,6 +74,13 @@ class ExpiredAnswer(StrEnum):
     LOGGED_OUT = "logged-out"  #: `profile/roles` says `logged: false`, the list has a `link`, all others 401
 
 
+class LoginDialect(StrEnum):
+    """How the ESIA says that it wants a code, and that one was wrong."""
+
+    ESIA = "esia"  #: `ENTER_MFA` with details, `failed` in a 2xx body
+    SHORT = "short"  #: `ENTER_TOTP`, and 400
+
+
 class LimitScope(StrEnum):
     """Whose calls count together."""
 
@@ -103,6 +112,42 @@ class Settings:
         values.window_list(),
         TIMES,
         "Window of the maintenance page, Moscow time: [DAY,DAY@]HH:MM-HH:MM. Repeatable.",
+    )
+
+    login_dialect: LoginDialect = _knob(
+        LoginDialect.ESIA, values.choice(LoginDialect), LOGINS, "How a code is asked for, and a wrong one refused."
+    )
+    login_status: int = _knob(
+        200, values.count(least=200, most=202), LOGINS, "HTTP status of the login's good answers."
+    )
+    refused_login_status: int = _knob(
+        401, values.count(least=200, most=499), LOGINS, "HTTP status of a refused password."
+    )
+    login_needs_page: bool = _knob(
+        False, values.flag(), LOGINS, "Whether a password is taken only after the ESIA's own page was opened."
+    )
+    lock_after: int = _knob(
+        5, values.count(), LOGINS, "Wrong passwords in a row after which an account is locked; 0: no."
+    )
+    lock_s: float = _knob(3600.0, values.seconds(more_than_0=True), LOGINS, "Seconds for which it is locked.")
+    captcha_after: int = _knob(
+        0, values.count(), LOGINS, "Wrong passwords after which a captcha is asked for, too; 0: no."
+    )
+    flow_ttl_s: float = _knob(
+        300.0, values.seconds(more_than_0=True), LOGINS, "Seconds in which a login must come to its end."
+    )
+    code_tries: int = _knob(3, values.count(least=1), LOGINS, "Wrong codes or answers that end a login.")
+    code_ttl_s: float = _knob(
+        300.0, values.seconds(more_than_0=True), LOGINS, "Seconds a code that was sent is good for."
+    )
+    code_delay: Spread = _knob(chance.spread_of("0"), values.spread(), LOGINS, "Until a code that was sent arrives.")
+    sms_forward: str = _knob(
+        "", values.url(), LOGINS, "Play a phone that forwards each SMS: GET this address with userName and code."
+    )
+    qr_ttl_s: float = _knob(120.0, values.seconds(more_than_0=True), LOGINS, "Seconds a QR code can be scanned.")
+    role_page: bool = _knob(False, values.flag(), LOGINS, "Whether who has several roles is led to /login to choose.")
+    any_account: str = _knob(
+        "", values.text(), LOGINS, "With this password any login is an account, made when it is first used."
     )
 
     session_ttl_s: float = _knob(3600.0, values.seconds(more_than_0=True), SESSIONS, "Seconds a login lasts.")
@@ -140,6 +185,13 @@ class Settings:
     )
     charge_at: ChargeAt = _knob(ChargeAt.FINISH, values.choice(ChargeAt), ORDERS, "When a point leaves the balance.")
     refund_rejected: bool = _knob(False, values.flag(), ORDERS, "Whether a refusal gives the point back.")
+
+    stages: tuple[Stage, ...] = _knob(
+        stages.stages_of("0.2:created:Создана; 0.5:sent:Отправлена; 1:processing:В работе"),
+        values.stage_list(),
+        ORDERS,
+        "What an order shows on its way: SHARE:CODE:TEXT, each until that share of its time has passed. Repeatable.",
+    )
 
     list_page_max: int = _knob(50, values.count(least=1), LISTS, "Most rows on a page of the list.")
     list_order: ListOrder = _knob(ListOrder.NEWEST, values.choice(ListOrder), LISTS, "Order of its rows.")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from worker.simulator import chance, windows
+from worker.simulator import chance, stages, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,17 @@ def text() -> Kind:
     return Kind(metavar="TEXT", read=read)
 
 
+def url() -> Kind:
+    """An address of HTTP; empty where there is none."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or (value and not value.startswith(("http://", "https://"))):
+            raise ValueError(f"{value!r} must be an address that begins with http:// or https://")
+        return value
+
+    return Kind(metavar="URL", read=read)
+
+
 def spread() -> Kind:
     """A time that is spread."""
 
@@ -124,6 +135,11 @@ def window_list() -> Kind:
         )
 
     return Kind(metavar="WINDOW", read=read, show=lambda value: [member.text for member in value], is_many=True)
+
+
+def stage_list() -> Kind:
+    """What an order shows on its way."""
+    return Kind(metavar="STAGE", read=stages.stages_of, show=stages.shown, is_many=True)
 
 
 def _number(value: object) -> float:

@@ -18,6 +18,7 @@ from worker.simulator.settings import ListOrder
 
 if TYPE_CHECKING:
     from worker.simulator.books import Application
+    from worker.simulator.rows import LiteralRow
 
 
 def _list(call: Call) -> Response:
@@ -32,16 +33,17 @@ def _list(call: Call) -> Response:
     if shape != "unfiltered":
         rows = [row for row in rows if wanted.fits(row)]
     rows = [] if shape == "empty" else _ordered(call, rows)
+    printed = [] if shape == "empty" else _with_odd_rows(call, wanted, [_row(call, row) for row in rows])
     # The portal's own limit makes the pages smaller, so that no row falls between two of them.
     size = min(size, call.simulator.settings.list_page_max)
-    shown = rows[page * size : (page + 1) * size]
-    pages = -(-len(rows) // size)
+    shown = printed[page * size : (page + 1) * size]
+    pages = -(-len(printed) // size)
     body: dict[str, object] = {
-        "content": [_row(call, row) for row in shown],
+        "content": shown,
         "number": page,
         "size": size,
         "numberOfElements": None if shape == "null_count" else len(shown),
-        "totalElements": len(rows),
+        "totalElements": len(printed),
         "totalPages": pages,
         "first": page == 0,
         "empty": not shown,
@@ -70,6 +72,14 @@ class _Filter:
             and (self._start is None or day >= self._start)
             and (self._end is None or day <= self._end)
         )
+
+    def shows(self, row: LiteralRow) -> bool:
+        """Whether a row to the letter is asked for; it has no day."""
+        return row.fits(self._request_number, self._cadastral_number)
+
+    def is_open_to(self, cadastral_number: str) -> bool:
+        """Whether something without a number is asked for."""
+        return not self._request_number and self._cadastral_number in ("", cadastral_number)
 
 
 def _text(call: Call, name: str) -> str:
@@ -107,9 +117,30 @@ def _ordered(call: Call, rows: list[Application]) -> list[Application]:
     return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=order is ListOrder.NEWEST)
 
 
-def _row(call: Call, row: Application) -> dict[str, object]:
+def _with_odd_rows(call: Call, wanted: _Filter, rows: list[object]) -> list[object]:
+    """The rows with those that a test put before and after them, and with drafts where a setting shows them."""
+    simulator = call.simulator
+    odd_rows = [row for row in simulator.rows.literal.get(call.account.username, []) if wanted.shows(row)]
+    drafts = simulator.books.list_drafts(call.account.username, call.oid) if simulator.settings.list_drafts else []
+    unfinished: list[object] = [
+        {
+            "id": None,
+            "requestNumber": None,
+            "cadastralNumber": draft.cadastral_number,
+            "statusCode": "draft",
+            "requestStatus": "Черновик",
+            "createDate": None,
+        }
+        for draft in drafts
+        if wanted.is_open_to(draft.cadastral_number)
+    ]
+    first = [row.content for row in odd_rows if row.is_first]
+    return [*first, *unfinished, *rows, *(row.content for row in odd_rows if not row.is_first)]
+
+
+def _row(call: Call, row: Application) -> object:
     code, text = call.simulator.books.status_of(row)
-    return {
+    printed: dict[str, object] = {
         "id": row.id,
         "requestNumber": row.request_number,
         "cadastralNumber": row.cadastral_number,
@@ -117,6 +148,7 @@ def _row(call: Call, row: Application) -> dict[str, object]:
         "requestStatus": text,
         "createDate": epoch_ms(row.created_at),
     }
+    return call.simulator.rows.printed(row.id, printed)
 
 
 def _download(call: Call) -> Response:
@@ -135,7 +167,8 @@ def _download(call: Call) -> Response:
         return _zip(b"", row)
     if shape == "cut_download":
         return CutAnswer(_zip(papers.good(), row), simulator.connections)
-    return _zip(papers.good() if shape is None else odd.PACKED[shape](papers), row)
+    kind = shape or row.paper
+    return _zip(papers.good() if kind is None else odd.PACKED[kind](papers), row)
 
 
 def _zip(content: bytes, row: Application) -> Response:

@@ -1,22 +1,22 @@
-"""The login: the portal's way out to the ESIA, the ESIA's own calls, and the way back that sets the cookies."""
+"""The login's first and last calls: the way out to the ESIA, the password, and the way back with the cookies."""
 
 from __future__ import annotations
 
-import hmac
 import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
-from worker.simulator import answers, errors, totp
+from worker.simulator import answers, errors
+from worker.simulator.api import esia
 from worker.simulator.gate import AUTH_COOKIE, Access, Call, Endpoint
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-FLOW_COOKIE = "ESIA_FLOW"
 _HOME_COOKIE = "HOME_URL"
+_PAGE_COOKIE = "ESIA_SESSION"
 
 
 def _start(call: Call) -> Response:
@@ -34,56 +34,39 @@ def _start(call: Call) -> Response:
     return response
 
 
-def _esia_page(call: Call) -> Response:
-    return HTMLResponse(answers.ESIA)
+def _page(call: Call) -> Response:
+    response = HTMLResponse(answers.ESIA)
+    response.set_cookie(_PAGE_COOKIE, uuid.uuid4().hex, path="/", httponly=True)
+    return response
 
 
 def _password(call: Call) -> Response:
+    simulator = call.simulator
     login, password = call.body.get("login"), call.body.get("password")
     for name, value in (("login", login), ("password", password)):
         if not isinstance(value, str) or not value:
             raise errors.Refusal(400, f"{name} must be a string that isn't empty", field=name)
-    account = call.simulator.accounts.find_by_login(str(login))
-    if account is None or not hmac.compare_digest(account.password.encode(), str(password).encode()):
-        raise errors.Refusal(401, "Неверный логин или пароль")
-    if account.totp_secret is None:
-        return JSONResponse({"redirect_url": _redirect_url(call, account.username)})
-    response = JSONResponse({"action": "ENTER_TOTP"})
-    flow = call.simulator.sessions.await_second_factor(account.username)
-    response.set_cookie(FLOW_COOKIE, flow, path="/aas", httponly=True)
-    return response
-
-
-def _second_factor(call: Call) -> Response:
-    simulator = call.simulator
-    flow = call.request.cookies.get(FLOW_COOKIE)
-    username = simulator.sessions.second_factor_account(flow)
-    if flow is None or username is None:
+    if simulator.settings.login_needs_page and _PAGE_COOKIE not in call.request.cookies:
         raise errors.Refusal(401, "Вход не начат или его время истекло")
-    call.record.account = username
-    account = simulator.accounts.find(username)
-    given = call.request.query_params.get("code", "")
-    at_s = simulator.clock.now().timestamp()
-    if account is None or account.totp_secret is None or not totp.is_valid(account.totp_secret, given, at_s):
-        raise errors.Refusal(400, "Неверный код", field="code")
-    simulator.sessions.close_second_factor(flow)
-    return JSONResponse({"redirect_url": _redirect_url(call, username)})
-
-
-def _redirect_url(call: Call, username: str) -> str:
-    code = call.simulator.sessions.await_return(username)
-    return f"{call.origin()}/account-back/auth/process?code={code}"
+    account = simulator.accounts.find_by_login(str(login))
+    failed = simulator.login.try_password(account, str(password))
+    if account is not None:
+        simulator.conduct.note_password(account, is_right=failed is None)
+    if failed is not None or account is None:
+        return esia.refused_password(call, failed.word if failed else "ACCOUNT_NOT_FOUND")
+    return esia.told(call, simulator.login.begin(account), account)
 
 
 def _return(call: Call) -> Response:
-    username = call.simulator.sessions.take_return(call.request.query_params.get("code"))
+    username = call.simulator.login.flows.take_return(call.request.query_params.get("code"))
     if username is None:
         raise errors.Refusal(401, "Код входа неизвестен или уже использован")
     account = call.simulator.accounts.find(username)
     assert account is not None, "ways back are made for known accounts only"
     session = call.simulator.sessions.open(username)
     call.record.account = username
-    response = RedirectResponse(_home(call), status_code=302)
+    has_choice = call.simulator.settings.role_page and len(account.roles) > 1
+    response = RedirectResponse("/login" if has_choice else _home(call), status_code=302)
     response.set_cookie(AUTH_COOKIE, session.token, path="/", httponly=True)
     response.set_cookie("hazelcast.sessionId", f"HZ{uuid.uuid4().hex.upper()}", path="/", httponly=True)
     # One name twice, with different paths: a jar keeps both, and a header glued together by name loses one.
@@ -112,9 +95,7 @@ ENDPOINTS = (
         access=Access.OPEN,
         is_paced=False,
     ),
-    Endpoint(
-        name="esia_page", method="GET", path="/aas/oauth2/ac", handler=_esia_page, access=Access.OPEN, is_paced=False
-    ),
+    Endpoint(name="esia_page", method="GET", path="/aas/oauth2/ac", handler=_page, access=Access.OPEN, is_paced=False),
     Endpoint(
         name="login",
         method="POST",
@@ -122,14 +103,6 @@ ENDPOINTS = (
         handler=_password,
         access=Access.OPEN,
         is_json=True,
-        is_paced=False,
-    ),
-    Endpoint(
-        name="totp",
-        method="POST",
-        path="/aas/oauth2/api/login/totp/verify",
-        handler=_second_factor,
-        access=Access.OPEN,
         is_paced=False,
     ),
     Endpoint(

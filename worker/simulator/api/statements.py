@@ -58,7 +58,7 @@ def _finish(call: Call) -> Response:
 def _order(call: Call, draft: Draft, shape: str | None) -> str:
     simulator = call.simulator
     outcome = simulator.objects.outcome_of(draft.cadastral_number)
-    is_notice = simulator.objects.is_absent_by_notice(draft.cadastral_number)
+    paper = simulator.objects.paper_of(draft.cadastral_number)
     key = cadnum.key_of(draft.cadastral_number)
     like = (draft.account, key, simulator.books.count_orders(draft.account, key))
     list_lag_s = simulator.settings.list_lag.at(simulator.chance.share("lag", *like))
@@ -67,7 +67,8 @@ def _order(call: Call, draft: Draft, shape: str | None) -> str:
         ready_after_s=simulator.settings.ready_after.at(simulator.chance.share("ready", *like)),
         list_lag_s=_NEVER_S if shape == "hidden" else list_lag_s,
         outcome=Outcome.REJECTED if shape == "refused_later" else outcome,
-        is_notice=is_notice or shape == "notice_later",
+        paper="notice_zip" if shape == "notice_later" else paper,
+        script=() if shape == "refused_later" else simulator.objects.script_of(draft.cadastral_number),
     )
     return application.request_number
 

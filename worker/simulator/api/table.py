@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from worker.simulator.api import applications, login, profile, search, shell, statements
+from worker.simulator.api import applications, esia, login, profile, qr, search, shell, statements
 
 ENDPOINTS = (
     *login.ENDPOINTS,
+    *esia.ENDPOINTS,
+    *qr.ENDPOINTS,
     *profile.ENDPOINTS,
     *search.ENDPOINTS,
     *statements.ENDPOINTS,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from worker.simulator import errors
-from worker.simulator.control import looking, orders, turning
+from worker.simulator.control import looking, orders, people, turning
 from worker.simulator.control.asked import Asked
 
 if TYPE_CHECKING:
@@ -29,11 +29,18 @@ CALLS: tuple[tuple[str, str, Action], ...] = (
     ("DELETE", "/faults", turning.clear_faults),
     ("DELETE", "/faults/{id:int}", turning.clear_faults),
     ("GET", "/faults/kinds", turning.kinds),
-    ("POST", "/logout", turning.logout),
-    ("POST", "/accounts/{username}", turning.change_account),
+    ("POST", "/logout", people.logout),
+    ("GET", "/accounts", people.list_accounts),
+    ("POST", "/accounts", people.add_account),
+    ("POST", "/accounts/{username}", people.change_account),
+    ("GET", "/codes", people.codes),
+    ("GET", "/qr", people.list_qr),
+    ("POST", "/qr", people.scan_qr),
     ("GET", "/orders", orders.list_orders),
     ("POST", "/orders", orders.plant),
-    ("POST", "/orders/{id:int}", orders.set_status),
+    ("POST", "/orders/{id:int}", orders.change_order),
+    ("POST", "/rows", orders.add_rows),
+    ("DELETE", "/rows", orders.clear_rows),
     ("POST", "/objects", orders.change_object),
 )
 

@@ -1,4 +1,4 @@
-"""The knobs while it runs: settings, time, faults, accounts, sessions."""
+"""The knobs while it runs: settings, time, faults."""
 
 from __future__ import annotations
 
@@ -61,25 +61,3 @@ def clear_faults(asked: Asked) -> Told:
 def kinds(asked: Asked) -> Told:
     """Every endpoint's name and every kind, explained."""
     return Told(body={"endpoints": sorted(table.NAMES), **parsing.explained()})
-
-
-def change_account(asked: Asked) -> Told:
-    """Change an account, as when points were bought or a password was changed."""
-    simulator = asked.simulator
-    account = asked.account()
-    only(asked.body, ("password", "balance", "has_access_key", "has_subscription"))
-    for name in ("has_access_key", "has_subscription"):
-        if name in asked.body:
-            account = simulator.accounts.change(account.username, **{name: field_of(asked.body, name, bool)})
-    if "password" in asked.body:
-        account = simulator.accounts.change(account.username, password=field_of(asked.body, "password", str))
-    if "balance" in asked.body:
-        wanted = field_of(asked.body, "balance", int)
-        simulator.books.grant(account.username, wanted - simulator.balance_of(account))
-    return Told(body={"account": account.username, "balance": simulator.balance_of(account)})
-
-
-def logout(asked: Asked) -> Told:
-    """End sessions: an account's, or everybody's."""
-    account = None if asked.body.get("account") is None else asked.account().username
-    return Told(body={"ended": asked.simulator.sessions.end(account)})

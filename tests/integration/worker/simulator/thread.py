@@ -10,7 +10,7 @@ import uvicorn
 
 from tests.integration.worker.simulator.control import Control
 from tests.integration.worker.simulator.user import User
-from worker.simulator import accounts, objects, runtime, server
+from worker.simulator import account_rows, accounts, objects, runtime, server
 from worker.simulator.settings import Knobs, Settings
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class SimulatorThread(Control):
     def __init__(self, *names: str, rows: list[Mapping[str, object]] | None = None, **settings: object) -> None:
         knobs = Knobs(Settings())
         knobs.change(settings)
-        known = [accounts.from_option(f"{name}:secret", seed=0) for name in names]
-        known += accounts.from_rows(rows or [], seed=0, where="rows")
+        known = [account_rows.from_option(f"{name}:secret", seed=0) for name in names]
+        known += account_rows.from_rows(rows or [], seed=0, where="rows")
         self._stack = contextlib.ExitStack()
         self.simulator = self._stack.enter_context(
             runtime.opened(knobs.now, accounts.AccountBook(known), objects.ObjectRules(), None)
