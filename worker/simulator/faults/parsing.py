@@ -13,6 +13,8 @@ from worker.simulator.faults.kinds import ANY, GENERAL, SHAPES, Moment, kinds_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+#: Lets a call pass in a sequence, where TOML has no null.
+_PASS = "-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -38,7 +40,7 @@ def parse(body: Mapping[str, object], *, endpoints: frozenset[str], accounts: se
     values = dict(body)
     for name in ("kinds", "sequence", "drop"):
         if name in values:
-            values[name] = tuple(values[name])  # type: ignore[arg-type]
+            values[name] = tuple(None if one == _PASS else one for one in values[name])  # type: ignore[attr-defined]
     if values.get("cad_num") is not None:
         values["cad_num"] = cadnum.key_of(str(values["cad_num"]))
     # A sequence has an end of its own, a rate none: `times` counts those that were met, where it is given.
@@ -58,7 +60,7 @@ def _check_kinds(body: Mapping[str, object], endpoint: str) -> None:
     if name == "kinds" and members == [ANY]:
         return
     for member in members if members else [None]:
-        is_pass = name == "sequence" and member is None and bool(members)
+        is_pass = name == "sequence" and member in (None, _PASS) and bool(members)
         if not is_pass and not (isinstance(member, str) and member in known):
             raise _bad(name, f"must be one of {', '.join(known)} at {endpoint}")
         if body.get("after") is True and moment_of(str(member), is_after=True) is not Moment.AFTER:

@@ -80,7 +80,7 @@ def test_a_sequence_is_walked_call_by_call(simulator: SimulatorThread, anna: Use
 
 
 def test_a_sequence_can_repeat(simulator: SimulatorThread, anna: User) -> None:
-    simulator.fault_of(endpoint="search", sequence=["status", None], repeat=True)
+    simulator.fault_of(endpoint="search", sequence=["status", "-"], repeat=True)
 
     assert searched(anna, 5) == [500, 200, 500, 200, 500]
 

@@ -93,15 +93,14 @@ def test_a_paper_in_place_of_the_extract_has_its_root_and_names_its_object(
     assert said in xml
 
 
-@pytest.mark.parametrize("kind", odd.PACKED)
 def test_every_kind_is_explained_and_comes_the_same_twice(
-    simulator: SimulatorThread, anna: User, ready_id: int, kind: str
+    simulator: SimulatorThread, anna: User, ready_id: int
 ) -> None:
-    if kind == "bomb_zip":
-        pytest.skip("packed once is enough, in the tests of the download")
+    said = simulator.get("/faults/kinds")["one"]["download"]
 
-    assert simulator.get("/faults/kinds")["one"]["download"][kind]
-    assert got(simulator, anna, ready_id, kind) == got(simulator, anna, ready_id, kind)
+    for kind in odd.PACKED.keys() - {"bomb_zip"}:
+        assert said[kind]
+        assert got(simulator, anna, ready_id, kind) == got(simulator, anna, ready_id, kind), kind
 
 
 @pytest.mark.parametrize(("kind", "encoding"), [("cp866_names_zip", "cp866"), ("cp1251_names_zip", "cp1251")])

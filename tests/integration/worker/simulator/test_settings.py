@@ -166,9 +166,8 @@ def test_a_second_login_can_end_the_first(simulator: SimulatorThread) -> None:
 
 
 def test_the_day_ends_when_time_passes(simulator: SimulatorThread) -> None:
-    user = simulator.bound("user_5")
-    simulator.post("/settings", daily_quota=3, session_ttl_s=1e6)
-    user = simulator.bound("user_5")
+    simulator.post("/settings", daily_quota=4, session_ttl_s=1e6)
+    user = simulator.bound("user_5")  # Two of the four.
     assert [user.page().status_code for _ in range(4)][-1] == 429
 
     simulator.post("/time", pass_s=86_400)
@@ -177,6 +176,7 @@ def test_the_day_ends_when_time_passes(simulator: SimulatorThread) -> None:
 
 
 def test_a_refused_call_can_count_as_one(simulator: SimulatorThread) -> None:
+    simulator.post("/settings", session_ttl_s=1e6)
     user = simulator.bound("user_6")
     simulator.post("/settings", min_interval_s=3600)
     assert user.page().status_code == 429
@@ -195,7 +195,6 @@ def test_limits_can_hold_for_everybody_together(simulator: SimulatorThread) -> N
 
 
 def test_a_point_can_be_taken_only_when_the_extract_is_ready(simulator: SimulatorThread) -> None:
-    user = simulator.bound("user_9")
     simulator.post("/settings", charge_at="ready", ready_after=3600, session_ttl_s=1e6)
     user = simulator.bound("user_9")
     user.order(ROOM)
