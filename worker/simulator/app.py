@@ -16,6 +16,7 @@ from starlette.routing import Route
 from worker.simulator import answers, errors, gate
 from worker.simulator.api import table
 from worker.simulator.control import http
+from worker.simulator.page import routes as pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,7 @@ def build(simulator: Simulator) -> ASGIApp:
     door = gate.Gate(simulator)
     routes = [Route(entry.path, door.guard(entry), methods=[entry.method]) for entry in table.ENDPOINTS]
     routes += http.routes(simulator)
+    routes += pages.routes(simulator)
     inner = Starlette(
         routes=routes,
         exception_handlers={

@@ -127,7 +127,7 @@ def window_list() -> Kind:
     """Windows of Moscow time: one, or several."""
 
     def read(value: object) -> tuple[Window, ...]:
-        many = value.split() if isinstance(value, str) else value
+        many = value.replace(";", " ").split() if isinstance(value, str) else value
         if not isinstance(many, list | tuple):
             raise ValueError("must be windows, such as 02:00-04:30 or sat,sun@00:00-09:00")
         return tuple(

@@ -186,6 +186,17 @@ def test_help_names_every_option_its_variable_and_the_exit_codes() -> None:
         assert word in result.stdout
 
 
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_a_missing_extra_is_named(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from worker.simulator.__main__ import main; main()"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert f"needs {missing}" in result.stderr
+    assert "rosq[simulator]" in result.stderr
+
+
 @pytest.mark.parametrize(("level", "lines"), [("info", 1), ("warning", 0)])
 def test_one_line_a_call_goes_to_stderr(start_simulator: StartSimulator, level: str, lines: int) -> None:
     process = start_simulator("--log-level", level)

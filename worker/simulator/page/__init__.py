@@ -1,0 +1,1 @@
+"""The simulator in the browser: accounts, applications, ledger, calls, faults and settings, drawn by the server."""
