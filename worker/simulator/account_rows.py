@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from worker.simulator import accounts, errors, people
 from worker.simulator.login import totp
-from worker.simulator.login.steps import steps_of
+from worker.simulator.login_steps import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from worker.simulator.login.steps import LoginStep
+    from worker.simulator.login_steps import LoginStep
 
 
 def from_option(text: str, *, seed: int) -> accounts.Account:

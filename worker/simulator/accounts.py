@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from worker.simulator import people
-    from worker.simulator.login.steps import LoginStep
+    from worker.simulator.login_steps import LoginStep
 
 DEFAULT_BALANCE = 100
 _KEYS_NAMESPACE = uuid.UUID("5b0a7f0e-4f2c-4b53-9d6a-1d7f7c1d0f11")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
@@ -21,7 +21,6 @@ from worker.simulator.page import routes as pages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -118,7 +117,7 @@ class Front:
         if connection is not None:
             connection.requests += 1
         path = scope["path"]
-        is_login = path.startswith(("/aas/", "/account-back/auth/"))
+        is_login = path.startswith(gate.LOGIN_PATHS)
         return self._simulator.calls.begin(
             method=scope["method"],
             path=path,
@@ -135,6 +134,8 @@ class Front:
             return answers.problem(413, f"The body is larger than {gate.MAX_BODY_BYTES} bytes")
         now = self._simulator.clock.now()
         if any(window.covers(now) for window in self._simulator.settings.maintenance):
+            if not scope["path"].startswith(gate.LOGIN_PATHS):
+                gate.note_caller(self._simulator, Request(scope), scope[gate.RECORD_KEY])
             return HTMLResponse(answers.MAINTENANCE, status_code=503)
         return None
 

@@ -348,6 +348,8 @@ def _from_json(fields: Mapping[str, object]) -> Application:
     values = dict(fields)
     for name in ("created_at", "visible_at", "ready_at"):
         values[name] = datetime.fromisoformat(str(values[name]))
+    if values.pop("is_notice", False):  # In files from before there were other papers.
+        values["paper"] = "notice_zip"
     values["outcome"] = Outcome(str(values["outcome"]))
     values["script"] = tuple(ScriptStep(**step) for step in values.get("script", ()))  # type: ignore[attr-defined]
     return Application(**values)  # type: ignore[arg-type]

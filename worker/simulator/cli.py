@@ -64,6 +64,15 @@ def _take_settings(ctx: click.Context, param: click.Parameter, value: Path | Non
     help="Also write the port into this file, once clients can connect.",
 )
 @click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False),
+    show_envvar=True,
+    help="Serve HTTPS with this certificate (PEM, with its chain).",
+)
+@click.option(
+    "--tls-key", type=click.Path(path_type=Path, dir_okay=False), show_envvar=True, help="The certificate's key (PEM)."
+)
+@click.option(
     "--account",
     "account_options",
     multiple=True,
@@ -131,6 +140,8 @@ def main(
     host: str,
     port: int,
     port_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     account_options: tuple[str, ...],
     accounts_file: Path | None,
     state: Path | None,
@@ -152,6 +163,7 @@ def main(
     logs.configure(log_level)
     try:
         settings = options.settings_of(knobs)
+        certificate = server.checked_certificate(tls_cert, tls_key)
         seed = settings.seed
         known = [account_rows.from_option(text, seed=seed) for text in account_options]
         if accounts_file is not None:
@@ -171,17 +183,19 @@ def main(
         )
         with runtime.opened(settings, book, rules, state) as simulator, server.listen(host, port) as sock:
             scenario_file.prepare(simulator, is_fresh=not simulator.books.list_everything())
-            _announce(host, sock.getsockname()[1], port_file)
-            server.serve(simulator, sock, scenario_file.steps)
+            _announce(host, sock.getsockname()[1], port_file, scheme="http" if certificate is None else "https")
+            server.serve(simulator, sock, scenario_file.steps, certificate)
     except errors.BadSettings as exc:
         raise click.UsageError(str(exc)) from exc
     except errors.StartRefused as exc:
         raise click.ClickException(str(exc)) from exc
 
 
-def _announce(host: str, port: int, port_file: Path | None) -> None:
+def _announce(host: str, port: int, port_file: Path | None, *, scheme: str) -> None:
     shown = f"[{host}]" if ":" in host else host
-    click.echo(json.dumps({"event": "listening", "url": f"http://{shown}:{port}", "port": port, "pid": os.getpid()}))
+    click.echo(
+        json.dumps({"event": "listening", "url": f"{scheme}://{shown}:{port}", "port": port, "pid": os.getpid()})
+    )
     if port_file is not None:
         server.write_port_file(port_file, port)
 

@@ -30,6 +30,8 @@ AUTH_COOKIE = "AUTH_TOKEN"
 #: Which login under way the ESIA's calls belong to.
 FLOW_COOKIE = "ESIA_FLOW"
 MAX_BODY_BYTES = 1024 * 1024
+#: Where the login's own calls are: outside of the interval, and with codes in their query.
+LOGIN_PATHS = ("/aas/", "/account-back/auth/", "/qr-delegate/")
 #: Where the call log's record travels in an ASGI scope.
 RECORD_KEY = "simulator.call"
 
@@ -137,9 +139,11 @@ class Gate:
         call.record.endpoint = endpoint.name
         call.session = simulator.sessions.find(request.cookies.get(AUTH_COOKIE))
         if call.session is not None:
-            call.record.account, call.record.oid = call.session.account, call.session.oid
-            if endpoint.is_paced:
-                simulator.conduct.begin(call.record, call.account)
+            call.record.oid = call.session.oid
+        if endpoint.is_paced:
+            note_caller(simulator, request, call.record)
+        elif call.session is not None:
+            call.record.account = call.session.account
         if endpoint.is_json:
             call.body = await _json_body(request)
         if endpoint.access is Access.OPEN:
@@ -203,6 +207,14 @@ class Gate:
                 mood=simulator.settings.mood if endpoint.is_paced else 0.0,
             )
         )
+
+
+def note_caller(simulator: Simulator, request: Request, record: CallRecord) -> None:
+    """Note whose call this is, also when its session is over or nothing is worked on: it counts all the same."""
+    account = simulator.accounts.find(simulator.sessions.owner_of(request.cookies.get(AUTH_COOKIE)) or "")
+    if account is not None:
+        record.account = account.username
+        simulator.conduct.begin(record, account)
 
 
 async def _json_body(request: Request) -> Mapping[str, object]:

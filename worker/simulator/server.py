@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -64,6 +65,23 @@ def _unavailable(host: str, port: int, exc: OSError) -> errors.PortUnavailable:
     return errors.PortUnavailable(f"Port {port} on {host} {why}.")
 
 
+def checked_certificate(cert: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    """Certificate and key, where HTTPS is wanted.
+
+    Raises:
+        BadSettings: One is missing, can't be read, or isn't the other's.
+    """
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise errors.BadSettings("--tls-cert and --tls-key come together.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except (OSError, ValueError) as exc:
+        raise errors.BadSettings(f"--tls-cert {cert} and --tls-key {key} can't be used: {exc}.") from exc
+    return cert, key
+
+
 def write_port_file(path: Path, port: int) -> None:
     """Tell the port to whoever waits for this file; it is never seen half-written.
 
@@ -78,9 +96,14 @@ def write_port_file(path: Path, port: int) -> None:
         raise errors.StartRefused(f"--port-file {path} can't be written: {exc.strerror}.") from exc
 
 
-def serve(simulator: Simulator, sock: socket.socket, steps: Sequence[Step] = ()) -> None:
+def serve(
+    simulator: Simulator, sock: socket.socket, steps: Sequence[Step] = (), certificate: tuple[Path, Path] | None = None
+) -> None:
     """Answer until SIGTERM or SIGINT; calls in hand then have three seconds to end, or none after a second signal."""
-    _Server(config_of(simulator), functools.partial(_walk, simulator, steps)).run(sockets=[sock])
+    config = config_of(simulator)
+    if certificate is not None:
+        config.ssl_certfile, config.ssl_keyfile = certificate
+    _Server(config, functools.partial(_walk, simulator, steps)).run(sockets=[sock])
 
 
 def _walk(simulator: Simulator, steps: Sequence[Step]) -> None:

@@ -30,6 +30,7 @@ class SessionStore:
         self._clock = clock
         self._knobs = knobs
         self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, str] = {}
 
     def open(self, account: str) -> Session:
         """Begin a session; it isn't bound to a role yet."""
@@ -42,12 +43,17 @@ class SessionStore:
             token=str(uuid.uuid4()), account=account, expires_at_s=now + settings.session_ttl_s, last_used_s=now
         )
         self._sessions[session.token] = session
+        self._owners[session.token] = account
         return session
 
     def find(self, token: str | None) -> Session | None:
         """The live session of this token."""
         session = self._sessions.get(token or "")
         return session if session and self._is_live(session) else None
+
+    def owner_of(self, token: str | None) -> str | None:
+        """Whose token this is or was: a call over a dead session is still that account's call."""
+        return self._owners.get(token or "")
 
     def use(self, session: Session) -> None:
         """Note a call that the session was good for."""

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from worker.simulator import answers, errors
 from worker.simulator.gate import FLOW_COOKIE, Access, Call, Endpoint
 from worker.simulator.login import picture, telling
-from worker.simulator.login.steps import CODES, OFFERS, StepKind
+from worker.simulator.login_steps import CODES, OFFERS, StepKind
 from worker.simulator.settings import LoginDialect
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from worker.simulator import account_rows, errors
 from worker.simulator.control.asked import Told, field_of, only
-from worker.simulator.login.steps import steps_of
+from worker.simulator.login_steps import steps_of
 
 if TYPE_CHECKING:
     from worker.simulator.accounts import Account

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.simulator.clock import MOSCOW
-from worker.simulator.login.steps import StepKind
+from worker.simulator.login_steps import StepKind
 
 if TYPE_CHECKING:
     from worker.simulator.chance import Chance

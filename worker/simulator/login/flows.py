@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worker.simulator.clock import Clock
     from worker.simulator.login.codes import SentCode
-    from worker.simulator.login.steps import LoginStep
+    from worker.simulator.login_steps import LoginStep
     from worker.simulator.settings import Knobs
 
 

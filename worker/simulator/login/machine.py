@@ -6,12 +6,13 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.simulator.login import steps, totp
+from worker.simulator import login_steps
+from worker.simulator.login import totp
 from worker.simulator.login.codes import Outbox
 from worker.simulator.login.flows import Flow, FlowStore
 from worker.simulator.login.guard import Guard
 from worker.simulator.login.qr import QrDesk
-from worker.simulator.login.steps import LoginStep, StepKind
+from worker.simulator.login_steps import LoginStep, StepKind
 
 if TYPE_CHECKING:
     from worker.simulator.accounts import Account
@@ -91,7 +92,7 @@ class LoginMachine:
 
     def _expect(self, flow: Flow, kind: StepKind) -> LoginStep:
         if not flow.steps or flow.steps[0].kind is not kind:
-            raise steps.wrong_step()
+            raise login_steps.wrong_step()
         return flow.steps[0]
 
     def _go_on(self, flow: Flow) -> Failed | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.simulator import answers
-from worker.simulator.login.steps import StepKind
+from worker.simulator.login_steps import StepKind
 
 if TYPE_CHECKING:
     from worker.simulator.login.flows import Flow

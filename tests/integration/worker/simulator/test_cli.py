@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.certificates import Authority
 from tests.integration.worker.simulator.numbers import ROOM
 from tests.waiting import wait_until
 
@@ -126,6 +128,7 @@ def test_a_port_in_use_is_one_sentence_that_names_it() -> None:
         ((*ANNA, "--finish-answer", "xml"), 2, "text"),
         ((*ANNA, "--colour"), 2, "--colour"),
         ((*ANNA, "--port", "70000"), 2, "65535"),
+        ((*ANNA, "--tls-cert", "cert.pem"), 2, "--tls-key"),
         ((*ANNA, "--host", "no.such.host.invalid"), 1, "no.such.host.invalid"),
         ((*ANNA, "--port", "0", "--port-file", "/nowhere/port"), 1, "--port-file"),
         ((*ANNA, "--port", "0", "--state", "/nowhere/state"), 1, "/nowhere/state"),
@@ -231,3 +234,18 @@ def test_the_balance_and_oid_of_an_accounts_file_count(
 
     assert user.oid == "1000000007"
     assert user.balance() == 3
+
+
+def test_it_can_serve_https_with_a_certificate_of_the_testers_own(
+    start_simulator: StartSimulator, tmp_path: Path
+) -> None:
+    files = Authority(tmp_path).equip("127.0.0.1")
+    process = start_simulator("--tls-cert", str(files.cert_file), "--tls-key", str(files.key_file))
+    trusting = ssl.create_default_context(cafile=files.ca_file)
+
+    answer = httpx.get(f"{process.url}/account-back/auth/login", verify=trusting)
+
+    assert process.url.startswith("https://")
+    assert answer.headers["location"].startswith(f"{process.url}/aas/oauth2/ac")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{process.url}/account-back/config")

@@ -250,6 +250,17 @@ def test_conduct_says_whether_a_retry_after_was_kept(simulator: SimulatorThread)
     assert early["earliest"][0]["told_by"] == told
 
 
+def test_calls_over_a_dead_session_and_during_maintenance_count_all_the_same(simulator: SimulatorThread) -> None:
+    user = simulator.bound("user_13")
+    simulator.post("/logout", account="user_13")
+    assert user.page().status_code == 401
+    simulator.post("/settings", maintenance=["00:00-23:59", "23:59-00:00"])
+    assert user.page().status_code == 503
+
+    assert judged(simulator, "user_13")["calls"] == 4
+    assert [call["status"] for call in simulator.requests("user_13", "applications")] == [401]
+
+
 def test_settings_have_a_sentence_each() -> None:
     assert all(knob.metadata["help"] for knob in knobs())
     assert Settings().mood == 0
