@@ -7,6 +7,12 @@ STAMP := $(VENV)/.installed
 TEST_PROCESSES ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
+# The contract as a whole, in one file: what the next change is compared with.
+CONTRACT := proto/contract.binpb
+# With googleapis' own files, which come with a package; BUF names the rules, and looks at ours alone.
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto \
+  -I $$($(BIN)/python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])')
+BUF := --config proto/buf.yaml --path orders_service/v1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-long test-containers bench lint types proto proto-check reference migrate clean
@@ -32,8 +38,9 @@ test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker ne
 test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about ten minutes: ROSQ_PROPERTY_STEPS, ROSQ_KILL_JOBS …
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
 	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
-	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} \
-	  $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) $(ARGS)
+	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} ORDERS_DEATH_STRIDE=1 \
+	  $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) \
+	  tests/integration/orders_service/api/test_lost_answers.py $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
@@ -42,22 +49,28 @@ test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL
 bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 25 minutes. Options: ARGS=--quick (3 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lint: $(STAMP) ## Check format, lint rules and import contracts
+lint: $(STAMP) ## Check format, lint rules, import contracts, and the contract in proto/ (buf)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
+	@mkdir -p build && $(PROTOC) --include_imports --include_source_info --descriptor_set_out=build/contract.binpb $(PROTOS)
+	@$(BIN)/buf lint build/contract.binpb $(BUF)
 
 types: $(STAMP) ## mypy --strict on the packages, and the tests
 	@$(BIN)/mypy
 	@$(BIN)/mypy -p tests
 
-proto: $(STAMP) ## Generate orders_service/v1 from proto/
-	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. \
+proto: $(STAMP) ## Generate orders_service/v1 from proto/, unless the change would break a client (BREAKING=1: all the same)
+	@mkdir -p build && git show HEAD:$(CONTRACT) > build/before.binpb 2>/dev/null || cp $(CONTRACT) build/before.binpb
+	@$(PROTOC) --include_imports --descriptor_set_out=build/now.binpb $(PROTOS)
+	@test -n "$(BREAKING)" || $(BIN)/buf breaking build/now.binpb --against build/before.binpb $(BUF)
+	@cp build/now.binpb $(CONTRACT)
+	@$(PROTOC) --python_out=. --grpc_python_out=. \
 	  --mypy_out=. --mypy_grpc_out=. --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(PROTOS)
 
-proto-check: proto ## Fail if the committed stubs differ from proto/
-	@git diff --exit-code --stat -- orders_service/v1 || { echo "orders_service/v1 differs from proto/: run 'make proto' and commit"; exit 1; }
+proto-check: proto ## Fail if the committed stubs differ from proto/, or proto/ breaks what was committed before
+	@git diff --exit-code --stat -- orders_service/v1 $(CONTRACT) || { echo "orders_service/v1 differs from proto/: run 'make proto' and commit"; exit 1; }
 
 reference: $(STAMP) ## Write docs/reference.md from the docstrings
 	@$(BIN)/python docs/make_reference.py

@@ -2,9 +2,11 @@
 
 OrdersServiceError
 ├── InvalidInput         what was asked breaks a rule; names each field and its rule
-├── NotFound             no such order or account
-│   └── ExtractMissing   the order has no extract, though it says so: a person must look
+├── NotFound             no such order, account or paper
+├── PaperDamaged         a paper isn't stored whole, though the order says so: a person must look
 ├── AlreadyExists        the name or key is taken by something else
+│   ├── AccountExists    .account
+│   └── KeyTaken         by orders with other content; names each row
 ├── Refused              the call is in order, but not now: carries a RefusalReason
 ├── DatabaseUnavailable  PostgreSQL can't be reached, or went away in mid-call
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
@@ -20,14 +22,22 @@ OrdersServiceError
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class OrdersServiceError(Exception):
-    """The orders service can't do what was asked."""
+    """The orders service can't do what was asked.
+
+    Attributes:
+        metadata: What a machine needs beside the error's reason, such as `order_id`.
+    """
+
+    def __init__(self, message: str, metadata: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +56,16 @@ class Violation:
 class InvalidInput(OrdersServiceError):
     """What was asked breaks a rule; nothing was stored.
 
-    Attributes:
+    Args:
         violations: Every broken rule that was found, in the order of the request.
+        bad_rows: In how many rows, where what was asked is a batch.
     """
 
-    #: More would flood a terminal; the rest is in `violations`.
-    MAX_SHOWN = 10
-
-    def __init__(self, violations: Sequence[Violation]) -> None:
-        shown = [f"{violation.field}: {violation.rule}" for violation in violations[: self.MAX_SHOWN]]
-        if len(violations) > self.MAX_SHOWN:
-            shown.append(f"and {len(violations) - self.MAX_SHOWN} more.")
-        super().__init__(" ".join(shown))
+    def __init__(self, violations: Sequence[Violation], *, bad_rows: int | None = None) -> None:
+        metadata: dict[str, object] = {"violations": len(violations)}
+        if bad_rows is not None:
+            metadata["bad_rows"] = bad_rows
+        super().__init__(_told(violations), metadata)
         self.violations = tuple(violations)
 
     @classmethod
@@ -69,48 +77,68 @@ class InvalidInput(OrdersServiceError):
 class NotFound(OrdersServiceError):
     """There is no such thing.
 
-    Attributes:
-        what: `order` or `account`.
+    Args:
+        what: `order`, `account` or `paper`.
         key: The id or name that was asked for.
+        field: What the key is, by default an order's id and an account's name.
     """
 
-    def __init__(self, what: str, key: object, message: str | None = None) -> None:
-        super().__init__(message or f"There is no {what} {key}.")
+    def __init__(self, what: str, key: object, *, field: str = "") -> None:
+        super().__init__(f"There is no {what} {key}.", {field or ("order_id" if what == "order" else what): key})
         self.what = what
-        self.key = key
 
 
-class ExtractMissing(NotFound):
-    """The order says that it has an extract, and there is none: the database was tampered with."""
+class PaperDamaged(OrdersServiceError):
+    """The order says that it has a paper, and that isn't stored whole: the database was tampered with."""
 
     def __init__(self, order_id: int) -> None:
-        super().__init__("extract", order_id, f"The extract of order {order_id} isn't stored whole: restore a backup.")
+        super().__init__(f"The paper of order {order_id} isn't stored whole: restore a backup.", {"order_id": order_id})
 
 
 class AlreadyExists(OrdersServiceError):
     """The name or key is taken by something else; nothing was stored."""
 
 
+class AccountExists(AlreadyExists):
+    """The account's name is taken."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"There is an account {account} already: change it, or choose another name.", {"account": account}
+        )
+
+
+class KeyTaken(AlreadyExists):
+    """Idempotency keys were used before with other content; nothing was stored.
+
+    Args:
+        violations: One for each such row, in the order of the request.
+        metadata: Of the first: index, idempotency_key, order_id; and bad_rows.
+    """
+
+    def __init__(self, violations: Sequence[Violation], metadata: Mapping[str, object]) -> None:
+        super().__init__(_told(violations), metadata)
+        self.violations = tuple(violations)
+
+
 class Refused(OrdersServiceError):
     """The call is in order, but the order or account doesn't allow it now; nothing was changed.
 
     Attributes:
-        reason: Name of a `RefusalReason` of the contract, without its prefix.
-        metadata: What a machine needs beside the reason, such as `account` or `state`.
+        reason: Name of a `RefusalReason`, `DecisionRefusal` or `ErrorReason` of the contract, without its prefix.
     """
 
     def __init__(self, reason: str, message: str, **metadata: str) -> None:
-        super().__init__(message)
+        super().__init__(message, metadata)
         self.reason = reason
-        self.metadata = metadata
 
 
 class DatabaseUnavailable(OrdersServiceError):
     """PostgreSQL can't be reached, or went away in mid-call.
 
     Attributes:
-        is_outcome_unknown: It went away while the commit was on its way: the change may be stored or not. A repeat
-            is right for every call of ours; an order without an idempotency key may then be accepted twice.
+        is_outcome_unknown: It went away while the commit was on its way: the change may be stored or not. A repeat of
+            the same call is right for every call of ours.
     """
 
     def __init__(self, message: str, *, is_outcome_unknown: bool = False) -> None:
@@ -182,3 +210,14 @@ class SettingsInvalid(OrdersServiceError):
     def __init__(self, variable: str, rule: str) -> None:
         super().__init__(f"{variable} {rule}")
         self.variable = variable
+
+
+#: More would flood a terminal; the rest is in `violations`.
+_MAX_TOLD: Final = 10
+
+
+def _told(violations: Sequence[Violation]) -> str:
+    told = [f"{violation.field}: {violation.rule}" for violation in violations[:_MAX_TOLD]]
+    if len(violations) > _MAX_TOLD:
+        told.append(f"and {len(violations) - _MAX_TOLD} more.")
+    return " ".join(told)

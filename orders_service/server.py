@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from orders_service import errors
+from orders_service.api.grpc.interceptors import CallGuard
 from orders_service.api.grpc.operator import OperatorServicer
 from orders_service.api.grpc.orders import OrdersServicer
 from orders_service.api.grpc.rosreestr_users import RosreestrUsersServicer
@@ -59,6 +60,11 @@ _OPTIONS: Final = (
 )
 
 
+def interceptors() -> list[grpc.aio.ServerInterceptor]:
+    """Return what stands around every call, outermost first: it turns the errors of the others into statuses, too."""
+    return [CallGuard()]
+
+
 class PortUnavailable(errors.OrdersServiceError):
     """The service can't listen where it was told to."""
 
@@ -73,7 +79,7 @@ class Server:
     def __init__(self, database: Database, box: Secretbox, settings: Settings) -> None:
         self._database = database
         self._grace_s = settings.stop_grace_s
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=interceptors(), options=_OPTIONS)
         orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database), self._server)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorServicer(database, settings), self._server)
         rosreestr_users_pb2_grpc.add_RosreestrUsersServiceServicer_to_server(

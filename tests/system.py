@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ FAST_WORKER = {
 }
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let the kernel end this process with the one that started it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -63,7 +65,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     @property
@@ -219,22 +221,23 @@ class System:
         for name in names:
             self.users.CreateRosreestrUser(
                 rosreestr_users_pb2.CreateRosreestrUserRequest(
-                    username=name, password=f"secret-{name}", declarant_category=DECLARANT_CATEGORY
+                    account=name, password=f"secret-{name}", declarant_category=DECLARANT_CATEGORY
                 ),
                 timeout=10,
             )
 
     def submit(self, *cad_nums: str) -> list[int]:
         """Order extracts; the ids of the orders."""
-        request = orders_pb2.CreateOrdersRequest(orders=[orders_pb2.NewOrder(cad_num=number) for number in cad_nums])
-        return [created.order.id for created in self.orders.CreateOrders(request, timeout=10).orders]
+        orders = [orders_pb2.NewOrder(cad_num=number, idempotency_key=str(uuid.uuid4())) for number in cad_nums]
+        request = orders_pb2.BatchCreateOrdersRequest(orders=orders)
+        return [created.order_id for created in self.orders.BatchCreateOrders(request, timeout=10).orders]
 
     def order(self, order_id: int) -> orders_pb2.Order:
-        return self.orders.GetOrder(orders_pb2.GetOrderRequest(id=order_id), timeout=10).order
+        return self.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id), timeout=10).order
 
     def events(self, order_id: int) -> list[orders_pb2.OrderEvent]:
-        answer = self.orders.GetOrder(orders_pb2.GetOrderRequest(id=order_id, with_events=True), timeout=10)
-        return list(answer.events)
+        request = orders_pb2.ListOrderEventsRequest(order_id=order_id, page_size=500)
+        return list(self.orders.ListOrderEvents(request, timeout=10).events)
 
     def wait_state(self, order_id: int, state: int, timeout_s: float = 60.0) -> orders_pb2.Order:
         """Wait until the order is in `state`; the order."""
@@ -254,7 +257,7 @@ class System:
 
     def download(self, order_id: int) -> bytes:
         """The extract's bytes, by the stream that a client uses."""
-        stream = self.orders.DownloadExtract(orders_pb2.DownloadExtractRequest(order_id=order_id), timeout=30)
+        stream = self.orders.DownloadPaper(orders_pb2.DownloadPaperRequest(order_id=order_id), timeout=30)
         return b"".join(part.chunk for part in stream)
 
     # The portal's side

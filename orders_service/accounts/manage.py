@@ -6,11 +6,12 @@ import asyncio
 import dataclasses
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orders_service import errors
-from orders_service.accounts.validation import AccountChange, check_change, check_username
+from orders_service.accounts.validation import AccountChange, check_change, check_name, is_possible
 from orders_service.crypto import PASSWORD, SESSION
+from orders_service.domain import paging
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What the token of a page of accounts belongs to.
+_LISTED: Final = "accounts"
+#: Which account: by its id or its name.
+Which: TypeAlias = int | str
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """An account without its secrets; `open_orders` are those that are bound to it."""
 
     id: int
-    username: str
+    account: str
     gu_login: str | None
     is_active: bool
     comment: str | None
@@ -44,21 +50,29 @@ class AccountView:
     updated_at: dt.datetime
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Accounts by id, and whether there are more."""
+
+    accounts: tuple[AccountView, ...]
+    has_more: bool
+
+
 async def create_account(
-    database: Database, box: Secretbox, username: str, change: AccountChange, *, is_active: bool = True
+    database: Database, box: Secretbox, name: str, change: AccountChange, *, is_active: bool = True
 ) -> AccountView:
     """Add an account.
 
     Raises:
         InvalidInput: A field breaks its rule; nothing was stored.
-        AlreadyExists: The name is taken.
+        AccountExists: The name is taken.
         DatabaseUnavailable: The database is away.
     """
-    check_username(username)
+    check_name(name)
     check_change(change)
-    password = await _seal(box, change.password, username, PASSWORD)
+    password = await _seal(box, change.password, name, PASSWORD)
     parameters = {
-        "username": username,
+        "username": name,
         "password_encrypted": password,
         "gu_login": change.gu_login or None,
         "is_active": is_active,
@@ -68,37 +82,44 @@ async def create_account(
     async with database.transaction() as connection:
         cursor = await connection.execute(load("accounts")["insert_account"], parameters)
         if await cursor.fetchone() is None:
-            raise errors.AlreadyExists(f"There is an account {username} already: change it, or choose another name.")
-        account = await _read(connection, username=username)
-    logger.info("Added an account", extra={"event": "account_added", "account": username, "account_id": account.id})
+            raise errors.AccountExists(name)
+        account = await _read(connection, name)
+    logger.info("Added an account", extra={"event": "account_added", "account": name, "account_id": account.id})
     return account
 
 
-async def get_account(database: Database, *, account_id: int | None = None, username: str | None = None) -> AccountView:
-    """Return the account with this id or username.
+async def get_account(database: Database, which: Which) -> AccountView:
+    """Return the account with this id or name.
 
     Raises:
         NotFound: There is none.
         DatabaseUnavailable: The database is away.
     """
-    if username is not None:
-        _require_possible(username)
     async with database.transaction() as connection:
-        return await _read(connection, account_id=account_id, username=username)
+        return await _read(connection, which)
 
 
-async def list_accounts(database: Database) -> list[AccountView]:
-    """Return all accounts, by id.
+async def list_accounts(database: Database, *, page_size: int = 0, page_token: str = "") -> Page:
+    """Return a page of accounts, by id.
 
     Raises:
+        InvalidInput: The page's size or token can't be used.
         DatabaseUnavailable: The database is away.
     """
+    size = paging.read_size(page_size)
+    parameters = {"after_id": paging.read_token(page_token, _LISTED) or 0, "limit": size + 1}
     async with database.transaction() as connection:
-        cursor = await connection.execute(load("accounts")["list_accounts"], {"id": None, "username": None})
-        return [AccountView(**row) for row in await cursor.fetchall()]
+        cursor = await connection.execute(load("accounts")["list_accounts"], _selection(**parameters))
+        rows = [AccountView(**row) for row in await cursor.fetchall()]
+    return Page(accounts=tuple(rows[:size]), has_more=len(rows) > size)
 
 
-async def update_account(database: Database, box: Secretbox, username: str, change: AccountChange) -> AccountView:
+def page_token(last: AccountView) -> str:
+    """Return the token of the page after this account."""
+    return paging.write_token(last.id, _LISTED)
+
+
+async def update_account(database: Database, box: Secretbox, which: Which, change: AccountChange) -> AccountView:
     """Change what is given and leave the rest. A new password or session ends a standby that waits for one.
 
     Raises:
@@ -106,15 +127,16 @@ async def update_account(database: Database, box: Secretbox, username: str, chan
         NotFound: There is no such account.
         DatabaseUnavailable: The database is away.
     """
-    _require_possible(username)
     check_change(change)
+    # The name goes into what is sealed, and never changes.
+    name = (await get_account(database, which)).account
     cookies = json.dumps(dict(change.session), ensure_ascii=False) if change.session else None
     parameters = {
-        "username": username,
+        "username": name,
         "sets_password": change.password is not None,
-        "password_encrypted": await _seal(box, change.password, username, PASSWORD),
+        "password_encrypted": await _seal(box, change.password, name, PASSWORD),
         "sets_session": change.session is not None,
-        "session_encrypted": await _seal(box, cookies, username, SESSION),
+        "session_encrypted": await _seal(box, cookies, name, SESSION),
         "sets_gu_login": change.gu_login is not None,
         "gu_login": change.gu_login or None,
         "sets_declarant_category": change.declarant_category is not None,
@@ -125,56 +147,56 @@ async def update_account(database: Database, box: Secretbox, username: str, chan
     }
     async with database.transaction() as connection:
         await connection.execute(load("accounts")["update_account"], parameters)
-        account = await _read(connection, username=username)
+        account = await _read(connection, name)
     fields = [name for name in AccountChange.__slots__ if getattr(change, name) is not None]
     _log("Changed an account", "account_changed", account, fields=",".join(fields))
     return account
 
 
-async def deactivate_account(database: Database, username: str) -> AccountView:
+async def deactivate_account(database: Database, which: Which) -> AccountView:
     """Take no new orders with the account; its own are still collected. Safe to repeat.
 
     Raises:
         NotFound: There is no such account.
         DatabaseUnavailable: The database is away.
     """
-    return await _switch(database, username, "deactivate_account", "account_deactivated")
+    return await _switch(database, which, "deactivate_account", "account_deactivated")
 
 
-async def activate_account(database: Database, username: str) -> AccountView:
+async def activate_account(database: Database, which: Which) -> AccountView:
     """Take new orders with the account again, whatever was in the way. Safe to repeat.
 
     Raises:
         NotFound: There is no such account.
         DatabaseUnavailable: The database is away.
     """
-    return await _switch(database, username, "activate_account", "account_activated")
+    return await _switch(database, which, "activate_account", "account_activated")
 
 
-async def _switch(database: Database, username: str, statement: str, event: str) -> AccountView:
-    _require_possible(username)
+async def _switch(database: Database, which: Which, statement: str, event: str) -> AccountView:
     async with database.transaction() as connection:
-        await connection.execute(load("accounts")[statement], {"username": username})
-        account = await _read(connection, username=username)
+        account = await _read(connection, which)
+        await connection.execute(load("accounts")[statement], {"username": account.account})
+        account = await _read(connection, account.id)
     _log("Switched an account", event, account)
     return account
 
 
-async def _read(connection: Connection, *, account_id: int | None = None, username: str | None = None) -> AccountView:
-    parameters = {"id": account_id, "username": username}
-    cursor = await connection.execute(load("accounts")["list_accounts"], parameters)
-    row = await cursor.fetchone()
+async def _read(connection: Connection, which: Which) -> AccountView:
+    is_id = isinstance(which, int)
+    row = None
+    # PostgreSQL isn't bothered with a name that no account can have (it takes no NUL, for one).
+    if isinstance(which, int) or is_possible(which):
+        selection = _selection(id=which) if is_id else _selection(name=which)
+        cursor = await connection.execute(load("accounts")["list_accounts"], selection)
+        row = await cursor.fetchone()
     if row is None:
-        raise errors.NotFound("account", account_id if username is None else username)
+        raise errors.NotFound("account", which, field="account_id" if is_id else "account")
     return AccountView(**row)
 
 
-def _require_possible(username: str) -> None:
-    """Answer for a name that no account can have before PostgreSQL is bothered (it takes no NUL, for one)."""
-    try:
-        check_username(username)
-    except errors.InvalidInput as exc:
-        raise errors.NotFound("account", repr(username)) from exc
+def _selection(**which: object) -> dict[str, object]:
+    return {"id": None, "name": None, "after_id": 0, "limit": 1, **which}
 
 
 async def _seal(box: Secretbox, text: str | None, username: str, purpose: str) -> str | None:
@@ -185,4 +207,4 @@ async def _seal(box: Secretbox, text: str | None, username: str, purpose: str) -
 
 
 def _log(message: str, event: str, account: AccountView, **more: str) -> None:
-    logger.info(message, extra={"event": event, "account": account.username, "account_id": account.id, **more})
+    logger.info(message, extra={"event": event, "account": account.account, "account_id": account.id, **more})

@@ -11,7 +11,7 @@ from orders_service import errors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CATEGORY: Final = re.compile(r"[0-9]{12}")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _COOKIE_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
@@ -31,15 +31,20 @@ class AccountChange:
     comment: str | None = None
 
 
-def check_username(username: str) -> None:
+def is_possible(name: str) -> bool:
+    """Whether it can be an account's name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> None:
     """Make sure that it can be an account's name.
 
     Raises:
         InvalidInput: It can't.
     """
-    if not _USERNAME.fullmatch(username):
+    if not is_possible(name):
         rule = "must be 1 to 64 Latin letters, digits, dots, dashes and underscores, like rosreestr_user_1."
-        raise errors.InvalidInput.of("username", rule)
+        raise errors.InvalidInput.of("account", rule)
 
 
 def check_change(change: AccountChange) -> None:

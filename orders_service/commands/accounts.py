@@ -10,10 +10,11 @@ import click
 
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.context import Failure
-from orders_service.commands.output import as_json, print_facts, print_json, print_table, show_time
+from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
 from orders_service.v1 import rosreestr_users_pb2 as v1
 
 if TYPE_CHECKING:
+    from orders_service.commands.client import Client
     from orders_service.commands.context import Context
 
 _json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
@@ -71,7 +72,7 @@ def add(
     """
     password = "" if no_password else _read_password()
     request = v1.CreateRosreestrUserRequest(
-        username=username,
+        account=username,
         password=password,
         gu_login=gu_login,
         declarant_category=declarant_category,
@@ -89,13 +90,15 @@ def add(
 def list_(context: Context, is_json: bool) -> None:
     """Show all accounts and how each stands."""
     with connected(context.service) as client:
-        users = client.accounts.ListRosreestrUsers(v1.ListRosreestrUsersRequest(), timeout=TIMEOUT_S).users
+        users = _list_all(client)
     if is_json:
         print_json({"accounts": [as_json(user) for user in users]})
     elif not users:
         click.echo("There is no account yet: add one with `orders-service accounts add USERNAME`.")
     else:
-        rows = [(str(user.id), user.username, _standing(user), str(user.open_orders), user.comment) for user in users]
+        rows = [
+            (str(user.account_id), user.account, _standing(user), str(user.open_orders), user.comment) for user in users
+        ]
         print_table(("id", "account", "standing", "open", "comment"), rows)
 
 
@@ -106,7 +109,7 @@ def list_(context: Context, is_json: bool) -> None:
 def show(context: Context, username: str, is_json: bool) -> None:
     """Show one account."""
     with connected(context.service) as client:
-        request = v1.GetRosreestrUserRequest(username=username)
+        request = v1.GetRosreestrUserRequest(account=username)
         user = client.accounts.GetRosreestrUser(request, timeout=TIMEOUT_S).user
     _print(user, is_json=is_json)
 
@@ -136,7 +139,7 @@ def set_(
       orders-service accounts set rosreestr_user_1 --password
     """
     request = v1.UpdateRosreestrUserRequest(
-        username=username, gu_login=gu_login, declarant_category=declarant_category, comment=comment
+        account=username, gu_login=gu_login, declarant_category=declarant_category, comment=comment
     )
     if password:
         request.password = _read_password()
@@ -166,7 +169,7 @@ def import_session(context: Context, username: str, file: IO[str], is_json: bool
       orders-service accounts import-session rosreestr_user_1 --file cookies.json
     """
     cookies = _read_cookies(file)
-    request = v1.UpdateRosreestrUserRequest(username=username, session=v1.Session(cookies=cookies))
+    request = v1.UpdateRosreestrUserRequest(account=username, session=v1.PortalSession(cookies=cookies))
     with connected(context.service) as client:
         user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
     said = (
@@ -184,7 +187,7 @@ def import_session(context: Context, username: str, file: IO[str], is_json: bool
 def deactivate(context: Context, username: str, is_json: bool) -> None:
     """Take no new orders with the account. Its own are still collected."""
     with connected(context.service) as client:
-        request = v1.DeactivateRosreestrUserRequest(username=username)
+        request = v1.DeactivateRosreestrUserRequest(account=username)
         user = client.accounts.DeactivateRosreestrUser(request, timeout=TIMEOUT_S).user
     _print(user, is_json=is_json, said=f"Account {username} takes no new orders.")
 
@@ -196,9 +199,21 @@ def deactivate(context: Context, username: str, is_json: bool) -> None:
 def activate(context: Context, username: str, is_json: bool) -> None:
     """Take new orders with the account again, whatever was in the way."""
     with connected(context.service) as client:
-        request = v1.ActivateRosreestrUserRequest(username=username)
+        request = v1.ActivateRosreestrUserRequest(account=username)
         user = client.accounts.ActivateRosreestrUser(request, timeout=TIMEOUT_S).user
     _print(user, is_json=is_json, said=f"Account {username} is active.")
+
+
+def _list_all(client: Client) -> list[v1.RosreestrUser]:
+    users: list[v1.RosreestrUser] = []
+    token = ""
+    while True:
+        request = v1.ListRosreestrUsersRequest(page_size=500, page_token=token)
+        page = client.accounts.ListRosreestrUsers(request, timeout=TIMEOUT_S)
+        users += page.users
+        token = page.next_page_token
+        if not token:
+            return users
 
 
 def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
@@ -209,8 +224,8 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
         click.echo(said)
     print_facts(
         (
-            ("id", str(user.id)),
-            ("account", user.username),
+            ("id", str(user.account_id)),
+            ("account", user.account),
             ("standing", _standing(user)),
             ("until", show_time(user.standby_until)),
             ("login", user.gu_login),
@@ -227,8 +242,9 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
 def _standing(user: v1.RosreestrUser) -> str:
     if not user.is_active:
         return "inactive"
-    if user.standby_kind:
-        return f"stands by ({user.standby_kind}): {user.standby_reason}"
+    if user.standby_reason:
+        kind = enum_name(v1.RosreestrUser.DESCRIPTOR.fields_by_name["standby_kind"], user.standby_kind)
+        return f"stands by ({kind}): {user.standby_reason}"
     if not user.declarant_category:
         return "orders nothing: set its --declarant-category"
     if not user.has_password and not user.has_session:

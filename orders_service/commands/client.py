@@ -28,18 +28,44 @@ _OPTIONS: Final = (
 )
 
 
+#: How gRPC says that nothing was sent at all.
+_NEVER_SENT: Final = ("failed to connect to all addresses", "DNS resolution failed")
+#: What the service says of a call that it didn't carry out.
+_REFUSALS: Final = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+_NOT_DONE: Final = frozenset({"DATABASE_UNAVAILABLE", "DATABASE_UNFIT"})
+
+
 class CallFailed(Failure):
-    """A call of the service came to nothing.
+    """A call of the service came to nothing, as far as is known.
 
     Attributes:
         violations: Each field that breaks a rule, with the rule; empty where that isn't the trouble.
-        reason: The service's reason for a refusal; empty where it gave none.
+        reason: The service's reason; empty where it gave none.
+        may_be_done: What was asked for may be done all the same: only its answer is missing.
     """
 
-    def __init__(self, message: str, *, violations: tuple[tuple[str, str], ...] = (), reason: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        violations: tuple[tuple[str, str], ...] = (),
+        reason: str = "",
+        may_be_done: bool = False,
+    ) -> None:
         super().__init__(message)
         self.violations = violations
         self.reason = reason
+        self.may_be_done = may_be_done
 
 
 class ServiceAway(CallFailed):
@@ -110,15 +136,19 @@ def explain(error: grpc.RpcError, address: Address) -> NoReturn:
             violations += [(violation.field, violation.description) for violation in request.field_violations]
         elif detail.Unpack(info):
             reason = info.reason
-    if code is grpc.StatusCode.UNAVAILABLE and not reason:
+    is_sent = not any(words in sentence for words in _NEVER_SENT)
+    may_be_done = is_sent and code not in _REFUSALS and reason not in _NOT_DONE
+    if code is grpc.StatusCode.UNAVAILABLE and not reason and is_sent:
+        sentence = f"The orders service at {address} broke off in mid-call: run the same command again."
+    elif code is grpc.StatusCode.UNAVAILABLE and not reason:
         sentence = (
             f"The orders service at {address} can't be reached: start it with `orders-service serve`, "
             "or set ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
         )
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        sentence = f"The orders service at {address} didn't answer within {TIMEOUT_S:g} s: try again."
-    elif code in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN):
+        sentence = f"The orders service at {address} didn't answer within {TIMEOUT_S:g} s: run the same command again."
+    elif code is grpc.StatusCode.UNIMPLEMENTED or (code is grpc.StatusCode.UNKNOWN and not reason):
         sentence = f"What answers at {address} isn't this version's orders service ({sentence})."
     is_away = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServiceAway if is_away else CallFailed
-    raise kind(sentence, violations=tuple(violations), reason=reason) from error
+    raise kind(sentence, violations=tuple(violations), reason=reason, may_be_done=may_be_done) from error

@@ -24,7 +24,7 @@ _TIMEOUT_S: Final = TIMEOUT_S * 10
 _UNSAFE: Final = re.compile(r"[^\w.()\-]+")
 
 
-def save(stub: OrdersServiceStub, order_id: int, to: Path, *, is_forced: bool) -> tuple[v1.Paper, Path]:
+def save(stub: OrdersServiceStub, order_id: int, to: Path, *, is_forced: bool) -> tuple[v1.OrderPaper, Path]:
     """Fetch the extract into a file; return what it is and where it lies.
 
     Interrupted, it leaves nothing under the file's name.
@@ -32,7 +32,7 @@ def save(stub: OrdersServiceStub, order_id: int, to: Path, *, is_forced: bool) -
     Raises:
         Failure: The file is there already or can't be written, or what came isn't what was announced.
     """
-    parts = stub.DownloadExtract(v1.DownloadExtractRequest(order_id=order_id), timeout=_TIMEOUT_S)
+    parts = stub.DownloadPaper(v1.DownloadPaperRequest(order_id=order_id), timeout=_TIMEOUT_S)
     header = next(iter(parts)).header
     path = _target(to, header, order_id)
     if path.exists() and not is_forced:
@@ -51,7 +51,7 @@ def save(stub: OrdersServiceStub, order_id: int, to: Path, *, is_forced: bool) -
     return header, path
 
 
-def _target(to: Path, paper: v1.Paper, order_id: int) -> Path:
+def _target(to: Path, paper: v1.OrderPaper, order_id: int) -> Path:
     if not to.is_dir():
         return to
     # The name came from outside: no folder, and nothing that a file system minds.

@@ -21,10 +21,11 @@ _NO: Final = frozenset({"", "0", "false", "no", "n", "нет"})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """An order, and where in the file it stands: for messages."""
+    """An order, and where in the file it stands: in words, for messages, and by number."""
 
     order: v1.NewOrder
     where: str
+    number: int
 
 
 def read_orders(path: Path) -> list[Line]:
@@ -84,4 +85,4 @@ def _line(path: Path, number: int, columns: list[str], row: list[str]) -> Line:
         comment=cells.get("comment", ""),
         is_urgent=urgent in _YES,
     )
-    return Line(order=order, where=where)
+    return Line(order=order, where=where, number=number)

@@ -29,4 +29,4 @@ def print_orders(found: Sequence[v1.Order]) -> None:
 def _row(order: v1.Order) -> tuple[str, ...]:
     status = f"{order.status} (waits for a person: {order.hold_reason})" if order.hold_reason else order.status
     when = show_time(order.created_at)
-    return (str(order.id), order.cad_num, status, order.username, order.order_number, when, order.recipient)
+    return (str(order.order_id), order.cad_num, status, order.account, order.order_number, when, order.recipient)

@@ -63,10 +63,10 @@ def as_json(message: Message) -> dict[str, Any]:
 
 
 def show_time(message: Timestamp) -> str:
-    """Return a point in time in the local zone, to the second; empty where it is unset."""
+    """Return a point in time in the local zone, which is named, to the second; empty where it is unset."""
     if not message.seconds and not message.nanos:
         return ""
-    return message.ToDatetime(tzinfo=dt.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return message.ToDatetime(tzinfo=dt.UTC).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def enum_name(field: Field, value: int) -> str:

@@ -67,7 +67,7 @@ class Client:
         try:
             self._users.CreateRosreestrUser(
                 rosreestr_users_pb2.CreateRosreestrUserRequest(
-                    username=username, password=password, declarant_category=declarant_category, comment=comment
+                    account=username, password=password, declarant_category=declarant_category, comment=comment
                 ),
                 timeout=TIMEOUT_S,
             )
@@ -76,27 +76,27 @@ class Client:
                 raise
             self._users.UpdateRosreestrUser(
                 rosreestr_users_pb2.UpdateRosreestrUserRequest(
-                    username=username, password=password, declarant_category=declarant_category
+                    account=username, password=password, declarant_category=declarant_category
                 ),
                 timeout=TIMEOUT_S,
             )
             self._users.ActivateRosreestrUser(
-                rosreestr_users_pb2.ActivateRosreestrUserRequest(username=username), timeout=TIMEOUT_S
+                rosreestr_users_pb2.ActivateRosreestrUserRequest(account=username), timeout=TIMEOUT_S
             )
 
     def epoch(self, username: str) -> int:
         """How often a worker opened the account: it grows when a worker is ready."""
-        request = rosreestr_users_pb2.GetRosreestrUserRequest(username=username)
+        request = rosreestr_users_pb2.GetRosreestrUserRequest(account=username)
         return self._users.GetRosreestrUser(request, timeout=TIMEOUT_S).user.epoch
 
-    def create_orders(self, orders: Iterable[orders_pb2.NewOrder]) -> list[orders_pb2.Order]:
-        """Submit orders in one call, all or nothing."""
-        request = orders_pb2.CreateOrdersRequest(orders=list(orders))
-        return [created.order for created in self._orders.CreateOrders(request, timeout=TIMEOUT_S).orders]
+    def create_orders(self, orders: Iterable[orders_pb2.NewOrder]) -> list[int]:
+        """Submit orders in one call, all or nothing; their ids."""
+        request = orders_pb2.BatchCreateOrdersRequest(orders=list(orders))
+        return [created.order_id for created in self._orders.BatchCreateOrders(request, timeout=TIMEOUT_S).orders]
 
     def get_order(self, order_id: int) -> orders_pb2.Order:
         """One order as it stands now."""
-        return self._orders.GetOrder(orders_pb2.GetOrderRequest(id=order_id), timeout=TIMEOUT_S).order
+        return self._orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id), timeout=TIMEOUT_S).order
 
     def list_orders(self) -> list[orders_pb2.Order]:
         """All orders, by id."""
@@ -108,7 +108,7 @@ class Client:
             orders += page.orders
             token = page.next_page_token
             if not token:
-                return sorted(orders, key=lambda order: order.id)
+                return sorted(orders, key=lambda order: order.order_id)
 
     def download(self, order_id: int, folder: Path) -> Path:
         """Fetch the extract of an order into a folder; the file appears there whole or not at all.
@@ -116,8 +116,8 @@ class Client:
         Raises:
             DemoFailed: What came isn't what was announced.
         """
-        request = orders_pb2.DownloadExtractRequest(order_id=order_id)
-        parts = self._orders.DownloadExtract(request, timeout=TIMEOUT_S)
+        request = orders_pb2.DownloadPaperRequest(order_id=order_id)
+        parts = self._orders.DownloadPaper(request, timeout=TIMEOUT_S)
         header = next(parts).header
         content = b"".join(part.chunk for part in parts)
         if hashlib.sha256(content).hexdigest() != header.sha256 or len(content) != header.size_bytes:

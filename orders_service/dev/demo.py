@@ -98,12 +98,12 @@ class Demo:
                 orders_pb2.NewOrder(cad_num=number, idempotency_key=f"demo-{batch}-{index}", comment="demo")
                 for index, number in enumerate(CAD_NUMS)
             )
-            orders = self._watch(orders_client, {order.id for order in submitted})
+            orders = self._watch(orders_client, set(submitted))
             files = self._download(orders_client, orders)
             everything = orders_client.list_orders()
         demo_view.print_result(self._console, orders, {key: path.name for key, path in files.items()})
-        ids = {order.id for order in orders}
-        self._judge(orders, [order for order in everything if order.id not in ids], files)
+        ids = {order.order_id for order in orders}
+        self._judge(orders, [order for order in everything if order.order_id not in ids], files)
 
     def _watch(self, orders_client: client.Client, ids: set[int]) -> list[orders_pb2.Order]:
         """Show the orders until each is at its end; kill a worker on the way and start it again."""
@@ -111,13 +111,13 @@ class Demo:
         with demo_view.DemoView(self._console) as view:
             view.note(f"{len(ids)} orders accepted in one call, {len(self._stack.usernames)} workers take them")
             while True:
-                orders = [order for order in orders_client.list_orders() if order.id in ids]
+                orders = [order for order in orders_client.list_orders() if order.order_id in ids]
                 view.update(orders)
                 self._kill_and_restart(orders_client, orders, view)
                 if all(order.state in client.FINAL_STATES for order in orders):
                     return orders
                 if time.monotonic() > deadline_s:
-                    open_ids = [str(order.id) for order in orders if order.state not in client.FINAL_STATES]
+                    open_ids = [str(order.order_id) for order in orders if order.state not in client.FINAL_STATES]
                     raise errors.DemoFailed(f"Not done within {DEADLINE_S:g} s: orders {', '.join(open_ids)}.")
                 self._supervisor.pause(ROUND_S)
 
@@ -145,16 +145,16 @@ class Demo:
         # The hardest moment first: the paid call may be on its way, and nobody knows what came of it.
         for state in (orders_pb2.ORDER_STATE_UNCONFIRMED, orders_pb2.ORDER_STATE_PROCESSING):
             for order in orders:
-                worker = self._stack.workers.get(order.username)
+                worker = self._stack.workers.get(order.account)
                 if order.state != state or worker is None:
                     continue
                 # Stopped first, so that what is read then still holds when it is killed.
                 os.kill(worker.pid, signal.SIGSTOP)
-                now = orders_client.get_order(order.id)
-                if now.state in _IN_HAND and now.username == order.username:
+                now = orders_client.get_order(order.order_id)
+                if now.state in _IN_HAND and now.account == order.account:
                     self._supervisor.kill(worker)
                     return Victim(
-                        username=now.username, order_id=now.id, status=now.status, killed_at_s=time.monotonic()
+                        username=now.account, order_id=now.order_id, status=now.status, killed_at_s=time.monotonic()
                     )
                 os.kill(worker.pid, signal.SIGCONT)
         return None
@@ -163,9 +163,9 @@ class Demo:
         files = {}
         for order in orders:
             if order.state == orders_pb2.ORDER_STATE_COMPLETED:
-                path = orders_client.download(order.id, self._extracts_dir)
-                _check_zip(path, order.id)
-                files[order.id] = path
+                path = orders_client.download(order.order_id, self._extracts_dir)
+                _check_zip(path, order.order_id)
+                files[order.order_id] = path
                 self._supervisor.check()
         return files
 

@@ -72,12 +72,14 @@ class DemoView:
         """Show how the orders stand now."""
         self._orders = list(orders)
         for order in orders:
-            step = f"{order.status}|{order.username}"
-            if self._seen.get(order.id) != step:
-                self._seen[order.id] = step
+            step = f"{order.status}|{order.account}"
+            if self._seen.get(order.order_id) != step:
+                self._seen[order.order_id] = step
                 if self._live is None:
-                    who = f"  {order.username}" if order.username else ""
-                    line = f"{self._elapsed_s():5.1f} s  order {order.id:<3} {order.cad_num:<22} {order.status}{who}"
+                    who = f"  {order.account}" if order.account else ""
+                    line = (
+                        f"{self._elapsed_s():5.1f} s  order {order.order_id:<3} {order.cad_num:<22} {order.status}{who}"
+                    )
                     self._console.print(line, highlight=False, soft_wrap=True)
         if self._live is not None:
             self._live.update(self.render())
@@ -94,7 +96,7 @@ class DemoView:
         table.add_column("status", overflow="fold")
         table.add_column("account", no_wrap=True)
         for order in self._orders:
-            table.add_row(str(order.id), order.cad_num, _status(order), order.username or NOTHING)
+            table.add_row(str(order.order_id), order.cad_num, _status(order), order.account or NOTHING)
         done = sum(order.state in client.FINAL_STATES for order in self._orders)
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
@@ -125,7 +127,7 @@ def _wide_result(orders: Sequence[orders_pb2.Order], files: Mapping[int, str]) -
     for name in ("account", "portal's number", "file"):
         table.add_column(name, no_wrap=True)
     for order in orders:
-        table.add_row(str(order.id), order.cad_num, _status(order), *_facts(order, files))
+        table.add_row(str(order.order_id), order.cad_num, _status(order), *_facts(order, files))
     return table
 
 
@@ -138,7 +140,7 @@ def _narrow_result(orders: Sequence[orders_pb2.Order], files: Mapping[int, str],
     table.add_column("account, portal's number, file", overflow="fold")
     for order in orders:
         what = Text.assemble(order.cad_num, "\n", _status(order))
-        table.add_row(str(order.id), what, "\n".join(_facts(order, files)))
+        table.add_row(str(order.order_id), what, "\n".join(_facts(order, files)))
     return table
 
 
@@ -147,4 +149,4 @@ def _status(order: orders_pb2.Order) -> Text:
 
 
 def _facts(order: orders_pb2.Order, files: Mapping[int, str]) -> tuple[str, str, str]:
-    return order.username or NOTHING, order.order_number or NOTHING, files.get(order.id, NOTHING)
+    return order.account or NOTHING, order.order_number or NOTHING, files.get(order.order_id, NOTHING)

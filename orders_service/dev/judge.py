@@ -34,7 +34,7 @@ def find_faults(
     for order in orders:
         expected = orders_pb2.ORDER_STATE_FAILED if order.cad_num in unknown else orders_pb2.ORDER_STATE_COMPLETED
         if order.state != expected:
-            faults.append(f"Order {order.id} ({order.cad_num}) ended as «{order.status}».")
+            faults.append(f"Order {order.order_id} ({order.cad_num}) ended as «{order.status}».")
     faults += _find_wrong_charges(orders, [one for one in ledger["charges"] if one["number"] not in other_numbers])
     return faults
 
@@ -50,13 +50,15 @@ def _find_wrong_charges(orders: Sequence[orders_pb2.Order], charges: Sequence[di
         order = by_number.get(charge["number"])
         if order is None:
             faults.append(f"{charge['account']} paid for {charge['number']} ({charge['cad_num']}), which no order has.")
-        elif not cadastral.same_object(order.cad_num, charge["cad_num"]) or order.username != charge["account"]:
-            faults.append(f"Order {order.id} has the number {charge['number']} of another object or account.")
+        elif not cadastral.same_object(order.cad_num, charge["cad_num"]) or order.account != charge["account"]:
+            faults.append(f"Order {order.order_id} has the number {charge['number']} of another object or account.")
     for order in orders:
         if order.order_number and order.order_number not in charged:
-            faults.append(f"Order {order.id} has the number {order.order_number}, which the portal never charged.")
+            faults.append(
+                f"Order {order.order_id} has the number {order.order_number}, which the portal never charged."
+            )
         if not order.order_number and order.state == orders_pb2.ORDER_STATE_COMPLETED:
-            faults.append(f"Order {order.id} is completed without a number.")
+            faults.append(f"Order {order.order_id} is completed without a number.")
     if len(by_number) != sum(1 for order in orders if order.order_number):
         faults.append("Two orders have one number.")
     return faults

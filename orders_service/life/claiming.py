@@ -51,7 +51,7 @@ async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: f
         InvalidInput: A delay that isn't one.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE.
     """
-    check_delay("delay_s", delay_s)
+    check_delay("delay", delay_s)
     async with working(db) as work:
         account, order = await guard.take(work, holder)
         if order.state is OrderState.PROCESSING and not order.sends and order.hold_reason is None:

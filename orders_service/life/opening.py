@@ -113,7 +113,7 @@ def _check_mark(kind: str, reason: str, retry_in_s: float | None) -> None:
     if kind and not reason.strip():
         raise errors.InvalidInput.of("reason", "must say what is wrong and what to do.")
     if retry_in_s is not None and not (math.isfinite(retry_in_s) and 0 <= retry_in_s <= _MAX_RETRY_S):
-        raise errors.InvalidInput.of("retry_in_s", "must be a number of seconds from 0 to a year.")
+        raise errors.InvalidInput.of("retry_in", "must be a number of seconds from 0 to a year.")
 
 
 async def _count_bound(work: Work, account: Account) -> int:

@@ -35,7 +35,7 @@ async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) ->
         InvalidInput: A time that isn't one.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; WRONG_STATE.
     """
-    check_delay("recheck_s", recheck_s)
+    check_delay("recheck_in", recheck_s)
     async with working(db) as work:
         account, order = await guard.take(work, holder)
         is_repeat = order.not_found_at is not None and (
@@ -60,7 +60,7 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
         InvalidInput: The row is of another number or object, or the time isn't one.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; WRONG_STATE.
     """
-    check_delay("next_check_s", next_check_s)
+    check_delay("next_check_in", next_check_s)
     async with working(db) as work:
         account, order = await guard.take(work, holder)
         guard.check_open(order, OrderState.REGISTERED)

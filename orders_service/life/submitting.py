@@ -129,7 +129,7 @@ async def pass_gate(
 
 def _check_absent_after(absent_after_s: float, is_portal_on_loopback: bool) -> None:
     if not (math.isfinite(absent_after_s) and 0 < absent_after_s <= MAX_ABSENT_AFTER_S):
-        raise errors.InvalidInput.of("absent_after_s", "must be a number of seconds above 0, a week at most.")
+        raise errors.InvalidInput.of("absent_after", "must be a number of seconds above 0, a week at most.")
     if absent_after_s < MIN_ABSENT_AFTER_S and not is_portal_on_loopback:
         raise errors.Refused(
             "ABSENT_AFTER_TOO_SHORT",

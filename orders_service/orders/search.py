@@ -1,15 +1,12 @@
-"""One order with its history, and orders page by page."""
+"""Orders one by one and page by page, and their history."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from orders_service import cadastral, errors
+from orders_service.domain import paging
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
@@ -18,9 +15,8 @@ if TYPE_CHECKING:
 
     from orders_service.store.db import Connection, Database
 
-DEFAULT_PAGE: Final = 50
-MAX_PAGE: Final = 500
-MAX_EVENTS: Final = 500
+#: Whole orders are long: more of them wouldn't fit into the 4 MiB that most clients take.
+MAX_BATCH: Final = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +36,17 @@ class OrderView:
     """An order as a client sees it; `state` is the name in the database, `status` the label for people."""
 
     id: int
+    client: str
+    idempotency_key: str | None
     cad_num: str
     state: str
     status: str
     error: str | None
-    rosreestr_user_id: int | None
-    username: str | None
+    account_id: int | None
+    account: str | None
     order_number: str | None
     recipient: str | None
     comment: str | None
-    idempotency_key: str | None
     is_urgent: bool
     hold_reason: str | None
     portal_status: str | None
@@ -65,6 +62,7 @@ class OrderView:
 class EventView:
     """One step of an order's life."""
 
+    id: int
     at: dt.datetime
     actor: str
     kind: str
@@ -79,31 +77,47 @@ class Filters:
 
     states: tuple[str, ...] = ()
     cad_num: str = ""
-    username: str = ""
+    account: str = ""
     only_on_hold: bool = False
     created_from: dt.datetime | None = None
     created_before: dt.datetime | None = None
 
     @property
-    def fingerprint(self) -> str:
-        """A short text that is equal for equal filters only."""
-        content = [
+    def content(self) -> list[object]:
+        """What a page's token belongs to: equal for equal filters only."""
+        return [
             sorted(set(self.states)),
             self.cad_num,
-            self.username,
+            self.account,
             self.only_on_hold,
             self.created_from and self.created_from.isoformat(),
             self.created_before and self.created_before.isoformat(),
         ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Orders, newest first, and the token of the next page; empty: this was the last."""
+    """Orders, newest first, and whether there are more."""
 
     orders: tuple[OrderView, ...]
-    next_page_token: str
+    has_more: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Steps of an order's life in the order asked for, and whether there are more."""
+
+    events: tuple[EventView, ...]
+    has_more: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Those of several orders that exist, by id, and which don't."""
+
+    orders: tuple[OrderView, ...]
+    missing_ids: tuple[int, ...]
+    missing_keys: tuple[str, ...]
 
 
 async def get_order(database: Database, order_id: int) -> OrderView:
@@ -117,20 +131,83 @@ async def get_order(database: Database, order_id: int) -> OrderView:
         return await read_order(connection, order_id)
 
 
-async def list_events(database: Database, order_id: int) -> list[EventView]:
-    """Return the last 500 steps of the order's life, oldest first; empty where there is no such order.
+async def get_order_by_key(database: Database, key: str, *, client: str = "") -> OrderView:
+    """Return the client's order of this idempotency key as it stands.
 
     Raises:
+        NotFound: There is none.
         DatabaseUnavailable: The database is away.
     """
     async with database.transaction() as connection:
-        cursor = await connection.execute(load("search")["list_events"], {"id": order_id, "limit": MAX_EVENTS})
-        return [EventView(**row) for row in await cursor.fetchall()]
+        ids = await _find_by_keys(connection, [key], client)
+        if not ids:
+            raise errors.NotFound("order", f"with the key {key!r}", field="idempotency_key")
+        return await read_order(connection, ids[key])
 
 
-async def list_orders(
-    database: Database, filters: Filters, *, page_size: int = DEFAULT_PAGE, page_token: str = ""
-) -> Page:
+async def get_orders(database: Database, ids: Sequence[int], keys: Sequence[str] = (), *, client: str = "") -> Found:
+    """Return several orders as they stand.
+
+    Raises:
+        InvalidInput: There are none asked for, or too many.
+        DatabaseUnavailable: The database is away.
+    """
+    if not 1 <= len(ids) + len(keys) <= MAX_BATCH:
+        raise errors.InvalidInput.of(
+            "order_ids", f"and idempotency_keys: name 1 to {MAX_BATCH} orders in one call, not {len(ids) + len(keys)}."
+        )
+    async with database.transaction() as connection:
+        by_key = await _find_by_keys(connection, keys, client) if keys else {}
+        orders = {one.id: one for one in await read_orders(connection, [*ids, *by_key.values()])}
+    return Found(
+        orders=tuple(orders[order_id] for order_id in sorted(orders)),
+        missing_ids=tuple(one for one in dict.fromkeys(ids) if one not in orders),
+        missing_keys=tuple(key for key in dict.fromkeys(keys) if key not in by_key),
+    )
+
+
+async def list_events(
+    database: Database,
+    order_id: int,
+    *,
+    after_id: int = 0,
+    page_size: int = 0,
+    page_token: str = "",
+    newest_first: bool = False,
+) -> EventPage:
+    """Return a page of the order's life.
+
+    Args:
+        after_id: Only steps after this one.
+
+    Raises:
+        InvalidInput: The page's size or token can't be used.
+        NotFound: There is no such order.
+        DatabaseUnavailable: The database is away.
+    """
+    size = paging.read_size(page_size)
+    last_id = paging.read_token(page_token, *event_list(order_id, after_id, newest_first=newest_first))
+    parameters: dict[str, object] = {
+        "id": order_id,
+        "after_id": max(after_id, 0 if newest_first else last_id or 0),
+        "before_id": last_id if newest_first else None,
+        "limit": size + 1,
+    }
+    async with database.transaction() as connection:
+        name = "list_latest_events" if newest_first else "list_events"
+        cursor = await connection.execute(load("search")[name], parameters)
+        events = [EventView(**row) for row in await cursor.fetchall()]
+        if not events:
+            await read_order(connection, order_id)
+    return EventPage(events=tuple(events[:size]), has_more=len(events) > size)
+
+
+def event_list(order_id: int, after_id: int, *, newest_first: bool) -> list[object]:
+    """Return what the token of a page of events belongs to."""
+    return [order_id, after_id, newest_first]
+
+
+async def list_orders(database: Database, filters: Filters, *, page_size: int = 0, page_token: str = "") -> Page:
     """Return a page of orders, newest first.
 
     Paging goes by id, so orders that are accepted meanwhile move nothing.
@@ -140,27 +217,23 @@ async def list_orders(
         NotFound: There is no account of that name.
         DatabaseUnavailable: The database is away.
     """
-    if not 1 <= page_size <= MAX_PAGE:
-        raise errors.InvalidInput.of("page_size", f"must be from 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}.")
+    size = paging.read_size(page_size)
     parameters: dict[str, object] = {
-        "before_id": _read_token(page_token, filters) if page_token else None,
+        "before_id": paging.read_token(page_token, *filters.content),
         "states": sorted(set(filters.states)) or None,
         "cad_key": _cad_key(filters.cad_num),
         "only_on_hold": filters.only_on_hold,
         "created_from": filters.created_from,
         "created_before": filters.created_before,
-        "limit": page_size + 1,
+        "limit": size + 1,
     }
     async with database.transaction() as connection:
-        parameters["account_id"] = await _find_account(connection, filters.username)
+        parameters["account_id"] = await _find_account(connection, filters.account)
         # Unprepared: the plan then depends on which filters are given.
         cursor = await connection.execute(load("search")["list_ids"], parameters, prepare=False)
         ids = [row["id"] for row in await cursor.fetchall()]
-        orders = {order.id: order for order in await read_orders(connection, ids[:page_size])}
-    return Page(
-        orders=tuple(orders[order_id] for order_id in ids[:page_size]),
-        next_page_token=_write_token(ids[page_size - 1], filters) if len(ids) > page_size else "",
-    )
+        orders = {order.id: order for order in await read_orders(connection, ids[:size])}
+    return Page(orders=tuple(orders[order_id] for order_id in ids[:size]), has_more=len(ids) > size)
 
 
 async def read_order(connection: Connection, order_id: int) -> OrderView:
@@ -181,15 +254,19 @@ async def read_orders(connection: Connection, ids: Sequence[int]) -> list[OrderV
     return [_order(row) for row in await cursor.fetchall()]
 
 
-async def _find_account(connection: Connection, username: str) -> int | None:
-    if not username:
+async def _find_by_keys(connection: Connection, keys: Sequence[str], client: str) -> dict[str, int]:
+    parameters = {"client": client, "keys": list(keys)}
+    cursor = await connection.execute(load("search")["find_by_keys"], parameters)
+    return {row["idempotency_key"]: row["id"] for row in await cursor.fetchall()}
+
+
+async def _find_account(connection: Connection, account: str) -> int | None:
+    if not account:
         return None
-    row = None
-    if "\0" not in username:
-        cursor = await connection.execute(load("search")["find_account"], {"username": username})
-        row = await cursor.fetchone()
+    cursor = await connection.execute(load("search")["find_account"], {"account": account})
+    row = await cursor.fetchone()
     if row is None:
-        raise errors.NotFound("account", repr(username) if "\0" in username else username)
+        raise errors.NotFound("account", account)
     return int(row["id"])
 
 
@@ -205,21 +282,3 @@ def _cad_key(cad_num: str) -> str | None:
         return cadastral.comparison_key(cad_num)
     except cadastral.CadNumError as exc:
         raise errors.InvalidInput.of("cad_num", str(exc)) from exc
-
-
-def _write_token(last_id: int, filters: Filters) -> str:
-    return base64.urlsafe_b64encode(f"{last_id}.{filters.fingerprint}".encode()).decode().rstrip("=")
-
-
-def _read_token(token: str, filters: Filters) -> int:
-    try:
-        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
-        last_id, fingerprint = text.split(".")
-        before_id = int(last_id)
-    except (binascii.Error, ValueError) as exc:
-        rule = "isn't one of this service's: take next_page_token as it came, or none for the first page."
-        raise errors.InvalidInput.of("page_token", rule) from exc
-    if fingerprint != filters.fingerprint:
-        rule = "belongs to other filters: ask with the same filters, or without a token for the first page."
-        raise errors.InvalidInput.of("page_token", rule)
-    return before_id

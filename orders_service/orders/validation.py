@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service import cadastral, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MAX_ORDERS: Final = 10_000
 MAX_KEY: Final = 200
@@ -23,7 +23,7 @@ class WantedOrder:
     """What a client asks for, as it came."""
 
     cad_num: str
-    idempotency_key: str = ""
+    idempotency_key: str
     recipient: str = ""
     comment: str = ""
     is_urgent: bool = False
@@ -39,25 +39,46 @@ class AcceptableOrder:
     """
 
     cad_num: str
-    idempotency_key: str | None
+    idempotency_key: str
     recipient: str | None
     comment: str | None
     is_urgent: bool
     request_hash: str
 
 
-def validate(wanted: Sequence[WantedOrder]) -> list[AcceptableOrder]:
-    """Check every order, and return them in the order they came.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenRule:
+    """A rule that a field of a wanted order breaks.
+
+    Attributes:
+        other_order_id: The order that has the key already, with other content; None: it isn't about that.
+    """
+
+    field: str
+    rule: str
+    other_order_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A wanted order that can't be accepted, by its place in the call, with everything that is wrong with it."""
+
+    index: int
+    rules: tuple[BrokenRule, ...]
+
+
+def check(wanted: Sequence[WantedOrder]) -> tuple[dict[int, AcceptableOrder], list[BadRow]]:
+    """Check every order; return those that keep all rules by their place, and the others, both as they came.
 
     A key may come twice with the same content: that is one order, asked for twice.
 
     Raises:
-        InvalidInput: Names every broken rule by its path, like `orders[3].cad_num`.
+        InvalidInput: There are none, or too many.
     """
     if not 1 <= len(wanted) <= MAX_ORDERS:
         raise errors.InvalidInput.of("orders", f"give 1 to {MAX_ORDERS} orders in one call, not {len(wanted)}.")
-    violations: list[errors.Violation] = []
-    accepted: list[AcceptableOrder] = []
+    acceptable: dict[int, AcceptableOrder] = {}
+    bad: list[BadRow] = []
     first_by_key: dict[str, int] = {}
     for index, order in enumerate(wanted):
         broken = list(_broken_rules(order))
@@ -66,40 +87,53 @@ def validate(wanted: Sequence[WantedOrder]) -> list[AcceptableOrder]:
             cad_num = cadastral.parse(order.cad_num)
         except cadastral.CadNumError as exc:
             broken.insert(0, ("cad_num", str(exc)))
-        acceptable = _acceptable(order, cad_num)
-        accepted.append(acceptable)
-        if not broken and acceptable.idempotency_key is not None:
-            first = first_by_key.setdefault(acceptable.idempotency_key, index)
-            if accepted[first].request_hash != acceptable.request_hash:
+        if not broken:
+            acceptable[index] = _acceptable(order, cad_num)
+            first = first_by_key.setdefault(order.idempotency_key, index)
+            if acceptable[first].request_hash != acceptable[index].request_hash:
+                del acceptable[index]
                 rule = f"is the key of orders[{first}] too, with other content: use another."
                 broken.append(("idempotency_key", rule))
-        violations += [errors.Violation(field=f"orders[{index}].{field}", rule=rule) for field, rule in broken]
-    if violations:
-        raise errors.InvalidInput(violations)
-    return accepted
+        if broken:
+            bad.append(BadRow(index=index, rules=tuple(BrokenRule(field=field, rule=rule) for field, rule in broken)))
+    return acceptable, bad
 
 
-def _broken_rules(order: WantedOrder) -> list[tuple[str, str]]:
-    broken = []
+def violations_of(bad: Iterable[BadRow], *, is_single: bool = False) -> list[errors.Violation]:
+    """Return what is wrong as violations of a request: by paths like `orders[3].cad_num`, or `order.cad_num`."""
+    return [
+        errors.Violation(field=f"{'order' if is_single else f'orders[{row.index}]'}.{rule.field}", rule=rule.rule)
+        for row in bad
+        for rule in row.rules
+    ]
+
+
+def _broken_rules(order: WantedOrder) -> Iterable[tuple[str, str]]:
+    if not order.idempotency_key.strip():
+        yield "idempotency_key", "is required: a name of your own for this order; the same again orders nothing twice."
     for field, text, limit in (
         ("idempotency_key", order.idempotency_key, MAX_KEY),
         ("recipient", order.recipient, MAX_RECIPIENT),
         ("comment", order.comment, MAX_COMMENT),
     ):
         if len(text) > limit:
-            broken.append((field, f"may have up to {limit} characters, not {len(text)}."))
+            yield field, f"may have up to {limit} characters, not {len(text)}."
         if "\0" in text:
-            broken.append((field, "may not hold a NUL character."))
-    if order.idempotency_key and not order.idempotency_key.strip():
-        broken.append(("idempotency_key", "may not be blank: leave it out, or give the order a name of your own."))
-    return broken
+            yield field, "may not hold a NUL character."
 
 
 def _acceptable(order: WantedOrder, cad_num: str) -> AcceptableOrder:
-    content = [cad_num, order.recipient, order.comment, order.is_urgent]
+    # Only what is set: a field that a later version knows doesn't make another request of an old one.
+    content: dict[str, object] = {"cad_num": cad_num}
+    if order.recipient:
+        content["recipient"] = order.recipient
+    if order.comment:
+        content["comment"] = order.comment
+    if order.is_urgent:
+        content["is_urgent"] = True
     return AcceptableOrder(
         cad_num=cad_num,
-        idempotency_key=order.idempotency_key or None,
+        idempotency_key=order.idempotency_key,
         recipient=order.recipient or None,
         comment=order.comment or None,
         is_urgent=order.is_urgent,

@@ -32,9 +32,8 @@ class OperatorServiceStub:
     another send or case than what stands there now is refused with CASE_OUTDATED, naming both. A decision is written down, so the repeat of the same one about
     the same send and case answers OK for ever and changes nothing more, also from another person, and whatever came of the order since.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule; NOT_FOUND: no such order; FAILED_PRECONDITION with google.rpc.ErrorInfo: domain
-    "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as need, send_id and case_no; UNAVAILABLE means the database is
-    away: repeat the same call.
+    A refusal is FAILED_PRECONDITION with google.rpc.ErrorInfo: domain "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as
+    need, send_id and case_no. Other errors: see ErrorReason.
     """
 
     def __init__(self, channel):
@@ -77,9 +76,8 @@ class OperatorServiceServicer:
     another send or case than what stands there now is refused with CASE_OUTDATED, naming both. A decision is written down, so the repeat of the same one about
     the same send and case answers OK for ever and changes nothing more, also from another person, and whatever came of the order since.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule; NOT_FOUND: no such order; FAILED_PRECONDITION with google.rpc.ErrorInfo: domain
-    "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as need, send_id and case_no; UNAVAILABLE means the database is
-    away: repeat the same call.
+    A refusal is FAILED_PRECONDITION with google.rpc.ErrorInfo: domain "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as
+    need, send_id and case_no. Other errors: see ErrorReason.
     """
 
     def GetOrderCase(self, request, context):
@@ -166,9 +164,8 @@ class OperatorService:
     another send or case than what stands there now is refused with CASE_OUTDATED, naming both. A decision is written down, so the repeat of the same one about
     the same send and case answers OK for ever and changes nothing more, also from another person, and whatever came of the order since.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule; NOT_FOUND: no such order; FAILED_PRECONDITION with google.rpc.ErrorInfo: domain
-    "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as need, send_id and case_no; UNAVAILABLE means the database is
-    away: repeat the same call.
+    A refusal is FAILED_PRECONDITION with google.rpc.ErrorInfo: domain "orders_service", reason the name of a DecisionRefusal without its prefix, metadata such as
+    need, send_id and case_no. Other errors: see ErrorReason.
     """
 
     @staticmethod

@@ -27,6 +27,7 @@ class _OrderState:
 class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_STATE_UNSPECIFIED: _OrderState.ValueType  # 0
+    """None, or one that is newer than whoever says this: Order.status tells it in words."""
     ORDER_STATE_QUEUED: _OrderState.ValueType  # 1
     """Accepted; nobody works on it."""
     ORDER_STATE_PROCESSING: _OrderState.ValueType  # 2
@@ -46,6 +47,7 @@ class OrderState(_OrderState, metaclass=_OrderStateEnumTypeWrapper):
     """Where an order stands."""
 
 ORDER_STATE_UNSPECIFIED: OrderState.ValueType  # 0
+"""None, or one that is newer than whoever says this: Order.status tells it in words."""
 ORDER_STATE_QUEUED: OrderState.ValueType  # 1
 """Accepted; nobody works on it."""
 ORDER_STATE_PROCESSING: OrderState.ValueType  # 2
@@ -62,6 +64,154 @@ ORDER_STATE_CANCELLED: OrderState.ValueType  # 7
 """By the client, before anything was paid. Final."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015
 
+class _PaperKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaperKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaperKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAPER_KIND_UNSPECIFIED: _PaperKind.ValueType  # 0
+    """Something newer than whoever says this."""
+    PAPER_KIND_EXTRACT: _PaperKind.ValueType  # 1
+    """The checked extract."""
+    PAPER_KIND_NOTICE: _PaperKind.ValueType  # 2
+    """The registry's own answer instead of an extract."""
+    PAPER_KIND_QUARANTINED: _PaperKind.ValueType  # 3
+    """Put aside for a person: not what was ordered, or not readable."""
+
+class PaperKind(_PaperKind, metaclass=_PaperKindEnumTypeWrapper):
+    """What a paper is."""
+
+PAPER_KIND_UNSPECIFIED: PaperKind.ValueType  # 0
+"""Something newer than whoever says this."""
+PAPER_KIND_EXTRACT: PaperKind.ValueType  # 1
+"""The checked extract."""
+PAPER_KIND_NOTICE: PaperKind.ValueType  # 2
+"""The registry's own answer instead of an extract."""
+PAPER_KIND_QUARANTINED: PaperKind.ValueType  # 3
+"""Put aside for a person: not what was ordered, or not readable."""
+Global___PaperKind: _TypeAlias = PaperKind  # noqa: Y015
+
+class _OrderEventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderEventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_EVENT_KIND_UNSPECIFIED: _OrderEventKind.ValueType  # 0
+    """Something newer than whoever says this; the reason tells it in words."""
+    ORDER_EVENT_KIND_TRANSITION: _OrderEventKind.ValueType  # 1
+    """The order went from one state to another."""
+    ORDER_EVENT_KIND_CLAIMED: _OrderEventKind.ValueType  # 2
+    """Another account took it over."""
+    ORDER_EVENT_KIND_RELEASED: _OrderEventKind.ValueType  # 3
+    """Its worker put it down for a while."""
+    ORDER_EVENT_KIND_REOPENED: _OrderEventKind.ValueType  # 4
+    """The reconciler put it back on the queue, where its job was missing."""
+    ORDER_EVENT_KIND_INTENT: _OrderEventKind.ValueType  # 5
+    """What is meant to be submitted was written down: it belongs to one account from here on."""
+    ORDER_EVENT_KIND_UPLOADED: _OrderEventKind.ValueType  # 6
+    """The portal has the statement."""
+    ORDER_EVENT_KIND_FINISH_ANSWER: _OrderEventKind.ValueType  # 7
+    """What the portal answered to the paid call."""
+    ORDER_EVENT_KIND_NOT_SENT: _OrderEventKind.ValueType  # 8
+    """No byte of the paid call was sent."""
+    ORDER_EVENT_KIND_NOT_SENT_IGNORED: _OrderEventKind.ValueType  # 9
+    """Somebody said that no byte was sent, and that doesn't count."""
+    ORDER_EVENT_KIND_REFUSAL: _OrderEventKind.ValueType  # 10
+    """The portal refused another step."""
+    ORDER_EVENT_KIND_READING: _OrderEventKind.ValueType  # 11
+    """The account's list was read for it."""
+    ORDER_EVENT_KIND_BALANCE_DIFFERS: _OrderEventKind.ValueType  # 12
+    """The account's balance isn't the expected one."""
+    ORDER_EVENT_KIND_NOT_FOUND: _OrderEventKind.ValueType  # 13
+    """The portal doesn't know the object."""
+    ORDER_EVENT_KIND_CHECK: _OrderEventKind.ValueType  # 14
+    """It was looked at, and isn't ready."""
+    ORDER_EVENT_KIND_QUARANTINED: _OrderEventKind.ValueType  # 15
+    """A paper was put aside."""
+    ORDER_EVENT_KIND_HOLD: _OrderEventKind.ValueType  # 16
+    """It waits for a person."""
+    ORDER_EVENT_KIND_HOLD_LIFTED: _OrderEventKind.ValueType  # 17
+    """A person lifted the hold."""
+    ORDER_EVENT_KIND_ALARM: _OrderEventKind.ValueType  # 18
+    """Something that must not happen did: money may have been paid twice, or for nothing."""
+    ORDER_EVENT_KIND_NUMBER_CORRECTED: _OrderEventKind.ValueType  # 19
+    """A person corrected its number."""
+    ORDER_EVENT_KIND_SEND_REOPENED: _OrderEventKind.ValueType  # 20
+    """A send that was settled is open again."""
+    ORDER_EVENT_KIND_FACT_PASSED_OVER: _OrderEventKind.ValueType  # 21
+    """Something that a worker saw couldn't be read, and a person passed over it."""
+
+class OrderEventKind(_OrderEventKind, metaclass=_OrderEventKindEnumTypeWrapper):
+    """What a step of an order's life is."""
+
+ORDER_EVENT_KIND_UNSPECIFIED: OrderEventKind.ValueType  # 0
+"""Something newer than whoever says this; the reason tells it in words."""
+ORDER_EVENT_KIND_TRANSITION: OrderEventKind.ValueType  # 1
+"""The order went from one state to another."""
+ORDER_EVENT_KIND_CLAIMED: OrderEventKind.ValueType  # 2
+"""Another account took it over."""
+ORDER_EVENT_KIND_RELEASED: OrderEventKind.ValueType  # 3
+"""Its worker put it down for a while."""
+ORDER_EVENT_KIND_REOPENED: OrderEventKind.ValueType  # 4
+"""The reconciler put it back on the queue, where its job was missing."""
+ORDER_EVENT_KIND_INTENT: OrderEventKind.ValueType  # 5
+"""What is meant to be submitted was written down: it belongs to one account from here on."""
+ORDER_EVENT_KIND_UPLOADED: OrderEventKind.ValueType  # 6
+"""The portal has the statement."""
+ORDER_EVENT_KIND_FINISH_ANSWER: OrderEventKind.ValueType  # 7
+"""What the portal answered to the paid call."""
+ORDER_EVENT_KIND_NOT_SENT: OrderEventKind.ValueType  # 8
+"""No byte of the paid call was sent."""
+ORDER_EVENT_KIND_NOT_SENT_IGNORED: OrderEventKind.ValueType  # 9
+"""Somebody said that no byte was sent, and that doesn't count."""
+ORDER_EVENT_KIND_REFUSAL: OrderEventKind.ValueType  # 10
+"""The portal refused another step."""
+ORDER_EVENT_KIND_READING: OrderEventKind.ValueType  # 11
+"""The account's list was read for it."""
+ORDER_EVENT_KIND_BALANCE_DIFFERS: OrderEventKind.ValueType  # 12
+"""The account's balance isn't the expected one."""
+ORDER_EVENT_KIND_NOT_FOUND: OrderEventKind.ValueType  # 13
+"""The portal doesn't know the object."""
+ORDER_EVENT_KIND_CHECK: OrderEventKind.ValueType  # 14
+"""It was looked at, and isn't ready."""
+ORDER_EVENT_KIND_QUARANTINED: OrderEventKind.ValueType  # 15
+"""A paper was put aside."""
+ORDER_EVENT_KIND_HOLD: OrderEventKind.ValueType  # 16
+"""It waits for a person."""
+ORDER_EVENT_KIND_HOLD_LIFTED: OrderEventKind.ValueType  # 17
+"""A person lifted the hold."""
+ORDER_EVENT_KIND_ALARM: OrderEventKind.ValueType  # 18
+"""Something that must not happen did: money may have been paid twice, or for nothing."""
+ORDER_EVENT_KIND_NUMBER_CORRECTED: OrderEventKind.ValueType  # 19
+"""A person corrected its number."""
+ORDER_EVENT_KIND_SEND_REOPENED: OrderEventKind.ValueType  # 20
+"""A send that was settled is open again."""
+ORDER_EVENT_KIND_FACT_PASSED_OVER: OrderEventKind.ValueType  # 21
+"""Something that a worker saw couldn't be read, and a person passed over it."""
+Global___OrderEventKind: _TypeAlias = OrderEventKind  # noqa: Y015
+
+class _OrderWarningCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderWarningCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_WARNING_CODE_UNSPECIFIED: _OrderWarningCode.ValueType  # 0
+    """Something newer than whoever says this; the text tells it in words."""
+    ORDER_WARNING_CODE_SAME_OBJECT_OPEN: _OrderWarningCode.ValueType  # 1
+    """Another order of the same object is open: both are charged."""
+
+class OrderWarningCode(_OrderWarningCode, metaclass=_OrderWarningCodeEnumTypeWrapper):
+    """What a client should know of an order that was accepted all the same."""
+
+ORDER_WARNING_CODE_UNSPECIFIED: OrderWarningCode.ValueType  # 0
+"""Something newer than whoever says this; the text tells it in words."""
+ORDER_WARNING_CODE_SAME_OBJECT_OPEN: OrderWarningCode.ValueType  # 1
+"""Another order of the same object is open: both are charged."""
+Global___OrderWarningCode: _TypeAlias = OrderWarningCode  # noqa: Y015
+
 @_typing.final
 class NewOrder(_message.Message):
     """What a client asks for."""
@@ -76,7 +226,7 @@ class NewOrder(_message.Message):
     cad_num: _builtins.str
     """Cadastral number of the object, like 77:01:0001001:1001. Required."""
     idempotency_key: _builtins.str
-    """The client's own name for this order; makes the submission idempotent. Up to 200 characters; empty: none."""
+    """The client's own name for this order, once for ever: the same key again is the same order. 1 to 200 characters. Required."""
     recipient: _builtins.str
     """The client's own note of whom the extract is for; never sent to the portal. Up to 500 characters."""
     comment: _builtins.str
@@ -106,28 +256,33 @@ class Order(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     CAD_NUM_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
-    USERNAME_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ORDER_NUMBER_FIELD_NUMBER: _builtins.int
+    PORTAL_STATUS_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
-    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     IS_URGENT_FIELD_NUMBER: _builtins.int
-    HOLD_REASON_FIELD_NUMBER: _builtins.int
-    PORTAL_STATUS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
     FINISHED_AT_FIELD_NUMBER: _builtins.int
     NEXT_AT_FIELD_NUMBER: _builtins.int
-    ROSREESTR_USER_ID_FIELD_NUMBER: _builtins.int
     PAPERS_FIELD_NUMBER: _builtins.int
-    id: _builtins.int
+    order_id: _builtins.int
     """The service's id."""
+    client: _builtins.str
+    """Whose it is: the name of the client's token; empty: it was accepted without one."""
+    idempotency_key: _builtins.str
+    """The client's own name for it; empty: it was written into the database by hand."""
     cad_num: _builtins.str
     """Cadastral number, normalised."""
     state: Global___OrderState.ValueType
@@ -136,24 +291,22 @@ class Order(_message.Message):
     """The same in words for people, in Russian."""
     error: _builtins.str
     """Why it failed; empty otherwise."""
-    username: _builtins.str
+    hold_reason: _builtins.str
+    """A person must decide, and why; empty: nothing is in the way."""
+    account: _builtins.str
     """The account that works on it or did; empty: none yet."""
+    account_id: _builtins.int
+    """The id of that account; 0: none yet."""
     order_number: _builtins.str
     """The portal's number; empty: none yet."""
+    portal_status: _builtins.str
+    """What the portal's list last said of it, verbatim."""
     recipient: _builtins.str
     """The client's own note of whom it is for."""
     comment: _builtins.str
     """The client's free note."""
-    idempotency_key: _builtins.str
-    """The client's own name for it; empty: none."""
     is_urgent: _builtins.bool
     """Whether it goes before ordinary ones."""
-    hold_reason: _builtins.str
-    """A person must decide, and why; empty: nothing is in the way."""
-    portal_status: _builtins.str
-    """What the portal's list last said of it, verbatim."""
-    rosreestr_user_id: _builtins.int
-    """The id of the account that works on it or did; 0: none yet."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was accepted."""
@@ -175,43 +328,44 @@ class Order(_message.Message):
         """When somebody looks at it again; unset: as soon as possible, or never where the state is final."""
 
     @_builtins.property
-    def papers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Paper]:
+    def papers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderPaper]:
         """What came of it on paper, newest last."""
 
     def __init__(
         self,
         *,
-        id: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+        client: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
         cad_num: _builtins.str = ...,
         state: Global___OrderState.ValueType = ...,
         status: _builtins.str = ...,
         error: _builtins.str = ...,
-        username: _builtins.str = ...,
+        hold_reason: _builtins.str = ...,
+        account: _builtins.str = ...,
+        account_id: _builtins.int = ...,
         order_number: _builtins.str = ...,
+        portal_status: _builtins.str = ...,
         recipient: _builtins.str = ...,
         comment: _builtins.str = ...,
-        idempotency_key: _builtins.str = ...,
         is_urgent: _builtins.bool = ...,
-        hold_reason: _builtins.str = ...,
-        portal_status: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         registered_at: _timestamp_pb2.Timestamp | None = ...,
         finished_at: _timestamp_pb2.Timestamp | None = ...,
         next_at: _timestamp_pb2.Timestamp | None = ...,
-        rosreestr_user_id: _builtins.int = ...,
-        papers: _abc.Iterable[Global___Paper] | None = ...,
+        papers: _abc.Iterable[Global___OrderPaper] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "finished_at", b"finished_at", "next_at", b"next_at", "registered_at", b"registered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cad_num", b"cad_num", "comment", b"comment", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "hold_reason", b"hold_reason", "id", b"id", "idempotency_key", b"idempotency_key", "is_urgent", b"is_urgent", "next_at", b"next_at", "order_number", b"order_number", "papers", b"papers", "portal_status", b"portal_status", "recipient", b"recipient", "registered_at", b"registered_at", "rosreestr_user_id", b"rosreestr_user_id", "state", b"state", "status", b"status", "updated_at", b"updated_at", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "cad_num", b"cad_num", "client", b"client", "comment", b"comment", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "hold_reason", b"hold_reason", "idempotency_key", b"idempotency_key", "is_urgent", b"is_urgent", "next_at", b"next_at", "order_id", b"order_id", "order_number", b"order_number", "papers", b"papers", "portal_status", b"portal_status", "recipient", b"recipient", "registered_at", b"registered_at", "state", b"state", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
-class Paper(_message.Message):
+class OrderPaper(_message.Message):
     """A file that came of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -222,8 +376,8 @@ class Paper(_message.Message):
     FILE_NAME_FIELD_NUMBER: _builtins.int
     REGISTRATION_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """extract, notice (the registry's answer instead of an extract) or quarantined (put aside for a person)."""
+    kind: Global___PaperKind.ValueType
+    """What it is."""
     sha256: _builtins.str
     """SHA-256 of the ZIP, hexadecimal."""
     size_bytes: _builtins.int
@@ -233,11 +387,11 @@ class Paper(_message.Message):
     registration_number: _builtins.str
     """The registry's own number of the paper (КУВИ-…); empty where unknown."""
     reason: _builtins.str
-    """Why it was put aside; empty otherwise."""
+    """For a notice what it says, for a paper put aside why; empty otherwise."""
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        kind: Global___PaperKind.ValueType = ...,
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
         file_name: _builtins.str = ...,
@@ -250,7 +404,7 @@ class Paper(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Paper: _TypeAlias = Paper  # noqa: Y015
+Global___OrderPaper: _TypeAlias = OrderPaper  # noqa: Y015
 
 @_typing.final
 class OrderEvent(_message.Message):
@@ -258,16 +412,19 @@ class OrderEvent(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    EVENT_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     FROM_STATE_FIELD_NUMBER: _builtins.int
     TO_STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.int
+    """The service's id of it: grows with the steps of one order."""
     actor: _builtins.str
     """Who: client, worker:ACCOUNT, relay, reconciler, operator:NAME."""
-    kind: _builtins.str
-    """transition, or what else is worth knowing (intent, uploaded, reading, hold, alarm ...)."""
+    kind: Global___OrderEventKind.ValueType
+    """What."""
     from_state: Global___OrderState.ValueType
     """For a transition: from where."""
     to_state: Global___OrderState.ValueType
@@ -281,28 +438,120 @@ class OrderEvent(_message.Message):
     def __init__(
         self,
         *,
+        event_id: _builtins.int = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
-        kind: _builtins.str = ...,
+        kind: Global___OrderEventKind.ValueType = ...,
         from_state: Global___OrderState.ValueType = ...,
         to_state: Global___OrderState.ValueType = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "from_state", b"from_state", "kind", b"kind", "reason", b"reason", "to_state", b"to_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "event_id", b"event_id", "from_state", b"from_state", "kind", b"kind", "reason", b"reason", "to_state", b"to_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderEvent: _TypeAlias = OrderEvent  # noqa: Y015
 
 @_typing.final
-class CreateOrdersRequest(_message.Message):
+class OrderWarning(_message.Message):
+    """Something that a client should know of an accepted order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OTHER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    code: Global___OrderWarningCode.ValueType
+    """What it is."""
+    text: _builtins.str
+    """The same in a sentence for people."""
+    other_order_id: _builtins.int
+    """The other order that it is about; 0: none."""
+    def __init__(
+        self,
+        *,
+        code: Global___OrderWarningCode.ValueType = ...,
+        text: _builtins.str = ...,
+        other_order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "other_order_id", b"other_order_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderWarning: _TypeAlias = OrderWarning  # noqa: Y015
+
+@_typing.final
+class CreateOrderRequest(_message.Message):
+    """Ask to accept an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___NewOrder:
+        """The order. Required."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___NewOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOrderRequest: _TypeAlias = CreateOrderRequest  # noqa: Y015
+
+@_typing.final
+class CreateOrderResponse(_message.Message):
+    """The accepted order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    IS_EXISTING_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    is_existing: _builtins.bool
+    """Whether it was there already, by its key."""
+    @_builtins.property
+    def order(self) -> Global___Order:
+        """The order; an earlier one where the key was used before."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderWarning]:
+        """What the client should know of it; none for one that was there already."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___Order | None = ...,
+        is_existing: _builtins.bool = ...,
+        warnings: _abc.Iterable[Global___OrderWarning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_existing", b"is_existing", "order", b"order", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOrderResponse: _TypeAlias = CreateOrderResponse  # noqa: Y015
+
+@_typing.final
+class BatchCreateOrdersRequest(_message.Message):
     """Ask to accept orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
+    WITH_ORDERS_FIELD_NUMBER: _builtins.int
+    with_orders: _builtins.bool
+    """Answer with the whole orders too. For up to 100 orders: more wouldn't fit into what clients take."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
         """1 to 10,000 orders; all are accepted or none."""
@@ -311,17 +560,18 @@ class CreateOrdersRequest(_message.Message):
         self,
         *,
         orders: _abc.Iterable[Global___NewOrder] | None = ...,
+        with_orders: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "with_orders", b"with_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CreateOrdersRequest: _TypeAlias = CreateOrdersRequest  # noqa: Y015
+Global___BatchCreateOrdersRequest: _TypeAlias = BatchCreateOrdersRequest  # noqa: Y015
 
 @_typing.final
-class CreateOrdersResponse(_message.Message):
+class BatchCreateOrdersResponse(_message.Message):
     """The accepted orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -342,35 +592,163 @@ class CreateOrdersResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CreateOrdersResponse: _TypeAlias = CreateOrdersResponse  # noqa: Y015
+Global___BatchCreateOrdersResponse: _TypeAlias = BatchCreateOrdersResponse  # noqa: Y015
 
 @_typing.final
 class CreatedOrder(_message.Message):
-    """One accepted order."""
+    """One accepted order of a batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ORDER_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     IS_EXISTING_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """The service's id; of an earlier order where the key was used before."""
+    state: Global___OrderState.ValueType
+    """Where it stands."""
     is_existing: _builtins.bool
-    """Whether it was there already, by its idempotency key."""
+    """Whether it was there already, by its key."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderWarning]:
+        """What the client should know of it; none for one that was there already."""
+
     @_builtins.property
     def order(self) -> Global___Order:
-        """The order; an earlier one where the idempotency key was used before."""
+        """The whole order, where with_orders asked for it; else unset."""
 
     def __init__(
         self,
         *,
-        order: Global___Order | None = ...,
+        order_id: _builtins.int = ...,
+        state: Global___OrderState.ValueType = ...,
         is_existing: _builtins.bool = ...,
+        warnings: _abc.Iterable[Global___OrderWarning] | None = ...,
+        order: Global___Order | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_existing", b"is_existing", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_existing", b"is_existing", "order", b"order", "order_id", b"order_id", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreatedOrder: _TypeAlias = CreatedOrder  # noqa: Y015
+
+@_typing.final
+class CheckOrdersRequest(_message.Message):
+    """Ask what is wrong with orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    from_index: _builtins.int
+    """Leave out the rows before this one: next_index of the answer before; 0: from the first."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
+        """1 to 10,000 orders, as for BatchCreateOrders."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___NewOrder] | None = ...,
+        from_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrdersRequest: _TypeAlias = CheckOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrdersResponse(_message.Message):
+    """What is wrong with orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BAD_ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    next_index: _builtins.int
+    """The answer is full: ask again with this as from_index, and the same orders. 0: this was all."""
+    @_builtins.property
+    def bad_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___BadRow]:
+        """The bad rows, in the order they were given; none: BatchCreateOrders would accept all."""
+
+    def __init__(
+        self,
+        *,
+        bad_rows: _abc.Iterable[Global___BadRow] | None = ...,
+        next_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bad_rows", b"bad_rows", "next_index", b"next_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrdersResponse: _TypeAlias = CheckOrdersResponse  # noqa: Y015
+
+@_typing.final
+class BadRow(_message.Message):
+    """A row of a batch that can't be accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___BrokenRule]:
+        """Everything that is wrong with it."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        rules: _abc.Iterable[Global___BrokenRule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BadRow: _TypeAlias = BadRow  # noqa: Y015
+
+@_typing.final
+class BrokenRule(_message.Message):
+    """A rule that a field breaks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    OTHER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field of NewOrder."""
+    rule: _builtins.str
+    """What is wrong, and what to do, in a sentence."""
+    other_order_id: _builtins.int
+    """The order that has the key already, with other content; 0: it isn't about that."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        other_order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "other_order_id", b"other_order_id", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BrokenRule: _TypeAlias = BrokenRule  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):
@@ -378,23 +756,25 @@ class GetOrderRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    WITH_EVENTS_FIELD_NUMBER: _builtins.int
-    id: _builtins.int
-    """The service's id."""
-    with_events: _builtins.bool
-    """Whether to answer with its history too."""
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """By the service's id."""
+    idempotency_key: _builtins.str
+    """By the client's own key."""
     def __init__(
         self,
         *,
-        id: _builtins.int = ...,
-        with_events: _builtins.bool = ...,
+        order_id: _builtins.int = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "order_id", b"order_id", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "with_events", b"with_events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "order_id", b"order_id", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["order_id", "idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
 Global___GetOrderRequest: _TypeAlias = GetOrderRequest  # noqa: Y015
 
@@ -405,28 +785,88 @@ class GetOrderResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
-    EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> Global___Order:
         """The order."""
-
-    @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderEvent]:
-        """Its history, oldest first; the last 500 steps."""
 
     def __init__(
         self,
         *,
         order: Global___Order | None = ...,
-        events: _abc.Iterable[Global___OrderEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOrderResponse: _TypeAlias = GetOrderResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetOrdersRequest(_message.Message):
+    """Ask for several orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """By the service's ids. Together with the keys 1 to 100."""
+
+    @_builtins.property
+    def idempotency_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By the client's own keys."""
+
+    def __init__(
+        self,
+        *,
+        order_ids: _abc.Iterable[_builtins.int] | None = ...,
+        idempotency_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_keys", b"idempotency_keys", "order_ids", b"order_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetOrdersRequest: _TypeAlias = BatchGetOrdersRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetOrdersResponse(_message.Message):
+    """Several orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    MISSING_ORDER_IDS_FIELD_NUMBER: _builtins.int
+    MISSING_IDEMPOTENCY_KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Order]:
+        """Those that exist, each once, by id."""
+
+    @_builtins.property
+    def missing_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ids that no order has."""
+
+    @_builtins.property
+    def missing_idempotency_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys that no order has."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___Order] | None = ...,
+        missing_order_ids: _abc.Iterable[_builtins.int] | None = ...,
+        missing_idempotency_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_idempotency_keys", b"missing_idempotency_keys", "missing_order_ids", b"missing_order_ids", "orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetOrdersResponse: _TypeAlias = BatchGetOrdersResponse  # noqa: Y015
 
 @_typing.final
 class ListOrdersRequest(_message.Message):
@@ -438,17 +878,17 @@ class ListOrdersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     CAD_NUM_FIELD_NUMBER: _builtins.int
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     ONLY_ON_HOLD_FIELD_NUMBER: _builtins.int
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 500; 0 means 50."""
+    """How many at most; 0 means 50, more than 500 is 500. A page may be shorter where orders are long: only an empty next_page_token says that it was the last."""
     page_token: _builtins.str
     """From the page before; empty: the first page. Belongs to the filters it was made with."""
     cad_num: _builtins.str
     """Of this object, whatever the spelling; empty: any."""
-    username: _builtins.str
+    account: _builtins.str
     """Of this account; empty: any."""
     only_on_hold: _builtins.bool
     """Only those that wait for a person."""
@@ -471,14 +911,14 @@ class ListOrdersRequest(_message.Message):
         page_token: _builtins.str = ...,
         states: _abc.Iterable[Global___OrderState.ValueType] | None = ...,
         cad_num: _builtins.str = ...,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         only_on_hold: _builtins.bool = ...,
         created_from: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cad_num", b"cad_num", "created_before", b"created_before", "created_from", b"created_from", "only_on_hold", b"only_on_hold", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cad_num", b"cad_num", "created_before", b"created_before", "created_from", b"created_from", "only_on_hold", b"only_on_hold", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,45 +953,119 @@ class ListOrdersResponse(_message.Message):
 Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
 
 @_typing.final
-class DownloadExtractRequest(_message.Message):
-    """Ask for the extract of an order."""
+class ListOrderEventsRequest(_message.Message):
+    """Ask for a page of an order's history."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AFTER_EVENT_ID_FIELD_NUMBER: _builtins.int
+    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
-    """The service's id of the order."""
+    """The service's id of the order. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 is 500. A page may be shorter where steps are long."""
+    page_token: _builtins.str
+    """From the page before; empty: the first page. Belongs to what it was made with."""
+    after_event_id: _builtins.int
+    """Only steps after this one; 0: all."""
+    newest_first: _builtins.bool
+    """The latest first; else the oldest."""
     def __init__(
         self,
         *,
         order_id: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        after_event_id: _builtins.int = ...,
+        newest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_event_id", b"after_event_id", "newest_first", b"newest_first", "order_id", b"order_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DownloadExtractRequest: _TypeAlias = DownloadExtractRequest  # noqa: Y015
+Global___ListOrderEventsRequest: _TypeAlias = ListOrderEventsRequest  # noqa: Y015
 
 @_typing.final
-class DownloadExtractResponse(_message.Message):
-    """A piece of the extract."""
+class ListOrderEventsResponse(_message.Message):
+    """A page of an order's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty: this was the last."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderEvent]:
+        """Oldest first, or newest first where that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___OrderEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOrderEventsResponse: _TypeAlias = ListOrderEventsResponse  # noqa: Y015
+
+@_typing.final
+class DownloadPaperRequest(_message.Message):
+    """Ask for what came of an order on paper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """The service's id of the order. Required."""
+    sha256: _builtins.str
+    """Which of Order.papers, extracts and notices; empty: the extract, else the latest notice."""
+    offset: _builtins.int
+    """Leave out so many bytes at the beginning. The header is always of the whole file."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "order_id", b"order_id", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadPaperRequest: _TypeAlias = DownloadPaperRequest  # noqa: Y015
+
+@_typing.final
+class DownloadPaperResponse(_message.Message):
+    """A piece of a paper."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     chunk: _builtins.bytes
-    """The next bytes of the ZIP."""
+    """The next bytes of the ZIP, up to 1 MiB."""
     @_builtins.property
-    def header(self) -> Global___Paper:
+    def header(self) -> Global___OrderPaper:
         """What will come; the first message."""
 
     def __init__(
         self,
         *,
-        header: Global___Paper | None = ...,
+        header: Global___OrderPaper | None = ...,
         chunk: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
@@ -562,4 +1076,4 @@ class DownloadExtractResponse(_message.Message):
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
-Global___DownloadExtractResponse: _TypeAlias = DownloadExtractResponse  # noqa: Y015
+Global___DownloadPaperResponse: _TypeAlias = DownloadPaperResponse  # noqa: Y015

@@ -28,8 +28,10 @@ if _version_not_supported:
 class OrdersServiceStub:
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
     def __init__(self, channel):
@@ -38,61 +40,113 @@ class OrdersServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.CreateOrders = channel.unary_unary(
-                '/orders_service.v1.OrdersService/CreateOrders',
-                request_serializer=orders__service_dot_v1_dot_orders__pb2.CreateOrdersRequest.SerializeToString,
-                response_deserializer=orders__service_dot_v1_dot_orders__pb2.CreateOrdersResponse.FromString,
+        self.CreateOrder = channel.unary_unary(
+                '/orders_service.v1.OrdersService/CreateOrder',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.CreateOrderRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.CreateOrderResponse.FromString,
+                _registered_method=True)
+        self.BatchCreateOrders = channel.unary_unary(
+                '/orders_service.v1.OrdersService/BatchCreateOrders',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersResponse.FromString,
+                _registered_method=True)
+        self.CheckOrders = channel.unary_unary(
+                '/orders_service.v1.OrdersService/CheckOrders',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.CheckOrdersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.CheckOrdersResponse.FromString,
                 _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/orders_service.v1.OrdersService/GetOrder',
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderResponse.FromString,
                 _registered_method=True)
+        self.BatchGetOrders = channel.unary_unary(
+                '/orders_service.v1.OrdersService/BatchGetOrders',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersResponse.FromString,
+                _registered_method=True)
         self.ListOrders = channel.unary_unary(
                 '/orders_service.v1.OrdersService/ListOrders',
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
-        self.DownloadExtract = channel.unary_stream(
-                '/orders_service.v1.OrdersService/DownloadExtract',
-                request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.SerializeToString,
-                response_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.FromString,
+        self.ListOrderEvents = channel.unary_unary(
+                '/orders_service.v1.OrdersService/ListOrderEvents',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.FromString,
+                _registered_method=True)
+        self.DownloadPaper = channel.unary_stream(
+                '/orders_service.v1.OrdersService/DownloadPaper',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.FromString,
                 _registered_method=True)
 
 
 class OrdersServiceServicer:
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
-    def CreateOrders(self, request, context):
-        """Accept many orders at once, all or nothing. Touches the database only, so it works while the queue is down.
-        Idempotent where an order has an idempotency_key: the same key with the same content returns the first order,
-        with other content the call is refused with ALREADY_EXISTS and nothing is stored.
+    def CreateOrder(self, request, context):
+        """Accept one order. Touches the database only, so it works while the queue is down. A repeat with the same key and content answers the first order as
+        it stands now. KEY_TAKEN: the key has an order with other content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateOrders(self, request, context):
+        """Accept many orders at once, all or none. The answer is short, however long the orders are: id, state and warnings of each.
+        INVALID_INPUT and KEY_TAKEN name the bad rows, as many as fit into an error: CheckOrders tells all of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckOrders(self, request, context):
+        """What BatchCreateOrders would say of these orders, every bad row with every broken rule; stores nothing. Rows that break no rule aren't in the answer.
+        No promise for later: another call may take a key in between.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """One order as it stands now. No side effects.
+        """One order as it stands now, by its id or its key. No side effects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetOrders(self, request, context):
+        """Several orders as they stand now, by ids and keys; those that don't exist are named, and no error. No side effects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended.
+        """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DownloadExtract(self, request, context):
-        """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
-        FAILED_PRECONDITION while there is none, saying how far the order is.
+    def ListOrderEvents(self, request, context):
+        """The history of an order, page by page. No side effects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadPaper(self, request, context):
+        """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
+        that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
+        A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,25 +155,45 @@ class OrdersServiceServicer:
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CreateOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateOrders,
-                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.CreateOrdersRequest.FromString,
-                    response_serializer=orders__service_dot_v1_dot_orders__pb2.CreateOrdersResponse.SerializeToString,
+            'CreateOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOrder,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.CreateOrderRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.CreateOrderResponse.SerializeToString,
+            ),
+            'BatchCreateOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateOrders,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersResponse.SerializeToString,
+            ),
+            'CheckOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOrders,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.CheckOrdersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.CheckOrdersResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderResponse.SerializeToString,
             ),
+            'BatchGetOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetOrders,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersResponse.SerializeToString,
+            ),
             'ListOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrders,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrdersRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrdersResponse.SerializeToString,
             ),
-            'DownloadExtract': grpc.unary_stream_rpc_method_handler(
-                    servicer.DownloadExtract,
-                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.FromString,
-                    response_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.SerializeToString,
+            'ListOrderEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrderEvents,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.SerializeToString,
+            ),
+            'DownloadPaper': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadPaper,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,12 +206,14 @@ def add_OrdersServiceServicer_to_server(servicer, server):
 class OrdersService:
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
     @staticmethod
-    def CreateOrders(request,
+    def CreateOrder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -150,9 +226,63 @@ class OrdersService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/orders_service.v1.OrdersService/CreateOrders',
-            orders__service_dot_v1_dot_orders__pb2.CreateOrdersRequest.SerializeToString,
-            orders__service_dot_v1_dot_orders__pb2.CreateOrdersResponse.FromString,
+            '/orders_service.v1.OrdersService/CreateOrder',
+            orders__service_dot_v1_dot_orders__pb2.CreateOrderRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.CreateOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/BatchCreateOrders',
+            orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.BatchCreateOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/CheckOrders',
+            orders__service_dot_v1_dot_orders__pb2.CheckOrdersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.CheckOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -191,6 +321,33 @@ class OrdersService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/BatchGetOrders',
+            orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.BatchGetOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListOrders(request,
             target,
             options=(),
@@ -218,7 +375,34 @@ class OrdersService:
             _registered_method=True)
 
     @staticmethod
-    def DownloadExtract(request,
+    def ListOrderEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/ListOrderEvents',
+            orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadPaper(request,
             target,
             options=(),
             channel_credentials=None,
@@ -231,9 +415,9 @@ class OrdersService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/orders_service.v1.OrdersService/DownloadExtract',
-            orders__service_dot_v1_dot_orders__pb2.DownloadExtractRequest.SerializeToString,
-            orders__service_dot_v1_dot_orders__pb2.DownloadExtractResponse.FromString,
+            '/orders_service.v1.OrdersService/DownloadPaper',
+            orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,67 +29,116 @@ GRPC_VERSION: str
 class OrdersServiceStub:
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrdersServiceAsyncStub: ...
-    CreateOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CreateOrdersRequest, _orders_pb2.CreateOrdersResponse]
-    """Accept many orders at once, all or nothing. Touches the database only, so it works while the queue is down.
-    Idempotent where an order has an idempotency_key: the same key with the same content returns the first order,
-    with other content the call is refused with ALREADY_EXISTS and nothing is stored.
+    CreateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderRequest, _orders_pb2.CreateOrderResponse]
+    """Accept one order. Touches the database only, so it works while the queue is down. A repeat with the same key and content answers the first order as
+    it stands now. KEY_TAKEN: the key has an order with other content.
+    """
+    BatchCreateOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchCreateOrdersRequest, _orders_pb2.BatchCreateOrdersResponse]
+    """Accept many orders at once, all or none. The answer is short, however long the orders are: id, state and warnings of each.
+    INVALID_INPUT and KEY_TAKEN name the bad rows, as many as fit into an error: CheckOrders tells all of them.
+    """
+    CheckOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CheckOrdersRequest, _orders_pb2.CheckOrdersResponse]
+    """What BatchCreateOrders would say of these orders, every bad row with every broken rule; stores nothing. Rows that break no rule aren't in the answer.
+    No promise for later: another call may take a key in between.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
-    """One order as it stands now. No side effects."""
+    """One order as it stands now, by its id or its key. No side effects."""
+    BatchGetOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]
+    """Several orders as they stand now, by ids and keys; those that don't exist are named, and no error. No side effects."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]
-    """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended."""
-    DownloadExtract: _grpc.UnaryStreamMultiCallable[_orders_pb2.DownloadExtractRequest, _orders_pb2.DownloadExtractResponse]
-    """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
-    FAILED_PRECONDITION while there is none, saying how far the order is.
+    """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects."""
+    ListOrderEvents: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrderEventsRequest, _orders_pb2.ListOrderEventsResponse]
+    """The history of an order, page by page. No side effects."""
+    DownloadPaper: _grpc.UnaryStreamMultiCallable[_orders_pb2.DownloadPaperRequest, _orders_pb2.DownloadPaperResponse]
+    """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
+    that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
+    A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
     """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CreateOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.CreateOrdersRequest, _orders_pb2.CreateOrdersResponse]  # type: ignore[assignment]
-    """Accept many orders at once, all or nothing. Touches the database only, so it works while the queue is down.
-    Idempotent where an order has an idempotency_key: the same key with the same content returns the first order,
-    with other content the call is refused with ALREADY_EXISTS and nothing is stored.
+    CreateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderRequest, _orders_pb2.CreateOrderResponse]  # type: ignore[assignment]
+    """Accept one order. Touches the database only, so it works while the queue is down. A repeat with the same key and content answers the first order as
+    it stands now. KEY_TAKEN: the key has an order with other content.
+    """
+    BatchCreateOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchCreateOrdersRequest, _orders_pb2.BatchCreateOrdersResponse]  # type: ignore[assignment]
+    """Accept many orders at once, all or none. The answer is short, however long the orders are: id, state and warnings of each.
+    INVALID_INPUT and KEY_TAKEN name the bad rows, as many as fit into an error: CheckOrders tells all of them.
+    """
+    CheckOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.CheckOrdersRequest, _orders_pb2.CheckOrdersResponse]  # type: ignore[assignment]
+    """What BatchCreateOrders would say of these orders, every bad row with every broken rule; stores nothing. Rows that break no rule aren't in the answer.
+    No promise for later: another call may take a key in between.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
-    """One order as it stands now. No side effects."""
+    """One order as it stands now, by its id or its key. No side effects."""
+    BatchGetOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]  # type: ignore[assignment]
+    """Several orders as they stand now, by ids and keys; those that don't exist are named, and no error. No side effects."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended."""
-    DownloadExtract: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadExtractRequest, _orders_pb2.DownloadExtractResponse]  # type: ignore[assignment]
-    """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
-    FAILED_PRECONDITION while there is none, saying how far the order is.
+    """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects."""
+    ListOrderEvents: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrderEventsRequest, _orders_pb2.ListOrderEventsResponse]  # type: ignore[assignment]
+    """The history of an order, page by page. No side effects."""
+    DownloadPaper: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadPaperRequest, _orders_pb2.DownloadPaperResponse]  # type: ignore[assignment]
+    """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
+    that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
+    A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders of property extracts, from the client's side.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule (with google.rpc.BadRequest attached, one violation a field);
-    NOT_FOUND names what wasn't found; UNAVAILABLE means the database is away and nothing was stored: try again.
+    Every order has an idempotency_key of its client's: the same key with the same content is the same order, for ever. So whoever got no answer, or
+    OUTCOME_UNKNOWN, repeats the same call: what was accepted is answered as existing, and nothing is ordered twice.
+
+    Errors: see ErrorReason.
     """
 
     @_abc_1.abstractmethod
-    def CreateOrders(
+    def CreateOrder(
         self,
-        request: _orders_pb2.CreateOrdersRequest,
+        request: _orders_pb2.CreateOrderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orders_pb2.CreateOrdersResponse, _abc.Awaitable[_orders_pb2.CreateOrdersResponse]]:
-        """Accept many orders at once, all or nothing. Touches the database only, so it works while the queue is down.
-        Idempotent where an order has an idempotency_key: the same key with the same content returns the first order,
-        with other content the call is refused with ALREADY_EXISTS and nothing is stored.
+    ) -> _typing.Union[_orders_pb2.CreateOrderResponse, _abc.Awaitable[_orders_pb2.CreateOrderResponse]]:
+        """Accept one order. Touches the database only, so it works while the queue is down. A repeat with the same key and content answers the first order as
+        it stands now. KEY_TAKEN: the key has an order with other content.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreateOrders(
+        self,
+        request: _orders_pb2.BatchCreateOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.BatchCreateOrdersResponse, _abc.Awaitable[_orders_pb2.BatchCreateOrdersResponse]]:
+        """Accept many orders at once, all or none. The answer is short, however long the orders are: id, state and warnings of each.
+        INVALID_INPUT and KEY_TAKEN name the bad rows, as many as fit into an error: CheckOrders tells all of them.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckOrders(
+        self,
+        request: _orders_pb2.CheckOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.CheckOrdersResponse, _abc.Awaitable[_orders_pb2.CheckOrdersResponse]]:
+        """What BatchCreateOrders would say of these orders, every bad row with every broken rule; stores nothing. Rows that break no rule aren't in the answer.
+        No promise for later: another call may take a key in between.
         """
 
     @_abc_1.abstractmethod
@@ -98,7 +147,15 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.GetOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.GetOrderResponse, _abc.Awaitable[_orders_pb2.GetOrderResponse]]:
-        """One order as it stands now. No side effects."""
+        """One order as it stands now, by its id or its key. No side effects."""
+
+    @_abc_1.abstractmethod
+    def BatchGetOrders(
+        self,
+        request: _orders_pb2.BatchGetOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.BatchGetOrdersResponse, _abc.Awaitable[_orders_pb2.BatchGetOrdersResponse]]:
+        """Several orders as they stand now, by ids and keys; those that don't exist are named, and no error. No side effects."""
 
     @_abc_1.abstractmethod
     def ListOrders(
@@ -106,16 +163,25 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ListOrdersResponse, _abc.Awaitable[_orders_pb2.ListOrdersResponse]]:
-        """Orders, newest first, page by page. No side effects; a page token goes on from where the last page ended."""
+        """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects."""
 
     @_abc_1.abstractmethod
-    def DownloadExtract(
+    def ListOrderEvents(
         self,
-        request: _orders_pb2.DownloadExtractRequest,
+        request: _orders_pb2.ListOrderEventsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_orders_pb2.DownloadExtractResponse], _abc.AsyncIterator[_orders_pb2.DownloadExtractResponse]]:
-        """The extract's ZIP: first a header, then its bytes in order. Where the registry answered with a notice instead, that notice (kind in the header).
-        FAILED_PRECONDITION while there is none, saying how far the order is.
+    ) -> _typing.Union[_orders_pb2.ListOrderEventsResponse, _abc.Awaitable[_orders_pb2.ListOrderEventsResponse]]:
+        """The history of an order, page by page. No side effects."""
+
+    @_abc_1.abstractmethod
+    def DownloadPaper(
+        self,
+        request: _orders_pb2.DownloadPaperRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.DownloadPaperResponse], _abc.AsyncIterator[_orders_pb2.DownloadPaperResponse]]:
+        """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
+        that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
+        A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,14 +20,50 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _StandbyKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StandbyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StandbyKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STANDBY_KIND_UNSPECIFIED: _StandbyKind.ValueType  # 0
+    """Nothing is in the way; or something newer than whoever says this: the reason tells it in words."""
+    STANDBY_KIND_EXHAUSTED: _StandbyKind.ValueType  # 1
+    """Its orders at the portal are used up."""
+    STANDBY_KIND_LOGIN_REFUSED: _StandbyKind.ValueType  # 2
+    """The portal refused its login: it needs another password."""
+    STANDBY_KIND_PERSON_NEEDED: _StandbyKind.ValueType  # 3
+    """A person must do something: a code, a question of the portal, another session."""
+    STANDBY_KIND_UNUSABLE: _StandbyKind.ValueType  # 4
+    """It can't be used as it is."""
+    STANDBY_KIND_FORBIDDEN: _StandbyKind.ValueType  # 5
+    """The portal forbids what it asked for."""
+
+class StandbyKind(_StandbyKind, metaclass=_StandbyKindEnumTypeWrapper):
+    """Why an account takes no new orders for now."""
+
+STANDBY_KIND_UNSPECIFIED: StandbyKind.ValueType  # 0
+"""Nothing is in the way; or something newer than whoever says this: the reason tells it in words."""
+STANDBY_KIND_EXHAUSTED: StandbyKind.ValueType  # 1
+"""Its orders at the portal are used up."""
+STANDBY_KIND_LOGIN_REFUSED: StandbyKind.ValueType  # 2
+"""The portal refused its login: it needs another password."""
+STANDBY_KIND_PERSON_NEEDED: StandbyKind.ValueType  # 3
+"""A person must do something: a code, a question of the portal, another session."""
+STANDBY_KIND_UNUSABLE: StandbyKind.ValueType  # 4
+"""It can't be used as it is."""
+STANDBY_KIND_FORBIDDEN: StandbyKind.ValueType  # 5
+"""The portal forbids what it asked for."""
+Global___StandbyKind: _TypeAlias = StandbyKind  # noqa: Y015
+
 @_typing.final
 class RosreestrUser(_message.Message):
     """An account, without its secrets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     GU_LOGIN_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
@@ -41,12 +78,12 @@ class RosreestrUser(_message.Message):
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
-    id: _builtins.int
+    account_id: _builtins.int
     """The service's id."""
-    username: _builtins.str
+    account: _builtins.str
     """Its name here and on the worker's command line."""
     gu_login: _builtins.str
-    """The login at Госуслуги where it isn't the username; empty: the username."""
+    """The login at Госуслуги where it isn't the account's name; empty: the name."""
     is_active: _builtins.bool
     """Whether it may take new orders."""
     comment: _builtins.str
@@ -57,10 +94,10 @@ class RosreestrUser(_message.Message):
     """Whether a password is stored."""
     has_session: _builtins.bool
     """Whether an imported session is stored."""
-    standby_kind: _builtins.str
-    """Why it takes no new orders for now: exhausted, login_refused, person_needed, unusable, forbidden; empty: nothing is in the way."""
+    standby_kind: Global___StandbyKind.ValueType
+    """Why it takes no new orders for now; unspecified: nothing is in the way."""
     standby_reason: _builtins.str
-    """The same in a sentence."""
+    """The same in a sentence; empty: nothing is in the way."""
     open_orders: _builtins.int
     """How many open orders are bound to it."""
     epoch: _builtins.int
@@ -84,15 +121,15 @@ class RosreestrUser(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.int = ...,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
         gu_login: _builtins.str = ...,
         is_active: _builtins.bool = ...,
         comment: _builtins.str = ...,
         declarant_category: _builtins.str = ...,
         has_password: _builtins.bool = ...,
         has_session: _builtins.bool = ...,
-        standby_kind: _builtins.str = ...,
+        standby_kind: Global___StandbyKind.ValueType = ...,
         standby_reason: _builtins.str = ...,
         standby_until: _timestamp_pb2.Timestamp | None = ...,
         open_orders: _builtins.int = ...,
@@ -103,14 +140,14 @@ class RosreestrUser(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "opened_at", b"opened_at", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "id", b"id", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RosreestrUser: _TypeAlias = RosreestrUser  # noqa: Y015
 
 @_typing.final
-class Session(_message.Message):
+class PortalSession(_message.Message):
     """A browser session at the portal."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -151,7 +188,7 @@ class Session(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Session: _TypeAlias = Session  # noqa: Y015
+Global___PortalSession: _TypeAlias = PortalSession  # noqa: Y015
 
 @_typing.final
 class CreateRosreestrUserRequest(_message.Message):
@@ -159,18 +196,18 @@ class CreateRosreestrUserRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     GU_LOGIN_FIELD_NUMBER: _builtins.int
     DECLARANT_CATEGORY_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     IS_INACTIVE_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
+    account: _builtins.str
     """Letters, digits, dot, dash and underscore, up to 64. Required."""
     password: _builtins.str
     """In clear; stored sealed. Empty: none (it then needs an imported session)."""
     gu_login: _builtins.str
-    """The login at Госуслуги where it isn't the username."""
+    """The login at Госуслуги where it isn't the account's name."""
     declarant_category: _builtins.str
     """The declarant category, 12 digits; empty: none yet, and it orders nothing."""
     comment: _builtins.str
@@ -180,7 +217,7 @@ class CreateRosreestrUserRequest(_message.Message):
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         password: _builtins.str = ...,
         gu_login: _builtins.str = ...,
         declarant_category: _builtins.str = ...,
@@ -189,7 +226,7 @@ class CreateRosreestrUserRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,25 +262,25 @@ class GetRosreestrUserRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    USERNAME_FIELD_NUMBER: _builtins.int
-    id: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
     """By id."""
-    username: _builtins.str
-    """By username."""
+    account: _builtins.str
+    """By name."""
     def __init__(
         self,
         *,
-        id: _builtins.int = ...,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "username", b"username"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["id", "username"]  # noqa: Y015
-    _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_key) -> _WhichOneofReturnType_key | None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["account_id", "account"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
 Global___GetRosreestrUserRequest: _TypeAlias = GetRosreestrUserRequest  # noqa: Y015
 
@@ -273,16 +310,25 @@ Global___GetRosreestrUserResponse: _TypeAlias = GetRosreestrUserResponse  # noqa
 
 @_typing.final
 class ListRosreestrUsersRequest(_message.Message):
-    """Ask for all accounts."""
+    """Ask for a page of accounts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 is 500."""
+    page_token: _builtins.str
+    """From the page before; empty: the first page."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,11 +336,14 @@ Global___ListRosreestrUsersRequest: _TypeAlias = ListRosreestrUsersRequest  # no
 
 @_typing.final
 class ListRosreestrUsersResponse(_message.Message):
-    """All accounts."""
+    """A page of accounts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty: this was the last."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosreestrUser]:
         """By id."""
@@ -303,10 +352,11 @@ class ListRosreestrUsersResponse(_message.Message):
         self,
         *,
         users: _abc.Iterable[Global___RosreestrUser] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["users", b"users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "users", b"users"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,39 +368,43 @@ class UpdateRosreestrUserRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     GU_LOGIN_FIELD_NUMBER: _builtins.int
     DECLARANT_CATEGORY_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
-    """Which."""
+    account_id: _builtins.int
+    """By id."""
+    account: _builtins.str
+    """By name."""
     password: _builtins.str
-    """A new password, in clear."""
+    """A new password, in clear; empty: take it away."""
     gu_login: _builtins.str
-    """A new login at Госуслуги; empty: the username."""
+    """A new login at Госуслуги; empty: the account's name."""
     declarant_category: _builtins.str
     """The declarant category, 12 digits; empty: take it away."""
     comment: _builtins.str
     """A free note."""
     @_builtins.property
-    def session(self) -> Global___Session:
+    def session(self) -> Global___PortalSession:
         """A session imported from a browser; unset: leave it. Without cookies: forget it."""
 
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
         password: _builtins.str | None = ...,
         gu_login: _builtins.str | None = ...,
         declarant_category: _builtins.str | None = ...,
         comment: _builtins.str | None = ...,
-        session: Global___Session | None = ...,
+        session: Global___PortalSession | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
     _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
@@ -362,6 +416,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
     _WhichOneofReturnType__session: _TypeAlias = _typing.Literal["session"]  # noqa: Y015
     _WhichOneofArgType__session: _TypeAlias = _typing.Literal["_session", b"_session"]  # noqa: Y015
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["account_id", "account"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
     @_typing.overload
@@ -372,6 +428,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session) -> _WhichOneofReturnType__session | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
 Global___UpdateRosreestrUserRequest: _TypeAlias = UpdateRosreestrUserRequest  # noqa: Y015
 
@@ -405,19 +463,25 @@ class DeactivateRosreestrUserRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
-    """Which."""
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """By id."""
+    account: _builtins.str
+    """By name."""
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["account_id", "account"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
 Global___DeactivateRosreestrUserRequest: _TypeAlias = DeactivateRosreestrUserRequest  # noqa: Y015
 
@@ -451,19 +515,25 @@ class ActivateRosreestrUserRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
-    """Which."""
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """By id."""
+    account: _builtins.str
+    """By name."""
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["account_id", "account"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
 Global___ActivateRosreestrUserRequest: _TypeAlias = ActivateRosreestrUserRequest  # noqa: Y015
 

@@ -28,7 +28,9 @@ if _version_not_supported:
 class RosreestrUsersServiceStub:
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     def __init__(self, channel):
@@ -72,25 +74,27 @@ class RosreestrUsersServiceStub:
 class RosreestrUsersServiceServicer:
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     def CreateRosreestrUser(self, request, context):
-        """Add an account. ALREADY_EXISTS where the username is taken.
+        """Add an account. ACCOUNT_EXISTS where the name is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRosreestrUser(self, request, context):
-        """One account, by id or username.
+        """One account, by id or name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRosreestrUsers(self, request, context):
-        """All accounts, by id.
+        """Accounts by id, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +165,9 @@ def add_RosreestrUsersServiceServicer_to_server(servicer, server):
 class RosreestrUsersService:
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     @staticmethod

@@ -29,7 +29,9 @@ GRPC_VERSION: str
 class RosreestrUsersServiceStub:
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     @_typing.overload
@@ -37,11 +39,11 @@ class RosreestrUsersServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RosreestrUsersServiceAsyncStub: ...
     CreateRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.CreateRosreestrUserRequest, _rosreestr_users_pb2.CreateRosreestrUserResponse]
-    """Add an account. ALREADY_EXISTS where the username is taken."""
+    """Add an account. ACCOUNT_EXISTS where the name is taken."""
     GetRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.GetRosreestrUserRequest, _rosreestr_users_pb2.GetRosreestrUserResponse]
-    """One account, by id or username."""
+    """One account, by id or name."""
     ListRosreestrUsers: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.ListRosreestrUsersRequest, _rosreestr_users_pb2.ListRosreestrUsersResponse]
-    """All accounts, by id."""
+    """Accounts by id, page by page."""
     UpdateRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.UpdateRosreestrUserRequest, _rosreestr_users_pb2.UpdateRosreestrUserResponse]
     """Change what is given and leave the rest. A new password or session also ends a standby that waits for one."""
     DeactivateRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.DeactivateRosreestrUserRequest, _rosreestr_users_pb2.DeactivateRosreestrUserResponse]
@@ -53,16 +55,18 @@ class RosreestrUsersServiceStub:
 class RosreestrUsersServiceAsyncStub(RosreestrUsersServiceStub):
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.CreateRosreestrUserRequest, _rosreestr_users_pb2.CreateRosreestrUserResponse]  # type: ignore[assignment]
-    """Add an account. ALREADY_EXISTS where the username is taken."""
+    """Add an account. ACCOUNT_EXISTS where the name is taken."""
     GetRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.GetRosreestrUserRequest, _rosreestr_users_pb2.GetRosreestrUserResponse]  # type: ignore[assignment]
-    """One account, by id or username."""
+    """One account, by id or name."""
     ListRosreestrUsers: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.ListRosreestrUsersRequest, _rosreestr_users_pb2.ListRosreestrUsersResponse]  # type: ignore[assignment]
-    """All accounts, by id."""
+    """Accounts by id, page by page."""
     UpdateRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.UpdateRosreestrUserRequest, _rosreestr_users_pb2.UpdateRosreestrUserResponse]  # type: ignore[assignment]
     """Change what is given and leave the rest. A new password or session also ends a standby that waits for one."""
     DeactivateRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.DeactivateRosreestrUserRequest, _rosreestr_users_pb2.DeactivateRosreestrUserResponse]  # type: ignore[assignment]
@@ -73,7 +77,9 @@ class RosreestrUsersServiceAsyncStub(RosreestrUsersServiceStub):
 class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts of the portal. A password goes in, never out.
 
-    Errors of every rpc: INVALID_ARGUMENT names the field and the rule, NOT_FOUND the account, UNAVAILABLE: the database is away.
+    Every rpc may be repeated after a lost answer. CreateRosreestrUser then answers ACCOUNT_EXISTS, which shows that it was done.
+
+    Errors: see ErrorReason.
     """
 
     @_abc_1.abstractmethod
@@ -82,7 +88,7 @@ class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rosreestr_users_pb2.CreateRosreestrUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rosreestr_users_pb2.CreateRosreestrUserResponse, _abc.Awaitable[_rosreestr_users_pb2.CreateRosreestrUserResponse]]:
-        """Add an account. ALREADY_EXISTS where the username is taken."""
+        """Add an account. ACCOUNT_EXISTS where the name is taken."""
 
     @_abc_1.abstractmethod
     def GetRosreestrUser(
@@ -90,7 +96,7 @@ class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rosreestr_users_pb2.GetRosreestrUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rosreestr_users_pb2.GetRosreestrUserResponse, _abc.Awaitable[_rosreestr_users_pb2.GetRosreestrUserResponse]]:
-        """One account, by id or username."""
+        """One account, by id or name."""
 
     @_abc_1.abstractmethod
     def ListRosreestrUsers(
@@ -98,7 +104,7 @@ class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rosreestr_users_pb2.ListRosreestrUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rosreestr_users_pb2.ListRosreestrUsersResponse, _abc.Awaitable[_rosreestr_users_pb2.ListRosreestrUsersResponse]]:
-        """All accounts, by id."""
+        """Accounts by id, page by page."""
 
     @_abc_1.abstractmethod
     def UpdateRosreestrUser(

@@ -5,11 +5,13 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from orders_service.v1 import orders_pb2 as _orders_pb2
+from orders_service.v1 import rosreestr_users_pb2 as _rosreestr_users_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -28,6 +30,7 @@ class _RefusalReason:
 class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REFUSAL_REASON_UNSPECIFIED: _RefusalReason.ValueType  # 0
+    """Never sent. What a newer service says and this contract doesn't know yet reads as this."""
     REFUSAL_REASON_ORDER_UNKNOWN: _RefusalReason.ValueType  # 1
     """No such order."""
     REFUSAL_REASON_ACCOUNT_UNKNOWN: _RefusalReason.ValueType  # 2
@@ -63,6 +66,7 @@ class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a worker's call was refused."""
 
 REFUSAL_REASON_UNSPECIFIED: RefusalReason.ValueType  # 0
+"""Never sent. What a newer service says and this contract doesn't know yet reads as this."""
 REFUSAL_REASON_ORDER_UNKNOWN: RefusalReason.ValueType  # 1
 """No such order."""
 REFUSAL_REASON_ACCOUNT_UNKNOWN: RefusalReason.ValueType  # 2
@@ -96,17 +100,17 @@ REFUSAL_REASON_ABSENT_AFTER_TOO_SHORT: RefusalReason.ValueType  # 15
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 @_typing.final
-class Holder(_message.Message):
+class OrderHolder(_message.Message):
     """Who decides: a delivery of the order's job, in the hands of a worker that opened the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
+    account: _builtins.str
     """The account."""
     epoch: _builtins.int
     """From OpenAccount."""
@@ -119,7 +123,7 @@ class Holder(_message.Message):
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         epoch: _builtins.int = ...,
         order_id: _builtins.int = ...,
         fence: _builtins.int = ...,
@@ -127,11 +131,11 @@ class Holder(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "fence", b"fence", "order_id", b"order_id", "token", b"token", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch", "fence", b"fence", "order_id", b"order_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Holder: _TypeAlias = Holder  # noqa: Y015
+Global___OrderHolder: _TypeAlias = OrderHolder  # noqa: Y015
 
 @_typing.final
 class WorkerAccount(_message.Message):
@@ -139,8 +143,8 @@ class WorkerAccount(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     LOGIN_FIELD_NUMBER: _builtins.int
     SEALED_PASSWORD_FIELD_NUMBER: _builtins.int
     SEALED_SESSION_FIELD_NUMBER: _builtins.int
@@ -153,12 +157,12 @@ class WorkerAccount(_message.Message):
     STANDBY_UNTIL_FIELD_NUMBER: _builtins.int
     OPEN_ORDERS_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
-    id: _builtins.int
+    account_id: _builtins.int
     """The service's id."""
-    username: _builtins.str
+    account: _builtins.str
     """Its name."""
     login: _builtins.str
-    """What to log in as: gu_login, or the username."""
+    """What to log in as: gu_login, or the account's name."""
     sealed_password: _builtins.str
     """Sealed; empty: none."""
     sealed_session: _builtins.str
@@ -171,8 +175,8 @@ class WorkerAccount(_message.Message):
     """Whether it may take orders that aren't its own yet."""
     why_not: _builtins.str
     """Why not, in a sentence that says what to do; empty: it may."""
-    standby_kind: _builtins.str
-    """standby_kind as in RosreestrUser."""
+    standby_kind: _rosreestr_users_pb2.StandbyKind.ValueType
+    """Why it takes no new orders; unspecified: nothing is in the way."""
     open_orders: _builtins.int
     """How many open orders are bound to it."""
     @_builtins.property
@@ -190,8 +194,8 @@ class WorkerAccount(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.int = ...,
-        username: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        account: _builtins.str = ...,
         login: _builtins.str = ...,
         sealed_password: _builtins.str = ...,
         sealed_session: _builtins.str = ...,
@@ -200,21 +204,21 @@ class WorkerAccount(_message.Message):
         epoch: _builtins.int = ...,
         can_take_new: _builtins.bool = ...,
         why_not: _builtins.str = ...,
-        standby_kind: _builtins.str = ...,
+        standby_kind: _rosreestr_users_pb2.StandbyKind.ValueType = ...,
         standby_until: _timestamp_pb2.Timestamp | None = ...,
         open_orders: _builtins.int = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session_imported_at", b"session_imported_at", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "id", b"id", "login", b"login", "open_orders", b"open_orders", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_until", b"standby_until", "updated_at", b"updated_at", "username", b"username", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerAccount: _TypeAlias = WorkerAccount  # noqa: Y015
 
 @_typing.final
-class Submission(_message.Message):
+class OrderSubmission(_message.Message):
     """The journal of the order's submission by this account."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -275,10 +279,10 @@ class Submission(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Submission: _TypeAlias = Submission  # noqa: Y015
+Global___OrderSubmission: _TypeAlias = OrderSubmission  # noqa: Y015
 
 @_typing.final
-class Send(_message.Message):
+class OrderSend(_message.Message):
     """A send: one passing of the gate."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -317,7 +321,7 @@ class Send(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Send: _TypeAlias = Send  # noqa: Y015
+Global___OrderSend: _TypeAlias = OrderSend  # noqa: Y015
 
 @_typing.final
 class OrderInHand(_message.Message):
@@ -357,11 +361,11 @@ class OrderInHand(_message.Message):
     is_look_due: _builtins.bool
     """A send of it was settled as absent: the list is to be read in full once more and recorded, before a paper is brought, and for a final order too."""
     @_builtins.property
-    def submission(self) -> Global___Submission:
+    def submission(self) -> Global___OrderSubmission:
         """The journal of this account's submission; unset: no intent yet."""
 
     @_builtins.property
-    def open_send(self) -> Global___Send:
+    def open_send(self) -> Global___OrderSend:
         """The send that isn't settled; unset: none."""
 
     @_builtins.property
@@ -379,8 +383,8 @@ class OrderInHand(_message.Message):
         cad_num: _builtins.str = ...,
         state: _orders_pb2.OrderState.ValueType = ...,
         is_bound: _builtins.bool = ...,
-        submission: Global___Submission | None = ...,
-        open_send: Global___Send | None = ...,
+        submission: Global___OrderSubmission | None = ...,
+        open_send: Global___OrderSend | None = ...,
         order_number: _builtins.str = ...,
         application_id: _builtins.int = ...,
         hold_reason: _builtins.str = ...,
@@ -575,21 +579,21 @@ class OpenAccountRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     OPENED_BY_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
+    account: _builtins.str
     """Which."""
     opened_by: _builtins.str
     """Who asks: host:pid."""
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         opened_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened_by", b"opened_by", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "opened_by", b"opened_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -625,21 +629,21 @@ class ReadAccountRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
+    account: _builtins.str
     """Which."""
     epoch: _builtins.int
     """From OpenAccount."""
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -675,37 +679,37 @@ class MarkAccountRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USERNAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    RETRY_IN_S_FIELD_NUMBER: _builtins.int
-    username: _builtins.str
+    RETRY_IN_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
     """Which."""
     epoch: _builtins.int
     """From OpenAccount."""
-    kind: _builtins.str
-    """exhausted, login_refused, person_needed, unusable, forbidden; empty: nothing is in the way."""
+    kind: _rosreestr_users_pb2.StandbyKind.ValueType
+    """Why it takes no new orders; unspecified: nothing is in the way."""
     reason: _builtins.str
     """A sentence that says what is wrong and what to do."""
-    retry_in_s: _builtins.float
-    """Seconds until the worker tries again by itself; unset: after a person did something."""
+    @_builtins.property
+    def retry_in(self) -> _duration_pb2.Duration:
+        """Until the worker tries again by itself, up to a year; unset: after a person did something."""
+
     def __init__(
         self,
         *,
-        username: _builtins.str = ...,
+        account: _builtins.str = ...,
         epoch: _builtins.int = ...,
-        kind: _builtins.str = ...,
+        kind: _rosreestr_users_pb2.StandbyKind.ValueType = ...,
         reason: _builtins.str = ...,
-        retry_in_s: _builtins.float | None = ...,
+        retry_in: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_in_s", b"_retry_in_s", "retry_in_s", b"retry_in_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retry_in", b"retry_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_in_s", b"_retry_in_s", "epoch", b"epoch", "kind", b"kind", "reason", b"reason", "retry_in_s", b"retry_in_s", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch", "kind", b"kind", "reason", b"reason", "retry_in", b"retry_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__retry_in_s: _TypeAlias = _typing.Literal["retry_in_s"]  # noqa: Y015
-    _WhichOneofArgType__retry_in_s: _TypeAlias = _typing.Literal["_retry_in_s", b"_retry_in_s"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_in_s) -> _WhichOneofReturnType__retry_in_s | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MarkAccountRequest: _TypeAlias = MarkAccountRequest  # noqa: Y015
 
@@ -741,13 +745,13 @@ class ClaimOrderRequest(_message.Message):
 
     HOLDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who asks."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -790,18 +794,18 @@ class RecordIntentRequest(_message.Message):
     HOLDER_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
 
     @_builtins.property
-    def submission(self) -> Global___Submission:
+    def submission(self) -> Global___OrderSubmission:
         """was_sent and is_uploaded are ignored."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
-        submission: Global___Submission | None = ...,
+        holder: Global___OrderHolder | None = ...,
+        submission: Global___OrderSubmission | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -843,13 +847,13 @@ class RecordUploadRequest(_message.Message):
 
     HOLDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -891,29 +895,31 @@ class PassGateRequest(_message.Message):
 
     HOLDER_FIELD_NUMBER: _builtins.int
     SEND_ID_FIELD_NUMBER: _builtins.int
-    ABSENT_AFTER_S_FIELD_NUMBER: _builtins.int
+    ABSENT_AFTER_FIELD_NUMBER: _builtins.int
     IS_PORTAL_ON_LOOPBACK_FIELD_NUMBER: _builtins.int
     send_id: _builtins.str
     """A fresh uuid for a fresh send."""
-    absent_after_s: _builtins.float
-    """ROSREESTR_ABSENT_AFTER_S of this worker, in seconds."""
     is_portal_on_loopback: _builtins.bool
-    """Whether its portal is on loopback: only then may it be less than 3600."""
+    """Whether its portal is on loopback: only then may it be less than 3600 s."""
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
+
+    @_builtins.property
+    def absent_after(self) -> _duration_pb2.Duration:
+        """ROSREESTR_ABSENT_AFTER_S of this worker. Required."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
         send_id: _builtins.str = ...,
-        absent_after_s: _builtins.float = ...,
+        absent_after: _duration_pb2.Duration | None = ...,
         is_portal_on_loopback: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_after", b"absent_after", "holder", b"holder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_after_s", b"absent_after_s", "holder", b"holder", "is_portal_on_loopback", b"is_portal_on_loopback", "send_id", b"send_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_after", b"absent_after", "holder", b"holder", "is_portal_on_loopback", b"is_portal_on_loopback", "send_id", b"send_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -960,7 +966,7 @@ class RecordFactRequest(_message.Message):
     (after a send was settled as absent the list is to be read once more before the next gate).
     """
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who saw it."""
 
     @_builtins.property
@@ -982,7 +988,7 @@ class RecordFactRequest(_message.Message):
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
         send_id: _builtins.str = ...,
         finish_answer: Global___FinishAnswer | None = ...,
         not_sent: Global___NotSent | None = ...,
@@ -1034,22 +1040,24 @@ class RecordNotFoundRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HOLDER_FIELD_NUMBER: _builtins.int
-    RECHECK_S_FIELD_NUMBER: _builtins.int
-    recheck_s: _builtins.float
-    """ROSREESTR_NOT_FOUND_RECHECK_S of this worker, in seconds."""
+    RECHECK_IN_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
+
+    @_builtins.property
+    def recheck_in(self) -> _duration_pb2.Duration:
+        """ROSREESTR_NOT_FOUND_RECHECK_S of this worker: when it is asked again, up to 30 days; unset: at once."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
-        recheck_s: _builtins.float = ...,
+        holder: Global___OrderHolder | None = ...,
+        recheck_in: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recheck_in", b"recheck_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recheck_s", b"recheck_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recheck_in", b"recheck_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1087,27 +1095,29 @@ class RecordCheckRequest(_message.Message):
 
     HOLDER_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
-    NEXT_CHECK_S_FIELD_NUMBER: _builtins.int
-    next_check_s: _builtins.float
-    """Seconds until the next look."""
+    NEXT_CHECK_IN_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
 
     @_builtins.property
     def row(self) -> Global___ApplicationRow:
         """The row, if the list showed it."""
 
+    @_builtins.property
+    def next_check_in(self) -> _duration_pb2.Duration:
+        """Until the next look, up to 30 days; unset: at once."""
+
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
         row: Global___ApplicationRow | None = ...,
-        next_check_s: _builtins.float = ...,
+        next_check_in: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "row", b"row"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "next_check_in", b"next_check_in", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "next_check_s", b"next_check_s", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "next_check_in", b"next_check_in", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1145,25 +1155,27 @@ class ReleaseOrderRequest(_message.Message):
 
     HOLDER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    DELAY_S_FIELD_NUMBER: _builtins.int
+    DELAY_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the history."""
-    delay_s: _builtins.float
-    """Seconds until somebody should look at it again; 0: at once."""
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
+
+    @_builtins.property
+    def delay(self) -> _duration_pb2.Duration:
+        """Until somebody should look at it again, up to 30 days; unset: at once."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
         reason: _builtins.str = ...,
-        delay_s: _builtins.float = ...,
+        delay: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_s", b"delay_s", "holder", b"holder", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1207,13 +1219,13 @@ class FailOrderRequest(_message.Message):
     is_portal_verdict: _builtins.bool
     """The portal itself said so, finally (Отказ, Ошибка, a notice)."""
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who."""
 
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
+        holder: Global___OrderHolder | None = ...,
         reason: _builtins.str = ...,
         is_portal_verdict: _builtins.bool = ...,
     ) -> None: ...
@@ -1250,7 +1262,7 @@ class FailOrderResponse(_message.Message):
 Global___FailOrderResponse: _TypeAlias = FailOrderResponse  # noqa: Y015
 
 @_typing.final
-class UploadExtractRequest(_message.Message):
+class UploadPaperRequest(_message.Message):
     """A piece of the paper."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1260,13 +1272,13 @@ class UploadExtractRequest(_message.Message):
     chunk: _builtins.bytes
     """The next bytes of the ZIP, up to 1 MiB."""
     @_builtins.property
-    def header(self) -> Global___ExtractHeader:
+    def header(self) -> Global___PaperHeader:
         """What will come; the first message."""
 
     def __init__(
         self,
         *,
-        header: Global___ExtractHeader | None = ...,
+        header: Global___PaperHeader | None = ...,
         chunk: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
@@ -1277,10 +1289,10 @@ class UploadExtractRequest(_message.Message):
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
-Global___UploadExtractRequest: _TypeAlias = UploadExtractRequest  # noqa: Y015
+Global___UploadPaperRequest: _TypeAlias = UploadPaperRequest  # noqa: Y015
 
 @_typing.final
-class ExtractHeader(_message.Message):
+class PaperHeader(_message.Message):
     """What the paper is."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1295,8 +1307,8 @@ class ExtractHeader(_message.Message):
     FORMED_ON_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """extract, notice or quarantined."""
+    kind: _orders_pb2.PaperKind.ValueType
+    """What it is. Required."""
     sha256: _builtins.str
     """SHA-256 of the ZIP, hexadecimal."""
     size_bytes: _builtins.int
@@ -1312,7 +1324,7 @@ class ExtractHeader(_message.Message):
     reason: _builtins.str
     """For a notice what it says, for a quarantined one why; empty for an extract."""
     @_builtins.property
-    def holder(self) -> Global___Holder:
+    def holder(self) -> Global___OrderHolder:
         """Who brings it."""
 
     @_builtins.property
@@ -1322,8 +1334,8 @@ class ExtractHeader(_message.Message):
     def __init__(
         self,
         *,
-        holder: Global___Holder | None = ...,
-        kind: _builtins.str = ...,
+        holder: Global___OrderHolder | None = ...,
+        kind: _orders_pb2.PaperKind.ValueType = ...,
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
         file_name: _builtins.str = ...,
@@ -1339,10 +1351,10 @@ class ExtractHeader(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ExtractHeader: _TypeAlias = ExtractHeader  # noqa: Y015
+Global___PaperHeader: _TypeAlias = PaperHeader  # noqa: Y015
 
 @_typing.final
-class UploadExtractResponse(_message.Message):
+class UploadPaperResponse(_message.Message):
     """The order afterwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1363,4 +1375,4 @@ class UploadExtractResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UploadExtractResponse: _TypeAlias = UploadExtractResponse  # noqa: Y015
+Global___UploadPaperResponse: _TypeAlias = UploadPaperResponse  # noqa: Y015

@@ -33,7 +33,7 @@ class WorkerServiceStub:
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     def __init__(self, channel):
@@ -102,10 +102,10 @@ class WorkerServiceStub:
                 request_serializer=orders__service_dot_v1_dot_worker__pb2.FailOrderRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_worker__pb2.FailOrderResponse.FromString,
                 _registered_method=True)
-        self.UploadExtract = channel.stream_unary(
-                '/orders_service.v1.WorkerService/UploadExtract',
-                request_serializer=orders__service_dot_v1_dot_worker__pb2.UploadExtractRequest.SerializeToString,
-                response_deserializer=orders__service_dot_v1_dot_worker__pb2.UploadExtractResponse.FromString,
+        self.UploadPaper = channel.stream_unary(
+                '/orders_service.v1.WorkerService/UploadPaper',
+                request_serializer=orders__service_dot_v1_dot_worker__pb2.UploadPaperRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_worker__pb2.UploadPaperResponse.FromString,
                 _registered_method=True)
 
 
@@ -117,7 +117,7 @@ class WorkerServiceServicer:
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     def OpenAccount(self, request, context):
@@ -136,7 +136,7 @@ class WorkerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MarkAccount(self, request, context):
-        """Say why the account can take no new orders for now, or (kind empty) that nothing is in the way any more. Refused: STALE_EPOCH.
+        """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,7 +188,7 @@ class WorkerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordNotFound(self, request, context):
-        """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
+        """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_in, then it fails.
         Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -219,7 +219,7 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UploadExtract(self, request_iterator, context):
+    def UploadPaper(self, request_iterator, context):
         """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
         a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
         Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
@@ -291,10 +291,10 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     request_deserializer=orders__service_dot_v1_dot_worker__pb2.FailOrderRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_worker__pb2.FailOrderResponse.SerializeToString,
             ),
-            'UploadExtract': grpc.stream_unary_rpc_method_handler(
-                    servicer.UploadExtract,
-                    request_deserializer=orders__service_dot_v1_dot_worker__pb2.UploadExtractRequest.FromString,
-                    response_serializer=orders__service_dot_v1_dot_worker__pb2.UploadExtractResponse.SerializeToString,
+            'UploadPaper': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadPaper,
+                    request_deserializer=orders__service_dot_v1_dot_worker__pb2.UploadPaperRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_worker__pb2.UploadPaperResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -312,7 +312,7 @@ class WorkerService:
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     @staticmethod
@@ -640,7 +640,7 @@ class WorkerService:
             _registered_method=True)
 
     @staticmethod
-    def UploadExtract(request_iterator,
+    def UploadPaper(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -653,9 +653,9 @@ class WorkerService:
         return grpc.experimental.stream_unary(
             request_iterator,
             target,
-            '/orders_service.v1.WorkerService/UploadExtract',
-            orders__service_dot_v1_dot_worker__pb2.UploadExtractRequest.SerializeToString,
-            orders__service_dot_v1_dot_worker__pb2.UploadExtractResponse.FromString,
+            '/orders_service.v1.WorkerService/UploadPaper',
+            orders__service_dot_v1_dot_worker__pb2.UploadPaperRequest.SerializeToString,
+            orders__service_dot_v1_dot_worker__pb2.UploadPaperResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,7 @@ class WorkerServiceStub:
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     @_typing.overload
@@ -48,7 +48,7 @@ class WorkerServiceStub:
     ReadAccount: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReadAccountRequest, _worker_pb2.ReadAccountResponse]
     """The account as it stands, without raising the epoch. Refused: STALE_EPOCH."""
     MarkAccount: _grpc.UnaryUnaryMultiCallable[_worker_pb2.MarkAccountRequest, _worker_pb2.MarkAccountResponse]
-    """Say why the account can take no new orders for now, or (kind empty) that nothing is in the way any more. Refused: STALE_EPOCH."""
+    """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
     ClaimOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -74,7 +74,7 @@ class WorkerServiceStub:
     the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
     """
     RecordNotFound: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordNotFoundRequest, _worker_pb2.RecordNotFoundResponse]
-    """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
+    """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_in, then it fails.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     RecordCheck: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordCheckRequest, _worker_pb2.RecordCheckResponse]
@@ -89,7 +89,7 @@ class WorkerServiceStub:
     """The order can't be fulfilled: before the gate it fails; a registered one fails only by the portal's own verdict; otherwise it keeps its state and is held for a person.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
     """
-    UploadExtract: _grpc.StreamUnaryMultiCallable[_worker_pb2.UploadExtractRequest, _worker_pb2.UploadExtractResponse]
+    UploadPaper: _grpc.StreamUnaryMultiCallable[_worker_pb2.UploadPaperRequest, _worker_pb2.UploadPaperResponse]
     """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
     a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
@@ -104,7 +104,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -115,7 +115,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     ReadAccount: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReadAccountRequest, _worker_pb2.ReadAccountResponse]  # type: ignore[assignment]
     """The account as it stands, without raising the epoch. Refused: STALE_EPOCH."""
     MarkAccount: _aio.UnaryUnaryMultiCallable[_worker_pb2.MarkAccountRequest, _worker_pb2.MarkAccountResponse]  # type: ignore[assignment]
-    """Say why the account can take no new orders for now, or (kind empty) that nothing is in the way any more. Refused: STALE_EPOCH."""
+    """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
     ClaimOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]  # type: ignore[assignment]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -141,7 +141,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     the answer shows the order afterwards. Refused: ORDER_UNKNOWN, SEND_UNKNOWN.
     """
     RecordNotFound: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordNotFoundRequest, _worker_pb2.RecordNotFoundResponse]  # type: ignore[assignment]
-    """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
+    """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_in, then it fails.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     RecordCheck: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordCheckRequest, _worker_pb2.RecordCheckResponse]  # type: ignore[assignment]
@@ -156,7 +156,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """The order can't be fulfilled: before the gate it fails; a registered one fails only by the portal's own verdict; otherwise it keeps its state and is held for a person.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE.
     """
-    UploadExtract: _aio.StreamUnaryMultiCallable[_worker_pb2.UploadExtractRequest, _worker_pb2.UploadExtractResponse]  # type: ignore[assignment]
+    UploadPaper: _aio.StreamUnaryMultiCallable[_worker_pb2.UploadPaperRequest, _worker_pb2.UploadPaperResponse]  # type: ignore[assignment]
     """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
     a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
     Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.
@@ -170,7 +170,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A refusal is FAILED_PRECONDITION (or NOT_FOUND for ORDER_UNKNOWN and ACCOUNT_UNKNOWN) with google.rpc.ErrorInfo attached:
     domain "orders_service", reason the name of a RefusalReason without its prefix, metadata such as account.
-    UNAVAILABLE: the database is away, nothing was stored, ask again while the lease lasts.
+    Other errors: see ErrorReason. UNAVAILABLE: the database is away; it isn't always known whether the report was stored: ask again while the lease lasts.
     """
 
     @_abc_1.abstractmethod
@@ -197,7 +197,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.MarkAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.MarkAccountResponse, _abc.Awaitable[_worker_pb2.MarkAccountResponse]]:
-        """Say why the account can take no new orders for now, or (kind empty) that nothing is in the way any more. Refused: STALE_EPOCH."""
+        """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
 
     @_abc_1.abstractmethod
     def ClaimOrder(
@@ -259,7 +259,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.RecordNotFoundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RecordNotFoundResponse, _abc.Awaitable[_worker_pb2.RecordNotFoundResponse]]:
-        """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_s, then it fails.
+        """The portal doesn't know the object. The first time the order goes back to the queue and is asked again after recheck_in, then it fails.
         Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
         """
 
@@ -294,11 +294,11 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def UploadExtract(
+    def UploadPaper(
         self,
-        request_iterator: _MaybeAsyncIterator[_worker_pb2.UploadExtractRequest],
+        request_iterator: _MaybeAsyncIterator[_worker_pb2.UploadPaperRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_worker_pb2.UploadExtractResponse, _abc.Awaitable[_worker_pb2.UploadExtractResponse]]:
+    ) -> _typing.Union[_worker_pb2.UploadPaperResponse, _abc.Awaitable[_worker_pb2.UploadPaperResponse]]:
         """Bring the paper: first a header, then its bytes. Size and hash are checked before anything is stored. An extract completes a registered order;
         a notice fails it and is kept for the client; a quarantined one is kept and the order is held for a person. The repeat of a stored one answers the same.
         Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD; INVALID_ARGUMENT where size, hash or cadastral number don't fit.

@@ -126,7 +126,7 @@ def test_a_worker_without_secret_and_service_asks_for_the_secret(system: System)
 
 
 def test_a_worker_of_an_inactive_account_with_nothing_to_collect_says_how_to_activate_it(system: System) -> None:
-    system.users.DeactivateRosreestrUser(rosreestr_users_pb2.DeactivateRosreestrUserRequest(username="a1"), timeout=5)
+    system.users.DeactivateRosreestrUser(rosreestr_users_pb2.DeactivateRosreestrUserRequest(account="a1"), timeout=5)
 
     answer = run("worker.cli", "--account", "a1", env=system.env())
 

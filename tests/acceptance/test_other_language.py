@@ -56,5 +56,5 @@ def test_a_javascript_client_is_told_what_is_wrong_with_its_number(system: Syste
     )  # fmt: skip
 
     assert run.returncode == 1
-    assert "orders[0].cad_num" in run.stderr
+    assert "order.cad_num" in run.stderr
     assert "07:01:0001001:5" in run.stderr

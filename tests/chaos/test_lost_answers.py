@@ -34,7 +34,9 @@ def test_an_order_that_was_not_charged_is_sent_again_once_it_is_absent(system: S
     [order] = system.wait_completed(order_id)
 
     assert [charge["number"] for charge in system.charges()] == [order.order_number]
-    settled = [event.reason for event in system.events(order_id) if event.kind == "transition"]
+    settled = [
+        event.reason for event in system.events(order_id) if event.kind == orders_pb2.ORDER_EVENT_KIND_TRANSITION
+    ]
     assert any("absent" in reason for reason in settled), settled
 
 
@@ -55,7 +57,7 @@ def test_a_completed_order_that_was_sent_twice_is_looked_for_once_more(
         )
 
         assert connection.execute(readings).fetchone() != before, "by a reading of the list"
-    assert not [event for event in system.events(order_id) if event.kind == "alarm"]
+    assert not [event for event in system.events(order_id) if event.kind == orders_pb2.ORDER_EVENT_KIND_ALARM]
 
 
 def test_an_order_that_is_absent_twice_waits_for_a_person(system: System) -> None:

@@ -25,7 +25,7 @@ def test_an_order_goes_to_another_account_and_the_sleeper_is_refused(system: Sys
     sleeper.send(signal.SIGCONT)
     system.wait(lambda: "event=lease_lost" in sleeper.log, "the sleeper to learn it")
 
-    assert order.username == "a2"
+    assert order.account == "a2"
     assert system.order(order_id) == order
     assert len(system.charges()) == 1
     assert {charge["account"] for charge in system.charges()} == {"a2"}

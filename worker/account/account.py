@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
 from orders_service.crypto import PASSWORD, SESSION, CryptoError, WrongSecret
+from orders_service.v1 import rosreestr_users_pb2
 from worker.errors import AccountNotUsable, AccountSecretsUnusable
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials
 from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceUnreachable, StaleEpoch
+from worker.service.reporter import standby_word
 from worker.stopping import StopFlag, Stopping
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ _logger = logging.getLogger(__name__)
 LANE_MAIN: Final = "main"
 LANE_URGENT: Final = "urgent"
 #: Standing by for one of these, the account must not log in: it was refused, and a loop of refusals locks a person out.
-LOGIN_BLOCKED: Final = frozenset({"login_refused", "person_needed"})
+LOGIN_BLOCKED: Final = frozenset(
+    {rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED}
+)
 
 
 class Account:
@@ -99,7 +103,7 @@ class Account:
             "account opened",
             extra={
                 "event": "account_opened",
-                "account_id": snapshot.id,
+                "account_id": snapshot.account_id,
                 "epoch": snapshot.epoch,
                 "can_take_new": snapshot.can_take_new,
                 "why_not": snapshot.why_not,
@@ -119,7 +123,7 @@ class Account:
             if not snapshot.can_take_new:
                 return
             try:
-                self.mark("login_refused", str(exc), None, sleep=stop.sleep)
+                self.mark(rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, str(exc), None, sleep=stop.sleep)
             except (ServiceUnreachable, Stopping) as unmarked:
                 # The first order's login will find the same, and mark it.
                 _logger.warning(
@@ -144,8 +148,15 @@ class Account:
         self._set(snapshot)
         return snapshot
 
-    def mark(self, kind: str, reason: str, retry_in_s: float | None, *, sleep: Callable[[float], None]) -> None:
-        """Let the account stand by, or (kind empty) take orders again.
+    def mark(
+        self,
+        kind: rosreestr_users_pb2.StandbyKind.ValueType,
+        reason: str,
+        retry_in_s: float | None,
+        *,
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Let the account stand by, or (kind unspecified) take orders again.
 
         Args:
             retry_in_s: Seconds until it tries again by itself; None: after a person did something.
@@ -160,7 +171,12 @@ class Account:
         if kind:
             _logger.warning(
                 "account stands by",
-                extra={"event": "account_on_standby", "kind": kind, "reason": reason, "delay_s": retry_in_s},
+                extra={
+                    "event": "account_on_standby",
+                    "kind": standby_word(kind),
+                    "reason": reason,
+                    "delay_s": retry_in_s,
+                },
             )
         else:
             _logger.info("account is well again", extra={"event": "account_well"})
@@ -224,7 +240,7 @@ class Account:
         try:
             password = self._open_sealed(snapshot.sealed_password, PASSWORD)
             cookies = _read_cookies(self._open_sealed(snapshot.sealed_session, SESSION))
-            return Credentials(login=snapshot.login or snapshot.username, password=password, cookies=cookies)
+            return Credentials(login=snapshot.login or snapshot.account, password=password, cookies=cookies)
         except WrongSecret:
             raise
         except (CryptoError, PortalSettingsInvalid) as exc:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orders_service import cadastral
-from orders_service.v1 import worker_pb2
+from orders_service.v1 import orders_pb2, worker_pb2
 from worker.errors import PaperBroken
 from worker.order import reading
 from worker.order.points import Point
@@ -94,7 +94,7 @@ def _bring(visit: Visit, row: Application) -> Outcome:
         extra={
             "event": "paper_stored",
             "order_id": order.order_id,
-            "kind": header.kind,
+            "kind": orders_pb2.PaperKind.Name(header.kind).removeprefix("PAPER_KIND_").lower(),
             "size_bytes": header.size_bytes,
         },
     )
@@ -103,21 +103,21 @@ def _bring(visit: Visit, row: Application) -> Outcome:
     )
 
 
-def _header(check: GoodExtract | Notice | Wrong, *, file_name: str) -> worker_pb2.ExtractHeader:
-    header = worker_pb2.ExtractHeader(sha256=check.sha256, size_bytes=check.size_bytes, file_name=file_name)
+def _header(check: GoodExtract | Notice | Wrong, *, file_name: str) -> worker_pb2.PaperHeader:
+    header = worker_pb2.PaperHeader(sha256=check.sha256, size_bytes=check.size_bytes, file_name=file_name)
     match check:
         case GoodExtract():
-            header.kind = "extract"
+            header.kind = orders_pb2.PAPER_KIND_EXTRACT
             header.cad_num = check.cad_num
             header.registration_number = check.registration_number
             header.formed_on = check.formed_on
         case Notice():
-            header.kind = "notice"
+            header.kind = orders_pb2.PAPER_KIND_NOTICE
             header.registration_number = check.registration_number
             header.formed_on = check.formed_on
             header.reason = NOTICE_REASON
         case Wrong():
-            header.kind = "quarantined"
+            header.kind = orders_pb2.PAPER_KIND_QUARANTINED
             header.cad_num = check.cad_num
             header.reason = check.reason
     return header

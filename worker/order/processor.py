@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from orders_service.v1 import orders_pb2, worker_pb2
+from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
 from worker.errors import WorkerError
 from worker.order import trouble
@@ -110,7 +110,7 @@ class Processor:
         journal = OrderJournal(
             self._reporter,
             delivery,
-            username=self._account.username,
+            account=self._account.username,
             epoch=self._account.snapshot.epoch,
             order_id=order_id,
         )
@@ -191,7 +191,7 @@ class Processor:
             return Later(delay_s=trouble.DEFAULT_WAIT_S, reason=f"the worker's machine: {exc}")
         if account.standby_kind and account.can_take_new and order.state == orders_pb2.ORDER_STATE_PROCESSING:
             # It stood by until a time that is over now, and an order went well: nothing is in the way any more.
-            self._account.mark("", "", None, sleep=delivery.sleep)
+            self._account.mark(rosreestr_users_pb2.STANDBY_KIND_UNSPECIFIED, "", None, sleep=delivery.sleep)
         return outcome
 
     def _put_down(self, journal: OrderJournal, outcome: Outcome) -> None:

@@ -128,7 +128,7 @@ def _find_balance(visit: Visit) -> int | None:
     return None
 
 
-def _submission(visit: Visit) -> worker_pb2.Submission:
+def _submission(visit: Visit) -> worker_pb2.OrderSubmission:
     submission = visit.submission
     assert submission is not None, "a reading is made for a submission"
     return submission

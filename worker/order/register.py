@@ -116,17 +116,17 @@ def upload(visit: Visit, found: FoundObject, declarant: Declarant) -> None:
 
 
 def _intent(
-    before: worker_pb2.Submission | None,
+    before: worker_pb2.OrderSubmission | None,
     declarant: Declarant,
     listing: Listing,
     *,
     access_key: str,
     balance: int,
     portal_cad_num: str,
-) -> worker_pb2.Submission:
+) -> worker_pb2.OrderSubmission:
     # Offered the first time only: the answer names those that were kept, and they are used.
     guids = StatementGuids.make()
-    return worker_pb2.Submission(
+    return worker_pb2.OrderSubmission(
         super_package_guid=guids.super_package if before is None else before.super_package_guid,
         statement_guid=guids.statement if before is None else before.statement_guid,
         package_guid=guids.package if before is None else before.package_guid,
@@ -139,7 +139,7 @@ def _intent(
     )
 
 
-def _kept(visit: Visit) -> worker_pb2.Submission:
+def _kept(visit: Visit) -> worker_pb2.OrderSubmission:
     submission = visit.submission
     assert submission is not None, "the intent's answer shows the submission that is kept"
     return submission

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orders_service.v1 import rosreestr_users_pb2
 from worker.errors import AccountExhausted, AccountSecretsUnusable, PersonChanged
 from worker.order.visit import Later
 from worker.portal.errors import (
@@ -48,8 +49,7 @@ CA_BUNDLE_RETRY_S: Final = 300.0
 class Mark:
     """Why the account stands by."""
 
-    #: As in the account's standby_kind.
-    kind: str
+    kind: rosreestr_users_pb2.StandbyKind.ValueType
     reason: str
     #: Seconds until it is tried again by itself; None: after a person did something.
     retry_in_s: float | None
@@ -60,24 +60,24 @@ def mark_for(error: Exception, *, exhausted_retry_s: float) -> Mark:
     reason = str(error)
     match error:
         case LoginRefused() | AccountSecretsUnusable():
-            return Mark(kind="login_refused", reason=reason, retry_in_s=None)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, reason=reason, retry_in_s=None)
         case PersonNeeded(need=Need.CA_BUNDLE):
-            return Mark(kind="unusable", reason=reason, retry_in_s=CA_BUNDLE_RETRY_S)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_UNUSABLE, reason=reason, retry_in_s=CA_BUNDLE_RETRY_S)
         case PersonNeeded() | PersonChanged() | AccountUnusable(lack=Lack.SAME_PERSON | Lack.ROLE):
-            return Mark(kind="person_needed", reason=reason, retry_in_s=None)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED, reason=reason, retry_in_s=None)
         case AccountExhausted() | AccountUnusable(lack=Lack.BALANCE_ITEM):
-            return Mark(kind="exhausted", reason=reason, retry_in_s=exhausted_retry_s)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED, reason=reason, retry_in_s=exhausted_retry_s)
         case AccountUnusable(lack=Lack.PERMISSION):
-            return Mark(kind="forbidden", reason=reason, retry_in_s=exhausted_retry_s)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_FORBIDDEN, reason=reason, retry_in_s=exhausted_retry_s)
         case _:
-            return Mark(kind="unusable", reason=reason, retry_in_s=exhausted_retry_s)
+            return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_UNUSABLE, reason=reason, retry_in_s=exhausted_retry_s)
 
 
 def stand_by(account: worker_pb2.WorkerAccount) -> Later:
     """Put the order down because its account can't go on: at once for others, later for itself where it is bound."""
     return Later(
         delay_s=STANDBY_REST_S,
-        reason=account.why_not or account.standby_kind or "the account stands by",
+        reason=account.why_not or "the account stands by",
         is_for_others=True,
     )
 

@@ -74,7 +74,7 @@ class Visit:
         return self.journal.order
 
     @property
-    def submission(self) -> worker_pb2.Submission | None:
+    def submission(self) -> worker_pb2.OrderSubmission | None:
         """The journal of this account's submission; None: no intent yet."""
         return self.order.submission if self.order.HasField("submission") else None
 

@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from orders_service.v1 import worker_pb2
 from rosq import JobSignal, LeaseLost
 from worker.service.errors import ServiceUnreachable
-from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S
+from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,11 +43,11 @@ Answer = TypeVar("Answer")
 class OrderJournal:
     """Reports for one delivery. `order` is what the service answered last. Not for several threads."""
 
-    def __init__(self, reporter: Reporter, delivery: Delivery, *, username: str, epoch: int, order_id: int) -> None:
+    def __init__(self, reporter: Reporter, delivery: Delivery, *, account: str, epoch: int, order_id: int) -> None:
         self._reporter = reporter
         self._delivery = delivery
-        self._holder = worker_pb2.Holder(
-            username=username, epoch=epoch, order_id=order_id, fence=delivery.fence, token=delivery.token
+        self._holder = worker_pb2.OrderHolder(
+            account=account, epoch=epoch, order_id=order_id, fence=delivery.fence, token=delivery.token
         )
         self.order = worker_pb2.OrderInHand(order_id=order_id)
 
@@ -70,7 +70,7 @@ class OrderJournal:
         request = worker_pb2.ClaimOrderRequest(holder=self._holder)
         return self._decide(lambda: self.stub.ClaimOrder(request, timeout=CALL_TIMEOUT_S).order)
 
-    def record_intent(self, submission: worker_pb2.Submission) -> worker_pb2.OrderInHand:
+    def record_intent(self, submission: worker_pb2.OrderSubmission) -> worker_pb2.OrderInHand:
         """Write the intent; the answer's submission is the one to use."""
         request = worker_pb2.RecordIntentRequest(holder=self._holder, submission=submission)
         return self._decide(lambda: self.stub.RecordIntent(request, timeout=CALL_TIMEOUT_S).order)
@@ -91,19 +91,19 @@ class OrderJournal:
         request = worker_pb2.PassGateRequest(
             holder=self._holder,
             send_id=send_id,
-            absent_after_s=absent_after_s,
+            absent_after=duration(absent_after_s),
             is_portal_on_loopback=is_portal_on_loopback,
         )
         return self._decide(lambda: self.stub.PassGate(request, timeout=CALL_TIMEOUT_S).order, patience_s=patience_s)
 
     def record_not_found(self, *, recheck_s: float) -> worker_pb2.OrderInHand:
         """The portal doesn't know the object."""
-        request = worker_pb2.RecordNotFoundRequest(holder=self._holder, recheck_s=recheck_s)
+        request = worker_pb2.RecordNotFoundRequest(holder=self._holder, recheck_in=duration(recheck_s))
         return self._decide(lambda: self.stub.RecordNotFound(request, timeout=CALL_TIMEOUT_S).order)
 
     def record_check(self, row: worker_pb2.ApplicationRow | None, *, next_check_s: float) -> worker_pb2.OrderInHand:
         """A registered order isn't ready yet."""
-        request = worker_pb2.RecordCheckRequest(holder=self._holder, row=row, next_check_s=next_check_s)
+        request = worker_pb2.RecordCheckRequest(holder=self._holder, row=row, next_check_in=duration(next_check_s))
         return self._decide(lambda: self.stub.RecordCheck(request, timeout=CALL_TIMEOUT_S).order)
 
     def fail(self, reason: str, *, is_portal_verdict: bool = False) -> worker_pb2.OrderInHand:
@@ -119,7 +119,7 @@ class OrderJournal:
         Args:
             is_on_the_way_out: The lease may be lost or the stop's grace over: try for a moment only.
         """
-        request = worker_pb2.ReleaseOrderRequest(holder=self._holder, reason=reason[:MAX_TEXT], delay_s=delay_s)
+        request = worker_pb2.ReleaseOrderRequest(holder=self._holder, reason=reason[:MAX_TEXT], delay=duration(delay_s))
 
         timeout_s = RELEASE_TIMEOUT_S if is_on_the_way_out else CALL_TIMEOUT_S
 
@@ -131,10 +131,10 @@ class OrderJournal:
         self.order = self._reporter.ask(call, sleep=time.sleep, patience_s=RELEASE_PATIENCE_S)
         return self.order
 
-    def upload_paper(self, header: worker_pb2.ExtractHeader, path: Path) -> worker_pb2.OrderInHand:
+    def upload_paper(self, header: worker_pb2.PaperHeader, path: Path) -> worker_pb2.OrderInHand:
         """Bring the paper in `path`. `header.holder` is filled in."""
         header.holder.CopyFrom(self._holder)
-        return self._decide(lambda: self.stub.UploadExtract(_parts(header, path), timeout=UPLOAD_TIMEOUT_S).order)
+        return self._decide(lambda: self.stub.UploadPaper(_parts(header, path), timeout=UPLOAD_TIMEOUT_S).order)
 
     # Facts
 
@@ -185,8 +185,8 @@ class OrderJournal:
         return (state.seconds_since_start or 0.0) >= PATIENCE_S
 
 
-def _parts(header: worker_pb2.ExtractHeader, path: Path) -> Iterator[worker_pb2.UploadExtractRequest]:
-    yield worker_pb2.UploadExtractRequest(header=header)
+def _parts(header: worker_pb2.PaperHeader, path: Path) -> Iterator[worker_pb2.UploadPaperRequest]:
+    yield worker_pb2.UploadPaperRequest(header=header)
     with path.open("rb") as paper:
         while chunk := paper.read(CHUNK_BYTES):
-            yield worker_pb2.UploadExtractRequest(chunk=chunk)
+            yield worker_pb2.UploadPaperRequest(chunk=chunk)

@@ -10,11 +10,12 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from orders_service.v1 import worker_pb2, worker_pb2_grpc
+from orders_service.v1 import rosreestr_users_pb2, worker_pb2, worker_pb2_grpc
 from worker.service.errors import ServiceBroken, ServiceDefect, ServiceUnreachable, refusal
 
 if TYPE_CHECKING:
@@ -101,42 +102,42 @@ class Reporter:
                 " ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
             ) from exc
 
-    def open_account(self, username: str, opened_by: str) -> worker_pb2.WorkerAccount:
+    def open_account(self, account: str, opened_by: str) -> worker_pb2.WorkerAccount:
         """Open the account and raise its epoch. Only with the account's name held in the queue. One try.
 
         Raises:
             AccountUnknown, AccountCannotTake, ServiceUnreachable, ServiceBroken.
         """
-        request = worker_pb2.OpenAccountRequest(username=username, opened_by=opened_by)
+        request = worker_pb2.OpenAccountRequest(account=account, opened_by=opened_by)
         return self.once(lambda: self.stub.OpenAccount(request, timeout=CALL_TIMEOUT_S)).account
 
-    def read_account(self, username: str, epoch: int) -> worker_pb2.WorkerAccount:
+    def read_account(self, account: str, epoch: int) -> worker_pb2.WorkerAccount:
         """Return the account as it stands. One try.
 
         Raises:
             StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken.
         """
-        request = worker_pb2.ReadAccountRequest(username=username, epoch=epoch)
+        request = worker_pb2.ReadAccountRequest(account=account, epoch=epoch)
         return self.once(lambda: self.stub.ReadAccount(request, timeout=CALL_TIMEOUT_S)).account
 
     def mark_account(
         self,
-        username: str,
+        account: str,
         epoch: int,
         *,
-        kind: str,
+        kind: rosreestr_users_pb2.StandbyKind.ValueType,
         reason: str,
         retry_in_s: float | None,
         sleep: Callable[[float], None],
     ) -> worker_pb2.WorkerAccount:
-        """Say why the account takes no new orders, or (kind empty) that nothing is in the way.
+        """Say why the account takes no new orders, or (kind unspecified) that nothing is in the way.
 
         Raises:
             StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
         """
-        request = worker_pb2.MarkAccountRequest(username=username, epoch=epoch, kind=kind, reason=reason)
+        request = worker_pb2.MarkAccountRequest(account=account, epoch=epoch, kind=kind, reason=reason)
         if retry_in_s is not None:
-            request.retry_in_s = retry_in_s
+            request.retry_in.CopyFrom(duration(retry_in_s))
         return self.ask(lambda: self.stub.MarkAccount(request, timeout=CALL_TIMEOUT_S), sleep=sleep).account
 
     def ask(
@@ -166,6 +167,20 @@ class Reporter:
             return call()
         except grpc.RpcError as exc:
             raise translate(exc, self.address) from exc
+
+
+def duration(seconds: float) -> Duration:
+    """Return a time in seconds as the contract has it."""
+    message = Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message
+
+
+def standby_word(kind: rosreestr_users_pb2.StandbyKind.ValueType) -> str:
+    """Return a kind of standby in a word, for people: `login_refused`."""
+    names = rosreestr_users_pb2.StandbyKind
+    known = names.Name(kind) if kind in names.values() else f"STANDBY_KIND_{kind}"
+    return known.removeprefix("STANDBY_KIND_").lower()
 
 
 def translate(exc: grpc.RpcError, address: str) -> WorkerError:

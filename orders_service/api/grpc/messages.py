@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf import timestamp_pb2
+from google.protobuf.message import Message
 
 from orders_service import errors
+from orders_service.api.grpc.words import EVENT_KINDS, PAPER_KINDS, STANDBY_KINDS, STATES
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from google.protobuf.duration_pb2 import Duration
+
     from orders_service.accounts.manage import AccountView
+    from orders_service.orders.accept import CreatedOrder
     from orders_service.orders.search import EventView, OrderView, PaperView
 
-#: Names of the states in the database, by their numbers in the contract.
-STATE_NAMES: Final[dict[int, str]] = {
-    number: name.removeprefix("ORDER_STATE_").lower()
-    for name, number in orders_pb2.OrderState.items()
-    if number != orders_pb2.ORDER_STATE_UNSPECIFIED
-}
-_STATES: Final = {name: orders_pb2.OrderState.ValueType(number) for number, name in STATE_NAMES.items()}
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+#: What most clients take is 4 MiB; a page ends before.
+MAX_PAGE_BYTES: Final = 3 << 20
 
 
-def state_message(state: str | None) -> orders_pb2.OrderState.ValueType:
-    """Return the contract's value of a state in the database; None is unspecified."""
-    return orders_pb2.ORDER_STATE_UNSPECIFIED if state is None else _STATES[state]
-
-
-def state_name(value: int, field: str) -> str:
-    """Return the state in the database of a value of the contract.
-
-    Raises:
-        InvalidInput: There is no such state, or it is unspecified.
-    """
-    name = STATE_NAMES.get(value)
-    if name is None:
-        raise errors.InvalidInput.of(field, f"is no state of an order: {value}.")
-    return name
+def fit(views: Iterable[T], message: Callable[[T], M]) -> list[M]:
+    """Return messages of the views, as many as fit into an answer, and one at least where there are any."""
+    messages: list[M] = []
+    size = 0
+    for view in views:
+        made = message(view)
+        size += made.ByteSize()
+        if messages and size > MAX_PAGE_BYTES:
+            break
+        messages.append(made)
+    return messages
 
 
 def time_message(at: dt.datetime | None) -> timestamp_pb2.Timestamp | None:
@@ -61,23 +63,31 @@ def read_time(message: timestamp_pb2.Timestamp, field: str) -> dt.datetime:
         raise errors.InvalidInput.of(field, "isn't a point in time between the years 1 and 9999.") from exc
 
 
+def read_seconds(message: Duration) -> float:
+    """Return a duration in seconds; an unset one has none. Whoever uses it says how long it may be."""
+    seconds = message.seconds + message.nanos / 1e9
+    # Of another sign, or a second and more in nanos: no duration, so no number of seconds either.
+    return seconds if abs(message.nanos) < 1_000_000_000 and message.seconds * message.nanos >= 0 else math.nan
+
+
 def order_message(order: OrderView) -> orders_pb2.Order:
     """Return an order as clients see it."""
     return orders_pb2.Order(
-        id=order.id,
+        order_id=order.id,
+        client=order.client,
+        idempotency_key=order.idempotency_key or "",
         cad_num=order.cad_num,
-        state=state_message(order.state),
+        state=STATES.value(order.state),
         status=order.status,
         error=order.error or "",
-        username=order.username or "",
-        rosreestr_user_id=order.rosreestr_user_id or 0,
+        hold_reason=order.hold_reason or "",
+        account=order.account or "",
+        account_id=order.account_id or 0,
         order_number=order.order_number or "",
+        portal_status=order.portal_status or "",
         recipient=order.recipient or "",
         comment=order.comment or "",
-        idempotency_key=order.idempotency_key or "",
         is_urgent=order.is_urgent,
-        hold_reason=order.hold_reason or "",
-        portal_status=order.portal_status or "",
         created_at=time_message(order.created_at),
         updated_at=time_message(order.updated_at),
         registered_at=time_message(order.registered_at),
@@ -87,10 +97,23 @@ def order_message(order: OrderView) -> orders_pb2.Order:
     )
 
 
-def paper_message(paper: PaperView) -> orders_pb2.Paper:
+def warning_messages(created: CreatedOrder) -> list[orders_pb2.OrderWarning]:
+    """Return what a client should know of an order that was accepted."""
+    if created.same_object is None:
+        return []
+    return [
+        orders_pb2.OrderWarning(
+            code=orders_pb2.ORDER_WARNING_CODE_SAME_OBJECT_OPEN,
+            text=f"Тот же объект уже заказан: заказ {created.same_object} ещё не выполнен, оплачены будут оба.",
+            other_order_id=created.same_object,
+        )
+    ]
+
+
+def paper_message(paper: PaperView) -> orders_pb2.OrderPaper:
     """Return a file that came of an order."""
-    return orders_pb2.Paper(
-        kind=paper.kind,
+    return orders_pb2.OrderPaper(
+        kind=PAPER_KINDS.value(paper.kind),
         sha256=paper.sha256,
         size_bytes=paper.size_bytes,
         file_name=paper.file_name,
@@ -102,11 +125,12 @@ def paper_message(paper: PaperView) -> orders_pb2.Paper:
 def event_message(event: EventView) -> orders_pb2.OrderEvent:
     """Return one step of an order's life."""
     return orders_pb2.OrderEvent(
+        event_id=event.id,
         at=time_message(event.at),
         actor=event.actor,
-        kind=event.kind,
-        from_state=state_message(event.from_state),
-        to_state=state_message(event.to_state),
+        kind=EVENT_KINDS.value(event.kind),
+        from_state=STATES.value(event.from_state),
+        to_state=STATES.value(event.to_state),
         reason=event.reason or "",
     )
 
@@ -114,15 +138,15 @@ def event_message(event: EventView) -> orders_pb2.OrderEvent:
 def account_message(account: AccountView) -> rosreestr_users_pb2.RosreestrUser:
     """Return an account as operators see it."""
     return rosreestr_users_pb2.RosreestrUser(
-        id=account.id,
-        username=account.username,
+        account_id=account.id,
+        account=account.account,
         gu_login=account.gu_login or "",
         is_active=account.is_active,
         comment=account.comment or "",
         declarant_category=account.declarant_category or "",
         has_password=account.has_password,
         has_session=account.has_session,
-        standby_kind=account.standby_kind or "",
+        standby_kind=STANDBY_KINDS.value(account.standby_kind),
         standby_reason=account.standby_reason or "",
         standby_until=time_message(account.standby_until),
         open_orders=account.open_orders,

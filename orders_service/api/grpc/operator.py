@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.api.grpc.messages import order_message, time_message
-from orders_service.api.grpc.status import translates_errors
 from orders_service.api.grpc.worker_messages import read_uuid
 from orders_service.domain.decisions import Basis
 from orders_service.life import cases, deciding
@@ -15,7 +14,7 @@ from orders_service.v1 import operator_pb2 as v1
 from orders_service.v1 import operator_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from orders_service.api.grpc.status import Context
     from orders_service.settings import Settings
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _MAX_NUMBER: Final = 100
 _MAX_ACTOR: Final = 200
-_MAX_REASON: Final = 2000
 #: More than a list has rows of one object, and finish has answers.
 _MAX_NAMED: Final = 1000
 
@@ -36,7 +34,6 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
         self._database = database
         self._lease_s = settings.order_lease_s
 
-    @translates_errors
     async def GetOrderCase(self, request: v1.GetOrderCaseRequest, context: Context) -> v1.GetOrderCaseResponse:
         """What a person must know before deciding."""
         case = await cases.read_case(self._database, request.order_id, lease_s=self._lease_s)
@@ -61,42 +58,38 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
             ways=case.ways,
         )
 
-    @translates_errors
     async def SettleByNumber(self, request: v1.SettleByNumberRequest, context: Context) -> v1.SettleByNumberResponse:
         """It stands at the portal under this number."""
-        _check_texts((("number", request.number, _MAX_NUMBER), *_named(request.despite)))
+        if len(request.number) > _MAX_NUMBER:
+            raise errors.InvalidInput.of("number", f"may have up to {_MAX_NUMBER} characters.")
         await deciding.settle_by_number(
             self._database,
             _basis(request.basis),
             request.number,
-            despite=request.despite,
+            despite=_named(request.despite),
             is_unseen=request.is_unseen,
             lease_s=self._lease_s,
         )
         return v1.SettleByNumberResponse(order=await self._order(request.basis))
 
-    @translates_errors
     async def SettleAsAbsent(self, request: v1.SettleAsAbsentRequest, context: Context) -> v1.SettleAsAbsentResponse:
         """It isn't at the portal."""
-        _check_texts(_named(request.despite))
         if len(request.application_ids) > _MAX_NAMED:
             raise errors.InvalidInput.of("application_ids", f"may name up to {_MAX_NAMED} rows.")
         await deciding.settle_as_absent(
             self._database,
             _basis(request.basis),
             application_ids=request.application_ids,
-            despite=request.despite,
+            despite=_named(request.despite),
             lease_s=self._lease_s,
         )
         return v1.SettleAsAbsentResponse(order=await self._order(request.basis))
 
-    @translates_errors
     async def ResumeOrder(self, request: v1.ResumeOrderRequest, context: Context) -> v1.ResumeOrderResponse:
         """Lift the hold and decide nothing."""
         await deciding.resume(self._database, _basis(request.basis), lease_s=self._lease_s)
         return v1.ResumeOrderResponse(order=await self._order(request.basis))
 
-    @translates_errors
     async def GiveUpOrder(self, request: v1.GiveUpOrderRequest, context: Context) -> v1.GiveUpOrderResponse:
         """End the order."""
         await deciding.give_up(self._database, _basis(request.basis), lease_s=self._lease_s)
@@ -107,7 +100,8 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
 
 
 def _basis(message: v1.DecisionBasis) -> Basis:
-    _check_texts((("basis.actor", message.actor, _MAX_ACTOR), ("basis.reason", message.reason, _MAX_REASON)))
+    if len(message.actor) > _MAX_ACTOR:
+        raise errors.InvalidInput.of("basis.actor", f"may have up to {_MAX_ACTOR} characters.")
     return Basis(
         order_id=message.order_id,
         send_id=read_uuid(message.send_id, "basis.send_id") if message.send_id else None,
@@ -117,18 +111,7 @@ def _basis(message: v1.DecisionBasis) -> Basis:
     )
 
 
-def _named(numbers: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
-    named = tuple((f"despite[{index}]", number, _MAX_NUMBER) for index, number in enumerate(numbers))
-    if len(named) > _MAX_NAMED:
+def _named(despite: Collection[str]) -> Collection[str]:
+    if len(despite) > _MAX_NAMED:
         raise errors.InvalidInput.of("despite", f"may name up to {_MAX_NAMED} numbers.")
-    return named
-
-
-def _check_texts(texts: Iterable[tuple[str, str, int]]) -> None:
-    violations = [
-        errors.Violation(field=field, rule=f"may have up to {limit} characters and no NUL.")
-        for field, text, limit in texts
-        if len(text) > limit or "\0" in text
-    ]
-    if violations:
-        raise errors.InvalidInput(violations)
+    return despite

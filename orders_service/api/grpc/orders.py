@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal
 
-from orders_service.api.grpc.messages import event_message, order_message, paper_message, read_time, state_name
-from orders_service.api.grpc.status import translates_errors, translates_stream_errors
+from orders_service import errors
+from orders_service.api.grpc.messages import (
+    event_message,
+    fit,
+    order_message,
+    paper_message,
+    read_time,
+    warning_messages,
+)
+from orders_service.api.grpc.words import STATES
+from orders_service.domain import paging
 from orders_service.orders import accept, download, search
 from orders_service.orders.validation import WantedOrder
 from orders_service.v1 import orders_pb2 as v1
@@ -13,9 +23,11 @@ from orders_service.v1 import orders_pb2_grpc
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from orders_service.api.grpc.status import Context
+    from orders_service.orders.accept import CreatedOrder
+    from orders_service.orders.validation import BadRow
     from orders_service.store.db import Database
 
 
@@ -25,61 +37,135 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @translates_errors
-    async def CreateOrders(self, request: v1.CreateOrdersRequest, context: Context) -> v1.CreateOrdersResponse:
-        """Accept many orders at once."""
-        wanted = [
-            WantedOrder(
-                cad_num=order.cad_num,
-                idempotency_key=order.idempotency_key,
-                recipient=order.recipient,
-                comment=order.comment,
-                is_urgent=order.is_urgent,
-            )
-            for order in request.orders
-        ]
-        created = await accept.create_orders(self._database, wanted)
-        return v1.CreateOrdersResponse(
-            orders=[v1.CreatedOrder(order=order_message(one.order), is_existing=one.is_existing) for one in created]
+    async def CreateOrder(self, request: v1.CreateOrderRequest, context: Context) -> v1.CreateOrderResponse:
+        """Accept one order."""
+        created = await accept.create_order(self._database, _wanted(request.order))
+        assert created.order is not None, "one order is answered whole"
+        return v1.CreateOrderResponse(
+            order=order_message(created.order), is_existing=created.is_existing, warnings=warning_messages(created)
         )
 
-    @translates_errors
+    async def BatchCreateOrders(
+        self, request: v1.BatchCreateOrdersRequest, context: Context
+    ) -> v1.BatchCreateOrdersResponse:
+        """Accept many orders at once."""
+        # Ten thousand messages take a while to read and to write: other calls go on meanwhile.
+        wanted = await asyncio.to_thread(_all_wanted, request.orders)
+        created = await accept.create_orders(self._database, wanted, with_orders=request.with_orders)
+        return await asyncio.to_thread(_batch_message, created)
+
+    async def CheckOrders(self, request: v1.CheckOrdersRequest, context: Context) -> v1.CheckOrdersResponse:
+        """What is wrong with orders."""
+        wanted = await asyncio.to_thread(_all_wanted, request.orders)
+        bad = [row for row in await accept.check_orders(self._database, wanted) if row.index >= request.from_index]
+        rows = await asyncio.to_thread(fit, bad, _bad_row_message)
+        return v1.CheckOrdersResponse(bad_rows=rows, next_index=bad[len(rows)].index if len(rows) < len(bad) else 0)
+
     async def GetOrder(self, request: v1.GetOrderRequest, context: Context) -> v1.GetOrderResponse:
         """One order as it stands now."""
-        order = await search.get_order(self._database, request.id)
-        events = await search.list_events(self._database, request.id) if request.with_events else []
-        return v1.GetOrderResponse(order=order_message(order), events=[event_message(event) for event in events])
+        match request.WhichOneof("which"):
+            case "order_id":
+                order = await search.get_order(self._database, request.order_id)
+            case "idempotency_key":
+                order = await search.get_order_by_key(self._database, request.idempotency_key)
+            case _:
+                raise errors.InvalidInput.of("order_id", "give the order's id, or its idempotency_key.")
+        return v1.GetOrderResponse(order=order_message(order))
 
-    @translates_errors
+    async def BatchGetOrders(self, request: v1.BatchGetOrdersRequest, context: Context) -> v1.BatchGetOrdersResponse:
+        """Several orders as they stand now."""
+        found = await search.get_orders(self._database, request.order_ids, request.idempotency_keys)
+        return v1.BatchGetOrdersResponse(
+            orders=[order_message(order) for order in found.orders],
+            missing_order_ids=found.missing_ids,
+            missing_idempotency_keys=found.missing_keys,
+        )
+
     async def ListOrders(self, request: v1.ListOrdersRequest, context: Context) -> v1.ListOrdersResponse:
         """A page of orders."""
         filters = search.Filters(
-            states=tuple(state_name(value, f"states[{index}]") for index, value in enumerate(request.states)),
+            states=tuple(STATES.word(value, f"states[{index}]") for index, value in enumerate(request.states)),
             cad_num=request.cad_num,
-            username=request.username,
+            account=request.account,
             only_on_hold=request.only_on_hold,
             created_from=_time(request, "created_from"),
             created_before=_time(request, "created_before"),
         )
         page = await search.list_orders(
-            self._database,
-            filters,
-            page_size=request.page_size or search.DEFAULT_PAGE,
-            page_token=request.page_token,
+            self._database, filters, page_size=request.page_size, page_token=request.page_token
         )
-        return v1.ListOrdersResponse(
-            orders=[order_message(order) for order in page.orders], next_page_token=page.next_page_token
-        )
+        orders = fit(page.orders, order_message)
+        has_more = page.has_more or len(orders) < len(page.orders)
+        token = paging.write_token(orders[-1].order_id, *filters.content) if has_more else ""
+        return v1.ListOrdersResponse(orders=orders, next_page_token=token)
 
-    @translates_stream_errors
-    async def DownloadExtract(
-        self, request: v1.DownloadExtractRequest, context: Context
-    ) -> AsyncIterator[v1.DownloadExtractResponse]:
-        """The extract's ZIP."""
-        paper, extract_id = await download.find_paper(self._database, request.order_id)
-        yield v1.DownloadExtractResponse(header=paper_message(paper))
-        async for piece in download.read_pieces(self._database, request.order_id, paper, extract_id):
-            yield v1.DownloadExtractResponse(chunk=piece)
+    async def ListOrderEvents(self, request: v1.ListOrderEventsRequest, context: Context) -> v1.ListOrderEventsResponse:
+        """A page of an order's history."""
+        page = await search.list_events(
+            self._database,
+            request.order_id,
+            after_id=request.after_event_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            newest_first=request.newest_first,
+        )
+        events = fit(page.events, event_message)
+        has_more = page.has_more or len(events) < len(page.events)
+        listed = search.event_list(request.order_id, request.after_event_id, newest_first=request.newest_first)
+        token = paging.write_token(events[-1].event_id, *listed) if has_more else ""
+        return v1.ListOrderEventsResponse(events=events, next_page_token=token)
+
+    async def DownloadPaper(
+        self, request: v1.DownloadPaperRequest, context: Context
+    ) -> AsyncIterator[v1.DownloadPaperResponse]:
+        """What came of an order on paper."""
+        paper, extract_id = await download.find_paper(self._database, request.order_id, request.sha256)
+        pieces = download.read_pieces(self._database, request.order_id, paper, extract_id, offset=request.offset)
+        first = await anext(pieces, None)
+        yield v1.DownloadPaperResponse(header=paper_message(paper))
+        if first is not None:
+            yield v1.DownloadPaperResponse(chunk=first)
+            async for piece in pieces:
+                yield v1.DownloadPaperResponse(chunk=piece)
+
+
+def _wanted(order: v1.NewOrder) -> WantedOrder:
+    return WantedOrder(
+        cad_num=order.cad_num,
+        idempotency_key=order.idempotency_key,
+        recipient=order.recipient,
+        comment=order.comment,
+        is_urgent=order.is_urgent,
+    )
+
+
+def _all_wanted(orders: Iterable[v1.NewOrder]) -> list[WantedOrder]:
+    return [_wanted(order) for order in orders]
+
+
+def _batch_message(created: Iterable[CreatedOrder]) -> v1.BatchCreateOrdersResponse:
+    return v1.BatchCreateOrdersResponse(
+        orders=[
+            v1.CreatedOrder(
+                order_id=one.order_id,
+                state=STATES.value(one.state),
+                is_existing=one.is_existing,
+                warnings=warning_messages(one),
+                order=order_message(one.order) if one.order is not None else None,
+            )
+            for one in created
+        ]
+    )
+
+
+def _bad_row_message(row: BadRow) -> v1.BadRow:
+    return v1.BadRow(
+        index=row.index,
+        rules=[
+            v1.BrokenRule(field=rule.field, rule=rule.rule, other_order_id=rule.other_order_id or 0)
+            for rule in row.rules
+        ],
+    )
 
 
 def _time(request: v1.ListOrdersRequest, field: Literal["created_from", "created_before"]) -> dt.datetime | None:

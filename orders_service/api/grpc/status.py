@@ -1,24 +1,24 @@
-"""From an error of ours to what a gRPC caller sees: one table, for every servicer.
+"""From an error of ours to what a caller sees: one table, for every call, by gRPC and otherwise.
 
-A caller gets one sentence, and for machines google.rpc.BadRequest (each field with its rule) or google.rpc.ErrorInfo
-(the reason of a refusal). What isn't in the table is a bug: logged with its traceback here, INTERNAL there.
+A caller gets one sentence, and for machines google.rpc.ErrorInfo (the reason), google.rpc.BadRequest (each field with
+its rule) and google.rpc.RetryInfo. What isn't in the table is a bug: logged with its traceback here, INTERNAL there.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import urllib.parse
-from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from orders_service import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Sequence
 
     from google.protobuf.message import Message
 
@@ -28,91 +28,99 @@ logger = logging.getLogger(__name__)
 
 #: `domain` of every ErrorInfo.
 DOMAIN: Final = "orders_service"
-#: `reason` of the ErrorInfo of an UNAVAILABLE that the service itself answers.
-DATABASE_UNAVAILABLE: Final = "DATABASE_UNAVAILABLE"
 #: Where gRPC carries google.rpc.Status.
 DETAILS_KEY: Final = "grpc-status-details-bin"
+#: When a caller may try again after UNAVAILABLE.
+RETRY_AFTER_S: Final = 1
 # Clients take 8 KiB of trailers. The sentence goes out twice: percent-encoded (a Russian letter is six characters),
 # and with the details in base64.
-_MAX_DETAILS_BYTES: Final = 2000
+_MAX_VIOLATIONS_BYTES: Final = 2000
+_MAX_METADATA_BYTES: Final = 1000
 _MAX_SENTENCE_BYTES: Final = 1800
 
 _UNKNOWN: Final = {"ORDER_UNKNOWN", "ACCOUNT_UNKNOWN", "SEND_UNKNOWN"}
+#: What callers are told instead of the server's address and words, which are in the log.
+_SENTENCES: Final = {
+    "DATABASE_UNAVAILABLE": "The orders service's database is away: repeat the same call.",
+    "OUTCOME_UNKNOWN": (
+        "The orders service's database went away during the commit: it isn't known whether what was asked for is done. "
+        "Repeat the same call: it does nothing twice, and its answer tells."
+    ),
+    "SERVICE_DEFECT": "The orders service failed at this call; its log says how.",
+}
 
-#: First match counts, so the most specific comes first.
-CODES: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode], ...]] = (
-    (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.ExtractMissing, grpc.StatusCode.DATA_LOSS),
-    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
-    (errors.AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
-    (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),
-    (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE),
+#: Each error with its code and its reason in the contract. First match counts, so the most specific comes first.
+#: A reason that is empty is the error's own.
+TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str], ...]] = (
+    (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
+    (errors.PaperDamaged, grpc.StatusCode.DATA_LOSS, "PAPER_DAMAGED"),
+    (errors.NotFound, grpc.StatusCode.NOT_FOUND, ""),
+    (errors.KeyTaken, grpc.StatusCode.ALREADY_EXISTS, "KEY_TAKEN"),
+    (errors.AccountExists, grpc.StatusCode.ALREADY_EXISTS, "ACCOUNT_EXISTS"),
+    (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION, ""),
+    (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
+    (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNFIT"),
 )
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def code_of(error: Exception) -> grpc.StatusCode:
     """Return the status code by which a caller learns of this error."""
     if isinstance(error, errors.Refused) and error.reason in _UNKNOWN:
         return grpc.StatusCode.NOT_FOUND
-    for kind, code in CODES:
+    for kind, code, _ in TABLE:
         if isinstance(error, kind):
             return code
     return grpc.StatusCode.INTERNAL
 
 
-def translates_errors(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Decorate a servicer's method that answers with one message: its errors become statuses by the table."""
-
-    @functools.wraps(method)
-    async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await method(*args, **kwargs)
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            await _abort(_context_of(args), error, method.__qualname__)
-
-    return guarded
-
-
-def translates_stream_errors(method: Callable[P, AsyncIterator[T]]) -> Callable[P, AsyncIterator[T]]:
-    """Decorate a servicer's method that answers with a stream: as `translates_errors`."""
-
-    @functools.wraps(method)
-    async def guarded(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        try:
-            async for message in method(*args, **kwargs):
-                yield message
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            await _abort(_context_of(args), error, method.__qualname__)
-
-    return guarded
+def reason_of(error: Exception) -> str:
+    """Return the reason that a machine goes by: a name of ErrorReason, RefusalReason or DecisionRefusal."""
+    match error:
+        case errors.Refused():
+            return error.reason
+        case errors.NotFound():
+            return f"{error.what.upper()}_UNKNOWN"
+        case errors.DatabaseUnavailable():
+            return "OUTCOME_UNKNOWN" if error.is_outcome_unknown else "DATABASE_UNAVAILABLE"
+    for kind, _, reason in TABLE:
+        if isinstance(error, kind):
+            return reason
+    return "SERVICE_DEFECT"
 
 
-def details_of(error: Exception, code: grpc.StatusCode, sentence: str) -> bytes | None:
-    """Return google.rpc.Status with the details of this error, serialised; None where it has none."""
-    details: list[Message] = []
-    if isinstance(error, errors.InvalidInput):
-        details.append(_bad_request(error))
-    elif isinstance(error, errors.Refused):
-        details.append(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
-    elif isinstance(error, (errors.DatabaseUnavailable, errors.DatabaseUnfit)):
-        # Tells the service's own UNAVAILABLE from that of a service which isn't there.
-        details.append(error_details_pb2.ErrorInfo(reason=DATABASE_UNAVAILABLE, domain=DOMAIN))
-    if not details:
-        return None
+def status_of(error: Exception, method: str) -> status_pb2.Status:
+    """Return what a caller of this method is told of the error, and log what he isn't."""
+    code, reason = code_of(error), reason_of(error)
+    sentence = shorten(_SENTENCES.get(reason, str(error)))
+    if code is grpc.StatusCode.INTERNAL:
+        logger.error(
+            "A call failed by a bug of ours",
+            exc_info=error,
+            extra={"event": "call_broken", "method": method, "error_type": type(error).__name__},
+        )
+    elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS):
+        logger.warning(
+            "A call couldn't be served",
+            extra={
+                "event": "call_failed",
+                "method": method,
+                "error_type": type(error).__name__,
+                "error": shorten(str(error)),
+            },
+        )
     status = status_pb2.Status(code=code.value[0], message=sentence)
-    for detail in details:
+    for detail in _details(error, code, reason):
         packed = any_pb2.Any()
         packed.Pack(detail)
         status.details.append(packed)
-    return bytes(status.SerializeToString())
+    return status
+
+
+async def abort(context: Context, error: Exception, method: str) -> NoReturn:
+    """End a gRPC call with what its caller is told of the error."""
+    status = status_of(error, method)
+    trailing = ((DETAILS_KEY, status.SerializeToString()),)
+    await context.abort(code_of(error), status.message, trailing_metadata=trailing)
 
 
 def shorten(sentence: str) -> str:
@@ -125,39 +133,27 @@ def shorten(sentence: str) -> str:
     return cut + "…"
 
 
-def _bad_request(error: errors.InvalidInput) -> error_details_pb2.BadRequest:
+def _details(error: Exception, code: grpc.StatusCode, reason: str) -> list[Message]:
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
+    if isinstance(error, errors.OrdersServiceError):
+        for key, value in error.metadata.items():
+            if info.ByteSize() + len(key) + len(value.encode()) <= _MAX_METADATA_BYTES:
+                info.metadata[key] = value
+    # First, so that whoever looks at one detail finds the reason.
+    details: list[Message] = [info]
+    if isinstance(error, (errors.InvalidInput, errors.KeyTaken)):
+        details.append(_bad_request(error.violations))
+    if code is grpc.StatusCode.UNAVAILABLE:
+        details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)))
+    return details
+
+
+def _bad_request(violations: Sequence[errors.Violation]) -> error_details_pb2.BadRequest:
     """Name each violation, as many as fit: trailers that are too long lose the whole answer."""
     request = error_details_pb2.BadRequest()
-    for violation in error.violations:
+    for violation in violations:
         request.field_violations.add(field=violation.field, description=violation.rule)
-        if request.ByteSize() > _MAX_DETAILS_BYTES and len(request.field_violations) > 1:
+        if request.ByteSize() > _MAX_VIOLATIONS_BYTES and len(request.field_violations) > 1:
             del request.field_violations[-1]
             break
     return request
-
-
-async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
-    code = code_of(error)
-    if code is grpc.StatusCode.INTERNAL:
-        logger.error(
-            "A call failed by a bug of ours",
-            exc_info=error,
-            extra={"event": "call_broken", "method": method, "error_type": type(error).__name__},
-        )
-        await context.abort(code, "The orders service failed at this call; its log says how.")
-    sentence = shorten(str(error))
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS):
-        logger.warning(
-            "A call couldn't be served",
-            extra={"event": "call_failed", "method": method, "error_type": type(error).__name__, "error": sentence},
-        )
-    details = details_of(error, code, sentence)
-    trailing = ((DETAILS_KEY, details),) if details is not None else ()
-    await context.abort(code, sentence, trailing_metadata=trailing)
-
-
-def _context_of(args: tuple[object, ...]) -> Context:
-    """Find the context: gRPC hands it over as the last positional argument."""
-    context = args[-1]
-    assert hasattr(context, "abort"), "a servicer's method is called with (self, request, context)"
-    return context  # type: ignore[return-value]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from orders_service import errors
 from orders_service.api.grpc import worker_messages as messages
-from orders_service.api.grpc.status import translates_errors
+from orders_service.api.grpc.messages import read_seconds
+from orders_service.api.grpc.words import PAPER_KINDS, STANDBY_KINDS
 from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
 from orders_service.v1 import worker_pb2 as v1
 from orders_service.v1 import worker_pb2_grpc
@@ -26,63 +27,55 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._database = database
         self._lease_s = settings.order_lease_s
 
-    @translates_errors
     async def OpenAccount(self, request: v1.OpenAccountRequest, context: Context) -> v1.OpenAccountResponse:
         """Raise the account's epoch."""
-        opened = await opening.open_account(self._database, request.username, request.opened_by)
+        opened = await opening.open_account(self._database, request.account, request.opened_by)
         return v1.OpenAccountResponse(account=messages.account_message(opened))
 
-    @translates_errors
     async def ReadAccount(self, request: v1.ReadAccountRequest, context: Context) -> v1.ReadAccountResponse:
         """The account as it stands."""
-        account = await opening.read_account(self._database, request.username, request.epoch)
+        account = await opening.read_account(self._database, request.account, request.epoch)
         return v1.ReadAccountResponse(account=messages.account_message(account))
 
-    @translates_errors
     async def MarkAccount(self, request: v1.MarkAccountRequest, context: Context) -> v1.MarkAccountResponse:
         """Say how the account stands."""
         account = await opening.mark_account(
             self._database,
-            request.username,
+            request.account,
             request.epoch,
-            kind=request.kind,
-            reason=messages.clean(request.reason),
-            retry_in_s=request.retry_in_s if request.HasField("retry_in_s") else None,
+            kind=STANDBY_KINDS.optional_word(request.kind, "kind"),
+            reason=request.reason,
+            retry_in_s=read_seconds(request.retry_in) if request.HasField("retry_in") else None,
         )
         return v1.MarkAccountResponse(account=messages.account_message(account))
 
-    @translates_errors
     async def ClaimOrder(self, request: v1.ClaimOrderRequest, context: Context) -> v1.ClaimOrderResponse:
         """Take the order in hand."""
         order = await claiming.claim_order(self._database, messages.read_holder(request.holder))
         return v1.ClaimOrderResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def RecordIntent(self, request: v1.RecordIntentRequest, context: Context) -> v1.RecordIntentResponse:
         """Write the intent."""
         holder = messages.read_holder(request.holder)
         order = await submitting.record_intent(self._database, holder, messages.read_submission(request.submission))
         return v1.RecordIntentResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def RecordUpload(self, request: v1.RecordUploadRequest, context: Context) -> v1.RecordUploadResponse:
         """Journal the upload."""
         order = await submitting.record_upload(self._database, messages.read_holder(request.holder))
         return v1.RecordUploadResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def PassGate(self, request: v1.PassGateRequest, context: Context) -> v1.PassGateResponse:
         """Pass the gate."""
         order = await submitting.pass_gate(
             self._database,
             messages.read_holder(request.holder),
             messages.read_uuid(request.send_id, "send_id"),
-            absent_after_s=request.absent_after_s,
+            absent_after_s=read_seconds(request.absent_after),
             is_portal_on_loopback=request.is_portal_on_loopback,
         )
         return v1.PassGateResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def RecordFact(self, request: v1.RecordFactRequest, context: Context) -> v1.RecordFactResponse:
         """Keep a fact."""
         send_id = messages.read_uuid(request.send_id, "send_id") if request.send_id else None
@@ -95,51 +88,46 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         )
         return v1.RecordFactResponse(order=messages.order_message(recorded.order), is_weighed=recorded.is_weighed)
 
-    @translates_errors
     async def RecordNotFound(self, request: v1.RecordNotFoundRequest, context: Context) -> v1.RecordNotFoundResponse:
         """The object isn't known."""
         order = await reporting.record_not_found(
-            self._database, messages.read_holder(request.holder), recheck_s=request.recheck_s
+            self._database, messages.read_holder(request.holder), recheck_s=read_seconds(request.recheck_in)
         )
         return v1.RecordNotFoundResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def RecordCheck(self, request: v1.RecordCheckRequest, context: Context) -> v1.RecordCheckResponse:
         """Not ready yet."""
         order = await reporting.record_check(
             self._database,
             messages.read_holder(request.holder),
             row=messages.read_row(request.row) if request.HasField("row") else None,
-            next_check_s=request.next_check_s,
+            next_check_s=read_seconds(request.next_check_in),
         )
         return v1.RecordCheckResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def ReleaseOrder(self, request: v1.ReleaseOrderRequest, context: Context) -> v1.ReleaseOrderResponse:
         """Put the order down."""
         order = await claiming.release_order(
             self._database,
             messages.read_holder(request.holder),
-            reason=messages.clean(request.reason),
-            delay_s=request.delay_s,
+            reason=request.reason,
+            delay_s=read_seconds(request.delay),
         )
         return v1.ReleaseOrderResponse(order=messages.order_message(order))
 
-    @translates_errors
     async def FailOrder(self, request: v1.FailOrderRequest, context: Context) -> v1.FailOrderResponse:
         """The order can't be fulfilled."""
         order = await reporting.fail_order(
             self._database,
             messages.read_holder(request.holder),
-            reason=messages.clean(request.reason),
+            reason=request.reason,
             is_portal_verdict=request.is_portal_verdict,
         )
         return v1.FailOrderResponse(order=messages.order_message(order))
 
-    @translates_errors
-    async def UploadExtract(
-        self, request_iterator: AsyncIterator[v1.UploadExtractRequest], context: Context
-    ) -> v1.UploadExtractResponse:
+    async def UploadPaper(
+        self, request_iterator: AsyncIterator[v1.UploadPaperRequest], context: Context
+    ) -> v1.UploadPaperResponse:
         """Bring the paper."""
         first = await anext(request_iterator, None)
         if first is None or first.WhichOneof("part") != "header":
@@ -149,22 +137,22 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._database,
             messages.read_holder(header.holder),
             papers.NewPaper(
-                kind=header.kind,
+                kind=PAPER_KINDS.word(header.kind, "header.kind"),
                 sha256=header.sha256,
                 size_bytes=header.size_bytes,
-                file_name=messages.clean(header.file_name),
+                file_name=header.file_name,
                 cad_num=header.cad_num,
-                registration_number=messages.clean(header.registration_number),
-                formed_on=messages.clean(header.formed_on),
-                reason=messages.clean(header.reason),
+                registration_number=header.registration_number,
+                formed_on=header.formed_on,
+                reason=header.reason,
                 row=messages.read_row(header.row) if header.HasField("row") else None,
             ),
             _chunks(request_iterator),
         )
-        return v1.UploadExtractResponse(order=messages.order_message(order))
+        return v1.UploadPaperResponse(order=messages.order_message(order))
 
 
-async def _chunks(requests: AsyncIterator[v1.UploadExtractRequest]) -> AsyncIterator[bytes]:
+async def _chunks(requests: AsyncIterator[v1.UploadPaperRequest]) -> AsyncIterator[bytes]:
     async for request in requests:
         if request.WhichOneof("part") != "chunk":
             raise errors.InvalidInput.of("header", "may only be the first message.")

@@ -6,7 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from orders_service import errors
-from orders_service.api.grpc.messages import read_time, state_message, time_message
+from orders_service.api.grpc.messages import read_time, time_message
+from orders_service.api.grpc.words import STANDBY_KINDS, STATES
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand, Send, Submission
 from orders_service.v1 import worker_pb2 as v1
@@ -14,14 +15,12 @@ from orders_service.v1 import worker_pb2 as v1
 if TYPE_CHECKING:
     from orders_service.life.opening import OpenedAccount
 
-#: What the contract says of a portal's answer, with room to spare: more is a mistake, not an answer.
-_MAX_TEXT = 8000
 #: Fences are microseconds (those below are over in the year 2112). A greater one would leave no room to be overtaken,
 #: and its order could never be claimed again.
 FENCE_END = 2**52
 
 
-def read_holder(message: v1.Holder) -> Holder:
+def read_holder(message: v1.OrderHolder) -> Holder:
     """Return who decides.
 
     Raises:
@@ -29,7 +28,7 @@ def read_holder(message: v1.Holder) -> Holder:
     """
     violations = [
         errors.Violation(field=f"holder.{field}", rule="is required.")
-        for field in ("username", "order_id", "fence", "token")
+        for field in ("account", "order_id", "fence", "token")
         if not getattr(message, field)
     ]
     if not 0 <= message.fence < FENCE_END:
@@ -37,7 +36,7 @@ def read_holder(message: v1.Holder) -> Holder:
     if violations:
         raise errors.InvalidInput(violations)
     return Holder(
-        username=message.username,
+        username=message.account,
         epoch=message.epoch,
         order_id=message.order_id,
         fence=message.fence,
@@ -57,7 +56,7 @@ def read_uuid(text: str, field: str) -> uuid.UUID:
         raise errors.InvalidInput.of(field, f"must be a uuid, not {text!r}.") from exc
 
 
-def read_submission(message: v1.Submission) -> NewSubmission:
+def read_submission(message: v1.OrderSubmission) -> NewSubmission:
     """Return what is meant to be submitted.
 
     Raises:
@@ -87,10 +86,10 @@ def read_row(message: v1.ApplicationRow) -> facts.ApplicationRow:
     """Return a row of the account's list."""
     return facts.ApplicationRow(
         application_id=message.application_id,
-        order_number=clean(message.order_number).strip(),
-        cad_num=clean(message.cad_num),
-        status_code=clean(message.status_code),
-        request_status=clean(message.request_status),
+        order_number=message.order_number.strip(),
+        cad_num=message.cad_num,
+        status_code=message.status_code,
+        request_status=message.request_status,
     )
 
 
@@ -105,16 +104,14 @@ def read_fact(request: v1.RecordFactRequest) -> facts.Fact:
             answer = request.finish_answer
             return facts.FinishAnswer(
                 http_status=answer.http_status,
-                text=clean(answer.text),
-                expected_number=clean(answer.expected_number).strip(),
+                text=answer.text,
+                expected_number=answer.expected_number.strip(),
             )
         case "not_sent":
-            return facts.NotSent(reason=clean(request.not_sent.reason))
+            return facts.NotSent(reason=request.not_sent.reason)
         case "refusal":
             refusal = request.refusal
-            return facts.PortalRefusal(
-                step=clean(refusal.step), http_status=refusal.http_status, text=clean(refusal.text)
-            )
+            return facts.PortalRefusal(step=refusal.step, http_status=refusal.http_status, text=refusal.text)
         case "reading":
             return _read_reading(request.reading)
     raise errors.InvalidInput.of("fact", "is required: finish_answer, not_sent, refusal or reading.")
@@ -124,8 +121,8 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
     """Return the account with its sealed secrets, as its worker needs it."""
     account = opened.account
     return v1.WorkerAccount(
-        id=account.id,
-        username=account.username,
+        account_id=account.id,
+        account=account.username,
         login=account.gu_login or account.username,
         sealed_password=account.password_encrypted or "",
         sealed_session=account.session_encrypted or "",
@@ -134,7 +131,7 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
         epoch=account.epoch,
         can_take_new=account.can_take_new,
         why_not=account.refusal[1] if account.refusal is not None else "",
-        standby_kind=account.standby_kind or "",
+        standby_kind=STANDBY_KINDS.value(account.standby_kind),
         standby_until=time_message(account.standby_until),
         open_orders=opened.open_orders,
         updated_at=time_message(account.updated_at),
@@ -150,7 +147,7 @@ def order_message(answered: OrderInHand) -> v1.OrderInHand:
     return v1.OrderInHand(
         order_id=order.id,
         cad_num=order.cad_num,
-        state=state_message(order.state.value),
+        state=STATES.value(order.state.value),
         is_bound=answered.is_bound_here,
         submission=_submission_message(answered.submission, was_sent) if answered.submission else None,
         open_send=_send_message(answered.open_send, answered.counted_readings) if answered.open_send else None,
@@ -178,8 +175,8 @@ def _read_reading(message: v1.ListReading) -> facts.ListReading:
     )
 
 
-def _submission_message(submission: Submission, was_sent: bool) -> v1.Submission:
-    return v1.Submission(
+def _submission_message(submission: Submission, was_sent: bool) -> v1.OrderSubmission:
+    return v1.OrderSubmission(
         super_package_guid=str(submission.super_package_guid),
         statement_guid=str(submission.statement_guid),
         package_guid=str(submission.package_guid),
@@ -194,16 +191,11 @@ def _submission_message(submission: Submission, was_sent: bool) -> v1.Submission
     )
 
 
-def _send_message(send: Send, counted_readings: int) -> v1.Send:
-    return v1.Send(
+def _send_message(send: Send, counted_readings: int) -> v1.OrderSend:
+    return v1.OrderSend(
         send_id=str(send.send_id),
         gate_at=time_message(send.gate_at),
         expected_number=send.expected_number or "",
         counted_readings=counted_readings,
         absent_from=time_message(send.absent_from),
     )
-
-
-def clean(text: str) -> str:
-    """Return text of others as PostgreSQL can keep it: a fact must not be lost for a character."""
-    return text.replace("\x00", "�")[:_MAX_TEXT]

@@ -1,7 +1,8 @@
 -- Accepting orders.
 
 -- name: insert_orders
--- Store new orders with their first event; answers position and id of each that was stored, not of those whose key exists.
+-- Store new orders with their first event; answers position and id of each that was stored, not of those whose key exists,
+-- with an open order of the same object and client that was there before.
 -- The ids are drawn beforehand, so that each answer finds its position. Keys are inserted in their order, else two calls
 -- with the same keys in another order would lock each other out.
 with given as materialized (
@@ -13,19 +14,31 @@ with given as materialized (
     order by wanted.position
 ),
 stored as (
-    insert into orders (id, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash)
-    select id, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash
+    insert into orders (id, client, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash)
+    select id, %(client)s::text, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash
     from given
     order by idempotency_key, id
-    on conflict (idempotency_key) do nothing
-    returning id
+    on conflict (client, idempotency_key) do nothing
+    returning id, cad_key
 ),
 noted as (
     insert into order_events (order_id, actor, kind, to_state)
     select id, 'client', 'transition', 'queued' from stored order by id
 )
-select given.position, stored.id from stored join given on given.id = stored.id;
+select
+    given.position, stored.id, stored.cad_key,
+    (
+        select max(other.id)
+        from orders as other
+        where other.cad_key = stored.cad_key and other.client = %(client)s::text
+          and other.state in ('queued', 'processing', 'unconfirmed', 'registered')
+    ) as same_object
+from stored
+join given on given.id = stored.id
+order by given.position;
 
 -- name: find_by_keys
--- The orders that had these keys before.
-select id, idempotency_key, request_hash from orders where idempotency_key = any(%(keys)s::text[]);
+-- The client's orders that had these keys before.
+select id, state::text, idempotency_key, request_hash
+from orders
+where client = %(client)s and idempotency_key = any(%(keys)s::text[]);

@@ -1,9 +1,9 @@
 -- Accounts, without their secrets.
 
 -- name: list_accounts
--- All accounts by id, or the one with this id or username; says whether secrets are stored, never which.
+-- Accounts by id, or the one with this id or name; says whether secrets are stored, never which.
 select
-    rosreestr_users.id, username, gu_login, is_active, rosreestr_users.comment, declarant_category,
+    rosreestr_users.id, username as account, gu_login, is_active, rosreestr_users.comment, declarant_category,
     password_encrypted is not null as has_password, session_encrypted is not null as has_session,
     standby_kind, standby_reason, standby_until, epoch, opened_at,
     rosreestr_users.created_at, rosreestr_users.updated_at,
@@ -17,9 +17,11 @@ select
                or (orders.state = 'processing' and submissions.intent_at is not null))
     ) as open_orders
 from rosreestr_users
-where (%(id)s::integer is null or rosreestr_users.id = %(id)s::integer)
-  and (%(username)s::text is null or username = %(username)s::text)
-order by rosreestr_users.id;
+where rosreestr_users.id > %(after_id)s::bigint
+  and (%(id)s::bigint is null or rosreestr_users.id = %(id)s::bigint)
+  and (%(name)s::text is null or username = %(name)s::text)
+order by rosreestr_users.id
+limit %(limit)s;
 
 -- name: insert_account
 -- Add an account; no row where the name is taken.

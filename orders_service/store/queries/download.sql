@@ -13,6 +13,21 @@ where orders.id = %(id)s
 order by order_extracts.kind, order_extracts.received_at desc
 limit 1;
 
+-- name: find_paper_of_hash
+-- The paper of this hash that came of an order.
+select extracts.id as extract_id, order_extracts.kind, extracts.sha256, extracts.size_bytes,
+       order_extracts.file_name, order_extracts.registration_number, order_extracts.reason
+from order_extracts
+join extracts on extracts.id = order_extracts.extract_id
+where order_extracts.order_id = %(id)s and extracts.sha256 = %(sha256)s;
+
+-- name: list_chunks
+-- The pieces of a stored file in order, without their bytes.
+select position, octet_length(data) as size_bytes
+from extract_chunks
+where extract_id = %(extract_id)s
+order by position;
+
 -- name: find_chunk
 -- One piece of a stored file.
 select data from extract_chunks where extract_id = %(extract_id)s and position = %(position)s;

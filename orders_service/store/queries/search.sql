@@ -3,10 +3,10 @@
 -- name: read_orders
 -- These orders with their accounts' names and papers, for clients.
 select
-    orders.id, orders.cad_num, orders.state::text, orders.status, orders.error,
-    orders.rosreestr_user_id, rosreestr_users.username,
+    orders.id, orders.client, orders.idempotency_key, orders.cad_num, orders.state::text, orders.status, orders.error,
+    orders.rosreestr_user_id as account_id, rosreestr_users.username as account,
     orders.rosreestr_order_num as order_number,
-    orders.recipient, orders.comment, orders.idempotency_key, orders.is_urgent,
+    orders.recipient, orders.comment, orders.is_urgent,
     orders.hold_reason, orders.portal_status,
     orders.created_at, orders.updated_at, orders.registered_at, orders.finished_at, orders.next_at,
     coalesce(papers.papers, '[]'::jsonb) as papers
@@ -46,16 +46,26 @@ limit %(limit)s;
 
 -- name: find_account
 -- The account of this name.
-select id from rosreestr_users where username = %(username)s;
+select id from rosreestr_users where username = %(account)s;
+
+-- name: find_by_keys
+-- The client's orders of these keys.
+select id, idempotency_key
+from orders
+where client = %(client)s and idempotency_key = any(%(keys)s::text[]);
 
 -- name: list_events
--- The last steps of an order's life, oldest first.
-select at, actor, kind, from_state::text, to_state::text, reason
-from (
-    select id, at, actor, kind, from_state, to_state, reason
-    from order_events
-    where order_id = %(id)s
-    order by id desc
-    limit %(limit)s
-) as latest
-order by id;
+-- Steps of an order's life, oldest first.
+select id, at, actor, kind, from_state::text, to_state::text, reason
+from order_events
+where order_id = %(id)s and id > %(after_id)s
+order by id
+limit %(limit)s;
+
+-- name: list_latest_events
+-- Steps of an order's life, newest first.
+select id, at, actor, kind, from_state::text, to_state::text, reason
+from order_events
+where order_id = %(id)s and id > %(after_id)s and (%(before_id)s::bigint is null or id < %(before_id)s::bigint)
+order by id desc
+limit %(limit)s;

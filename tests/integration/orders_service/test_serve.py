@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -44,8 +45,12 @@ def service(fresh_database: Database, redis_server: RedisServer, queue_name: str
 
 
 def submit(service: Service, *numbers: str) -> list[orders_pb2.CreatedOrder]:
-    request = orders_pb2.CreateOrdersRequest(orders=[orders_pb2.NewOrder(cad_num=number) for number in numbers])
-    return list(service.orders.CreateOrders(request, timeout=10).orders)
+    request = orders_pb2.BatchCreateOrdersRequest(orders=new_orders(*numbers))
+    return list(service.orders.BatchCreateOrders(request, timeout=10).orders)
+
+
+def new_orders(*numbers: str) -> list[orders_pb2.NewOrder]:
+    return [orders_pb2.NewOrder(cad_num=number, idempotency_key=str(uuid.uuid4())) for number in numbers]
 
 
 def health_of(service: Service, name: str = "") -> int:
@@ -54,11 +59,9 @@ def health_of(service: Service, name: str = "") -> int:
 
 
 def test_a_wrong_number_names_its_path_and_rule_in_the_message_and_for_machines(service: Service) -> None:
-    request = orders_pb2.CreateOrdersRequest(
-        orders=[orders_pb2.NewOrder(cad_num=NUMBER)] * 3 + [orders_pb2.NewOrder(cad_num="77.01.0001001.1002")]
-    )
+    request = orders_pb2.BatchCreateOrdersRequest(orders=new_orders(*[NUMBER] * 3, "77.01.0001001.1002"))
 
-    error = error_of(service.orders.CreateOrders, request)
+    error = error_of(service.orders.BatchCreateOrders, request)
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "orders[3].cad_num" in (error.details() or "")
@@ -66,7 +69,7 @@ def test_a_wrong_number_names_its_path_and_rule_in_the_message_and_for_machines(
     status = rpc_status.from_call(error)
     assert status is not None
     bad_request = error_details_pb2.BadRequest()
-    assert status.details[0].Unpack(bad_request)
+    assert status.details[1].Unpack(bad_request)
     (violation,) = bad_request.field_violations
     assert violation.field == "orders[3].cad_num"
     assert "77:01:0001001:1002" in violation.description
@@ -74,9 +77,9 @@ def test_a_wrong_number_names_its_path_and_rule_in_the_message_and_for_machines(
 
 
 def test_thousands_of_broken_rules_still_come_as_an_answer(service: Service) -> None:
-    request = orders_pb2.CreateOrdersRequest(orders=[orders_pb2.NewOrder(cad_num="кадастровый номер")] * 5000)
+    request = orders_pb2.BatchCreateOrdersRequest(orders=new_orders(*["кадастровый номер"] * 5000))
 
-    error = error_of(service.orders.CreateOrders, request)
+    error = error_of(service.orders.BatchCreateOrders, request)
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "orders[0].cad_num" in (error.details() or "")
@@ -85,30 +88,30 @@ def test_thousands_of_broken_rules_still_come_as_an_answer(service: Service) -> 
 
 def test_every_refusal_has_its_code(service: Service) -> None:
     (created,) = submit(service, NUMBER)
-    user = rosreestr_users_pb2.CreateRosreestrUserRequest(username="a")
+    user = rosreestr_users_pb2.CreateRosreestrUserRequest(account="a")
     service.accounts.CreateRosreestrUser(user, timeout=10)
 
     calls: tuple[tuple[Callable[..., object], Any, str], ...] = (
-        (service.orders.GetOrder, orders_pb2.GetOrderRequest(id=99), "NOT_FOUND"),
-        (service.orders.GetOrder, orders_pb2.GetOrderRequest(id=-1), "NOT_FOUND"),
-        (service.orders.ListOrders, orders_pb2.ListOrdersRequest(page_size=501), "INVALID_ARGUMENT"),
+        (service.orders.GetOrder, orders_pb2.GetOrderRequest(order_id=99), "NOT_FOUND"),
+        (service.orders.GetOrder, orders_pb2.GetOrderRequest(order_id=-1), "NOT_FOUND"),
+        (service.orders.ListOrders, orders_pb2.ListOrdersRequest(page_size=-1), "INVALID_ARGUMENT"),
         (
             service.orders.ListOrders,
             orders_pb2.ListOrdersRequest(states=[orders_pb2.ORDER_STATE_UNSPECIFIED]),
             "INVALID_ARGUMENT",
         ),
         (service.orders.ListOrders, orders_pb2.ListOrdersRequest(cad_num="x"), "INVALID_ARGUMENT"),
-        (service.orders.ListOrders, orders_pb2.ListOrdersRequest(username="nobody"), "NOT_FOUND"),
+        (service.orders.ListOrders, orders_pb2.ListOrdersRequest(account="nobody"), "NOT_FOUND"),
         (
-            lambda r, timeout: list(service.orders.DownloadExtract(r, timeout=timeout)),
-            orders_pb2.DownloadExtractRequest(order_id=created.order.id),
+            lambda r, timeout: list(service.orders.DownloadPaper(r, timeout=timeout)),
+            orders_pb2.DownloadPaperRequest(order_id=created.order_id),
             "FAILED_PRECONDITION",
         ),
         (service.operator.GetOrderCase, operator_pb2.GetOrderCaseRequest(order_id=99), "NOT_FOUND"),
         *decisions(service),
         (service.accounts.CreateRosreestrUser, user, "ALREADY_EXISTS"),
         (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(), "INVALID_ARGUMENT"),
-        (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(id=9), "NOT_FOUND"),
+        (service.accounts.GetRosreestrUser, rosreestr_users_pb2.GetRosreestrUserRequest(account_id=9), "NOT_FOUND"),
     )
     for call, request, code in calls:
         error = error_of(call, request)
@@ -137,18 +140,18 @@ def decisions(service: Service) -> Iterator[tuple[Callable[..., object], object,
 def test_an_extract_is_streamed_after_its_header(service: Service, fresh_database: Database) -> None:
     (created,) = submit(service, NUMBER)
     data = bytes(range(256)) * 10_000
-    store_extract(fresh_database, created.order.id, data)
+    store_extract(fresh_database, created.order_id, data)
 
-    header, *parts = service.orders.DownloadExtract(
-        orders_pb2.DownloadExtractRequest(order_id=created.order.id), timeout=20
+    header, *parts = service.orders.DownloadPaper(
+        orders_pb2.DownloadPaperRequest(order_id=created.order_id), timeout=20
     )
 
-    assert (header.header.kind, header.header.size_bytes) == ("extract", len(data))
+    assert (header.header.kind, header.header.size_bytes) == (orders_pb2.PAPER_KIND_EXTRACT, len(data))
     assert b"".join(part.chunk for part in parts) == data
 
 
 def test_what_comes_out_of_an_account_holds_no_secret(service: Service) -> None:
-    request = rosreestr_users_pb2.CreateRosreestrUserRequest(username="a", password="hidden-word")
+    request = rosreestr_users_pb2.CreateRosreestrUserRequest(account="a", password="hidden-word")
     answer = service.accounts.CreateRosreestrUser(request, timeout=10)
 
     assert answer.user.has_password
@@ -168,7 +171,7 @@ def test_reflection_gives_a_stranger_the_whole_contract(service: Service) -> Non
     pool = descriptor_pool.DescriptorPool()
     for data in reversed(found.file_descriptor_response.file_descriptor_proto):
         pool.Add(FileDescriptorProto.FromString(data))
-    assert pool.FindServiceByName(SERVICES[0]).methods_by_name["CreateOrders"] is not None
+    assert pool.FindServiceByName(SERVICES[0]).methods_by_name["CreateOrder"] is not None
 
 
 def test_a_stop_ends_it_in_order_with_exit_code_0(service: Service) -> None:
@@ -191,7 +194,7 @@ def test_redis_is_needed_neither_to_start_nor_to_accept_and_orders_run_when_it_i
         own_redis.start()
 
         with opened_queue(own_redis, queue_name) as queue:
-            wait_until(lambda: queue.find_job(str(created.order.id)), "the order's job", 20)
+            wait_until(lambda: queue.find_job(str(created.order_id)), "the order's job", 20)
         assert service.process.stop() == 0, "and it stops as ever"
     finally:
         service.close()
@@ -229,12 +232,12 @@ def test_postgresql_away_is_unavailable_and_back_it_serves_again(
 
         own_postgres.kill()
 
-        request = orders_pb2.CreateOrdersRequest(orders=[orders_pb2.NewOrder(cad_num=NUMBER)])
-        error = error_of(service.orders.CreateOrders, request)
+        request = orders_pb2.CreateOrderRequest(order=new_orders(NUMBER)[0])
+        error = error_of(service.orders.CreateOrder, request)
         assert error.code() is grpc.StatusCode.UNAVAILABLE
-        assert "PostgreSQL" in (error.details() or "")
+        assert "database is away" in (error.details() or "")
         result = service.cli("orders", "list")
-        assert (result.returncode, result.stderr.startswith("Error: PostgreSQL at ")) == (3, True), result.stderr
+        assert (result.returncode, "database is away" in result.stderr) == (3, True), result.stderr
         wait_until(lambda: health_of(service) == not_serving, "health to say so")
 
         own_postgres.start()
@@ -262,7 +265,7 @@ def test_two_services_on_one_database_relay_each_order_once(
     second = Service({**service.env, "ORDERS_SERVICE_LISTEN": f"127.0.0.1:{free_port()}"}, tmp_path / "second")
     try:
         second.wait_ready()
-        ids = {str(one.order.id) for _ in range(10) for one in submit(service, *[NUMBER] * 20)}
+        ids = {str(one.order_id) for _ in range(10) for one in submit(service, *[NUMBER] * 20)}
 
         with opened_queue(redis_server, queue_name) as queue:
             wait_until(lambda: len(queue.find_jobs(ids)) == len(ids), "all jobs")
@@ -276,8 +279,8 @@ def test_a_second_signal_breaks_off_what_is_under_way(service: Service, fresh_da
     # A call that can't end: its row is locked by this test.
     (created,) = submit(service, NUMBER)
     with fresh_database.connect(autocommit=False) as connection:
-        connection.execute("select 1 from orders where id = %s for update", (created.order.id,))
-        request = operator_pb2.GetOrderCaseRequest(order_id=created.order.id)
+        connection.execute("select 1 from orders where id = %s for update", (created.order_id,))
+        request = operator_pb2.GetOrderCaseRequest(order_id=created.order_id)
         pending = service.operator.GetOrderCase.future(request, timeout=30)
         wait_until(lambda: has_waiter(fresh_database), "the call to wait for the row")
         service.process.send(signal.SIGTERM)

@@ -17,13 +17,14 @@ def start_worker(stack: System, account: str, **env: str) -> Process:
 
 
 def standing(stack: System, account: str) -> rosreestr_users_pb2.RosreestrUser:
-    request = rosreestr_users_pb2.GetRosreestrUserRequest(username=account)
+    request = rosreestr_users_pb2.GetRosreestrUserRequest(account=account)
     return stack.users.GetRosreestrUser(request, timeout=10).user
 
 
 def wait_standby(stack: System, account: str, kind: str) -> rosreestr_users_pb2.RosreestrUser:
+    wanted = rosreestr_users_pb2.StandbyKind.Value(f"STANDBY_KIND_{kind.upper()}")
     user = stack.wait(
-        lambda: (found := standing(stack, account)).standby_kind == kind and found, f"{account} to stand by: {kind}"
+        lambda: (found := standing(stack, account)).standby_kind == wanted and found, f"{account} to stand by: {kind}"
     )
     assert user.standby_reason
     return user  # type: ignore[no-any-return]
@@ -39,13 +40,13 @@ def test_a_refused_password_is_tried_once_and_the_order_goes_to_another_account(
     start_worker(stack, "a1")
     [order_id] = stack.submit(CAD_NUM)
     wait_standby(stack, "a1", "login_refused")
-    assert stack.wait_state(order_id, orders_pb2.ORDER_STATE_QUEUED).username == ""
+    assert stack.wait_state(order_id, orders_pb2.ORDER_STATE_QUEUED).account == ""
 
     stack.add_accounts("a2")
     start_worker(stack, "a2")
 
     [order] = stack.wait_completed(order_id)
-    assert order.username == "a2"
+    assert order.account == "a2"
     assert passwords_tried(stack, "a1") == 1
 
 
@@ -56,11 +57,11 @@ def test_a_new_password_brings_the_account_back_without_a_restart(stack: System)
     wait_standby(stack, "a1", "login_refused")
 
     stack.users.UpdateRosreestrUser(
-        rosreestr_users_pb2.UpdateRosreestrUserRequest(username="a1", password="changed at the portal"), timeout=10
+        rosreestr_users_pb2.UpdateRosreestrUserRequest(account="a1", password="changed at the portal"), timeout=10
     )
 
     [order] = stack.wait_completed(order_id)
-    assert order.username == "a1"
+    assert order.account == "a1"
     assert passwords_tried(stack, "a1") == 2
 
 
@@ -87,14 +88,14 @@ def test_an_exhausted_account_still_collects_what_it_ordered(stack: System) -> N
     wait_standby(stack, "a1", "exhausted")
 
     states = [stack.wait_state(order_id, orders_pb2.ORDER_STATE_COMPLETED) for order_id in (first,)]
-    assert states[0].username == "a1"
+    assert states[0].account == "a1"
     assert stack.order(second).state == orders_pb2.ORDER_STATE_QUEUED
     assert len(stack.charges()) == 1
 
 
 def test_an_account_without_declarant_category_orders_nothing_until_it_is_set(stack: System) -> None:
     stack.users.UpdateRosreestrUser(
-        rosreestr_users_pb2.UpdateRosreestrUserRequest(username="a1", declarant_category=""), timeout=10
+        rosreestr_users_pb2.UpdateRosreestrUserRequest(account="a1", declarant_category=""), timeout=10
     )
     worker = start_worker(stack, "a1")
     [order_id] = stack.submit(CAD_NUM)
@@ -102,7 +103,7 @@ def test_an_account_without_declarant_category_orders_nothing_until_it_is_set(st
     assert stack.charges() == []
 
     stack.users.UpdateRosreestrUser(
-        rosreestr_users_pb2.UpdateRosreestrUserRequest(username="a1", declarant_category="357039000000"), timeout=10
+        rosreestr_users_pb2.UpdateRosreestrUserRequest(account="a1", declarant_category="357039000000"), timeout=10
     )
 
     stack.wait_completed(order_id)

@@ -53,7 +53,7 @@ def test_a_notice_instead_of_an_extract_fails_the_order_and_is_kept(stack: Syste
     [order_id] = stack.submit(CAD_NUM)
 
     order = stack.wait_state(order_id, orders_pb2.ORDER_STATE_FAILED)
-    assert [paper.kind for paper in order.papers] == ["notice"]
+    assert [paper.kind for paper in order.papers] == [orders_pb2.PAPER_KIND_NOTICE]
     assert len(stack.charges()) == 1
 
 

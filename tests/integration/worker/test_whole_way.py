@@ -16,6 +16,6 @@ def test_an_order_is_registered_once_and_its_checked_extract_arrives(stack: Syst
     [order_id] = stack.submit(CAD_NUM)
 
     [order] = stack.wait_completed(order_id)
-    assert order.username == "a1"
+    assert order.account == "a1"
     assert [charge["number"] for charge in stack.charges()] == [order.order_number]
     assert stack.download(order_id).startswith(b"PK")

@@ -81,7 +81,7 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         self.now = START
         self.was_sent = False
         self.account = worker_pb2.WorkerAccount(
-            id=1, username="a1", login="a1", declarant_category="357039000000", epoch=1, can_take_new=True
+            account_id=1, account="a1", login="a1", declarant_category="357039000000", epoch=1, can_take_new=True
         )
         self.order = worker_pb2.OrderInHand(
             order_id=7, cad_num=CAD_NUM, state=orders_pb2.ORDER_STATE_QUEUED, lane="main"
@@ -145,7 +145,7 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
 
     def PassGate(self, request: Any, context: Any) -> worker_pb2.PassGateResponse:
         self._take("PassGate", request, context)
-        self.open_send(request.send_id, request.absent_after_s)
+        self.open_send(request.send_id, request.absent_after.ToTimedelta().total_seconds())
         return worker_pb2.PassGateResponse(order=self.order)
 
     def open_send(self, send_id: str, absent_after_s: float) -> None:
@@ -173,7 +173,7 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
     def RecordNotFound(self, request: Any, context: Any) -> worker_pb2.RecordNotFoundResponse:
         self._take("RecordNotFound", request, context)
         self.order.state = orders_pb2.ORDER_STATE_QUEUED
-        self.order.next_at.FromDatetime(self.now + dt.timedelta(seconds=request.recheck_s))
+        self.order.next_at.FromDatetime(self.now + request.recheck_in.ToTimedelta())
         return worker_pb2.RecordNotFoundResponse(order=self.order)
 
     def RecordCheck(self, request: Any, context: Any) -> worker_pb2.RecordCheckResponse:
@@ -197,16 +197,16 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
             self.order.hold_reason = request.reason
         return worker_pb2.FailOrderResponse(order=self.order)
 
-    def UploadExtract(self, request_iterator: Any, context: Any) -> worker_pb2.UploadExtractResponse:
+    def UploadPaper(self, request_iterator: Any, context: Any) -> worker_pb2.UploadPaperResponse:
         parts = list(request_iterator)
-        self._take("UploadExtract", parts[0].header, context)
+        self._take("UploadPaper", parts[0].header, context)
         self.requests.setdefault("chunks", []).append(b"".join(part.chunk for part in parts[1:]))
-        if parts[0].header.kind == "quarantined":
+        if parts[0].header.kind == orders_pb2.PAPER_KIND_QUARANTINED:
             self.order.hold_reason = parts[0].header.reason
         else:
-            is_extract = parts[0].header.kind == "extract"
+            is_extract = parts[0].header.kind == orders_pb2.PAPER_KIND_EXTRACT
             self.order.state = orders_pb2.ORDER_STATE_COMPLETED if is_extract else orders_pb2.ORDER_STATE_FAILED
-        return worker_pb2.UploadExtractResponse(order=self.order)
+        return worker_pb2.UploadPaperResponse(order=self.order)
 
 
 @contextlib.contextmanager

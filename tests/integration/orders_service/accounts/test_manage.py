@@ -56,7 +56,7 @@ def test_a_taken_name_is_refused_and_keeps_its_password(run: Any, box: Secretbox
 
 
 def test_wrong_fields_are_named_and_no_secret_is_repeated(run: Any, box: Secretbox) -> None:
-    with pytest.raises(errors.InvalidInput, match="username: must be"):
+    with pytest.raises(errors.InvalidInput, match="account: must be"):
         run(lambda db: manage.create_account(db, box, "имя", AccountChange()))
     with pytest.raises(errors.InvalidInput) as refused:
         add(run, box, password=PASSWORD * 100, declarant_category="357", comment="a\0")
@@ -144,7 +144,7 @@ def test_activating_ends_any_standby_and_both_switches_may_be_repeated(
 @pytest.mark.parametrize("name", ["nobody", "a\0", "имя", ""])
 def test_an_unknown_account_is_not_found_by_any_call(run: Any, box: Secretbox, name: str) -> None:
     for call in (
-        lambda db: manage.get_account(db, username=name),
+        lambda db: manage.get_account(db, name),
         lambda db: manage.update_account(db, box, name, AccountChange(comment="x")),
         lambda db: manage.deactivate_account(db, name),
         lambda db: manage.activate_account(db, name),
@@ -172,4 +172,4 @@ def test_open_orders_are_those_that_only_this_account_can_finish(
             (account.id,),
         )
 
-    assert run(lambda db: manage.get_account(db, username="a")).open_orders == 3
+    assert run(lambda db: manage.get_account(db, "a")).open_orders == 3

@@ -72,7 +72,7 @@ def said(service: Service, *args: str, code: int = 1, text: str | None = None) -
 
 def test_an_account_lives_through_its_commands(service: Service, database: Database) -> None:
     added = answer(service, "accounts", "add", "life", "--comment", "Первый", text="the-word\n")
-    assert (added["username"], added["has_password"], added["is_active"]) == ("life", True, True)
+    assert (added["account"], added["has_password"], added["is_active"]) == ("life", True, True)
     listed = service.cli("accounts", "list")
     assert "orders nothing: set its --declarant-category" in listed.stdout
 
@@ -83,7 +83,7 @@ def test_an_account_lives_through_its_commands(service: Service, database: Datab
     (service.folder / "cookies.json").write_text('{"session": "abc"}')
     assert answer(service, "accounts", "import-session", "life", "--file", "cookies.json")["has_session"] is True
     assert answer(service, "accounts", "show", "life")["has_session"] is True
-    assert [one["username"] for one in answer(service, "accounts", "list")["accounts"]] == ["life"]
+    assert [one["account"] for one in answer(service, "accounts", "list")["accounts"]] == ["life"]
 
     with database.connect() as connection:
         row = connection.execute("select password_encrypted from rosreestr_users where username = 'life'").fetchone()
@@ -94,7 +94,7 @@ def test_an_account_lives_through_its_commands(service: Service, database: Datab
 
 def test_what_is_wrong_with_an_account_is_one_sentence(service: Service) -> None:
     assert "There is no account nobody." in said(service, "accounts", "show", "nobody")
-    assert "username: must be 1 to 64" in said(service, "accounts", "add", "имя", "--no-password")
+    assert "account: must be 1 to 64" in said(service, "accounts", "add", "имя", "--no-password")
     assert "No password came on standard input" in said(service, "accounts", "add", "silent", code=2)
     assert "Say what to change" in said(service, "accounts", "set", "nobody", code=2)
     for text, words in (("[]", "must be an object"), ("{", "isn't JSON"), ('{"a": 1}', "must be an object")):
@@ -106,16 +106,17 @@ def test_orders_are_submitted_shown_and_listed(service: Service) -> None:
     submitted = answer(
         service, "orders", "submit", "--cad-num", NUMBER, "--recipient", "Bank [red]", "--idempotency-key", "k1"
     )
-    order = submitted["orders"][0]["order"]
-    assert (order["cad_num"], order["state"], order["recipient"]) == (NUMBER, "queued", "Bank [red]")
+    order = submitted["orders"][0]
+    assert (order["cad_num"], order["state"], order["is_existing"]) == (NUMBER, "queued", False)
     again = answer(
         service, "orders", "submit", "--cad-num", NUMBER, "--recipient", "Bank [red]", "--idempotency-key", "k1"
     )
-    assert again["orders"] == [{"order": again["orders"][0]["order"], "is_existing": True}]
-    assert again["orders"][0]["order"]["id"] == order["id"]
+    assert again["orders"] == [order | {"is_existing": True}]
 
-    shown = answer(service, "orders", "show", str(order["id"]))
-    assert shown["events"][0] | {"at": ""} == {
+    shown = answer(service, "orders", "show", str(order["order_id"]))
+    assert shown["order"]["recipient"] == "Bank [red]"
+    assert shown["events"][0] | {"at": "", "event_id": 0} == {
+        "event_id": 0,
         "at": "",
         "actor": "client",
         "kind": "transition",
@@ -134,7 +135,8 @@ def test_a_file_of_orders_is_accepted_whole_or_refused_line_by_line(service: Ser
     csv.write_text(
         "\ufeffcad_num;recipient;is_urgent;idempotency_key\n77:01:0001001:1;Банк;да;f1\n\n77:01:0001001:2;;;f2\n"
     )
-    orders = [one["order"] for one in answer(service, "orders", "submit", "--file", "orders.csv")["orders"]]
+    submitted = answer(service, "orders", "submit", "--file", "orders.csv")["orders"]
+    orders = [answer(service, "orders", "show", str(one["order_id"]))["order"] for one in submitted]
     assert [(one["cad_num"], one["recipient"], one["is_urgent"], one["idempotency_key"]) for one in orders] == [
         ("77:01:0001001:1", "Банк", True, "f1"),
         ("77:01:0001001:2", "", False, "f2"),
@@ -200,11 +202,14 @@ def test_a_damaged_extract_leaves_no_file(service: Service, database: Database) 
 
 def test_waiting_ends_with_the_orders_and_tells_how_by_its_exit_code(service: Service, database: Database) -> None:
     order = answer(service, "orders", "submit", "--cad-num", "77:01:0001001:21", "--idempotency-key", "w1")["orders"][0]
-    order_id = order["order"]["id"]
+    order_id = order["order_id"]
     again = ("orders", "submit", "--cad-num", "77:01:0001001:21", "--idempotency-key", "w1", "--wait")
 
     late = service.cli(*again, "--timeout", "0")
-    assert (late.returncode, f"1 of 1 orders have no extract: {order_id}" in late.stderr) == (1, True)
+    assert (late.returncode, f"Order {order_id} is accepted and goes on without this command" in late.stderr) == (
+        5,
+        True,
+    )
     store_extract(database, order_id, b"zip of 21")
     done = service.cli(*again)
     assert done.returncode == 0, done.stderr
@@ -213,7 +218,7 @@ def test_waiting_ends_with_the_orders_and_tells_how_by_its_exit_code(service: Se
 
 def test_waiting_does_not_wait_for_what_only_a_person_can_do(service: Service, database: Database) -> None:
     order = ("orders", "submit", "--cad-num", "77:01:0001001:22", "--idempotency-key", "w2")
-    order_id = answer(service, *order)["orders"][0]["order"]["id"]
+    order_id = answer(service, *order)["orders"][0]["order_id"]
     with database.connect() as connection:
         connection.execute("update orders set hold_reason = 'several rows', hold_at = now() where id = %s", (order_id,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ def run(service: Service, *words: str, **options: Any) -> subprocess.CompletedPr
     return subprocess.run(command, env=env, cwd=service.folder, timeout=60, check=False, **options)
 
 
+def words_of(command: str) -> tuple[str, ...]:
+    """The command, each time one of its own: the very same again orders nothing."""
+    return (*COMMANDS[command], *(("--batch", str(uuid.uuid4())) if command == "submit" else ()))
+
+
 def count_orders(service: Service) -> int:
     from orders_service.v1 import orders_pb2
 
@@ -43,7 +49,7 @@ def count_orders(service: Service) -> int:
 def test_no_encoding_makes_a_done_command_fail(service: Service, encoding: str, command: str) -> None:
     before = count_orders(service)
 
-    done = run(service, *COMMANDS[command], env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    done = run(service, *words_of(command), env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
 
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
     assert count_orders(service) == before + (command == "submit")
@@ -54,11 +60,26 @@ def test_an_accepted_order_whose_words_find_no_room_is_told_as_accepted(service:
     before = count_orders(service)
 
     with Path("/dev/full").open("wb") as full:
-        done = run(service, *COMMANDS["submit"], stdout=full)
+        done = run(service, *words_of("submit"), stdout=full)
 
     assert done.returncode == 6
     assert b"What was asked for is done." in done.stderr
     assert count_orders(service) == before + 1
+
+
+def test_the_very_same_command_again_orders_nothing_whatever_became_of_its_words(service: Service) -> None:
+    words = ("orders", "submit", "--cad-num", "77:01:0001001:71", "--cad-num", "77:01:0001001:72")
+    with Path("/dev/full").open("wb") as full:
+        assert run(service, *words, stdout=full).returncode == 6
+    before = count_orders(service)
+
+    again, other = run(service, *words), run(service, *words[:-2])
+
+    assert (again.returncode, count_orders(service)) == (0, before + 1)
+    assert b"0 accepted, 2 already there." in again.stdout
+    assert b"another --batch" in again.stdout
+    assert b"1 accepted, 0 already there." in other.stdout, "another command is another order"
+    assert "Тот же объект уже заказан".encode() in other.stdout, "and the client is warned"
 
 
 def test_a_reader_that_is_gone_makes_no_command_fail(service: Service) -> None:
@@ -67,7 +88,7 @@ def test_a_reader_that_is_gone_makes_no_command_fail(service: Service) -> None:
     os.close(right)
 
     with os.fdopen(left, "wb") as nobody:
-        done = run(service, *COMMANDS["submit"], stdout=nobody)
+        done = run(service, *words_of("submit"), stdout=nobody)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert count_orders(service) == before + 1

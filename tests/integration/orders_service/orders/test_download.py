@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def order(run: Any, *numbers: str) -> list[int]:
-    return [one.order.id for one in run(lambda db: create_orders(db, [WantedOrder(cad_num=n) for n in numbers]))]
+    wanted = [WantedOrder(cad_num=number, idempotency_key=str(uuid.uuid4())) for number in numbers]
+    return [one.order_id for one in run(lambda db: create_orders(db, wanted))]
 
 
 def store_extract(database: Database, order_id: int, data: bytes, kind: str = "extract", pieces: int = 3) -> None:
@@ -75,7 +77,10 @@ def test_an_order_without_an_extract_says_how_far_it_is(run: Any, fresh_database
     with pytest.raises(errors.Refused, match="has no extract: it is «Добавлен в очередь»; come back later") as refused:
         run(lambda db: find_paper(db, order_id))
 
-    assert (refused.value.reason, refused.value.metadata) == ("WRONG_STATE", {"state": "queued"})
+    assert (refused.value.reason, refused.value.metadata) == (
+        "WRONG_STATE",
+        {"state": "queued", "order_id": str(order_id)},
+    )
 
 
 def test_a_failed_order_gives_the_notice_but_never_what_was_put_aside(run: Any, fresh_database: Database) -> None:
@@ -99,5 +104,5 @@ def test_a_damaged_extract_is_never_given_out_as_whole(run: Any, fresh_database:
     with fresh_database.connect() as connection:
         connection.execute(damage.encode())
 
-    with pytest.raises(errors.ExtractMissing):
+    with pytest.raises(errors.PaperDamaged):
         run(lambda db: fetch(db, order_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,8 +41,11 @@ def relay_once(run: Any, settings: Settings, queue: Queue) -> Callable[[], Any]:
 
 
 def create(run: Any, count: int, **more: Any) -> list[int]:
-    wanted = [WantedOrder(cad_num=f"77:01:0001001:{n}", **more) for n in range(1, count + 1)]
-    return [one.order.id for one in run(lambda db: create_orders(db, wanted))]
+    wanted = [
+        WantedOrder(cad_num=f"77:01:0001001:{n}", idempotency_key=str(uuid.uuid4()), **more)
+        for n in range(1, count + 1)
+    ]
+    return [one.order_id for one in run(lambda db: create_orders(db, wanted))]
 
 
 async def until(condition: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
@@ -163,25 +167,27 @@ def test_redis_away_orders_are_accepted_and_redis_back_they_are_relayed(
 def test_the_relay_is_woken_by_the_commit_and_outlives_redis(
     run: Any, settings: Settings, own_redis: EmbeddedRedis, queue_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wanted = [WantedOrder(cad_num="77:01:0001001:1")]
+
+    def wanted(key: str) -> list[WantedOrder]:
+        return [WantedOrder(cad_num="77:01:0001001:1", idempotency_key=key)]
 
     async def scene(db: ServiceDatabase, queue: Queue) -> float:
         relay = Relay(db, queue, settings)
         tasks = [asyncio.create_task(relay.run()), asyncio.create_task(relay.listen())]
         try:
-            (first,) = await create_orders(db, wanted)
-            await until(lambda: queue.find_job(str(first.order.id)), "the first job")
+            (first,) = await create_orders(db, wanted("first"))
+            await until(lambda: queue.find_job(str(first.order_id)), "the first job")
             # Both loops stand: from here the bell, not the sweep of 5 s, has to bring an order over.
             begun = asyncio.get_running_loop().time()
-            (second,) = await create_orders(db, wanted)
-            await until(lambda: queue.find_job(str(second.order.id)), "the second job")
+            (second,) = await create_orders(db, wanted("second"))
+            await until(lambda: queue.find_job(str(second.order_id)), "the second job")
             taken_s = asyncio.get_running_loop().time() - begun
 
             own_redis.kill()
-            (third,) = await create_orders(db, wanted)
+            (third,) = await create_orders(db, wanted("third"))
             await until(lambda: "task_waiting" in str([vars(r) for r in caplog.records]), "the relay to notice")
             own_redis.start()
-            await until(lambda: queue.find_job(str(third.order.id)), "the third job", 20)
+            await until(lambda: queue.find_job(str(third.order_id)), "the third job", 20)
             await until(lambda: "task_working" in str([vars(r) for r in caplog.records]), "the relay to say so")
         finally:
             assert await cancel_all(tasks) == []

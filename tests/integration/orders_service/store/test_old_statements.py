@@ -39,7 +39,7 @@ def test_the_old_insert_adds_an_account_whose_old_password_can_be_read(run: Any,
     assert (found["id"], found["username"], found["is_active"]) == (1, "rosreestr_user_1", True)
     opened = Secretbox(secret).open(found["password_encrypted"], username=found["username"], purpose=PASSWORD)
     assert opened == password
-    account = run(lambda db: manage.get_account(db, username="rosreestr_user_1"))
+    account = run(lambda db: manage.get_account(db, "rosreestr_user_1"))
     assert account.has_password
     assert account.declarant_category is None, "it orders nothing until somebody states one"
 
@@ -52,7 +52,7 @@ def test_the_old_update_activates(run: Any, fresh_database: Database) -> None:
     with fresh_database.connect() as connection:
         assert connection.execute(ACTIVATE.encode()).rowcount == 1
 
-    assert run(lambda db: manage.get_account(db, username="rosreestr_user_1")).is_active
+    assert run(lambda db: manage.get_account(db, "rosreestr_user_1")).is_active
 
 
 def test_the_old_select_shows_what_failed_and_why_newest_first(fresh_database: Database) -> None:
@@ -124,10 +124,10 @@ def test_the_habit_of_old_brings_an_account_back_whose_password_was_refused(run:
         connection.execute(
             "update rosreestr_users set standby_kind = 'login_refused', standby_reason = 'why', standby_since = now()"
         )
-        before = run(lambda db: manage.get_account(db, username="rosreestr_user_1"))
+        before = run(lambda db: manage.get_account(db, "rosreestr_user_1"))
         connection.execute(ACTIVATE.encode())
 
-    after = run(lambda db: manage.get_account(db, username="rosreestr_user_1"))
+    after = run(lambda db: manage.get_account(db, "rosreestr_user_1"))
 
     assert (before.standby_kind, after.standby_kind) == ("login_refused", None)
     assert after.updated_at > before.updated_at, "its worker, which stands by, learns of it"

@@ -11,7 +11,7 @@ from orders_service.settings import Address
 from orders_service.v1 import orders_pb2 as v1
 from tests.servers import free_port
 
-ORDERS = [v1.Order(id=17, state=v1.ORDER_STATE_QUEUED), v1.Order(id=18, state=v1.ORDER_STATE_QUEUED)]
+ORDERS = [v1.CreatedOrder(order_id=17), v1.CreatedOrder(order_id=18)]
 
 
 def test_a_lost_service_leaves_the_orders_accepted_and_says_so() -> None:

@@ -19,15 +19,15 @@ FAILED = "Ошибка: Кадастровый номер не найден на
 def orders() -> list[orders_pb2.Order]:
     return [
         orders_pb2.Order(
-            id=14,
+            order_id=14,
             cad_num=CAD_NUM,
             state=orders_pb2.ORDER_STATE_COMPLETED,
             status="Выполнен",
-            username="rosreestr_user_2",
+            account="rosreestr_user_2",
             order_number=NUMBER,
         ),
         orders_pb2.Order(
-            id=15, cad_num="77:05:0009999:404", state=orders_pb2.ORDER_STATE_FAILED, status=FAILED, username=""
+            order_id=15, cad_num="77:05:0009999:404", state=orders_pb2.ORDER_STATE_FAILED, status=FAILED, account=""
         ),
     ]
 

@@ -15,11 +15,11 @@ UNKNOWN = "77:05:0009999:404"
 def make_order(order_id=1, state=orders_pb2.ORDER_STATE_COMPLETED, **fields):
     defaults = {
         "cad_num": "77:01:0001001:1",
-        "username": "a",
+        "account": "a",
         "order_number": f"OfSite-{order_id}",
         "status": "Выполнен",
     }
-    return orders_pb2.Order(id=order_id, state=state, **{**defaults, **fields})
+    return orders_pb2.Order(order_id=order_id, state=state, **{**defaults, **fields})
 
 
 def make_charge(number="OfSite-1", **fields):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service.crypto import PASSWORD, SESSION, Secretbox
+from orders_service.v1 import rosreestr_users_pb2
 from tests.unit.worker.conftest import SECRETBOX
 from tests.unit.worker.doubles import refusal, unavailable
 from tests.waiting import wait_until
@@ -45,7 +46,7 @@ def test_opening_waits_while_the_service_is_away(bench: Bench, account: Account)
 
     account.open(StopFlag())
 
-    assert account.snapshot.username == "a1"
+    assert account.snapshot.account == "a1"
 
 
 def test_opening_ends_when_a_stop_is_asked_for(bench: Bench, account: Account) -> None:
@@ -84,7 +85,7 @@ def test_an_account_without_a_usable_secret_stands_by_from_the_start(
 
     account.open(StopFlag())
 
-    assert bench.service.requests["MarkAccount"][0].kind == "login_refused"
+    assert bench.service.requests["MarkAccount"][0].kind == rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED
     assert account.lanes() == ("@a1",)
     with pytest.raises(AccountSecretsUnusable):
         account.portal()
@@ -116,11 +117,11 @@ def test_a_new_password_makes_a_new_client_with_the_old_pace(bench: Bench, accou
 def test_a_refused_login_is_forgotten_once_a_person_did_something(bench: Bench, account: Account) -> None:
     account.open(StopFlag())
     before = account.portal()
-    account.mark("login_refused", "refused", None, sleep=lambda _seconds: None)
+    account.mark(rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, "refused", None, sleep=lambda _seconds: None)
     assert account.is_login_blocked
     assert account.portal() is before
 
-    bench.service.account.standby_kind = ""
+    bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_UNSPECIFIED
     bench.service.account.can_take_new = True
     account.refresh(lambda _seconds: None)
 
@@ -145,7 +146,7 @@ def test_the_watcher_wakes_the_worker_when_the_account_may_go_on_and_asks_nothin
     watcher.start()
     assert "ReadAccount" not in bench.log
 
-    account.mark("exhausted", "no orders left", 1800, sleep=lambda _seconds: None)
+    account.mark(rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED, "no orders left", 1800, sleep=lambda _seconds: None)
     wait_until(lambda: bench.log.count("ReadAccount") >= 2, "the watcher to ask")
     assert not woken.is_set()
     bench.service.account.can_take_new = True
@@ -162,7 +163,7 @@ def test_the_watcher_ends_the_worker_when_another_one_opened_the_account(bench: 
     watcher = StandbyWatcher(account, interval_s=0.02, on_change=lambda: None, on_stale=stale.set)
     watcher.start()
 
-    account.mark("exhausted", "no orders left", 1800, sleep=lambda _seconds: None)
+    account.mark(rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED, "no orders left", 1800, sleep=lambda _seconds: None)
 
     assert stale.wait(5)
     watcher.stop()

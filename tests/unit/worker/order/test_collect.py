@@ -53,15 +53,15 @@ def test_the_checked_extract_is_handed_over_whole(bench: Bench) -> None:
     signal = bench.run(delivery(lane="@a1"))
 
     assert signal is None
-    [header] = bench.service.requests["UploadExtract"]
-    assert header.kind == "extract"
+    [header] = bench.service.requests["UploadPaper"]
+    assert header.kind == orders_pb2.PAPER_KIND_EXTRACT
     assert header.sha256 == hashlib.sha256(bench.portal.paper).hexdigest()
     assert header.size_bytes == len(bench.portal.paper)
     assert (header.cad_num, header.registration_number) == (CAD_NUM, "КУВИ-001/2026-00000001")
     assert header.formed_on == "2026-01-15"
     assert f"{header.row.status_code} / {header.row.request_status}" == " / ".join(READY)
     assert bench.service.requests["chunks"] == [bench.portal.paper]
-    assert bench.log.index("portal.download") < bench.log.index("during_download") < bench.log.index("UploadExtract")
+    assert bench.log.index("portal.download") < bench.log.index("during_download") < bench.log.index("UploadPaper")
 
 
 @pytest.mark.parametrize("status", [("processing", "В работе"), ("processed", "В работе"), ("new", "Неизвестно")])
@@ -126,7 +126,7 @@ def test_a_paper_of_another_object_is_put_aside_and_never_a_result(bench: Bench)
     signal = bench.run(delivery(lane="@a1"))
 
     assert isinstance(signal, Fail)
-    assert bench.service.requests["UploadExtract"][0].kind == "quarantined"
+    assert bench.service.requests["UploadPaper"][0].kind == orders_pb2.PAPER_KIND_QUARANTINED
 
 
 def test_a_notice_is_kept_for_the_client(bench: Bench) -> None:
@@ -135,8 +135,8 @@ def test_a_notice_is_kept_for_the_client(bench: Bench) -> None:
     bench.portal.paper = pack(CAD_NUM, root="exract_notice_absence_request_info_12")
 
     assert bench.run(delivery(lane="@a1")) is None
-    [header] = bench.service.requests["UploadExtract"]
-    assert header.kind == "notice"
+    [header] = bench.service.requests["UploadPaper"]
+    assert header.kind == orders_pb2.PAPER_KIND_NOTICE
     assert header.reason
 
 
@@ -148,7 +148,7 @@ def test_a_broken_paper_is_brought_again_and_spends_an_attempt(bench: Bench) -> 
     with pytest.raises(PaperBroken):
         bench.run(delivery(lane="@a1"))
 
-    assert "UploadExtract" not in bench.log
+    assert "UploadPaper" not in bench.log
     assert bench.service.order.state == orders_pb2.ORDER_STATE_REGISTERED
 
 

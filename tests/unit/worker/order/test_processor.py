@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orders_service.v1 import orders_pb2
+from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 from rosq import Cancel, Fail, LeaseLost, Release, Snooze
 from rosq.execution.stop import StopClock
 from rosq.job import CancelRequest
@@ -122,7 +122,7 @@ def test_the_portals_own_trouble_puts_the_order_back_and_spends_no_attempt(bench
     signal = bench.run(delivery(is_last=True))
 
     assert isinstance(signal, Snooze)
-    assert bench.service.requests["ReleaseOrder"][0].delay_s == pytest.approx(0.2)
+    assert bench.service.requests["ReleaseOrder"][0].delay.ToTimedelta().total_seconds() == pytest.approx(0.2)
     assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED
     assert "FailOrder" not in bench.log
 
@@ -145,10 +145,10 @@ def test_trouble_of_the_account_marks_it_and_gives_the_order_to_others(
     signal = bench.run()
 
     [mark] = bench.service.requests["MarkAccount"]
-    assert mark.kind == kind
-    assert mark.HasField("retry_in_s") is has_retry
+    assert rosreestr_users_pb2.StandbyKind.Name(mark.kind) == f"STANDBY_KIND_{kind.upper()}"
+    assert mark.HasField("retry_in") is has_retry
     assert isinstance(signal, Release)
-    assert bench.service.requests["ReleaseOrder"][0].delay_s == 0
+    assert bench.service.requests["ReleaseOrder"][0].delay.ToTimedelta().total_seconds() == 0
 
 
 def test_a_bound_order_rests_while_its_account_may_not_log_in(bench: Bench) -> None:
@@ -156,7 +156,7 @@ def test_a_bound_order_rests_while_its_account_may_not_log_in(bench: Bench) -> N
     bench.service.bind()
     bench.service.was_sent = True
     bench.service.account.can_take_new = False
-    bench.service.account.standby_kind = "login_refused"
+    bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED
 
     signal = bench.run(delivery(lane="@a1"))
 
@@ -168,7 +168,7 @@ def test_a_bound_order_rests_while_its_account_may_not_log_in(bench: Bench) -> N
 
 def test_an_account_that_stands_by_pays_nothing_more_for_an_order_that_it_had_begun(bench: Bench) -> None:
     bench.service.account.can_take_new = False
-    bench.service.account.standby_kind = "exhausted"
+    bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED
     bench.service.bind()
 
     signal = bench.run(delivery(lane="@a1"))
@@ -273,8 +273,12 @@ def test_a_lost_lease_changes_nothing_more(bench: Bench) -> None:
 
 
 def test_an_account_that_is_well_again_is_marked_so(bench: Bench) -> None:
-    bench.service.account.standby_kind = "exhausted"  # until a time that is over: it may take orders
+    bench.service.account.standby_kind = (
+        rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED
+    )  # until a time that is over: it may take orders
 
     bench.run()
 
-    assert [mark.kind for mark in bench.service.requests["MarkAccount"]] == [""]
+    assert [mark.kind for mark in bench.service.requests["MarkAccount"]] == [
+        rosreestr_users_pb2.STANDBY_KIND_UNSPECIFIED
+    ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def an_order(*, elapsed_s: float, absent_after_s: float = 3600.0, counted: int = 0) -> worker_pb2.OrderInHand:
-    order = worker_pb2.OrderInHand(open_send=worker_pb2.Send(counted_readings=counted))
+    order = worker_pb2.OrderInHand(open_send=worker_pb2.OrderSend(counted_readings=counted))
     order.open_send.gate_at.FromDatetime(START)
     order.open_send.absent_from.FromDatetime(START + dt.timedelta(seconds=absent_after_s))
     order.as_of.FromDatetime(START + dt.timedelta(seconds=elapsed_s))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orders_service.v1 import orders_pb2, worker_pb2
+from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
 from rosq import Release, Snooze
 from tests.unit.worker.doubles import CAD_NUM, KEY, NUMBER, PERSON, refusal, row
 from worker.portal.errors import Outage, PortalUnavailable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def given_intent(bench: Bench, *, is_uploaded: bool = False, was_sent: bool = False, person: str = PERSON) -> None:
     bench.service.order.state = orders_pb2.ORDER_STATE_PROCESSING
     bench.service.order.submission.CopyFrom(
-        worker_pb2.Submission(
+        worker_pb2.OrderSubmission(
             super_package_guid="11111111-1111-4111-8111-111111111111",
             statement_guid="22222222-2222-4222-8222-222222222222",
             package_guid="33333333-3333-4333-8333-333333333333",
@@ -164,7 +164,7 @@ def test_another_person_never_sends_again_what_the_first_one_may_have_sent(bench
 
     assert bench.portal.sent == []
     assert "PassGate" not in bench.log
-    assert bench.service.requests["MarkAccount"][0].kind == "person_needed"
+    assert bench.service.requests["MarkAccount"][0].kind == rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED
 
 
 def test_an_empty_balance_marks_the_account_and_gives_the_order_to_others(bench: Bench) -> None:
@@ -173,7 +173,7 @@ def test_an_empty_balance_marks_the_account_and_gives_the_order_to_others(bench:
     signal = bench.run()
 
     mark = bench.service.requests["MarkAccount"][0]
-    assert (mark.kind, mark.retry_in_s) == ("exhausted", 1800.0)
+    assert (mark.kind, mark.retry_in.seconds) == (rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED, 1800)
     assert isinstance(signal, Release)
     assert signal.lane == "main"
     assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED

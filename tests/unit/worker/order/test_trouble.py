@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orders_service.v1 import rosreestr_users_pb2
 from worker.order import trouble
 from worker.portal import errors as portal_errors
 
@@ -30,7 +31,12 @@ def test_every_error_of_the_portal_is_either_the_accounts_the_portals_or_the_ord
 def test_what_an_account_lacks_marks_it(lack: portal_errors.Lack) -> None:
     mark = trouble.mark_for(portal_errors.AccountUnusable("why", lack=lack), exhausted_retry_s=1800)
 
-    assert mark.kind in {"exhausted", "person_needed", "unusable", "forbidden"}
+    assert mark.kind in {
+        rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED,
+        rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED,
+        rosreestr_users_pb2.STANDBY_KIND_UNUSABLE,
+        rosreestr_users_pb2.STANDBY_KIND_FORBIDDEN,
+    }
     assert mark.reason == "why"
 
 

@@ -66,7 +66,7 @@ def test_it_asks_again_until_an_answer_comes(bench: Bench) -> None:
 
     account = bench.reporter.ask(lambda: read(bench), sleep=slept.append)
 
-    assert account.username == "a1"
+    assert account.account == "a1"
     assert len(slept) == 2
 
 
