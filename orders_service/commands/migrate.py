@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orders_service.commands.context import QUIET
+from orders_service.commands.context import QUIET, Failure
 from orders_service.settings import DatabaseSettings
 from orders_service.store import migrating, migrations
 from orders_service.store.migrating import Patience
 from orders_service.store.migrations import Phase
+from orders_service.takeover import survey, taking
 from rosq import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orders_service.commands.context import Context
+    from orders_service.store.migrations import Migration
+    from orders_service.takeover.survey import Survey
 
 
 @click.command()
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="How often it is tried, a second apart.",
 )
+@click.option("--yes", is_flag=True, help="Ask nothing where a database of the system before is found.")
 @click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 @click.pass_obj
 def migrate(
@@ -71,6 +78,7 @@ def migrate(
     phase: str | None,
     lock_timeout_s: float,
     lock_attempts: int,
+    yes: bool,
     is_json: bool,
 ) -> None:
     """Bring the database's schema up to date.
@@ -81,6 +89,9 @@ def migrate(
 
     To go on serving meanwhile: --before-deploy, then the new version, then --after-deploy. Without either all files
     are applied; no service of another version may then run.
+
+    A database of the system before this one is taken over: what becomes of its orders and accounts is said first, and
+    on a terminal asked for; it is done in one transaction, and drops nothing (docs/how-to/leave-the-old-system.md).
 
     \b
     Examples:
@@ -94,17 +105,21 @@ def migrate(
     logs.configure("warning", quiet=QUIET)
     settings = DatabaseSettings.from_env(context.environ)
     files = migrations.read_folder(sql_dir or migrations.find_folder(context.environ))
+    patience = Patience(lock_timeout_s=lock_timeout_s, attempts=lock_attempts)
     if create_database and not dry_run:
         asyncio.run(migrating.create_database(settings))
+    taken = _take_over(settings, files, patience, is_dry_run=dry_run, phase=phase, is_quiet=is_json, is_yes=yes)
     plan = asyncio.run(
         migrating.migrate(
             settings,
             files,
             is_dry_run=dry_run,
             phase=Phase(phase or Phase.ALL.value),
-            patience=Patience(lock_timeout_s=lock_timeout_s, attempts=lock_attempts),
+            patience=patience,
         )
     )
+    if not dry_run:
+        asyncio.run(taking.settle_persons(settings))
     names = [one.name for one in plan.pending]
     left = [one.name for one in plan.left]
     if is_json:
@@ -115,6 +130,7 @@ def migrate(
             "pending" if dry_run else "applied_now": names,
             "left": left,
             "unknown": list(plan.unknown),
+            "taken_over": None if taken is None else {"accounts": taken.accounts, "orders": dict(taken.fates)},
         }
         click.echo(json.dumps(answer, indent=2))
         return
@@ -126,3 +142,34 @@ def migrate(
         click.echo(f"applied by a newer version: {', '.join(plan.unknown)}")
     if not names and not left:
         click.echo(f"The schema of {settings.name} is up to date.")
+
+
+def _take_over(
+    settings: DatabaseSettings,
+    files: Sequence[Migration],
+    patience: Patience,
+    *,
+    is_dry_run: bool,
+    phase: str | None,
+    is_quiet: bool,
+    is_yes: bool,
+) -> Survey | None:
+    """Say what would become of the old system's orders, where there are any, and take them over."""
+    found = asyncio.run(survey.find(settings))
+    if found is None:
+        return None
+    if phase is not None:
+        raise click.UsageError(f"This database is the old system's: it is taken over by `migrate` without --{phase}.")
+    if not is_quiet:
+        for line in found.tell():
+            click.echo(line)
+    if found.problems:
+        raise Failure(" ".join(("The database can't be taken over yet, nothing was changed.", *found.problems)))
+    if is_dry_run:
+        return found
+    if not is_yes and sys.stdin.isatty():
+        click.confirm("Take it over?", abort=True)
+    taken = asyncio.run(taking.take_over(settings, files, patience))
+    if taken is not None and not is_quiet:
+        click.echo("Taken over.")
+    return taken
