@@ -1,22 +1,35 @@
-"""A table of orders as people keep it: CSV with a header, or just numbers one below the other."""
+"""A file of orders on its way to `orders submit`: what a person is shown of it, and every bad row."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from orders_service.commands.context import Failure
+from orders_service.commands.output import print_facts, print_json, print_table
+from orders_service.orders import order_file
 from orders_service.v1 import orders_pb2 as v1
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-COLUMNS: Final = ("cad_num", "idempotency_key", "recipient", "comment", "is_urgent")
+    from orders_service.orders.order_file import BadRow, OrderFile
 
-_YES: Final = frozenset({"1", "true", "yes", "y", "да"})
-_NO: Final = frozenset({"", "0", "false", "no", "n", "нет"})
+#: More would flood a terminal: all of them are in the file of errors, and in JSON.
+_MAX_BAD_ROWS: Final = 20
+_MAX_SHOWN: Final = 5
+_ERROR_HEADINGS: Final = ("Где", "Столбец", "Что там", "Что не так", "Возможно, имелось в виду")
+_FIELD_NAMES: Final = {
+    "cad_num": "the number",
+    "idempotency_key": "the key",
+    "recipient": "the recipient",
+    "comment": "the comment",
+    "is_urgent": "urgency",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,61 +41,143 @@ class Line:
     number: int
 
 
-def read_orders(path: Path) -> list[Line]:
-    """Read the orders of a CSV file: UTF-8; separated by comma, semicolon or tab; columns in any order.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """How a file is to be read, and what is wanted of it.
 
-    Without a header, the first column is the number and there may be no other. Empty lines are left out.
+    Attributes:
+        errors: Where every bad row is written to as CSV; None: nowhere.
+    """
+
+    column: str = ""
+    sheet: str = ""
+    encoding: str = ""
+    recipient: str = ""
+    batch: str = ""
+    errors: Path | None = None
+    is_json: bool = False
+
+
+def read_orders(path: Path, options: FileOptions) -> tuple[list[Line], OrderFile]:
+    """Read the orders of a file; each has a key, its own or one made of its row.
 
     Raises:
-        Failure: The file can't be read, a column isn't known, or it holds no order.
+        Failure: The file can't be read, or a row is bad: all of them are told.
     """
+    read = _read(path, options)
+    if read.bad_rows:
+        _tell_bad_rows(read.bad_rows, options)
+        rows = "1 row is bad" if len(read.bad_rows) == 1 else f"{len(read.bad_rows):,} rows are bad"
+        raise Failure(f"{path.name}: {rows}. Nothing was ordered.")
+    lines = [
+        Line(
+            order=v1.NewOrder(
+                cad_num=row.order.cad_num,
+                idempotency_key=row.order.idempotency_key,
+                recipient=row.order.recipient,
+                comment=row.order.comment,
+                is_urgent=row.order.is_urgent,
+            ),
+            where=row.where,
+            number=number,
+        )
+        for number, row in enumerate(read.rows, start=1)
+    ]
+    return lines, read
+
+
+def show(path: Path, options: FileOptions) -> None:
+    """Print what was taken for what, and every bad row; order nothing.
+
+    Raises:
+        Failure: The file can't be read, or a row is bad.
+    """
+    read = _read(path, options)
+    preview = read.preview
+    if options.is_json:
+        print_json(
+            {
+                "preview": dataclasses.asdict(preview),
+                "orders": [dataclasses.asdict(row.order) | {"where": row.where} for row in read.rows],
+                "bad_rows": [dataclasses.asdict(bad) for bad in read.bad_rows],
+            }
+        )
+    else:
+        print_facts(
+            (
+                ("file", f"{preview.kind} {preview.encoding}".strip()),
+                ("sheet", preview.sheet),
+                ("headings", preview.header or "none"),
+                *((_FIELD_NAMES[field], title) for field, title in preview.columns.items()),
+                ("left out", ", ".join(preview.left_out)),
+                ("orders", f"{len(read.rows):,}"),
+                ("of one object", f"{preview.repeated:,} rows name an object once more" if preview.repeated else ""),
+                ("bad rows", f"{len(read.bad_rows):,}" if read.bad_rows else ""),
+            )
+        )
+        print_table(
+            ("where", "object", "recipient", "comment", "urgent"),
+            (
+                (
+                    row.where,
+                    row.order.cad_num,
+                    row.order.recipient,
+                    row.order.comment,
+                    "yes" if row.order.is_urgent else "",
+                )
+                for row in read.rows[:_MAX_SHOWN]
+            ),
+        )
+        if len(read.rows) > _MAX_SHOWN:
+            click.echo(f"… and {len(read.rows) - _MAX_SHOWN:,} more.")
+    if read.bad_rows:
+        if not options.is_json:
+            _tell_bad_rows(read.bad_rows, options)
+        raise Failure(f"{path.name}: {len(read.bad_rows):,} bad rows; as it is, nothing would be ordered.")
+
+
+def _read(path: Path, options: FileOptions) -> OrderFile:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as exc:
         raise Failure(f"{path} can't be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise Failure(f"{path} isn't UTF-8: save it as “CSV UTF-8”.") from exc
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
     try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as exc:
-        raise Failure(f"{path}, line {reader.line_num}: {exc}.") from exc
-    rows = [(number, row) for number, row in rows if any(row)]
-    if not rows:
-        raise Failure(f"{path} holds no order: write one cadastral number a line.")
-    columns = _columns(path, [cell.lower() for cell in rows[0][1]])
-    body = rows[1:] if "cad_num" in [cell.lower() for cell in rows[0][1]] else rows
-    if not body:
-        raise Failure(f"{path} holds no order below its header.")
-    return [_line(path, number, columns, row) for number, row in body]
+        return order_file.read_order_file(
+            content,
+            path.name,
+            column=options.column,
+            sheet=options.sheet,
+            encoding=options.encoding,
+            recipient=options.recipient,
+            batch=options.batch,
+        )
+    except order_file.FileUnreadable as exc:
+        raise Failure(str(exc)) from exc
 
 
-def _columns(path: Path, first: list[str]) -> list[str]:
-    if "cad_num" in first:
-        unknown = [column for column in first if column and column not in COLUMNS]
-        if unknown or len(set(first)) != len(first):
-            what = f"a column {unknown[0]!r}" if unknown else "a column twice"
-            raise Failure(f"{path} has {what}; there are {', '.join(COLUMNS)}.")
-        return first
-    if sum(bool(cell) for cell in first) > 1:
-        raise Failure(f"{path} has several columns and no header: name them in its first line ({', '.join(COLUMNS)}).")
-    return ["cad_num"]
+def _tell_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:
+    """Print the first of them, and write all of them where they are wanted."""
+    if options.errors is not None:
+        _write_bad_rows(bad_rows, options.errors)
+    if options.is_json:
+        print_json({"bad_rows": [dataclasses.asdict(bad) for bad in bad_rows]})
+        return
+    for bad in bad_rows[:_MAX_BAD_ROWS]:
+        click.echo(f"{bad.where}, «{bad.column}»: {bad.reason}", err=True)
+    left = len(bad_rows) - _MAX_BAD_ROWS
+    if left > 0:
+        where = f"all of them are in {options.errors}" if options.errors else "all of them go to a file with --errors"
+        click.echo(f"… and {left:,} more: {where}.", err=True)
 
 
-def _line(path: Path, number: int, columns: list[str], row: list[str]) -> Line:
-    where = f"{path.name}, line {number}"
-    if any(row[len(columns) :]):
-        raise Failure(f"{where} has more cells than the header has columns.")
-    cells = dict(zip(columns, row, strict=False))
-    urgent = cells.get("is_urgent", "").lower()
-    if urgent not in _YES | _NO:
-        raise Failure(f"{where}: is_urgent must be yes or no, not {urgent!r}.")
-    order = v1.NewOrder(
-        cad_num=cells.get("cad_num", ""),
-        idempotency_key=cells.get("idempotency_key", ""),
-        recipient=cells.get("recipient", ""),
-        comment=cells.get("comment", ""),
-        is_urgent=urgent in _YES,
-    )
-    return Line(order=order, where=where, number=number)
+def _write_bad_rows(bad_rows: Sequence[BadRow], path: Path) -> None:
+    try:
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file, delimiter=";")
+            writer.writerow(_ERROR_HEADINGS)
+            for bad in bad_rows:
+                meant = bad.suggestion or "; ".join(bad.parts)
+                # What stands in the cell came from outside: never run as a formula.
+                writer.writerow([bad.where, bad.column, f"'{bad.text}", bad.reason, meant])
+    except OSError as exc:
+        raise Failure(f"{path} can't be written: {exc.strerror}.") from exc

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from orders_service.commands.order_file import Line
 
 _DIGEST_LENGTH: Final = 16
-
-
-def name_of_file(path: Path) -> str:
-    """Return the name of what a file asks for: the same for the same bytes, wherever the file lies."""
-    return _digest(path.read_bytes())
 
 
 def name_of_numbers(cad_nums: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import click
 from orders_service.commands import following, order_keys
 from orders_service.commands.client import TIMEOUT_S, CallFailed, connected, explained
 from orders_service.commands.context import Failure
-from orders_service.commands.order_file import COLUMNS, Line, read_orders
+from orders_service.commands.order_file import FileOptions, Line, read_orders, show
 from orders_service.commands.order_output import json_option, print_orders
 from orders_service.commands.output import as_json, enum_name, print_json, print_table
 from orders_service.v1 import orders_pb2 as v1
@@ -43,7 +43,14 @@ _BAD_ROWS: Final = frozenset({"INVALID_INPUT", "KEY_TAKEN"})
     "--file",
     "file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"CSV with a header; columns: {', '.join(COLUMNS)}. Or just numbers, one a line.",
+    help="XLSX or CSV with a column of numbers, and perhaps of recipient, comment, urgency and key; see --preview.",
+)
+@click.option("--column", default="", help="The file's column of the number, by its heading or from 1.")
+@click.option("--sheet", default="", help="The sheet of the workbook, where several hold something.")
+@click.option("--encoding", default="", help="Of the CSV, where what was found isn't right.")
+@click.option("--preview", is_flag=True, help="Show what was taken for what in the file, and order nothing.")
+@click.option(
+    "--errors", type=click.Path(path_type=Path, dir_okay=False), help="Write every bad row of the file here, as CSV."
 )
 @click.option("--recipient", default="", help="Your own note of whom it is for; never sent to the portal.")
 @click.option("--comment", default="", help="A free note.")
@@ -56,8 +63,8 @@ _BAD_ROWS: Final = frozenset({"INVALID_INPUT", "KEY_TAKEN"})
 @click.option(
     "--batch",
     default="",
-    help="Your own name for all of it: orders without a key get BATCH:LINE. Default: a digest of the file, or of the "
-    "numbers. Another name orders the same objects once more.",
+    help="Your own name for all of it, part of the key of each order that has none. Another name orders the same "
+    "objects once more.",
 )
 @click.option("--wait", is_flag=True, help="Follow the orders until each is final or waits for a person.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Stop following after this many seconds.")
@@ -67,6 +74,11 @@ def submit(
     context: Context,
     cad_nums: tuple[str, ...],
     file: Path | None,
+    column: str,
+    sheet: str,
+    encoding: str,
+    preview: bool,
+    errors: Path | None,
     recipient: str,
     comment: str,
     urgent: bool,
@@ -85,7 +97,8 @@ def submit(
     Examples:
       orders-service orders submit --cad-num 77:01:0001001:1001 --idempotency-key 2026-17
       orders-service orders submit --cad-num 77:01:0001001:1001 --cad-num 77:01:0001001:1002 --wait
-      orders-service orders submit --file orders.csv --recipient "Bank"
+      orders-service orders submit --file orders.xlsx --preview
+      orders-service orders submit --file orders.xlsx --recipient "Bank"
     """
     if bool(cad_nums) == (file is not None):
         raise click.UsageError("Give either --cad-num (several times if you like) or --file.")
@@ -93,9 +106,25 @@ def submit(
         raise click.UsageError("--idempotency-key names one order: give one --cad-num, or a column in the file.")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
+    if file is None and (column or sheet or encoding or preview or errors):
+        raise click.UsageError("--column, --sheet, --encoding, --preview and --errors go with --file.")
+    keys = ""
     if file is not None:
-        lines = read_orders(file)
-        batch = batch or order_keys.name_of_file(file)
+        options = FileOptions(
+            column=column,
+            sheet=sheet,
+            encoding=encoding,
+            recipient=recipient,
+            batch=batch,
+            errors=errors,
+            is_json=is_json,
+        )
+        if preview:
+            show(file, options)
+            return
+        lines, read = read_orders(file, options)
+        if read.preview.derived_keys:
+            keys = "made of object, recipient and --batch"
     else:
         lines = [
             Line(
@@ -110,10 +139,11 @@ def submit(
         line.order.recipient = line.order.recipient or recipient
         line.order.comment = line.order.comment or comment
         line.order.is_urgent = line.order.is_urgent or urgent
-    has_own_keys = order_keys.give_keys(lines, batch) == 0
+    if order_keys.give_keys(lines, batch):
+        keys = f"{batch}:{lines[0].number} …"
     with connected(context.service) as client:
         created = _create(client, lines)
-        _tell(created, lines, "" if has_own_keys else batch, is_json=is_json, is_followed=wait)
+        _tell(created, lines, keys, is_json=is_json, is_followed=wait)
         if wait:
             with following.accepted_anyway(created, client.address):
                 orders = following.follow(client.orders, created, timeout_s=timeout, is_quiet=is_json)
@@ -176,7 +206,7 @@ def _tell_rule(lines: Sequence[Line], index: int, rule: v1.BrokenRule) -> str:
 
 
 def _tell(
-    created: Sequence[v1.CreatedOrder], lines: Sequence[Line], batch: str, *, is_json: bool, is_followed: bool
+    created: Sequence[v1.CreatedOrder], lines: Sequence[Line], keys: str, *, is_json: bool, is_followed: bool
 ) -> None:
     """Print what was accepted."""
     if is_json:
@@ -185,12 +215,12 @@ def _tell(
         return
     existing = sum(one.is_existing for one in created)
     click.echo(f"{len(created) - existing} accepted, {existing} already there.")
-    if batch:
-        click.echo(f"Their keys: {batch}:{lines[0].number} …; the same command again orders nothing twice.")
+    if keys:
+        click.echo(f"Their keys: {keys}; the same command again orders nothing twice.")
     for one, line in zip(created, lines, strict=True):
         for warning in one.warnings:
             click.echo(f"{line.where}: {warning.text}")
-    if existing and batch:
+    if existing and keys:
         click.echo("To order what is already there once more, on purpose, give another --batch.")
     if is_followed:
         return

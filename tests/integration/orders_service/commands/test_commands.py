@@ -145,14 +145,14 @@ def test_a_file_of_orders_is_accepted_whole_or_refused_line_by_line(service: Ser
     csv.write_text("77:01:0001001:3\n77.01.0001001.4\n77:01:0001001:5\nx\n")
     sentence = said(service, "orders", "submit", "--file", "orders.csv")
     assert "Nothing was ordered." in sentence
-    assert "orders.csv, line 2: cad_num: '77.01.0001001.4'" in sentence
+    assert "orders.csv, line 2, «кадастровый номер»: '77.01.0001001.4'" in sentence
     assert "Did you mean 77:01:0001001:4?" in sentence
-    assert "orders.csv, line 4: cad_num: 'x'" in sentence
+    assert "orders.csv, line 4, «кадастровый номер»: 'x'" in sentence
     assert answer(service, "orders", "list", "--cad-num", "77:01:0001001:3")["orders"] == []
 
     csv.write_text("cad_num\n\n12\n")
     sentence = said(service, "orders", "submit", "--file", "orders.csv")
-    assert "orders.csv, line 3: cad_num: '12' has 1 group: a cadastral number has four" in sentence
+    assert "orders.csv, line 3, «cad_num»: '12' has 1 group: a cadastral number has four" in sentence
 
 
 def test_an_extract_is_downloaded_whole_under_its_own_name_and_replaces_nothing(

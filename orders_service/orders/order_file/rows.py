@@ -1,0 +1,100 @@
+"""Rows to orders: what each asks for, or every rule that it breaks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from orders_service import cadastral
+from orders_service.orders.order_file.headers import HEADINGS
+from orders_service.orders.validation import MAX_COMMENT, MAX_KEY, MAX_RECIPIENT, WantedOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orders_service.orders.order_file.tables import Row
+
+_YES: Final = frozenset({"1", "true", "yes", "y", "да", "+", "срочно"})
+_NO: Final = frozenset({"", "0", "false", "no", "n", "нет", "-"})
+_LIMITS: Final = {"idempotency_key": MAX_KEY, "recipient": MAX_RECIPIENT, "comment": MAX_COMMENT}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """An order, and where in the file it stands: for messages."""
+
+    order: WantedOrder
+    where: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that orders nothing as it is.
+
+    Attributes:
+        where: Its place, as `orders.csv, line 3`.
+        column: The heading of the cell that breaks a rule, or the field's name where it has none.
+        text: What stands there, cut to a readable length.
+        reason: One sentence: what is wrong and what to do.
+        suggestion: The number that was probably meant, for a person to confirm; empty where there is none.
+        parts: The numbers that the cell holds, where it holds several.
+    """
+
+    where: str
+    column: str
+    text: str
+    reason: str
+    suggestion: str = ""
+    parts: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where in a row each field stands, and how its column is called."""
+
+    places: Mapping[str, int]
+    titles: tuple[str, ...]
+
+    def title(self, field: str) -> str:
+        """Return the heading of the field's column."""
+        place = self.places.get(field)
+        named = place is not None and place < len(self.titles) and self.titles[place]
+        return str(named) if named else HEADINGS[field][0]
+
+
+def read_row(row: Row, columns: Columns, where: str) -> OrderRow | list[BadRow]:
+    """Return the row's order, or every rule that it breaks."""
+    cells = {field: row.cells[place] if place < len(row.cells) else "" for field, place in columns.places.items()}
+    bad: list[BadRow] = []
+
+    def refuse(field: str, reason: str, **more: object) -> None:
+        text = cells.get(field, "")
+        shown = text if len(text) <= 200 else text[:199] + "…"
+        bad.append(BadRow(where=where, column=columns.title(field), text=shown, reason=reason, **more))  # type: ignore[arg-type]
+
+    cad_num = ""
+    try:
+        cad_num = cadastral.parse(cells["cad_num"])
+    except cadastral.CadNumError as exc:
+        refuse("cad_num", str(exc), suggestion=exc.suggestion or "", parts=exc.parts)
+    if columns.titles and any(row.cells[len(columns.titles) :]):
+        refuse("cad_num", "The row has more cells than the header has columns: a separator too many?")
+    for field, limit in _LIMITS.items():
+        text = cells.get(field, "")
+        if len(text) > limit:
+            refuse(field, f"It may have up to {limit} characters, not {len(text)}.")
+        if "\0" in text:
+            refuse(field, "It may not hold a NUL character.")
+    urgent = cells.get("is_urgent", "").lower()
+    if urgent not in _YES | _NO:
+        refuse("is_urgent", f"It must be yes or no (да or нет), not {urgent[:60]!r}.")
+    if bad:
+        return bad
+    order = WantedOrder(
+        cad_num=cad_num,
+        idempotency_key=cells.get("idempotency_key", ""),
+        recipient=cells.get("recipient", ""),
+        comment=cells.get("comment", ""),
+        is_urgent=urgent in _YES,
+    )
+    return OrderRow(order=order, where=where)
