@@ -8,7 +8,7 @@ WORKDIR /app
 COPY pyproject.toml constraints.txt README.md ./
 RUN mkdir rosq orders_service worker \
  && touch rosq/__init__.py orders_service/__init__.py worker/__init__.py \
- && python -m pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt . \
+ && python -m pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[objects]' \
  && rm -rf build ./*.egg-info
 
 COPY rosq rosq

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "migrate": "orders_service.commands.migrate:migrate",
     "accounts": "orders_service.commands.accounts:accounts",
     "orders": "orders_service.commands.orders:orders",
+    "extracts": "orders_service.commands.extracts:extracts",
     "dev": "orders_service.dev.command:dev",
 }
 

@@ -9,6 +9,7 @@ OrdersServiceError
 │   └── KeyTaken         by orders with other content; names each row
 ├── Refused              the call is in order, but not now: carries a RefusalReason
 ├── DatabaseUnavailable  PostgreSQL can't be reached, or went away in mid-call
+│   └── StoreUnavailable the folder or store of extracts can't be used now
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
 │   ├── DatabaseMissing  there is no database of that name
 │   ├── NotMigrated      the schema isn't the one of this version
@@ -144,6 +145,10 @@ class DatabaseUnavailable(OrdersServiceError):
     def __init__(self, message: str, *, is_outcome_unknown: bool = False) -> None:
         super().__init__(message)
         self.is_outcome_unknown = is_outcome_unknown
+
+
+class StoreUnavailable(DatabaseUnavailable):
+    """The folder or S3-like store of extracts can't be read from or written to now; nothing was stored."""
 
 
 class DatabaseUnfit(OrdersServiceError):

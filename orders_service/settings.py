@@ -82,6 +82,7 @@ class Settings:
         reconcile_interval_s: How often open orders are compared with the queue; RECONCILE_INTERVAL_S.
         relay_margin_s: An order that was relayed less than this ago isn't judged yet by the reconciler.
         stop_grace_s: How long running calls may take to end after SIGTERM; ORDERS_SERVICE_GRACE_S.
+        extract_store: Where new papers go: `database`, file:///folder or s3://bucket/prefix; EXTRACT_STORE.
     """
 
     db: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
@@ -91,6 +92,7 @@ class Settings:
     reconcile_interval_s: float = 10.0
     relay_margin_s: float = 5.0
     stop_grace_s: float = 10.0
+    extract_store: str = "database"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -107,6 +109,7 @@ class Settings:
             relay_sweep_s=_seconds(environ, "RELAY_SWEEP_S", default.relay_sweep_s),
             reconcile_interval_s=_seconds(environ, "RECONCILE_INTERVAL_S", default.reconcile_interval_s),
             stop_grace_s=_seconds(environ, "ORDERS_SERVICE_GRACE_S", default.stop_grace_s),
+            extract_store=environ.get("EXTRACT_STORE") or default.extract_store,
         )
 
 

@@ -12,7 +12,7 @@ from orders_service import process
 from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.settings import Address, Settings
-from orders_service.store import migrations
+from orders_service.store import extracts, migrations
 from rosq import Queue, RedisSettings, RosqError, logs
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
       ROSQ_QUEUE                                         the queue's name (order-processing)
       ORDER_LEASE_S                                      an order counts as abandoned after (30)
       RECONCILE_INTERVAL_S                               open orders are compared with the queue every (10)
+      EXTRACT_STORE                                      where new papers go: database (the default), file:///folder
+                                                         or s3://bucket/prefix
     \b
     Examples:
       orders-service serve
@@ -67,6 +69,11 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     """
     logs.configure(log_level, quiet=QUIET)
     settings = Settings.from_env(context.environ)
+    try:
+        if extracts.check_place(settings.extract_store) != extracts.DATABASE:
+            extracts.open_place(settings.extract_store)
+    except extracts.PlaceInvalid as error:
+        raise WrongSetting(f"EXTRACT_STORE: {error}") from error
     box = Secretbox.from_env(context.environ)
     address = Address.parse(listen, "--listen (ORDERS_SERVICE_LISTEN)")
     folder = sql_dir or migrations.find_folder(context.environ)

@@ -18,7 +18,7 @@ from orders_service.domain.summary import SummaryUnreadable, read_summary
 from orders_service.life import guard, loading, reporting
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working
-from orders_service.store import queries
+from orders_service.store import extracts, queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -38,8 +38,6 @@ QUARANTINED: Final = "quarantined"
 KINDS: Final = frozenset({EXTRACT, NOTICE, QUARANTINED})
 
 MAX_BYTES: Final = 256 << 20
-#: How much of a file stands in one row; also what a reader has in memory at once.
-CHUNK_BYTES: Final = 1 << 20
 #: Up to here a file that is coming in stays in memory.
 _SPOOL_BYTES: Final = 8 << 20
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -68,7 +66,9 @@ class NewPaper:
     row: ApplicationRow | None = None
 
 
-async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: AsyncIterable[bytes]) -> OrderInHand:
+async def store_paper(
+    db: Database, holder: Holder, paper: NewPaper, pieces: AsyncIterable[bytes], *, place: str = extracts.DATABASE
+) -> OrderInHand:
     """Take in a file whole, check size and hash, and store it with what follows from it, in one transaction.
 
     An extract completes a registered order, a notice fails it and is kept for the client, a quarantined one is kept and
@@ -76,8 +76,10 @@ async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: Asy
 
     Args:
         pieces: The file's bytes in order; not asked for where the holder or the header is refused.
+        place: Where new bytes go, as the settings say.
 
     Raises:
+        StoreUnavailable: They can't be stored there now.
         InvalidInput: Kind, size, hash, name or cadastral number don't fit.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; WRONG_STATE.
     """
@@ -90,11 +92,12 @@ async def store_paper(db: Database, holder: Holder, paper: NewPaper, pieces: Asy
         _check_fits(order, paper)
     async with _spooled(paper, pieces) as file:
         summary = await asyncio.to_thread(_summarize, file, holder.order_id) if paper.kind == EXTRACT else None
+        await extracts.prepare(db, place, paper.sha256, paper.size_bytes, file)
         async with working(db) as work:
             account, order = await guard.take(work, holder)
             if not await _is_stored(work, order, paper):
                 _check_fits(order, paper)
-                extract_id = await _store_file(work, paper, file)
+                extract_id = await extracts.keep(work.connection, place, paper.sha256, paper.size_bytes, file)
                 await _store_for_order(work, order, holder, account, paper, extract_id, summary)
             return await loading.answer(work, order.id, account.id)
 
@@ -169,23 +172,6 @@ def _summarize(file: BinaryIO, order_id: int) -> str | None:
     except Exception:
         logger.exception("An extract's summary failed", extra={"event": "summary_failed", "order_id": order_id})
     return None
-
-
-async def _store_file(work: Work, paper: NewPaper, file: BinaryIO) -> int:
-    """Store the content, unless it is stored already, and return its id."""
-    found = await work.find(_SQL["find_extract"], sha256=paper.sha256)
-    if found is not None:
-        return int(found["id"])
-    # Whoever stores the same content at this moment is waited for here.
-    added = await work.find(_SQL["add_extract"], sha256=paper.sha256, size_bytes=paper.size_bytes)
-    if added is None:
-        return int((await work.get(_SQL["find_extract"], sha256=paper.sha256))["id"])
-    file.seek(0)
-    position = 0
-    while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
-        await work.run(_SQL["add_chunk"], extract_id=added["id"], position=position, data=piece)
-        position += 1
-    return int(added["id"])
 
 
 async def _store_for_order(

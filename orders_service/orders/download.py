@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.orders.search import PaperView, read_order
+from orders_service.store import extracts
+from orders_service.store.extracts import StoredFile
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
 
     from orders_service.store.db import Connection, Database
 
-#: A message may have 4 MiB at most clients.
-_MAX_PIECE_BYTES: Final = 1 << 20
 _QUARANTINED: Final = "quarantined"
 
 
-async def find_paper(database: Database, order_id: int, sha256: str = "") -> tuple[PaperView, int]:
-    """Return what came of the order on paper, and the id under which its bytes are stored.
+async def find_paper(database: Database, order_id: int, sha256: str = "") -> tuple[PaperView, StoredFile]:
+    """Return what came of the order on paper, and where its bytes are stored.
 
     Args:
         sha256: Which of its papers; empty: the extract, else the registry's latest notice instead of one.
@@ -30,11 +29,46 @@ async def find_paper(database: Database, order_id: int, sha256: str = "") -> tup
     Raises:
         NotFound: There is no such order, or it has no paper of this hash.
         Refused: WRONG_STATE: there is nothing yet, or there never will be (says how far the order is); or the paper was
-            put aside for a person.
+            put aside for a person, or removed because of its age.
         DatabaseUnavailable: The database is away.
     """
     async with database.transaction() as connection:
         row = await (_find_of_hash(connection, order_id, sha256) if sha256 else _find_clients(connection, order_id))
+    if row["kind"] == _QUARANTINED:
+        message = f"This paper of order {order_id} was put aside for a person: {row['reason']}"
+        raise errors.Refused("WRONG_STATE", message, order_id=str(order_id))
+    return _found(order_id, row)
+
+
+async def find_any_paper(database: Database, order_id: int, sha256: str = "") -> tuple[PaperView, StoredFile]:
+    """Return any paper of the order, for an operator.
+
+    Args:
+        sha256: Which; empty: the one that was put aside last.
+
+    Raises:
+        NotFound: There is no such order, or it has no paper of this hash.
+        Refused: WRONG_STATE: nothing was put aside, or it was removed because of its age.
+        DatabaseUnavailable: The database is away.
+    """
+    async with database.transaction() as connection:
+        if sha256:
+            row = await _find_of_hash(connection, order_id, sha256)
+        else:
+            cursor = await connection.execute(load("download")["find_quarantined"], {"id": order_id})
+            found = await cursor.fetchone()
+            if found is None:
+                order = await read_order(connection, order_id)
+                message = f"Nothing of order {order_id} was put aside: it is «{order.status}»."
+                raise errors.Refused("WRONG_STATE", message, state=order.state, order_id=str(order_id))
+            row = found
+    return _found(order_id, row)
+
+
+def _found(order_id: int, row: DictRow) -> tuple[PaperView, StoredFile]:
+    if row["removed_at"] is not None:
+        message = f"The paper of order {order_id} was removed on {row['removed_at']:%Y-%m-%d}, because of its age."
+        raise errors.Refused("WRONG_STATE", message, order_id=str(order_id))
     paper = PaperView(
         kind=row["kind"],
         sha256=row["sha256"],
@@ -43,13 +77,14 @@ async def find_paper(database: Database, order_id: int, sha256: str = "") -> tup
         registration_number=row["registration_number"],
         reason=row["reason"],
     )
-    return paper, row["extract_id"]
+    stored = StoredFile(id=row["extract_id"], sha256=row["sha256"], size_bytes=row["size_bytes"], place=row["place"])
+    return paper, stored
 
 
 async def read_pieces(
-    database: Database, order_id: int, paper: PaperView, extract_id: int, *, offset: int = 0
+    database: Database, order_id: int, stored: StoredFile, *, offset: int = 0
 ) -> AsyncIterator[bytes]:
-    """Yield the paper's bytes in order. Each piece is read in a transaction of its own: a slow client holds none.
+    """Yield the paper's bytes in order, from wherever they lie. A slow client holds no connection.
 
     Args:
         offset: Leave out so many at the beginning. What comes can't be held against the hash then: the client can, with
@@ -58,37 +93,15 @@ async def read_pieces(
     Raises:
         InvalidInput: The offset isn't in the file.
         PaperDamaged: The stored bytes aren't what was stored once: the client has to throw away what it got.
-        DatabaseUnavailable: The database is away.
+        DatabaseUnavailable: The database, or the store of papers, is away.
     """
-    if not 0 <= offset <= paper.size_bytes:
-        raise errors.InvalidInput.of("offset", f"must be from 0 to {paper.size_bytes}, the size of the file.")
-    async with database.transaction() as connection:
-        cursor = await connection.execute(load("download")["list_chunks"], {"extract_id": extract_id})
-        chunks = [(row["position"], row["size_bytes"]) for row in await cursor.fetchall()]
-    if sum(size for _, size in chunks) != paper.size_bytes:
-        raise errors.PaperDamaged(order_id)
-    digest = hashlib.sha256()
-    begin = 0
-    for position, size in chunks:
-        end = begin + size
-        if end > offset:
-            data = await _read_chunk(database, extract_id, position)
-            if len(data) != size:
-                raise errors.PaperDamaged(order_id)
-            digest.update(data)
-            for start in range(max(0, offset - begin), size, _MAX_PIECE_BYTES):
-                yield data[start : start + _MAX_PIECE_BYTES]
-        begin = end
-    if offset == 0 and digest.hexdigest() != paper.sha256:
-        raise errors.PaperDamaged(order_id)
-
-
-async def _read_chunk(database: Database, extract_id: int, position: int) -> bytes:
-    async with database.transaction() as connection:
-        parameters = {"extract_id": extract_id, "position": position}
-        cursor = await connection.execute(load("download")["find_chunk"], parameters, binary=True)
-        row = await cursor.fetchone()
-    return bytes(row["data"]) if row is not None else b""
+    if not 0 <= offset <= stored.size_bytes:
+        raise errors.InvalidInput.of("offset", f"must be from 0 to {stored.size_bytes}, the size of the file.")
+    try:
+        async for piece in extracts.read(database, stored, start=offset):
+            yield piece
+    except extracts.BytesMissing as exc:
+        raise errors.PaperDamaged(order_id) from exc
 
 
 async def _find_of_hash(connection: Connection, order_id: int, sha256: str) -> DictRow:
@@ -97,9 +110,6 @@ async def _find_of_hash(connection: Connection, order_id: int, sha256: str) -> D
     if row is None:
         order = await read_order(connection, order_id)
         raise errors.NotFound("paper", f"{sha256!r} of order {order.id}", field="sha256")
-    if row["kind"] == _QUARANTINED:
-        message = f"This paper of order {order_id} was put aside for a person: {row['reason']}"
-        raise errors.Refused("WRONG_STATE", message, order_id=str(order_id))
     return row
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eorders_service/v1/errors.proto\x12\x11orders_service.v1*\xb3\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_INPUT\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_ORDER_UNKNOWN\x10\x02\x12 \n\x1c\x45RROR_REASON_ACCOUNT_UNKNOWN\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_PAPER_UNKNOWN\x10\x04\x12\x1a\n\x16\x45RROR_REASON_KEY_TAKEN\x10\x05\x12\x1f\n\x1b\x45RROR_REASON_ACCOUNT_EXISTS\x10\x06\x12\x1c\n\x18\x45RROR_REASON_WRONG_STATE\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_PAPER_DAMAGED\x10\x08\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\t\x12\x1f\n\x1b\x45RROR_REASON_DATABASE_UNFIT\x10\n\x12 \n\x1c\x45RROR_REASON_OUTCOME_UNKNOWN\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_SERVICE_DEFECT\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eorders_service/v1/errors.proto\x12\x11orders_service.v1*\xd7\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_INPUT\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_ORDER_UNKNOWN\x10\x02\x12 \n\x1c\x45RROR_REASON_ACCOUNT_UNKNOWN\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_PAPER_UNKNOWN\x10\x04\x12\x1a\n\x16\x45RROR_REASON_KEY_TAKEN\x10\x05\x12\x1f\n\x1b\x45RROR_REASON_ACCOUNT_EXISTS\x10\x06\x12\x1c\n\x18\x45RROR_REASON_WRONG_STATE\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_PAPER_DAMAGED\x10\x08\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\t\x12\x1f\n\x1b\x45RROR_REASON_DATABASE_UNFIT\x10\n\x12 \n\x1c\x45RROR_REASON_OUTCOME_UNKNOWN\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_SERVICE_DEFECT\x10\x0c\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orders_service.v1.errors_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=54
-  _globals['_ERRORREASON']._serialized_end=489
+  _globals['_ERRORREASON']._serialized_end=525
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the database went away while the change was being committed. It may be stored or not: repeat the same call, which tells, and does nothing twice."""
     ERROR_REASON_SERVICE_DEFECT: _ErrorReason.ValueType  # 12
     """INTERNAL: the service failed over the call; its log says how."""
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 13
+    """UNAVAILABLE: the folder or store of papers is away. Repeat the same call after google.rpc.RetryInfo."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for machines: `reason` of the google.rpc.ErrorInfo that every error of this service carries, without the prefix, with the domain
@@ -91,4 +93,6 @@ ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 11
 """UNAVAILABLE: the database went away while the change was being committed. It may be stored or not: repeat the same call, which tells, and does nothing twice."""
 ERROR_REASON_SERVICE_DEFECT: ErrorReason.ValueType  # 12
 """INTERNAL: the service failed over the call; its log says how."""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 13
+"""UNAVAILABLE: the folder or store of papers is away. Repeat the same call after google.rpc.RetryInfo."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

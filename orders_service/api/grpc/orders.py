@@ -119,8 +119,8 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: v1.DownloadPaperRequest, context: Context
     ) -> AsyncIterator[v1.DownloadPaperResponse]:
         """What came of an order on paper."""
-        paper, extract_id = await download.find_paper(self._database, request.order_id, request.sha256)
-        pieces = download.read_pieces(self._database, request.order_id, paper, extract_id, offset=request.offset)
+        paper, stored = await download.find_paper(self._database, request.order_id, request.sha256)
+        pieces = download.read_pieces(self._database, request.order_id, stored, offset=request.offset)
         first = await anext(pieces, None)
         yield v1.DownloadPaperResponse(header=paper_message(paper))
         if first is not None:

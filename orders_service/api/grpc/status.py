@@ -42,6 +42,7 @@ _UNKNOWN: Final = {"ORDER_UNKNOWN", "ACCOUNT_UNKNOWN", "SEND_UNKNOWN"}
 #: What callers are told instead of the server's address and words, which are in the log.
 _SENTENCES: Final = {
     "DATABASE_UNAVAILABLE": "The orders service's database is away: repeat the same call.",
+    "STORE_UNAVAILABLE": "The orders service's store of papers is away: repeat the same call.",
     "OUTCOME_UNKNOWN": (
         "The orders service's database went away during the commit: it isn't known whether what was asked for is done. "
         "Repeat the same call: it does nothing twice, and its answer tells."
@@ -58,6 +59,7 @@ TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str],
     (errors.KeyTaken, grpc.StatusCode.ALREADY_EXISTS, "KEY_TAKEN"),
     (errors.AccountExists, grpc.StatusCode.ALREADY_EXISTS, "ACCOUNT_EXISTS"),
     (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION, ""),
+    (errors.StoreUnavailable, grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
     (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNFIT"),
 )
@@ -80,7 +82,7 @@ def reason_of(error: Exception) -> str:
             return error.reason
         case errors.NotFound():
             return f"{error.what.upper()}_UNKNOWN"
-        case errors.DatabaseUnavailable():
+        case errors.DatabaseUnavailable() if not isinstance(error, errors.StoreUnavailable):
             return "OUTCOME_UNKNOWN" if error.is_outcome_unknown else "DATABASE_UNAVAILABLE"
     for kind, _, reason in TABLE:
         if isinstance(error, kind):

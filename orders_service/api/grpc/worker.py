@@ -9,6 +9,7 @@ from orders_service.api.grpc import worker_messages as messages
 from orders_service.api.grpc.messages import read_seconds
 from orders_service.api.grpc.words import PAPER_KINDS, STANDBY_KINDS
 from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
+from orders_service.store import extracts
 from orders_service.v1 import worker_pb2 as v1
 from orders_service.v1 import worker_pb2_grpc
 
@@ -26,6 +27,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._lease_s = settings.order_lease_s
+        self._place = extracts.check_place(settings.extract_store)
 
     async def OpenAccount(self, request: v1.OpenAccountRequest, context: Context) -> v1.OpenAccountResponse:
         """Raise the account's epoch."""
@@ -148,6 +150,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 row=messages.read_row(header.row) if header.HasField("row") else None,
             ),
             _chunks(request_iterator),
+            place=self._place,
         )
         return v1.UploadPaperResponse(order=messages.order_message(order))
 

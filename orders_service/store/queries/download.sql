@@ -4,6 +4,7 @@
 -- What a client gets of an order: its extract, else the latest notice; never what was put aside.
 select orders.id as order_id, orders.state::text, orders.status, orders.hold_reason,
        extracts.id as extract_id, order_extracts.kind, extracts.sha256, extracts.size_bytes,
+       extracts.place, extracts.removed_at,
        order_extracts.file_name, order_extracts.registration_number, order_extracts.reason
 from orders
 left join order_extracts on order_extracts.order_id = orders.id
@@ -16,18 +17,19 @@ limit 1;
 -- name: find_paper_of_hash
 -- The paper of this hash that came of an order.
 select extracts.id as extract_id, order_extracts.kind, extracts.sha256, extracts.size_bytes,
+       extracts.place, extracts.removed_at,
        order_extracts.file_name, order_extracts.registration_number, order_extracts.reason
 from order_extracts
 join extracts on extracts.id = order_extracts.extract_id
 where order_extracts.order_id = %(id)s and extracts.sha256 = %(sha256)s;
 
--- name: list_chunks
--- The pieces of a stored file in order, without their bytes.
-select position, octet_length(data) as size_bytes
-from extract_chunks
-where extract_id = %(extract_id)s
-order by position;
-
--- name: find_chunk
--- One piece of a stored file.
-select data from extract_chunks where extract_id = %(extract_id)s and position = %(position)s;
+-- name: find_quarantined
+-- What was put aside last of what came of an order.
+select extracts.id as extract_id, order_extracts.kind, extracts.sha256, extracts.size_bytes,
+       extracts.place, extracts.removed_at,
+       order_extracts.file_name, order_extracts.registration_number, order_extracts.reason
+from order_extracts
+join extracts on extracts.id = order_extracts.extract_id
+where order_extracts.order_id = %(id)s and order_extracts.kind = 'quarantined'
+order by order_extracts.received_at desc, extracts.id desc
+limit 1;

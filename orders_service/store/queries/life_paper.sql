@@ -1,23 +1,5 @@
 -- What came of an order on paper.
 
--- name: find_extract
--- The stored file with this content.
-select id
-from extracts
-where sha256 = %(sha256)s;
-
--- name: add_extract
--- A new file; nothing where its content is stored already.
-insert into extracts (sha256, size_bytes)
-values (%(sha256)s, %(size_bytes)s)
-on conflict (sha256) do nothing
-returning id;
-
--- name: add_chunk
--- A piece of a file.
-insert into extract_chunks (extract_id, position, data)
-values (%(extract_id)s, %(position)s, %(data)s);
-
 -- name: find_paper
 -- As what this file was brought for the order.
 select p.kind

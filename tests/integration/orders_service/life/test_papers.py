@@ -12,6 +12,7 @@ import pytest
 from orders_service import errors
 from orders_service.domain.summary import ExtractSummary
 from orders_service.life import papers
+from orders_service.store.extracts import PIECE_BYTES
 from tests.integration.orders_service.life.bench import CAD_NUM, Bench, refused, row
 from tests.unit.orders_service.domain.summary import extracts
 
@@ -228,7 +229,7 @@ def test_a_large_paper_is_stored_piece_by_piece(bench: Bench) -> None:
     bring(bench, holder, paper(data), data)
 
     sizes = bench.all("select octet_length(data) as size from extract_chunks order by position")
-    assert [chunk["size"] for chunk in sizes] == [papers.CHUNK_BYTES] * 20
+    assert [chunk["size"] for chunk in sizes] == [PIECE_BYTES] * 20
     assert hashlib.sha256(stored(bench)).hexdigest() == bench.one("select sha256 from extracts")["sha256"]
 
 

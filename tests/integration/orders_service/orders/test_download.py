@@ -55,8 +55,8 @@ def store_extract(database: Database, order_id: int, data: bytes, kind: str = "e
 
 
 async def fetch(db: ServiceDatabase, order_id: int) -> tuple[PaperView, bytes]:
-    paper, extract_id = await find_paper(db, order_id)
-    return paper, b"".join([piece async for piece in read_pieces(db, order_id, paper, extract_id)])
+    paper, stored = await find_paper(db, order_id)
+    return paper, b"".join([piece async for piece in read_pieces(db, order_id, stored)])
 
 
 def test_an_extract_comes_whole_in_pieces(run: Any, fresh_database: Database) -> None:

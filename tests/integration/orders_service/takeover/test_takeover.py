@@ -340,8 +340,8 @@ def test_an_account_learns_who_it_is_at_the_portal_by_its_first_own_order(bench:
 
 def test_what_the_old_system_downloaded_says_where_it_is(bench: Bench) -> None:
     async def fetch() -> tuple[str, str, bytes]:
-        paper, extract_id = await download.find_paper(bench.db, IDS["downloaded"])
-        pieces = [piece async for piece in download.read_pieces(bench.db, IDS["downloaded"], paper, extract_id)]
+        paper, stored = await download.find_paper(bench.db, IDS["downloaded"])
+        pieces = [piece async for piece in download.read_pieces(bench.db, IDS["downloaded"], stored)]
         return paper.kind, paper.file_name, b"".join(pieces)
 
     kind, file_name, content = bench.run(fetch())

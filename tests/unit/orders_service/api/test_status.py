@@ -37,6 +37,7 @@ MET: tuple[errors.OrdersServiceError, ...] = (
     errors.Refused("WRONG_STATE", "Not now.", state="queued"),
     errors.DatabaseUnavailable("PostgreSQL at 10.0.0.1 is away."),
     errors.DatabaseUnavailable("PostgreSQL at 10.0.0.1 went away.", is_outcome_unknown=True),
+    errors.StoreUnavailable("s3://papers at 10.0.0.1 is away."),
     errors.DatabaseUnfit("PostgreSQL at 10.0.0.1 forgets."),
 )
 
