@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from orders_service.commands import deciding, extract_file, submitting
+from orders_service.commands import deciding, exporting, extract_file, submitting
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
@@ -150,9 +150,13 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
     help="File or folder to write to. Default: here, under the extract's own name.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--sha256", default="", help="Which of its papers, as `orders show` tells them.")
+@click.option("--set-aside", is_flag=True, help="For operators: what was put aside; it may be of another object.")
 @json_option
 @click.pass_obj
-def download(context: Context, order_id: int, to: Path, force: bool, is_json: bool) -> None:
+def download(
+    context: Context, order_id: int, to: Path, force: bool, sha256: str, set_aside: bool, is_json: bool
+) -> None:
     """Fetch the extract of an order: a ZIP, checked against its SHA-256.
 
     An order that failed with the registry's own notice gives that notice, and says so.
@@ -161,9 +165,10 @@ def download(context: Context, order_id: int, to: Path, force: bool, is_json: bo
     Examples:
       orders-service orders download 1
       orders-service orders download 1 --to extracts/
+      orders-service orders download 1 --set-aside
     """
     with connected(context.service) as client:
-        paper, path = extract_file.save(client.orders, order_id, to, is_forced=force)
+        paper, path = extract_file.save(client, order_id, to, is_forced=force, sha256=sha256, is_set_aside=set_aside)
     if is_json:
         print_json({"order_id": order_id, "file": str(path), "paper": as_json(paper)})
         return
@@ -172,5 +177,13 @@ def download(context: Context, order_id: int, to: Path, force: bool, is_json: bo
     click.echo(f"{path} ({what}, {paper.size_bytes:,} bytes)")
 
 
-for command in (submitting.submit, deciding.settle, deciding.resume, deciding.give_up):
+for command in (
+    submitting.submit,
+    exporting.export,
+    exporting.bundle,
+    exporting.summary,
+    deciding.settle,
+    deciding.resume,
+    deciding.give_up,
+):
     orders.add_command(command)

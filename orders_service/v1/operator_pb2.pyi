@@ -444,3 +444,63 @@ class GiveUpOrderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GiveUpOrderResponse: _TypeAlias = GiveUpOrderResponse  # noqa: Y015
+
+@_typing.final
+class DownloadAnyPaperRequest(_message.Message):
+    """Ask for a paper of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """The service's id of the order. Required."""
+    sha256: _builtins.str
+    """Which of Order.papers; empty: the one that was put aside last."""
+    offset: _builtins.int
+    """Leave out so many bytes at the beginning. The header is always of the whole file."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "order_id", b"order_id", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadAnyPaperRequest: _TypeAlias = DownloadAnyPaperRequest  # noqa: Y015
+
+@_typing.final
+class DownloadAnyPaperResponse(_message.Message):
+    """A piece of a paper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the ZIP, up to 1 MiB."""
+    @_builtins.property
+    def header(self) -> _orders_pb2.OrderPaper:
+        """What will come; the first message."""
+
+    def __init__(
+        self,
+        *,
+        header: _orders_pb2.OrderPaper | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___DownloadAnyPaperResponse: _TypeAlias = DownloadAnyPaperResponse  # noqa: Y015

@@ -61,6 +61,10 @@ class OperatorServiceStub:
     """End the order: it fails, and its error says what may have been paid for it.
     Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
     """
+    DownloadAnyPaper: _grpc.UnaryStreamMultiCallable[_operator_pb2.DownloadAnyPaperRequest, _operator_pb2.DownloadAnyPaperResponse]
+    """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
+    What was put aside may be of another object, or mean harm: open it with care.
+    """
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -94,6 +98,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     GiveUpOrder: _aio.UnaryUnaryMultiCallable[_operator_pb2.GiveUpOrderRequest, _operator_pb2.GiveUpOrderResponse]  # type: ignore[assignment]
     """End the order: it fails, and its error says what may have been paid for it.
     Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
+    """
+    DownloadAnyPaper: _aio.UnaryStreamMultiCallable[_operator_pb2.DownloadAnyPaperRequest, _operator_pb2.DownloadAnyPaperResponse]  # type: ignore[assignment]
+    """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
+    What was put aside may be of another object, or mean harm: open it with care.
     """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -155,6 +163,16 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_pb2.GiveUpOrderResponse, _abc.Awaitable[_operator_pb2.GiveUpOrderResponse]]:
         """End the order: it fails, and its error says what may have been paid for it.
         Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadAnyPaper(
+        self,
+        request: _operator_pb2.DownloadAnyPaperRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_pb2.DownloadAnyPaperResponse], _abc.AsyncIterator[_operator_pb2.DownloadAnyPaperResponse]]:
+        """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
+        What was put aside may be of another object, or mean harm: open it with care.
         """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

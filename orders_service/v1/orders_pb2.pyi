@@ -212,6 +212,58 @@ ORDER_WARNING_CODE_SAME_OBJECT_OPEN: OrderWarningCode.ValueType  # 1
 """Another order of the same object is open: both are charged."""
 Global___OrderWarningCode: _TypeAlias = OrderWarningCode  # noqa: Y015
 
+class _ExportFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPORT_FORMAT_UNSPECIFIED: _ExportFormat.ValueType  # 0
+    """The same as XLSX."""
+    EXPORT_FORMAT_XLSX: _ExportFormat.ValueType  # 1
+    """A workbook with a sheet of orders, one of rights and one of encumbrances."""
+    EXPORT_FORMAT_CSV: _ExportFormat.ValueType  # 2
+    """The sheet of orders: UTF-8 with its mark, semicolons, as a Russian Excel opens it."""
+
+class ExportFormat(_ExportFormat, metaclass=_ExportFormatEnumTypeWrapper):
+    """What kind of table."""
+
+EXPORT_FORMAT_UNSPECIFIED: ExportFormat.ValueType  # 0
+"""The same as XLSX."""
+EXPORT_FORMAT_XLSX: ExportFormat.ValueType  # 1
+"""A workbook with a sheet of orders, one of rights and one of encumbrances."""
+EXPORT_FORMAT_CSV: ExportFormat.ValueType  # 2
+"""The sheet of orders: UTF-8 with its mark, semicolons, as a Russian Excel opens it."""
+Global___ExportFormat: _TypeAlias = ExportFormat  # noqa: Y015
+
+class _HoldersAnswer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HoldersAnswerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldersAnswer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOLDERS_ANSWER_UNSPECIFIED: _HoldersAnswer.ValueType  # 0
+    """Something newer than whoever says this."""
+    HOLDERS_ANSWER_NAMED: _HoldersAnswer.ValueType  # 1
+    """At least one holder is named."""
+    HOLDERS_ANSWER_HIDDEN: _HoldersAnswer.ValueType  # 2
+    """A right is registered, and its holder isn't shown."""
+    HOLDERS_ANSWER_NONE: _HoldersAnswer.ValueType  # 3
+    """No right is registered."""
+
+class HoldersAnswer(_HoldersAnswer, metaclass=_HoldersAnswerEnumTypeWrapper):
+    """What an extract says of who has the object: three answers that must not be taken for each other."""
+
+HOLDERS_ANSWER_UNSPECIFIED: HoldersAnswer.ValueType  # 0
+"""Something newer than whoever says this."""
+HOLDERS_ANSWER_NAMED: HoldersAnswer.ValueType  # 1
+"""At least one holder is named."""
+HOLDERS_ANSWER_HIDDEN: HoldersAnswer.ValueType  # 2
+"""A right is registered, and its holder isn't shown."""
+HOLDERS_ANSWER_NONE: HoldersAnswer.ValueType  # 3
+"""No right is registered."""
+Global___HoldersAnswer: _TypeAlias = HoldersAnswer  # noqa: Y015
+
 @_typing.final
 class NewOrder(_message.Message):
     """What a client asks for."""
@@ -1077,3 +1129,599 @@ class DownloadPaperResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___DownloadPaperResponse: _TypeAlias = DownloadPaperResponse  # noqa: Y015
+
+@_typing.final
+class DownloadPapersRequest(_message.Message):
+    """Ask for the papers of many orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The service's ids of the orders, 1 to 1,000; one that comes twice counts once."""
+
+    def __init__(
+        self,
+        *,
+        order_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadPapersRequest: _TypeAlias = DownloadPapersRequest  # noqa: Y015
+
+@_typing.final
+class DownloadPapersResponse(_message.Message):
+    """A piece of the ZIP."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes, up to 1 MiB."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadPapersResponse: _TypeAlias = DownloadPapersResponse  # noqa: Y015
+
+@_typing.final
+class ExportOrdersRequest(_message.Message):
+    """Ask for a table of orders. Every filter given must hold, as for ListOrders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    CAD_NUM_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ONLY_ON_HOLD_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    format: Global___ExportFormat.ValueType
+    """What kind of table."""
+    cad_num: _builtins.str
+    """Of this object, whatever the spelling; empty: any."""
+    account: _builtins.str
+    """Of this account; empty: any."""
+    only_on_hold: _builtins.bool
+    """Only those that wait for a person."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___OrderState.ValueType]:
+        """Any of these; empty: any state."""
+
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Accepted at or after; unset: any time."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Accepted before; unset: any time."""
+
+    def __init__(
+        self,
+        *,
+        format: Global___ExportFormat.ValueType = ...,
+        states: _abc.Iterable[Global___OrderState.ValueType] | None = ...,
+        cad_num: _builtins.str = ...,
+        account: _builtins.str = ...,
+        only_on_hold: _builtins.bool = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cad_num", b"cad_num", "created_before", b"created_before", "created_from", b"created_from", "format", b"format", "only_on_hold", b"only_on_hold", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportOrdersRequest: _TypeAlias = ExportOrdersRequest  # noqa: Y015
+
+@_typing.final
+class ExportOrdersResponse(_message.Message):
+    """A piece of a table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file, up to 1 MiB."""
+    @_builtins.property
+    def header(self) -> Global___ExportHeader:
+        """What will come; the first message."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ExportHeader | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ExportOrdersResponse: _TypeAlias = ExportOrdersResponse  # noqa: Y015
+
+@_typing.final
+class ExportHeader(_message.Message):
+    """What a table is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    file_name: _builtins.str
+    """What it should be called."""
+    size_bytes: _builtins.int
+    """Its size in bytes."""
+    orders: _builtins.int
+    """How many orders it holds."""
+    def __init__(
+        self,
+        *,
+        file_name: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        orders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "orders", b"orders", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportHeader: _TypeAlias = ExportHeader  # noqa: Y015
+
+@_typing.final
+class GetExtractSummaryRequest(_message.Message):
+    """Ask what an extract says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """The service's id of the order. Required."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExtractSummaryRequest: _TypeAlias = GetExtractSummaryRequest  # noqa: Y015
+
+@_typing.final
+class GetExtractSummaryResponse(_message.Message):
+    """What an extract says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___ExtractSummary:
+        """The same in short."""
+
+    def __init__(
+        self,
+        *,
+        summary: Global___ExtractSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExtractSummaryResponse: _TypeAlias = GetExtractSummaryResponse  # noqa: Y015
+
+@_typing.final
+class ExtractSummary(_message.Message):
+    """What an extract says, in short. Texts are the registry's, dates are YYYY-MM-DD (as printed where they are none), numbers have a decimal point; empty: not said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORM_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    FORMED_ON_FIELD_NUMBER: _builtins.int
+    REQUESTED_ON_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    REAL_ESTATE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    RIGHTS_FIELD_NUMBER: _builtins.int
+    MORE_RIGHTS_FIELD_NUMBER: _builtins.int
+    ENCUMBRANCES_FIELD_NUMBER: _builtins.int
+    MORE_ENCUMBRANCES_FIELD_NUMBER: _builtins.int
+    form: _builtins.str
+    """The XML's root: which kind of extract of which kind of object."""
+    number: _builtins.str
+    """The registry's number of the paper (КУВИ-…)."""
+    formed_on: _builtins.str
+    """When it was made: what it says holds for this day."""
+    requested_on: _builtins.str
+    """When the request came to the registry."""
+    issuer: _builtins.str
+    """Which office made it."""
+    answer: Global___HoldersAnswer.ValueType
+    """Whether holders are named, hidden, or no right is registered."""
+    more_rights: _builtins.int
+    """How many rights more the extract has."""
+    more_encumbrances: _builtins.int
+    """How many encumbrances more the extract has."""
+    @_builtins.property
+    def real_estate(self) -> Global___RealEstate:
+        """The object."""
+
+    @_builtins.property
+    def rights(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisteredRight]:
+        """Registered rights, up to 200."""
+
+    @_builtins.property
+    def encumbrances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Encumbrance]:
+        """What burdens the object or a right to it, up to 200."""
+
+    def __init__(
+        self,
+        *,
+        form: _builtins.str = ...,
+        number: _builtins.str = ...,
+        formed_on: _builtins.str = ...,
+        requested_on: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        real_estate: Global___RealEstate | None = ...,
+        answer: Global___HoldersAnswer.ValueType = ...,
+        rights: _abc.Iterable[Global___RegisteredRight] | None = ...,
+        more_rights: _builtins.int = ...,
+        encumbrances: _abc.Iterable[Global___Encumbrance] | None = ...,
+        more_encumbrances: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["real_estate", b"real_estate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "encumbrances", b"encumbrances", "form", b"form", "formed_on", b"formed_on", "issuer", b"issuer", "more_encumbrances", b"more_encumbrances", "more_rights", b"more_rights", "number", b"number", "real_estate", b"real_estate", "requested_on", b"requested_on", "rights", b"rights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtractSummary: _TypeAlias = ExtractSummary  # noqa: Y015
+
+@_typing.final
+class RealEstate(_message.Message):
+    """The object of an extract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAD_NUM_FIELD_NUMBER: _builtins.int
+    QUARTER_FIELD_NUMBER: _builtins.int
+    KIND_CODE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBTYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    AREA_INACCURACY_FIELD_NUMBER: _builtins.int
+    CHARACTERISTICS_FIELD_NUMBER: _builtins.int
+    FLOOR_FIELD_NUMBER: _builtins.int
+    FLOORS_FIELD_NUMBER: _builtins.int
+    UNDERGROUND_FLOORS_FIELD_NUMBER: _builtins.int
+    YEAR_BUILT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PERMITTED_USES_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    REGISTERED_ON_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PARENT_CAD_NUMS_FIELD_NUMBER: _builtins.int
+    LAND_CAD_NUMS_FIELD_NUMBER: _builtins.int
+    OLD_NUMBERS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    cad_num: _builtins.str
+    """Cadastral number, in the extract's spelling."""
+    quarter: _builtins.str
+    """The cadastral quarter."""
+    kind_code: _builtins.str
+    """The registry's code of its kind: this is what counts."""
+    kind: _builtins.str
+    """The same in words: land, building, room …"""
+    subtype: _builtins.str
+    """A kind of its kind."""
+    name: _builtins.str
+    """Its name."""
+    purpose: _builtins.str
+    """What it is for."""
+    address: _builtins.str
+    """Where it is."""
+    area: _builtins.str
+    """In square metres."""
+    area_inaccuracy: _builtins.str
+    """How exact the area is, in square metres."""
+    floor: _builtins.str
+    """On which floor it is."""
+    floors: _builtins.str
+    """How many floors it has."""
+    underground_floors: _builtins.str
+    """How many of them are below the ground."""
+    year_built: _builtins.str
+    """When it was built."""
+    category: _builtins.str
+    """The category of the land."""
+    cost: _builtins.str
+    """Its cadastral cost in roubles."""
+    registered_on: _builtins.str
+    """When it was put on the register."""
+    status: _builtins.str
+    """Of the record: current, archived …"""
+    notes: _builtins.str
+    """The registry's notes."""
+    @_builtins.property
+    def characteristics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Characteristic]:
+        """Other measures, as of structures."""
+
+    @_builtins.property
+    def permitted_uses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may be used for."""
+
+    @_builtins.property
+    def parent_cad_nums(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Objects that it is part of."""
+
+    @_builtins.property
+    def land_cad_nums(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parcels on which it stands."""
+
+    @_builtins.property
+    def old_numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OldNumber]:
+        """Numbers that it had before."""
+
+    def __init__(
+        self,
+        *,
+        cad_num: _builtins.str = ...,
+        quarter: _builtins.str = ...,
+        kind_code: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        subtype: _builtins.str = ...,
+        name: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        address: _builtins.str = ...,
+        area: _builtins.str = ...,
+        area_inaccuracy: _builtins.str = ...,
+        characteristics: _abc.Iterable[Global___Characteristic] | None = ...,
+        floor: _builtins.str = ...,
+        floors: _builtins.str = ...,
+        underground_floors: _builtins.str = ...,
+        year_built: _builtins.str = ...,
+        category: _builtins.str = ...,
+        permitted_uses: _abc.Iterable[_builtins.str] | None = ...,
+        cost: _builtins.str = ...,
+        registered_on: _builtins.str = ...,
+        status: _builtins.str = ...,
+        parent_cad_nums: _abc.Iterable[_builtins.str] | None = ...,
+        land_cad_nums: _abc.Iterable[_builtins.str] | None = ...,
+        old_numbers: _abc.Iterable[Global___OldNumber] | None = ...,
+        notes: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "area", b"area", "area_inaccuracy", b"area_inaccuracy", "cad_num", b"cad_num", "category", b"category", "characteristics", b"characteristics", "cost", b"cost", "floor", b"floor", "floors", b"floors", "kind", b"kind", "kind_code", b"kind_code", "land_cad_nums", b"land_cad_nums", "name", b"name", "notes", b"notes", "old_numbers", b"old_numbers", "parent_cad_nums", b"parent_cad_nums", "permitted_uses", b"permitted_uses", "purpose", b"purpose", "quarter", b"quarter", "registered_on", b"registered_on", "status", b"status", "subtype", b"subtype", "underground_floors", b"underground_floors", "year_built", b"year_built"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RealEstate: _TypeAlias = RealEstate  # noqa: Y015
+
+@_typing.final
+class Characteristic(_message.Message):
+    """A measure of an object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """What is measured."""
+    value: _builtins.str
+    """How much."""
+    unit: _builtins.str
+    """In what; empty: by custom."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        value: _builtins.str = ...,
+        unit: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Characteristic: _TypeAlias = Characteristic  # noqa: Y015
+
+@_typing.final
+class OldNumber(_message.Message):
+    """A number that an object had before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """What kind of number."""
+    number: _builtins.str
+    """The number."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OldNumber: _TypeAlias = OldNumber  # noqa: Y015
+
+@_typing.final
+class Holder(_message.Message):
+    """Who has a right, or in whose favour something is burdened. Of a person there is nothing but the name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    INN_FIELD_NUMBER: _builtins.int
+    OGRN_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """individual, legal_entity, public_formation, another or undefined, as the registry tells them apart."""
+    name: _builtins.str
+    """Empty where the extract doesn't show it."""
+    inn: _builtins.str
+    """Of an organisation."""
+    ogrn: _builtins.str
+    """Of an organisation."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        inn: _builtins.str = ...,
+        ogrn: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inn", b"inn", "kind", b"kind", "name", b"name", "ogrn", b"ogrn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Holder: _TypeAlias = Holder  # noqa: Y015
+
+@_typing.final
+class RegisteredRight(_message.Message):
+    """A registered right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_CODE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REGISTERED_ON_FIELD_NUMBER: _builtins.int
+    ENDED_ON_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    MORE_HOLDERS_FIELD_NUMBER: _builtins.int
+    kind_code: _builtins.str
+    """The registry's code of its kind."""
+    kind: _builtins.str
+    """The same in words."""
+    number: _builtins.str
+    """Its number."""
+    registered_on: _builtins.str
+    """When it was registered."""
+    ended_on: _builtins.str
+    """When it ended."""
+    share: _builtins.str
+    """As 1/2, or in words; empty: the whole."""
+    answer: Global___HoldersAnswer.ValueType
+    """Whether its holders are named or hidden."""
+    more_holders: _builtins.int
+    """How many holders more it has."""
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holder]:
+        """Its holders, up to 50."""
+
+    def __init__(
+        self,
+        *,
+        kind_code: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        number: _builtins.str = ...,
+        registered_on: _builtins.str = ...,
+        ended_on: _builtins.str = ...,
+        share: _builtins.str = ...,
+        answer: Global___HoldersAnswer.ValueType = ...,
+        holders: _abc.Iterable[Global___Holder] | None = ...,
+        more_holders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "ended_on", b"ended_on", "holders", b"holders", "kind", b"kind", "kind_code", b"kind_code", "more_holders", b"more_holders", "number", b"number", "registered_on", b"registered_on", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisteredRight: _TypeAlias = RegisteredRight  # noqa: Y015
+
+@_typing.final
+class Encumbrance(_message.Message):
+    """What burdens an object or a right to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_CODE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REGISTERED_ON_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    RIGHT_NUMBERS_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    MORE_HOLDERS_FIELD_NUMBER: _builtins.int
+    kind_code: _builtins.str
+    """The registry's code of its kind."""
+    kind: _builtins.str
+    """The same in words: a mortgage, an arrest …"""
+    number: _builtins.str
+    """Its number."""
+    registered_on: _builtins.str
+    """When it was registered."""
+    period: _builtins.str
+    """How long, from day to day or in words."""
+    more_holders: _builtins.int
+    """How many more."""
+    @_builtins.property
+    def right_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rights that it burdens."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holder]:
+        """In whose favour, up to 50."""
+
+    def __init__(
+        self,
+        *,
+        kind_code: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        number: _builtins.str = ...,
+        registered_on: _builtins.str = ...,
+        period: _builtins.str = ...,
+        right_numbers: _abc.Iterable[_builtins.str] | None = ...,
+        holders: _abc.Iterable[Global___Holder] | None = ...,
+        more_holders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holders", b"holders", "kind", b"kind", "kind_code", b"kind_code", "more_holders", b"more_holders", "number", b"number", "period", b"period", "registered_on", b"registered_on", "right_numbers", b"right_numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Encumbrance: _TypeAlias = Encumbrance  # noqa: Y015

@@ -80,6 +80,21 @@ class OrdersServiceStub:
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.FromString,
                 _registered_method=True)
+        self.DownloadPapers = channel.unary_stream(
+                '/orders_service.v1.OrdersService/DownloadPapers',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPapersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPapersResponse.FromString,
+                _registered_method=True)
+        self.GetExtractSummary = channel.unary_unary(
+                '/orders_service.v1.OrdersService/GetExtractSummary',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryResponse.FromString,
+                _registered_method=True)
+        self.ExportOrders = channel.unary_stream(
+                '/orders_service.v1.OrdersService/ExportOrders',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -152,6 +167,30 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DownloadPapers(self, request, context):
+        """What came of up to 1,000 orders on paper, as one ZIP made while it is sent: of each the extract, else the latest notice. Its last entry, список.csv, tells of
+        every order what it has and, where it has nothing, why: that is no error. A stream that ends with an error isn't the file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExtractSummary(self, request, context):
+        """What an order's extract says, in short, as it was read when the extract came. The extract itself is what counts. WRONG_STATE where there is no extract,
+        or nothing could be read from it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportOrders(self, request, context):
+        """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
+        match. No cell of it is run as a formula.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -194,6 +233,21 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.DownloadPaper,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.SerializeToString,
+            ),
+            'DownloadPapers': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadPapers,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.DownloadPapersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPapersResponse.SerializeToString,
+            ),
+            'GetExtractSummary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExtractSummary,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryResponse.SerializeToString,
+            ),
+            'ExportOrders': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportOrders,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -418,6 +472,87 @@ class OrdersService:
             '/orders_service.v1.OrdersService/DownloadPaper',
             orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.SerializeToString,
             orders__service_dot_v1_dot_orders__pb2.DownloadPaperResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadPapers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/DownloadPapers',
+            orders__service_dot_v1_dot_orders__pb2.DownloadPapersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.DownloadPapersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExtractSummary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/GetExtractSummary',
+            orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.GetExtractSummaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/ExportOrders',
+            orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,18 @@ class OrdersServiceStub:
     that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
     A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
     """
+    DownloadPapers: _grpc.UnaryStreamMultiCallable[_orders_pb2.DownloadPapersRequest, _orders_pb2.DownloadPapersResponse]
+    """What came of up to 1,000 orders on paper, as one ZIP made while it is sent: of each the extract, else the latest notice. Its last entry, список.csv, tells of
+    every order what it has and, where it has nothing, why: that is no error. A stream that ends with an error isn't the file.
+    """
+    GetExtractSummary: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetExtractSummaryRequest, _orders_pb2.GetExtractSummaryResponse]
+    """What an order's extract says, in short, as it was read when the extract came. The extract itself is what counts. WRONG_STATE where there is no extract,
+    or nothing could be read from it.
+    """
+    ExportOrders: _grpc.UnaryStreamMultiCallable[_orders_pb2.ExportOrdersRequest, _orders_pb2.ExportOrdersResponse]
+    """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
+    match. No cell of it is run as a formula.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -100,6 +112,18 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
     that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
     A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
+    """
+    DownloadPapers: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadPapersRequest, _orders_pb2.DownloadPapersResponse]  # type: ignore[assignment]
+    """What came of up to 1,000 orders on paper, as one ZIP made while it is sent: of each the extract, else the latest notice. Its last entry, список.csv, tells of
+    every order what it has and, where it has nothing, why: that is no error. A stream that ends with an error isn't the file.
+    """
+    GetExtractSummary: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetExtractSummaryRequest, _orders_pb2.GetExtractSummaryResponse]  # type: ignore[assignment]
+    """What an order's extract says, in short, as it was read when the extract came. The extract itself is what counts. WRONG_STATE where there is no extract,
+    or nothing could be read from it.
+    """
+    ExportOrders: _aio.UnaryStreamMultiCallable[_orders_pb2.ExportOrdersRequest, _orders_pb2.ExportOrdersResponse]  # type: ignore[assignment]
+    """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
+    match. No cell of it is run as a formula.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -182,6 +206,36 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
         that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
         A stream that ends with an error isn't the file. The rest of a broken download comes with an offset.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadPapers(
+        self,
+        request: _orders_pb2.DownloadPapersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.DownloadPapersResponse], _abc.AsyncIterator[_orders_pb2.DownloadPapersResponse]]:
+        """What came of up to 1,000 orders on paper, as one ZIP made while it is sent: of each the extract, else the latest notice. Its last entry, список.csv, tells of
+        every order what it has and, where it has nothing, why: that is no error. A stream that ends with an error isn't the file.
+        """
+
+    @_abc_1.abstractmethod
+    def GetExtractSummary(
+        self,
+        request: _orders_pb2.GetExtractSummaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.GetExtractSummaryResponse, _abc.Awaitable[_orders_pb2.GetExtractSummaryResponse]]:
+        """What an order's extract says, in short, as it was read when the extract came. The extract itself is what counts. WRONG_STATE where there is no extract,
+        or nothing could be read from it.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportOrders(
+        self,
+        request: _orders_pb2.ExportOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.ExportOrdersResponse], _abc.AsyncIterator[_orders_pb2.ExportOrdersResponse]]:
+        """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
+        match. No cell of it is run as a formula.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

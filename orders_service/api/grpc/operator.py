@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.api.grpc.messages import order_message, time_message
+from orders_service.api.grpc.messages import order_message, paper_message, time_message
 from orders_service.api.grpc.worker_messages import read_uuid
 from orders_service.domain.decisions import Basis
 from orders_service.life import cases, deciding
-from orders_service.orders import search
+from orders_service.orders import download, search
 from orders_service.v1 import operator_pb2 as v1
 from orders_service.v1 import operator_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from orders_service.api.grpc.status import Context
     from orders_service.settings import Settings
@@ -97,6 +97,19 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
 
     async def _order(self, basis: v1.DecisionBasis) -> orders_pb2.Order:
         return order_message(await search.get_order(self._database, basis.order_id))
+
+    async def DownloadAnyPaper(
+        self, request: v1.DownloadAnyPaperRequest, context: Context
+    ) -> AsyncIterator[v1.DownloadAnyPaperResponse]:
+        """Any paper of an order, also one that was put aside."""
+        paper, stored = await download.find_any_paper(self._database, request.order_id, request.sha256)
+        pieces = download.read_pieces(self._database, request.order_id, stored, offset=request.offset)
+        first = await anext(pieces, None)
+        yield v1.DownloadAnyPaperResponse(header=paper_message(paper))
+        if first is not None:
+            yield v1.DownloadAnyPaperResponse(chunk=first)
+            async for piece in pieces:
+                yield v1.DownloadAnyPaperResponse(chunk=piece)
 
 
 def _basis(message: v1.DecisionBasis) -> Basis:

@@ -14,9 +14,10 @@ from orders_service.api.grpc.messages import (
     read_time,
     warning_messages,
 )
+from orders_service.api.grpc.summary_messages import EXPORT_FORMATS, summary_message
 from orders_service.api.grpc.words import STATES
 from orders_service.domain import paging
-from orders_service.orders import accept, download, search
+from orders_service.orders import accept, bundle, download, export, search, summaries
 from orders_service.orders.validation import WantedOrder
 from orders_service.v1 import orders_pb2 as v1
 from orders_service.v1 import orders_pb2_grpc
@@ -83,14 +84,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
 
     async def ListOrders(self, request: v1.ListOrdersRequest, context: Context) -> v1.ListOrdersResponse:
         """A page of orders."""
-        filters = search.Filters(
-            states=tuple(STATES.word(value, f"states[{index}]") for index, value in enumerate(request.states)),
-            cad_num=request.cad_num,
-            account=request.account,
-            only_on_hold=request.only_on_hold,
-            created_from=_time(request, "created_from"),
-            created_before=_time(request, "created_before"),
-        )
+        filters = _filters(request)
         page = await search.list_orders(
             self._database, filters, page_size=request.page_size, page_token=request.page_token
         )
@@ -127,6 +121,42 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             yield v1.DownloadPaperResponse(chunk=first)
             async for piece in pieces:
                 yield v1.DownloadPaperResponse(chunk=piece)
+
+    async def DownloadPapers(
+        self, request: v1.DownloadPapersRequest, context: Context
+    ) -> AsyncIterator[v1.DownloadPapersResponse]:
+        """What came of many orders on paper, as one ZIP."""
+        async for piece in bundle.bundle(self._database, request.order_ids):
+            yield v1.DownloadPapersResponse(chunk=piece)
+
+    async def GetExtractSummary(
+        self, request: v1.GetExtractSummaryRequest, context: Context
+    ) -> v1.GetExtractSummaryResponse:
+        """What an order's extract says."""
+        summary = await summaries.get_summary(self._database, request.order_id)
+        return v1.GetExtractSummaryResponse(summary=summary_message(summary))
+
+    async def ExportOrders(
+        self, request: v1.ExportOrdersRequest, context: Context
+    ) -> AsyncIterator[v1.ExportOrdersResponse]:
+        """Orders with what their extracts say as a table."""
+        kind = export.ExportFormat(EXPORT_FORMATS.optional_word(request.format, "format") or "xlsx")
+        async with export.export_orders(self._database, _filters(request), kind) as table:
+            header = v1.ExportHeader(file_name=table.file_name, size_bytes=table.size_bytes, orders=table.orders)
+            yield v1.ExportOrdersResponse(header=header)
+            async for piece in table.read_pieces():
+                yield v1.ExportOrdersResponse(chunk=piece)
+
+
+def _filters(request: v1.ListOrdersRequest | v1.ExportOrdersRequest) -> search.Filters:
+    return search.Filters(
+        states=tuple(STATES.word(value, f"states[{index}]") for index, value in enumerate(request.states)),
+        cad_num=request.cad_num,
+        account=request.account,
+        only_on_hold=request.only_on_hold,
+        created_from=_time(request, "created_from"),
+        created_before=_time(request, "created_before"),
+    )
 
 
 def _wanted(order: v1.NewOrder) -> WantedOrder:
@@ -168,5 +198,7 @@ def _bad_row_message(row: BadRow) -> v1.BadRow:
     )
 
 
-def _time(request: v1.ListOrdersRequest, field: Literal["created_from", "created_before"]) -> dt.datetime | None:
+def _time(
+    request: v1.ListOrdersRequest | v1.ExportOrdersRequest, field: Literal["created_from", "created_before"]
+) -> dt.datetime | None:
     return read_time(getattr(request, field), field) if request.HasField(field) else None

@@ -1,0 +1,165 @@
+"""`orders-service orders export`, `bundle` and `summary`: what came of orders, many at once or in short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from orders_service.commands import extract_file
+from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument
+from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table
+from orders_service.v1 import orders_pb2 as v1
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from orders_service.commands.context import Context
+
+#: Made and sent in one call: a hundred thousand orders take a while.
+_TIMEOUT_S: Final = TIMEOUT_S * 30
+_STATES: Final = [
+    enum_name(v1.Order.DESCRIPTOR.fields_by_name["state"], number) for number in v1.OrderState.values() if number
+]
+_FORMATS: Final = {".xlsx": v1.EXPORT_FORMAT_XLSX, ".csv": v1.EXPORT_FORMAT_CSV}
+_ANSWERS: Final = {
+    v1.HOLDERS_ANSWER_NAMED: "named",
+    v1.HOLDERS_ANSWER_HIDDEN: "a right is registered, its holder is hidden",
+    v1.HOLDERS_ANSWER_NONE: "no right is registered",
+}
+
+
+@click.command("export", epilog=EXIT_CODES)
+@click.option(
+    "--to",
+    "to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write: .xlsx, or .csv as a Russian Excel opens it.",
+)
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only in this state; repeatable.")
+@click.option("--cad-num", default="", help="Only of this object, whatever the spelling.")
+@click.option("--account", default="", help="Only of this account.")
+@click.option("--on-hold", is_flag=True, help="Only those that wait for a person.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Accepted on this day or later, by the local clock.")
+@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Accepted before this day.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.pass_obj
+def export(
+    context: Context,
+    to: Path,
+    states: tuple[str, ...],
+    cad_num: str,
+    account: str,
+    on_hold: bool,
+    since: dt.datetime | None,
+    before: dt.datetime | None,
+    force: bool,
+) -> None:
+    """Write orders and what their extracts say into a table, newest first.
+
+    \b
+    Examples:
+      orders-service orders export --to orders.xlsx --since 2026-11-01
+      orders-service orders export --to done.csv --state completed
+    """
+    kind = _FORMATS.get(to.suffix.lower())
+    if kind is None:
+        raise click.UsageError(f"--to {to}: name a file that ends in .xlsx or .csv.")
+    request = v1.ExportOrdersRequest(
+        format=kind,
+        states=[v1.OrderState.Value(f"ORDER_STATE_{state.upper()}") for state in states],
+        cad_num=cad_num,
+        account=account,
+        only_on_hold=on_hold,
+    )
+    if since is not None:
+        request.created_from.FromDatetime(since.astimezone())
+    if before is not None:
+        request.created_before.FromDatetime(before.astimezone())
+    with connected(context.service) as client:
+        parts = client.orders.ExportOrders(request, timeout=_TIMEOUT_S)
+        header = next(iter(parts)).header
+        extract_file.save_stream(parts, to, is_forced=force)
+    click.echo(f"{to} ({header.orders:,} {'order' if header.orders == 1 else 'orders'}, {header.size_bytes:,} bytes)")
+
+
+@click.command("bundle", epilog=EXIT_CODES)
+@click.argument("order_ids", type=click.IntRange(min=1), nargs=-1, required=True, metavar="ORDER_ID…")
+@click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ZIP to write.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.pass_obj
+def bundle(context: Context, order_ids: tuple[int, ...], to: Path, force: bool) -> None:
+    """Fetch the papers of up to 1,000 orders as one ZIP, with a list of what it holds.
+
+    An order that has no paper yet is told in the list, and no error.
+
+    \b
+    Examples:
+      orders-service orders bundle 1 2 3 --to papers.zip
+    """
+    with connected(context.service) as client:
+        request = v1.DownloadPapersRequest(order_ids=order_ids)
+        size_bytes = extract_file.save_stream(
+            client.orders.DownloadPapers(request, timeout=_TIMEOUT_S), to, is_forced=force
+        )
+    click.echo(f"{to} ({size_bytes:,} bytes); what it holds is in its list.")
+
+
+@click.command("summary", epilog=EXIT_CODES)
+@order_id_argument
+@json_option
+@click.pass_obj
+def summary(context: Context, order_id: int, is_json: bool) -> None:
+    """Show what the extract of an order says, in short. The extract itself is what counts."""
+    with connected(context.service) as client:
+        request = v1.GetExtractSummaryRequest(order_id=order_id)
+        said = client.orders.GetExtractSummary(request, timeout=TIMEOUT_S).summary
+    if is_json:
+        print_json(as_json(said))
+        return
+    estate = said.real_estate
+    print_facts(
+        (
+            ("extract", f"{said.number} of {said.formed_on}"),
+            ("object", estate.cad_num),
+            ("kind", ", ".join(one for one in (estate.kind, estate.name, estate.purpose) if one)),
+            ("address", estate.address),
+            ("area", f"{estate.area} м²" if estate.area else ""),
+            ("measures", "; ".join(f"{one.kind} {one.value} {one.unit}".strip() for one in estate.characteristics)),
+            ("floor", estate.floor),
+            ("cost", f"{estate.cost} ₽" if estate.cost else ""),
+            ("record", estate.status),
+            ("holders", _ANSWERS.get(said.answer, "")),
+        )
+    )
+    if said.rights:
+        print_table(
+            ("right", "number", "since", "share", "holders"),
+            (
+                (
+                    right.kind,
+                    right.number,
+                    right.registered_on,
+                    right.share,
+                    ", ".join(holder.name or "(hidden)" for holder in right.holders) or "(hidden)",
+                )
+                for right in said.rights
+            ),
+        )
+    if said.encumbrances:
+        print_table(
+            ("encumbrance", "number", "since", "period", "in favour of"),
+            (
+                (
+                    burden.kind,
+                    burden.number,
+                    burden.registered_on,
+                    burden.period,
+                    ", ".join(holder.name for holder in burden.holders if holder.name),
+                )
+                for burden in said.encumbrances
+            ),
+        )
