@@ -143,6 +143,7 @@ async def _insert(connection: Connection, accepted: Sequence[AcceptableOrder], c
     parameters = {
         "client": client,
         "cad_nums": [order.cad_num for order in accepted],
+        "cad_keys": list({order.cad_key for order in accepted}),
         "recipients": [order.recipient for order in accepted],
         "comments": [order.comment for order in accepted],
         "urgencies": [order.is_urgent for order in accepted],
@@ -150,15 +151,15 @@ async def _insert(connection: Connection, accepted: Sequence[AcceptableOrder], c
         "hashes": [order.request_hash for order in accepted],
     }
     cursor = await connection.execute(load("accept")["insert_orders"], parameters)
+    rows = await cursor.fetchall()
+    open_of = {row["cad_key"]: row["id"] for row in rows if row["position"] is None}
     created: dict[int, CreatedOrder] = {}
-    first_of: dict[str, int] = {}
-    for row in await cursor.fetchall():
-        # The statement doesn't see what it inserts itself: two of one object in one call.
-        first = first_of.setdefault(row["cad_key"], row["id"])
-        same_object = first if first != row["id"] else row["same_object"]
+    for row in sorted((row for row in rows if row["position"] is not None), key=lambda row: row["position"]):
         created[row["position"] - 1] = CreatedOrder(
-            order_id=row["id"], state="queued", is_existing=False, same_object=same_object
+            order_id=row["id"], state="queued", is_existing=False, same_object=open_of.get(row["cad_key"])
         )
+        # The statement doesn't see what it inserts itself: two of one object in one call.
+        open_of[row["cad_key"]] = row["id"]
     return created
 
 

@@ -35,10 +35,12 @@ class AcceptableOrder:
 
     Attributes:
         cad_num: In its strict spelling.
+        cad_key: The same for every spelling of the object.
         request_hash: The same for the same request: tells a repeat from another order under the same key.
     """
 
     cad_num: str
+    cad_key: str
     idempotency_key: str
     recipient: str | None
     comment: str | None
@@ -133,6 +135,7 @@ def _acceptable(order: WantedOrder, cad_num: str) -> AcceptableOrder:
         content["is_urgent"] = True
     return AcceptableOrder(
         cad_num=cad_num,
+        cad_key=cadastral.comparison_key(cad_num),
         idempotency_key=order.idempotency_key,
         recipient=order.recipient or None,
         comment=order.comment or None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -185,9 +186,16 @@ def test_many_calls_with_the_same_keys_at_once_make_each_order_once(run: Any, fr
 def test_the_largest_call_is_accepted_and_one_more_is_not(run: Any, fresh_database: Database) -> None:
     asked = [wanted(f"77:01:0001001:{n}", idempotency_key=str(n)) for n in range(1, 10_001)]
 
-    assert len(run(lambda db: create_orders(db, asked))) == 10_000
+    created = run(lambda db: create_orders(db, asked))
+    assert len(created) == 10_000
+    again = run(lambda db: create_orders(db, asked, client="b")) and run(
+        lambda db: create_orders(
+            db, [dataclasses.replace(one, idempotency_key=f"{one.idempotency_key}b") for one in asked]
+        )
+    )
+    assert [one.same_object for one in again] == [one.order_id for one in created], "in no time that grows with both"
     with pytest.raises(errors.InvalidInput, match="1 to 10000 orders"):
         run(lambda db: create_orders(db, [*asked, wanted()]))
     with pytest.raises(errors.InvalidInput, match="1 to 10000 orders"):
         run(lambda db: create_orders(db, []))
-    assert count(fresh_database) == 10_000
+    assert count(fresh_database) == 30_000
