@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -71,15 +72,22 @@ async def _serve(port: int, step: int) -> None:
 def main(port: int, first: int, stride: int) -> None:
     """Serve, and serve again."""
     step = first
+    # Held all the time, and never listened on: between two services nobody else takes the port.
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(("127.0.0.1", port))
     while True:
         # What is imported is imported once, and nothing of gRPC has begun to run here.
         child = os.fork()
         if child == 0:
             die_with_parent()
-            asyncio.run(_serve(port, step))
-            os._exit(1)
-        os.waitpid(child, 0)
-        step += stride
+            try:
+                asyncio.run(_serve(port, step))
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            step += stride
 
 
 if __name__ == "__main__":

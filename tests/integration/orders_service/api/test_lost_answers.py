@@ -83,6 +83,7 @@ def rows_of(database: Database) -> list[tuple[str, int, int]]:
         ).fetchall()
 
 
+@pytest.mark.timeout(600)
 def test_whatever_step_the_service_dies_at_the_repeat_of_the_same_call_makes_each_order_once(
     dying: Dying, fresh_database: Database, tmp_path: Path
 ) -> None:

@@ -155,6 +155,43 @@ def test_a_file_of_orders_is_accepted_whole_or_refused_line_by_line(service: Ser
     assert "orders.csv, line 3, «cad_num»: '12' has 1 group: a cadastral number has four" in sentence
 
 
+def test_every_bad_row_of_a_file_is_told_with_its_line_however_many(service: Service) -> None:
+    csv = service.folder / "many.csv"
+    csv.write_text("".join(f"77.01.0001001.{n}\n" for n in range(1, 10_001)))
+
+    sentence = said(service, "orders", "submit", "--file", "many.csv")
+
+    told = sentence.splitlines()
+    assert told[0] == "Error: Nothing was ordered."
+    assert len(told) == 10_001
+    assert told[10_000].startswith("many.csv, line 10000: cad_num: ")
+    assert "Did you mean 77:01:0001001:10000?" in told[10_000]
+
+
+def test_a_key_that_stands_twice_is_told_by_the_lines_and_one_that_is_taken_by_its_order(service: Service) -> None:
+    taken = answer(service, "orders", "submit", "--cad-num", "77:01:0001001:61", "--idempotency-key", "taken")["orders"]
+    csv = service.folder / "keys.csv"
+    csv.write_text("cad_num,idempotency_key\n77:01:0001001:62,a\n77:01:0001001:63,a\n77:01:0001001:64,b\n")
+    assert "keys.csv, line 3: idempotency_key: is the key of keys.csv, line 2 too, with other content" in said(
+        service, "orders", "submit", "--file", "keys.csv"
+    )
+
+    csv.write_text("cad_num,idempotency_key\n77:01:0001001:62,a\n77:01:0001001:63,taken\n")
+    sentence = said(service, "orders", "submit", "--file", "keys.csv")
+
+    assert f"keys.csv, line 3: idempotency_key: 'taken' is the key of order {taken[0]['order_id']}" in sentence
+    assert "line 2" not in sentence
+
+
+def test_a_typed_number_is_told_once(service: Service) -> None:
+    assert said(service, "orders", "submit", "--cad-num", "123").startswith("Error: --cad-num 123: '123' has 1 group")
+
+
+def test_a_list_without_orders_says_what_there_are_none_of(service: Service) -> None:
+    assert "No order waits for a person." in service.cli("orders", "list", "--on-hold", "--state", "cancelled").stdout
+    assert "There are no such orders." in service.cli("orders", "list", "--state", "cancelled").stdout
+
+
 def test_an_extract_is_downloaded_whole_under_its_own_name_and_replaces_nothing(
     service: Service, database: Database
 ) -> None:
