@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from worker.simulator import account_rows, accounts, cadnum, errors, logs, objects, options, runtime, scenario, server
+from worker.simulator import errors, logs, options, scenario, server
+from worker.simulator.plan import plan_of
 
 EPILOG = """
 \b
@@ -74,7 +75,7 @@ def _take_settings(ctx: click.Context, param: click.Parameter, value: Path | Non
 )
 @click.option(
     "--account",
-    "account_options",
+    "account",
     multiple=True,
     metavar="USERNAME:PASSWORD[:TOTP_SECRET]",
     envvar="ROSREESTR_SIMULATOR_ACCOUNT",
@@ -83,7 +84,7 @@ def _take_settings(ctx: click.Context, param: click.Parameter, value: Path | Non
 )
 @click.option(
     "--accounts",
-    "accounts_file",
+    "accounts",
     envvar="ROSREESTR_SIMULATOR_ACCOUNTS",
     type=click.Path(path_type=Path, dir_okay=False),
     show_envvar=True,
@@ -97,7 +98,7 @@ def _take_settings(ctx: click.Context, param: click.Parameter, value: Path | Non
 )
 @click.option(
     "--scenario",
-    "scenario_file",
+    "scenario",
     envvar="ROSREESTR_SIMULATOR_SCENARIO",
     type=click.Path(path_type=Path, dir_okay=False),
     is_eager=True,
@@ -136,57 +137,24 @@ def _take_settings(ctx: click.Context, param: click.Parameter, value: Path | Non
     help="On stderr; at info one line a call.",
 )
 @options.of_settings
-def main(
-    host: str,
-    port: int,
-    port_file: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    account_options: tuple[str, ...],
-    accounts_file: Path | None,
-    state: Path | None,
-    scenario_file: scenario.Scenario,
-    unknown: tuple[str, ...],
-    annulled: tuple[str, ...],
-    spelling: tuple[str, ...],
-    notice: tuple[str, ...],
-    rejected: tuple[str, ...],
-    log_level: str,
-    **knobs: Any,
-) -> None:
+@click.pass_context
+def main(ctx: click.Context, /, **values: Any) -> None:
     """Stand in for the portal of Rosreestr: log in, search, order, pay, list and download, all on this machine.
 
     Every cadastral number that looks valid exists, but those given by --unknown. What was charged is in the ledger, GET
-    /_simulator/ledger; a repeated finish charges twice, so that paying twice shows. Faults are ordered while it runs,
-    by POST /_simulator/faults.
+    /_simulator/ledger; a repeated finish charges twice, so that paying twice shows. Settings turn while it runs, by
+    POST /_simulator/settings; faults are ordered by POST /_simulator/faults. A browser shows all of it at /_simulator/.
     """
-    logs.configure(log_level)
+    logs.configure(values["log_level"])
+    host, port_file = values["host"], values["port_file"]
     try:
-        settings = options.settings_of(knobs)
-        certificate = server.checked_certificate(tls_cert, tls_key)
-        seed = settings.seed
-        known = [account_rows.from_option(text, seed=seed) for text in account_options]
-        if accounts_file is not None:
-            known += account_rows.from_file(accounts_file, seed=seed)
-        known += account_rows.from_rows(scenario_file.accounts, seed=seed, where=f"{scenario_file.name}, accounts")
-        book = accounts.AccountBook(known, may_be_empty=bool(settings.any_account))
-        rules = objects.ObjectRules(
-            unknown=objects.keys_of(unknown, option="--unknown"),
-            annulled=objects.keys_of(annulled, option="--annulled"),
-            papers=dict.fromkeys(objects.keys_of(notice, option="--notice"), "notice_zip"),
-            outcomes=dict.fromkeys(objects.keys_of(rejected, option="--rejected"), objects.Outcome.REJECTED),
-            spellings={
-                cadnum.key_of(cad_num): cad_num
-                for cad_num in spelling
-                if objects.keys_of([cad_num], option="--spelling")
-            },
-        )
-        with runtime.opened(settings, book, rules, state) as simulator, server.listen(host, port) as sock:
-            scenario_file.prepare(simulator, is_fresh=not simulator.books.list_everything())
+        plan = plan_of(values)
+        certificate = server.checked_certificate(values["tls_cert"], values["tls_key"])
+        with plan.opened() as simulator, server.listen(host, values["port"]) as sock:
             _announce(host, sock.getsockname()[1], port_file, scheme="http" if certificate is None else "https")
-            server.serve(simulator, sock, scenario_file.steps, certificate)
+            server.serve(simulator, sock, plan.scenario.steps, certificate)
     except errors.BadSettings as exc:
-        raise click.UsageError(str(exc)) from exc
+        raise click.UsageError(str(exc), ctx) from exc
     except errors.StartRefused as exc:
         raise click.ClickException(str(exc)) from exc
 

@@ -190,7 +190,7 @@ class Settings:
         stages.stages_of("0.2:created:Создана; 0.5:sent:Отправлена; 1:processing:В работе"),
         values.stage_list(),
         ORDERS,
-        "What an order shows on its way: SHARE:CODE:TEXT, each until that share of its time has passed. Repeatable.",
+        "What an order shows on its way: SHARE:CODE:TEXT; each until that share of its time has passed.",
     )
 
     list_page_max: int = _knob(50, values.count(least=1), LISTS, "Most rows on a page of the list.")

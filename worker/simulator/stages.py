@@ -47,6 +47,6 @@ def stages_of(value: object) -> tuple[Stage, ...]:
     return tuple(sorted(stages, key=lambda stage: stage.until))
 
 
-def shown(stages: tuple[Stage, ...]) -> list[str]:
+def shown(stages: tuple[Stage, ...]) -> str:
     """The stages as they are written."""
-    return [f"{stage.until:g}:{stage.code}:{stage.text}" for stage in stages]
+    return "; ".join(f"{stage.until:g}:{stage.code}:{stage.text}" for stage in stages)

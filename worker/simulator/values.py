@@ -139,7 +139,7 @@ def window_list() -> Kind:
 
 def stage_list() -> Kind:
     """What an order shows on its way."""
-    return Kind(metavar="STAGE", read=stages.stages_of, show=stages.shown, is_many=True)
+    return Kind(metavar="STAGE", read=stages.stages_of, show=stages.shown)
 
 
 def _number(value: object) -> float:

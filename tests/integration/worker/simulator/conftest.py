@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.worker.simulator.process import SimulatorProcess
+from tests.integration.worker.simulator.thread import SimulatorThread
 from tests.integration.worker.simulator.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    StartSimulator = Callable[..., SimulatorProcess]
+    from tests.integration.worker.simulator.control import Control
+
+    StartProcess = Callable[..., SimulatorProcess]
+    StartSimulator = Callable[..., SimulatorThread]
 
 _ACCOUNTS = 1000
 #: Accounts that a test names itself, so that no other one is given them.
@@ -24,25 +27,22 @@ _serial = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    folder = tmp_path_factory.mktemp("simulator")
-    accounts = folder / "accounts.json"
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorThread]:
     names = [*_VISITORS, *(f"user_{n}" for n in range(_ACCOUNTS))]
-    accounts.write_text(json.dumps([{"username": name, "password": "secret"} for name in names]))
-    process = SimulatorProcess(folder / "log", "--accounts", str(accounts), "--ready-after", "0")
-    yield process
-    process.close()
+    thread = SimulatorThread(*names, ready_after=0)
+    yield thread
+    thread.close()
 
 
 @pytest.fixture
-def portal(_shared: SimulatorProcess) -> Iterator[SimulatorProcess]:
+def portal(_shared: SimulatorThread) -> Iterator[SimulatorThread]:
     """The shared simulator: orders are ready at once, no latency, no faults standing."""
     yield _shared
     _shared.delete("/faults")
 
 
 @pytest.fixture
-def new_user(portal: SimulatorProcess) -> Iterator[Callable[[], User]]:
+def new_user(portal: SimulatorThread) -> Iterator[Callable[[], User]]:
     """Makes people with accounts that nobody used before, logged in and bound to their role."""
     made: list[User] = []
 
@@ -62,20 +62,36 @@ def user(new_user: Callable[[], User]) -> User:
     return new_user()
 
 
+_TWO = ("--account", "anna:secret", "--account", "boris:secret")
+
+
+def _with_accounts(options: tuple[str, ...]) -> tuple[str, ...]:
+    return options if {"--account", "--accounts", "--scenario"} & set(options) else (*_TWO, *options)
+
+
 @pytest.fixture
-def start_simulator(tmp_path: Path) -> Iterator[StartSimulator]:
-    """Starts simulators with options of the test's own; each is ended after the test."""
+def start_simulator() -> Iterator[StartSimulator]:
+    """Starts simulators with options of the test's own, each in a thread; each is ended after the test."""
+    started: list[SimulatorThread] = []
+
+    def start(*options: str) -> SimulatorThread:
+        started.append(SimulatorThread.of_options(*_with_accounts(options)))
+        return started[-1]
+
+    yield start
+    for thread in started:
+        thread.close()
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """The same as a process, for what only one shows: signals, log lines, a death."""
     started: list[SimulatorProcess] = []
 
     def start(*options: str, env: dict[str, str] | None = None) -> SimulatorProcess:
-        named = (
-            ()
-            if env is not None or {"--account", "--accounts"} & set(options)
-            else ("--account", "anna:secret", "--account", "boris:secret")
-        )
-        process = SimulatorProcess(tmp_path / f"simulator-{len(started)}.log", *named, *options, env=env)
-        started.append(process)
-        return process
+        log = tmp_path / f"simulator-{len(started)}.log"
+        started.append(SimulatorProcess(log, *(options if env is not None else _with_accounts(options)), env=env))
+        return started[-1]
 
     yield start
     for process in started:
@@ -83,11 +99,11 @@ def start_simulator(tmp_path: Path) -> Iterator[StartSimulator]:
 
 
 @pytest.fixture
-def bound(start_simulator: StartSimulator) -> Iterator[Callable[..., User]]:
+def bound() -> Iterator[Callable[..., User]]:
     """Logs a person in at a simulator of the test's own."""
     made: list[User] = []
 
-    def log_in(process: SimulatorProcess, username: str = "anna", password: str = "secret") -> User:
+    def log_in(process: Control, username: str = "anna", password: str = "secret") -> User:
         user = User(process.url, username, password)
         made.append(user)
         return user.log_in().bind()

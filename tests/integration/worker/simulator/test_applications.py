@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
     from tests.integration.worker.simulator.user import User
 
 
-def plant(process: SimulatorProcess, account: str, count: int) -> list[str]:
+def plant(process: SimulatorThread, account: str, count: int) -> list[str]:
     """Earlier applications, the oldest first; their numbers."""
     entries = [{"cad_num": f"77:01:0001001:{n + 1}", "age_s": 10_000 - n} for n in range(count)]
     return [row["number"] for row in process.post("/orders", account=account, orders=entries)["orders"]]
 
 
-def test_each_account_sees_its_own_rows_only(portal: SimulatorProcess, new_user: Callable[[], User]) -> None:
+def test_each_account_sees_its_own_rows_only(portal: SimulatorThread, new_user: Callable[[], User]) -> None:
     first, second = new_user(), new_user()
     number = first.order(ROOM)
 
@@ -33,7 +33,7 @@ def test_each_account_sees_its_own_rows_only(portal: SimulatorProcess, new_user:
     assert second.rows() == []
 
 
-def test_planted_applications_look_like_ordered_ones_and_cost_nothing(portal: SimulatorProcess, user: User) -> None:
+def test_planted_applications_look_like_ordered_ones_and_cost_nothing(portal: SimulatorThread, user: User) -> None:
     [number] = plant(portal, user.username, 1)
 
     [row] = user.rows()
@@ -44,7 +44,7 @@ def test_planted_applications_look_like_ordered_ones_and_cost_nothing(portal: Si
     assert portal.charges(user.username) == []
 
 
-def test_filters_choose_by_number_object_and_day(portal: SimulatorProcess, user: User) -> None:
+def test_filters_choose_by_number_object_and_day(portal: SimulatorThread, user: User) -> None:
     planted = plant(portal, user.username, 3)
     ordered = user.order(ROOM)
     tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
@@ -61,7 +61,7 @@ def test_filters_choose_by_number_object_and_day(portal: SimulatorProcess, user:
     assert user.page(startDate="no date").status_code == 400
 
 
-def test_pages_hold_every_row_once_and_end(portal: SimulatorProcess, user: User) -> None:
+def test_pages_hold_every_row_once_and_end(portal: SimulatorThread, user: User) -> None:
     planted = plant(portal, user.username, 5)
 
     pages = [user.page(number, size=2).json() for number in range(4)]
@@ -143,7 +143,7 @@ def test_an_order_passes_through_its_stages_and_gets_ready(
     ]
 
 
-def test_a_test_may_set_any_status(portal: SimulatorProcess, user: User) -> None:
+def test_a_test_may_set_any_status(portal: SimulatorThread, user: User) -> None:
     user.order(ROOM)
     [row] = user.rows()
 
@@ -165,7 +165,7 @@ def test_a_test_may_set_any_status(portal: SimulatorProcess, user: User) -> None
     ],
 )
 def test_the_list_can_be_wrong_in_the_ways_that_were_seen(
-    portal: SimulatorProcess, user: User, kind: str, is_so: Callable[[dict[str, object]], bool]
+    portal: SimulatorThread, user: User, kind: str, is_so: Callable[[dict[str, object]], bool]
 ) -> None:
     user.order(ROOM)
     user.order(LAND)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.worker.simulator.conftest import StartSimulator
+    from tests.integration.worker.simulator.conftest import StartProcess
     from tests.integration.worker.simulator.user import User
 
 ANNA = ("--account", "anna:secret")
@@ -35,10 +35,10 @@ def run(*options: str, env: dict[str, str] | None = None) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
 
 
-def test_a_free_port_is_told_on_stdout_and_in_a_file(start_simulator: StartSimulator, tmp_path: Path) -> None:
+def test_a_free_port_is_told_on_stdout_and_in_a_file(start_process: StartProcess, tmp_path: Path) -> None:
     port_file = tmp_path / "port"
 
-    process = start_simulator("--port-file", str(port_file))
+    process = start_process("--port-file", str(port_file))
 
     assert process.announced == {
         "event": "listening",
@@ -52,15 +52,15 @@ def test_a_free_port_is_told_on_stdout_and_in_a_file(start_simulator: StartSimul
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_exit_code_0(start_simulator: StartSimulator, number: signal.Signals) -> None:
-    process = start_simulator()
+def test_a_signal_ends_it_with_exit_code_0(start_process: StartProcess, number: signal.Signals) -> None:
+    process = start_process()
     with socket.create_connection(("127.0.0.1", process.port)):
         assert process.signal(number) == 0
     assert "Traceback" not in process.log.read_text()
 
 
-def test_a_call_in_hand_is_answered_before_it_ends(start_simulator: StartSimulator, bound: Callable[..., User]) -> None:
-    process = start_simulator()
+def test_a_call_in_hand_is_answered_before_it_ends(start_process: StartProcess, bound: Callable[..., User]) -> None:
+    process = start_process()
     user = bound(process)
     process.fault("search", "delay", seconds=0.5)
     answers: list[httpx.Response] = []
@@ -76,9 +76,9 @@ def test_a_call_in_hand_is_answered_before_it_ends(start_simulator: StartSimulat
 
 
 def test_a_call_that_hangs_does_not_keep_it_from_ending(
-    start_simulator: StartSimulator, bound: Callable[..., User]
+    start_process: StartProcess, bound: Callable[..., User]
 ) -> None:
-    process = start_simulator()
+    process = start_process()
     user = bound(process)
     process.fault("search", "delay", seconds=600)
 
@@ -168,14 +168,14 @@ def test_a_wrong_accounts_file_is_said_in_a_sentence(tmp_path: Path, content: st
     assert "Traceback" not in result.stderr
 
 
-def test_options_can_come_from_the_environment(start_simulator: StartSimulator, bound: Callable[..., User]) -> None:
+def test_options_can_come_from_the_environment(start_process: StartProcess, bound: Callable[..., User]) -> None:
     env = {
         **os.environ,
         "ROSREESTR_SIMULATOR_ACCOUNT": "vera:secret zoya:secret",
         "ROSREESTR_SIMULATOR_UNKNOWN": f"{ROOM} 77:01:0001001:1",
     }
 
-    process = start_simulator("--seed", "1", env=env)
+    process = start_process("--seed", "1", env=env)
 
     for name in ("vera", "zoya"):
         assert bound(process, name).search(ROOM).json()["count"] == 0
@@ -201,8 +201,8 @@ def test_a_missing_extra_is_named(missing: str) -> None:
 
 
 @pytest.mark.parametrize(("level", "lines"), [("info", 1), ("warning", 0)])
-def test_one_line_a_call_goes_to_stderr(start_simulator: StartSimulator, level: str, lines: int) -> None:
-    process = start_simulator("--log-level", level)
+def test_one_line_a_call_goes_to_stderr(start_process: StartProcess, level: str, lines: int) -> None:
+    process = start_process("--log-level", level)
 
     httpx.get(f"{process.url}/account-back/config")
     process.signal(signal.SIGTERM)
@@ -212,8 +212,8 @@ def test_one_line_a_call_goes_to_stderr(start_simulator: StartSimulator, level: 
     assert all("status=200" in line and "method=GET" in line for line in logged)
 
 
-def test_secrets_are_in_no_log_line(start_simulator: StartSimulator, bound: Callable[..., User]) -> None:
-    process = start_simulator("--log-level", "debug", "--account", "anna:very-secret")
+def test_secrets_are_in_no_log_line(start_process: StartProcess, bound: Callable[..., User]) -> None:
+    process = start_process("--log-level", "debug", "--account", "anna:very-secret")
     user = bound(process, "anna", "very-secret")
     user.order(ROOM)
     token = user.http.cookies["AUTH_TOKEN"]
@@ -225,22 +225,20 @@ def test_secrets_are_in_no_log_line(start_simulator: StartSimulator, bound: Call
 
 
 def test_the_balance_and_oid_of_an_accounts_file_count(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     accounts = tmp_path / "accounts.json"
     accounts.write_text(json.dumps([{"username": "anna", "password": "secret", "balance": 3, "oid": "1000000007"}]))
 
-    user = bound(start_simulator("--accounts", str(accounts)))
+    user = bound(start_process("--accounts", str(accounts)))
 
     assert user.oid == "1000000007"
     assert user.balance() == 3
 
 
-def test_it_can_serve_https_with_a_certificate_of_the_testers_own(
-    start_simulator: StartSimulator, tmp_path: Path
-) -> None:
+def test_it_can_serve_https_with_a_certificate_of_the_testers_own(start_process: StartProcess, tmp_path: Path) -> None:
     files = Authority(tmp_path).equip("127.0.0.1")
-    process = start_simulator("--tls-cert", str(files.cert_file), "--tls-key", str(files.key_file))
+    process = start_process("--tls-cert", str(files.cert_file), "--tls-key", str(files.key_file))
     trusting = ssl.create_default_context(cafile=files.ca_file)
 
     answer = httpx.get(f"{process.url}/account-back/auth/login", verify=trusting)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
     from tests.integration.worker.simulator.user import User
 
 NAME = re.compile(r"report-[0-9a-f-]{36}-OfSite-\d{4}-\d{2}-\d{2}-\d{6}-77-01\[0\]\.(xml|pdf)")
@@ -163,7 +163,7 @@ def test_a_notice_of_absence_comes_for_the_objects_marked_so(
     assert xml_of(user.download(ordered(user, LAND)).content).tag == "extract_about_property_land"
 
 
-def broken(portal: SimulatorProcess, user: User, kind: str) -> bytes:
+def broken(portal: SimulatorThread, user: User, kind: str) -> bytes:
     """What one download gives under a fault; the next one is good again."""
     application_id = ordered(user, ROOM)
     portal.fault("download", kind, account=user.username)
@@ -172,11 +172,11 @@ def broken(portal: SimulatorProcess, user: User, kind: str) -> bytes:
     return content
 
 
-def test_an_empty_download_has_no_byte(portal: SimulatorProcess, user: User) -> None:
+def test_an_empty_download_has_no_byte(portal: SimulatorThread, user: User) -> None:
     assert broken(portal, user, "empty_download") == b""
 
 
-def test_a_cut_download_ends_before_its_length(portal: SimulatorProcess, user: User) -> None:
+def test_a_cut_download_ends_before_its_length(portal: SimulatorThread, user: User) -> None:
     application_id = ordered(user, ROOM)
     whole = user.download(application_id).content
     portal.fault("download", "cut_download", account=user.username)
@@ -193,26 +193,26 @@ def test_a_cut_download_ends_before_its_length(portal: SimulatorProcess, user: U
     assert got == whole[: len(whole) // 2]
 
 
-def test_an_extract_of_another_object_is_whole_otherwise(portal: SimulatorProcess, user: User) -> None:
+def test_an_extract_of_another_object_is_whole_otherwise(portal: SimulatorThread, user: User) -> None:
     root = xml_of(broken(portal, user, "wrong_cad_num_zip"))
 
     assert root.findtext("room_record/object/common_data/cad_number") == "77:01:0001001:1002"
 
 
-def test_an_extract_may_print_other_leading_zeros(portal: SimulatorProcess, user: User) -> None:
+def test_an_extract_may_print_other_leading_zeros(portal: SimulatorThread, user: User) -> None:
     root = xml_of(broken(portal, user, "other_spelling_zip"))
 
     assert root.findtext("room_record/object/common_data/cad_number") == "77:01:001001:1001"
 
 
-def test_a_nested_archive_holds_the_good_one(portal: SimulatorProcess, user: User) -> None:
+def test_a_nested_archive_holds_the_good_one(portal: SimulatorThread, user: User) -> None:
     files = members(broken(portal, user, "nested_zip"))
 
     [inner] = [content for name, content in files.items() if name.endswith(".zip")]
     assert xml_of(inner).tag == "extract_about_property_room"
 
 
-def test_a_deep_archive_holds_two_more(portal: SimulatorProcess, user: User) -> None:
+def test_a_deep_archive_holds_two_more(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "deep_zip")
 
     for _ in range(2):
@@ -220,7 +220,7 @@ def test_a_deep_archive_holds_two_more(portal: SimulatorProcess, user: User) -> 
     assert xml_of(content).tag == "extract_about_property_room"
 
 
-def test_an_extract_may_come_in_windows_1251(portal: SimulatorProcess, user: User) -> None:
+def test_an_extract_may_come_in_windows_1251(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "windows_1251_zip")
 
     [raw] = [inner for name, inner in members(content).items() if name.endswith(".xml")]
@@ -229,14 +229,14 @@ def test_an_extract_may_come_in_windows_1251(portal: SimulatorProcess, user: Use
     assert xml_of(content).findtext("details_statement/group_top_requisites/organ_registr_rights") == "ТЕСТОВЫЙ ФИЛИАЛ"
 
 
-def test_a_wrong_checksum_is_found_by_reading(portal: SimulatorProcess, user: User) -> None:
+def test_a_wrong_checksum_is_found_by_reading(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "bad_crc_zip")
 
     with pytest.raises((zipfile.BadZipFile, zipfile.zlib.error)):  # type: ignore[attr-defined]
         members(content)
 
 
-def test_a_bomb_is_small_and_says_its_size(portal: SimulatorProcess, user: User) -> None:
+def test_a_bomb_is_small_and_says_its_size(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "bomb_zip")
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -244,14 +244,14 @@ def test_a_bomb_is_small_and_says_its_size(portal: SimulatorProcess, user: User)
     assert len(content) < 1024 * 1024
 
 
-def test_an_extract_with_entities_is_refused_by_a_defusing_parser(portal: SimulatorProcess, user: User) -> None:
+def test_an_extract_with_entities_is_refused_by_a_defusing_parser(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "entities_zip")
 
     with pytest.raises(EntitiesForbidden):
         xml_of(content)
 
 
-def test_an_xml_may_end_in_the_middle(portal: SimulatorProcess, user: User) -> None:
+def test_an_xml_may_end_in_the_middle(portal: SimulatorThread, user: User) -> None:
     content = broken(portal, user, "bad_xml_zip")
 
     with pytest.raises(defusedxml.ElementTree.ParseError):
@@ -269,7 +269,7 @@ def test_an_xml_may_end_in_the_middle(portal: SimulatorProcess, user: User) -> N
         ("two_xml_zip", ["pdf", "xml", "xml"]),
     ],
 )
-def test_an_archive_may_hold_other_files(portal: SimulatorProcess, user: User, kind: str, endings: list[str]) -> None:
+def test_an_archive_may_hold_other_files(portal: SimulatorThread, user: User, kind: str, endings: list[str]) -> None:
     files = members(broken(portal, user, kind))
 
     assert sorted(name.rsplit(".", 1)[1] for name in files) == endings

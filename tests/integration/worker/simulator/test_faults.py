@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
 
 
-def test_a_finish_can_lose_its_answer_after_the_charge(portal: SimulatorProcess, user: User) -> None:
+def test_a_finish_can_lose_its_answer_after_the_charge(portal: SimulatorThread, user: User) -> None:
     guid = user.draft(ROOM)
     portal.fault("finish", "lost_answer_after_charge", account=user.username)
 
@@ -35,7 +35,7 @@ def test_a_finish_can_lose_its_answer_after_the_charge(portal: SimulatorProcess,
     assert (call["status"], call["fault"]) == (None, "lost_answer_after_charge")
 
 
-def test_a_finish_can_lose_its_answer_before_the_charge(portal: SimulatorProcess, user: User) -> None:
+def test_a_finish_can_lose_its_answer_before_the_charge(portal: SimulatorThread, user: User) -> None:
     guid = user.draft(ROOM)
     portal.fault("finish", "lost_answer_before_charge", account=user.username)
 
@@ -47,7 +47,7 @@ def test_a_finish_can_lose_its_answer_before_the_charge(portal: SimulatorProcess
 
 
 @pytest.mark.parametrize(("kind", "charges"), [("reset", 0), ("reset_after_charge", 1)])
-def test_a_finish_can_end_in_a_reset(portal: SimulatorProcess, user: User, kind: str, charges: int) -> None:
+def test_a_finish_can_end_in_a_reset(portal: SimulatorThread, user: User, kind: str, charges: int) -> None:
     guid = user.draft(ROOM)
     portal.fault("finish", kind, account=user.username)
 
@@ -59,7 +59,7 @@ def test_a_finish_can_end_in_a_reset(portal: SimulatorProcess, user: User, kind:
 
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 502, 503])
 @pytest.mark.parametrize("kind", ["status", "status_after_charge"])
-def test_a_status_proves_nothing_of_the_charge(portal: SimulatorProcess, user: User, kind: str, status: int) -> None:
+def test_a_status_proves_nothing_of_the_charge(portal: SimulatorThread, user: User, kind: str, status: int) -> None:
     guid = user.draft(ROOM)
     portal.fault("finish", kind, status=status, account=user.username)
 
@@ -69,7 +69,7 @@ def test_a_status_proves_nothing_of_the_charge(portal: SimulatorProcess, user: U
     assert len(portal.charges(user.username)) == (1 if kind == "status_after_charge" else 0)
 
 
-def test_a_general_fault_can_be_told_to_come_after(portal: SimulatorProcess, user: User) -> None:
+def test_a_general_fault_can_be_told_to_come_after(portal: SimulatorThread, user: User) -> None:
     portal.fault("finish", "html", after=True, account=user.username)
 
     answer = user.finish(user.draft(ROOM))
@@ -78,14 +78,14 @@ def test_a_general_fault_can_be_told_to_come_after(portal: SimulatorProcess, use
     assert len(portal.charges(user.username)) == 1
 
 
-def test_a_fault_that_comes_after_waits_for_a_call_that_succeeds(portal: SimulatorProcess, user: User) -> None:
+def test_a_fault_that_comes_after_waits_for_a_call_that_succeeds(portal: SimulatorThread, user: User) -> None:
     portal.fault("finish", "status_after_charge", account=user.username)
 
     assert user.finish("7f1c0c1e-0000-4000-8000-000000000001").status_code == 400
     assert user.finish(user.draft(ROOM)).status_code == 500
 
 
-def test_a_delayed_finish_is_charged_though_its_client_left(portal: SimulatorProcess, user: User) -> None:
+def test_a_delayed_finish_is_charged_though_its_client_left(portal: SimulatorThread, user: User) -> None:
     body = user.finish_body(user.draft(ROOM))
     portal.fault("finish", "delay", seconds=0.5, account=user.username)
 
@@ -98,7 +98,7 @@ def test_a_delayed_finish_is_charged_though_its_client_left(portal: SimulatorPro
     assert worked_s.total_seconds() >= 0.5
 
 
-def test_a_delay_after_the_charge_charges_at_once(portal: SimulatorProcess, user: User) -> None:
+def test_a_delay_after_the_charge_charges_at_once(portal: SimulatorThread, user: User) -> None:
     body = user.finish_body(user.draft(ROOM))
     portal.fault("finish", "delay", seconds=30, after=True, account=user.username)
 
@@ -108,7 +108,7 @@ def test_a_delay_after_the_charge_charges_at_once(portal: SimulatorProcess, user
     wait_until(lambda: len(portal.charges(user.username)) == 1, "the charge", timeout_s=10)
 
 
-def test_a_row_can_stay_hidden_for_ever(portal: SimulatorProcess, user: User) -> None:
+def test_a_row_can_stay_hidden_for_ever(portal: SimulatorThread, user: User) -> None:
     portal.fault("finish", "hidden", account=user.username)
 
     user.order(ROOM)
@@ -118,7 +118,7 @@ def test_a_row_can_stay_hidden_for_ever(portal: SimulatorProcess, user: User) ->
     assert user.balance() == 99
 
 
-def test_an_order_can_be_told_how_to_end(portal: SimulatorProcess, user: User) -> None:
+def test_an_order_can_be_told_how_to_end(portal: SimulatorThread, user: User) -> None:
     portal.fault("finish", "refused_later", account=user.username)
 
     user.order(ROOM)
@@ -141,7 +141,7 @@ def test_an_order_can_be_told_how_to_end(portal: SimulatorProcess, user: User) -
     ],
 )
 def test_any_call_can_get_what_the_portal_shows_when_it_is_ill(
-    portal: SimulatorProcess, user: User, kind: str, status: int, content_type: str
+    portal: SimulatorThread, user: User, kind: str, status: int, content_type: str
 ) -> None:
     portal.fault("search", kind, account=user.username)
 
@@ -152,13 +152,13 @@ def test_any_call_can_get_what_the_portal_shows_when_it_is_ill(
     assert user.search(ROOM).json()["count"] == 1
 
 
-def test_a_rate_limit_says_when_to_come_back(portal: SimulatorProcess, user: User) -> None:
+def test_a_rate_limit_says_when_to_come_back(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "rate_limit", retry_after_s=17, account=user.username)
 
     assert user.search(ROOM).headers["retry-after"] == "17"
 
 
-def test_an_expired_session_can_show_as_a_redirect(portal: SimulatorProcess, user: User) -> None:
+def test_an_expired_session_can_show_as_a_redirect(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "login_redirect", account=user.username)
 
     answer = user.search(ROOM)
@@ -166,7 +166,7 @@ def test_an_expired_session_can_show_as_a_redirect(portal: SimulatorProcess, use
     assert (answer.status_code, answer.headers["location"]) == (302, "/login")
 
 
-def test_an_answer_can_be_given_to_the_letter(portal: SimulatorProcess, user: User) -> None:
+def test_an_answer_can_be_given_to_the_letter(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "answer", status=418, body='{"x": 1', content_type="application/json", account=user.username)
 
     answer = user.search(ROOM)
@@ -174,20 +174,20 @@ def test_an_answer_can_be_given_to_the_letter(portal: SimulatorProcess, user: Us
     assert (answer.status_code, answer.text) == (418, '{"x": 1')
 
 
-def test_any_answer_can_be_cut(portal: SimulatorProcess, user: User) -> None:
+def test_any_answer_can_be_cut(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "cut_answer", account=user.username)
 
     with pytest.raises(httpx.RemoteProtocolError):
         user.search(ROOM)
 
 
-def test_a_fault_of_every_endpoint_meets_whatever_comes_first(portal: SimulatorProcess, user: User) -> None:
+def test_a_fault_of_every_endpoint_meets_whatever_comes_first(portal: SimulatorThread, user: User) -> None:
     portal.fault("*", "status", status=502, times=2, account=user.username)
 
     assert [user.page().status_code, user.search(ROOM).status_code, user.page().status_code] == [502, 502, 200]
 
 
-def test_a_fault_meets_its_account_only(portal: SimulatorProcess, new_user: Callable[[], User]) -> None:
+def test_a_fault_meets_its_account_only(portal: SimulatorThread, new_user: Callable[[], User]) -> None:
     hit, spared = new_user(), new_user()
     portal.fault("search", "status", account=hit.username)
 
@@ -195,7 +195,7 @@ def test_a_fault_meets_its_account_only(portal: SimulatorProcess, new_user: Call
     assert hit.search(ROOM).status_code == 500
 
 
-def test_a_login_can_be_told_to_ask_for_a_person(portal: SimulatorProcess) -> None:
+def test_a_login_can_be_told_to_ask_for_a_person(portal: SimulatorThread) -> None:
     user = User(portal.url, "visitor_3")
     portal.fault("login", "captcha", account="visitor_3")
 
@@ -206,7 +206,7 @@ def test_a_login_can_be_told_to_ask_for_a_person(portal: SimulatorProcess) -> No
     user.http.close()
 
 
-def test_a_fault_without_an_end_stands_until_it_is_taken_away(portal: SimulatorProcess, user: User) -> None:
+def test_a_fault_without_an_end_stands_until_it_is_taken_away(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "status", times=None, account=user.username)
 
     assert [user.search(ROOM).status_code for _ in range(4)] == [500] * 4
@@ -216,7 +216,7 @@ def test_a_fault_without_an_end_stands_until_it_is_taken_away(portal: SimulatorP
     assert user.search(ROOM).status_code == 200
 
 
-def test_a_call_without_a_session_uses_no_fault_up(portal: SimulatorProcess, user: User) -> None:
+def test_a_call_without_a_session_uses_no_fault_up(portal: SimulatorThread, user: User) -> None:
     portal.fault("search", "status")
 
     assert httpx.post(f"{portal.url}/account-back/on/with-addresses", json={}).status_code == 401
@@ -243,7 +243,7 @@ def test_a_call_without_a_session_uses_no_fault_up(portal: SimulatorProcess, use
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_by_field(
-    portal: SimulatorProcess, body: dict[str, object], field: str
+    portal: SimulatorThread, body: dict[str, object], field: str
 ) -> None:
     answer = httpx.post(f"{portal.url}/_simulator/faults", json=body)
 
@@ -251,7 +251,7 @@ def test_a_fault_that_makes_no_sense_is_refused_by_field(
     assert portal.get("/faults")["faults"] == []
 
 
-def test_every_kind_of_fault_is_explained(portal: SimulatorProcess) -> None:
+def test_every_kind_of_fault_is_explained(portal: SimulatorThread) -> None:
     kinds = portal.get("/faults/kinds")
 
     assert {"status", "html", "delay", "reset", "lost_answer_after_charge"} <= kinds["any"].keys()
@@ -261,14 +261,14 @@ def test_every_kind_of_fault_is_explained(portal: SimulatorProcess) -> None:
     assert all(said for group in (kinds["any"], *kinds["one"].values()) for said in group.values())
 
 
-def test_a_planted_application_of_the_same_object_is_another_row(portal: SimulatorProcess, user: User) -> None:
+def test_a_planted_application_of_the_same_object_is_another_row(portal: SimulatorThread, user: User) -> None:
     [planted] = portal.post("/orders", account=user.username, orders=[{"cad_num": ROOM, "age_s": 86_400}])["orders"]
     number = user.order(ROOM)
 
     assert [row["requestNumber"] for row in user.rows(cadastralNumber=ROOM)] == [number, planted["number"]]
 
 
-def test_a_wrong_plant_plants_nothing(portal: SimulatorProcess, user: User) -> None:
+def test_a_wrong_plant_plants_nothing(portal: SimulatorThread, user: User) -> None:
     body = {"account": user.username, "orders": [{"cad_num": LAND}, {"cad_num": "no number"}]}
 
     answer = httpx.post(f"{portal.url}/_simulator/orders", json=body)
@@ -288,7 +288,7 @@ def test_a_changed_password_is_what_counts(start_simulator: StartSimulator) -> N
     user.http.close()
 
 
-def test_a_connection_that_a_fault_closed_ends_in_good_order(portal: SimulatorProcess) -> None:
+def test_a_connection_that_a_fault_closed_ends_in_good_order(portal: SimulatorThread) -> None:
     portal.fault("config", "close")
 
     with socket.create_connection(("127.0.0.1", portal.port), timeout=10) as connection:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
     from tests.integration.worker.simulator.user import User
 
 NUMBER = re.compile(r"OfSite-\d{4}-\d{2}-\d{2}-\d{6}-77-01")
 
 
-def test_a_finish_creates_one_order_and_takes_one_point(portal: SimulatorProcess, user: User) -> None:
+def test_a_finish_creates_one_order_and_takes_one_point(portal: SimulatorThread, user: User) -> None:
     statement = user.statement(ROOM)
     user.upload(statement)
 
@@ -42,7 +42,7 @@ def test_a_finish_creates_one_order_and_takes_one_point(portal: SimulatorProcess
     assert abs((datetime.now(UTC) - datetime.fromisoformat(charge["charged_at"])).total_seconds()) < 60
 
 
-def test_a_repeated_finish_creates_and_charges_a_second_order(portal: SimulatorProcess, user: User) -> None:
+def test_a_repeated_finish_creates_and_charges_a_second_order(portal: SimulatorThread, user: User) -> None:
     guid = user.draft(ROOM)
 
     first, second = user.finish(guid).text, user.finish(guid).text
@@ -104,7 +104,7 @@ def test_the_answer_has_other_styles_that_charge_alike(
     ],
 )
 def test_a_finish_with_a_wrong_field_charges_nothing(
-    portal: SimulatorProcess, user: User, name: str, value: object
+    portal: SimulatorThread, user: User, name: str, value: object
 ) -> None:
     body = {**user.finish_body(user.draft(ROOM)), name: value}
 
@@ -115,7 +115,7 @@ def test_a_finish_with_a_wrong_field_charges_nothing(
 
 
 @pytest.mark.parametrize("name", ["superPackageGuid", "esiaUserId", "subjectObject", "packageType", "accessKey"])
-def test_a_finish_with_a_missing_field_charges_nothing(portal: SimulatorProcess, user: User, name: str) -> None:
+def test_a_finish_with_a_missing_field_charges_nothing(portal: SimulatorThread, user: User, name: str) -> None:
     body = user.finish_body(user.draft(ROOM))
     del body[name]
 
@@ -131,7 +131,7 @@ def test_an_esia_id_that_is_a_number_is_refused(user: User) -> None:
     assert user.http.post("/account-request/statement/finish", json=body).status_code == 400
 
 
-def test_nobody_finishes_somebody_elses_statement(portal: SimulatorProcess, new_user: Callable[[], User]) -> None:
+def test_nobody_finishes_somebody_elses_statement(portal: SimulatorThread, new_user: Callable[[], User]) -> None:
     owner, other = new_user(), new_user()
     guid = owner.draft(ROOM)
 
@@ -139,7 +139,7 @@ def test_nobody_finishes_somebody_elses_statement(portal: SimulatorProcess, new_
     assert portal.charges(owner.username) == portal.charges(other.username) == []
 
 
-def test_an_empty_balance_orders_nothing(portal: SimulatorProcess, user: User) -> None:
+def test_an_empty_balance_orders_nothing(portal: SimulatorThread, user: User) -> None:
     portal.post(f"/accounts/{user.username}", balance=1)
     first, second = user.draft(ROOM), user.draft(LAND)
 
@@ -152,7 +152,7 @@ def test_an_empty_balance_orders_nothing(portal: SimulatorProcess, user: User) -
     assert len(portal.charges(user.username)) == 1
 
 
-def test_numbers_are_unique_also_when_many_order_at_once(portal: SimulatorProcess, user: User) -> None:
+def test_numbers_are_unique_also_when_many_order_at_once(portal: SimulatorThread, user: User) -> None:
     guids = [user.draft(cad_num) for cad_num in (ROOM, LAND, BUILD)]
 
     with ThreadPoolExecutor(6) as pool:

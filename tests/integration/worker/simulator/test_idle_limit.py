@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
 
 LIMIT_S = 1.0
 REQUEST = b"GET /account-back/config HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def process(start_simulator: StartSimulator) -> SimulatorProcess:
+def process(start_simulator: StartSimulator) -> SimulatorThread:
     """A simulator with a short limit."""
     return start_simulator("--idle-limit", str(LIMIT_S))
 
 
 @pytest.fixture
-def began_s(process: SimulatorProcess) -> float:
+def began_s(process: SimulatorThread) -> float:
     """A time before the connection was opened."""
     return time.monotonic()
 
 
 @pytest.fixture
-def connection(process: SimulatorProcess, began_s: float) -> Iterator[socket.socket]:
+def connection(process: SimulatorThread, began_s: float) -> Iterator[socket.socket]:
     """A connection to it that a test may use or leave alone."""
     with socket.create_connection(("127.0.0.1", process.port), timeout=10) as opened:
         yield opened
@@ -74,7 +74,7 @@ def test_a_connection_with_half_a_head_is_closed(connection: socket.socket) -> N
 
 
 def test_a_connection_with_half_a_body_is_closed_and_nothing_is_processed(
-    process: SimulatorProcess, connection: socket.socket
+    process: SimulatorThread, connection: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = "POST /aas/oauth2/api/login HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 99"
     sent_s = time.monotonic()
@@ -83,10 +83,10 @@ def test_a_connection_with_half_a_body_is_closed_and_nothing_is_processed(
     assert_closes_after_the_limit(connection, sent_s)
     [call] = process.get("/requests", endpoint="login")["requests"]
     assert call["status"] is None
-    assert "Traceback" not in process.log.read_text()
+    assert "Traceback" not in caplog.text
 
 
-def test_a_connection_in_use_is_kept(process: SimulatorProcess, connection: socket.socket) -> None:
+def test_a_connection_in_use_is_kept(process: SimulatorThread, connection: socket.socket) -> None:
     # Given answers that each take half the limit, one after the other for longer than the limit
     process.fault("config", "delay", seconds=LIMIT_S / 2, times=4)
 
@@ -101,7 +101,7 @@ def test_a_connection_in_use_is_kept(process: SimulatorProcess, connection: sock
 
 
 def test_a_call_that_takes_longer_than_the_limit_is_answered(
-    process: SimulatorProcess, connection: socket.socket
+    process: SimulatorThread, connection: socket.socket
 ) -> None:
     process.fault("config", "delay", seconds=LIMIT_S * 2)
     connection.sendall(REQUEST)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.worker.simulator.thread import SimulatorThread
 from tests.integration.worker.simulator.user import User
 from tests.waiting import wait_until
 
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
 
 
 @pytest.fixture
-def visitor(portal: SimulatorProcess) -> Iterator[User]:
+def visitor(portal: SimulatorThread) -> Iterator[User]:
     """Somebody whose account nobody else uses, not logged in."""
     user = User(portal.url, "visitor_1")
     portal.post("/logout", account="visitor_1")
@@ -151,7 +151,7 @@ def test_a_login_name_of_its_own_is_what_the_esia_knows(start_simulator: StartSi
     by_login.http.close()
 
 
-def test_logging_an_account_out_ends_its_sessions_only(portal: SimulatorProcess, new_user: Callable[[], User]) -> None:
+def test_logging_an_account_out_ends_its_sessions_only(portal: SimulatorThread, new_user: Callable[[], User]) -> None:
     ended, other = new_user(), new_user()
 
     assert portal.post("/logout", account=ended.username) == {"ended": 1}
@@ -172,3 +172,18 @@ def test_each_role_has_a_list_of_its_own(
     assert len(user.rows()) == 1
     user.bind("1000000002")
     assert user.rows() == []
+
+
+def test_who_has_several_roles_can_be_led_to_choose_one() -> None:
+    roles = [{"oid": "1000000001", "name": "Физическое лицо"}, {"oid": "1000000002", "name": "ООО «Тест»"}]
+    thread = SimulatorThread(rows=[{"username": "anna", "password": "secret", "roles": roles}], role_page=True)
+    user = thread.user("anna")
+
+    back = user.come_back(user.ask_login().json()["redirect_url"])
+    page = user.http.get(back.headers["location"])
+
+    assert back.headers["location"] == "/login"
+    assert "<button>Физическое лицо</button><button>ООО «Тест»</button>" in page.text
+    assert user.bind("1000000002").roles()["logged"] is True
+    assert "<button>" not in user.http.get("/login").text
+    thread.close()

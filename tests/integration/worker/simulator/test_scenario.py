@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.worker.simulator.conftest import StartSimulator
+    from tests.integration.worker.simulator.conftest import StartProcess
     from tests.integration.worker.simulator.user import User
 
 WHOLE = f"""
@@ -66,10 +66,10 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_a_scenario_says_all_of_it_and_options_win(
-    written: Callable[[str], Path], start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    written: Callable[[str], Path], start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     options = ("--scenario", str(written(WHOLE)), "--list-page-max", "7", "--state", str(tmp_path / "state"))
-    process = start_simulator(*options, env={})
+    process = start_process(*options, env={})
     anna = bound(process)
 
     settings = process.get("/settings")["settings"]
@@ -83,7 +83,7 @@ def test_a_scenario_says_all_of_it_and_options_win(
     wait_until(lambda: "A step of the scenario failed" in process.log.read_text(), "the second step to be told")
 
     process.close()
-    again = start_simulator(*options, env={})
+    again = start_process(*options, env={})
     assert len(bound(again).rows()) == 1, "orders are planted once, where a state is kept"
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.worker.simulator.conftest import StartSimulator
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
     from tests.integration.worker.simulator.user import User
 
 
@@ -110,7 +110,7 @@ def test_a_search_without_its_fields_is_400(user: User, body: dict[str, object],
     [("several_objects", [ROOM, LAND[:-1] + "2"]), ("other_object", ["77:01:0001001:1002"]), ("not_found", [])],
 )
 def test_a_search_can_find_other_objects_than_the_one_asked_for(
-    portal: SimulatorProcess, user: User, kind: str, cad_nums: list[str]
+    portal: SimulatorThread, user: User, kind: str, cad_nums: list[str]
 ) -> None:
     portal.fault("search", kind, account=user.username)
 

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.worker.simulator.conftest import StartSimulator
+    from tests.integration.worker.simulator.conftest import StartProcess
     from tests.integration.worker.simulator.user import User
 
 
 def test_a_killed_simulator_knows_all_it_charged(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     options = ("--state", str(tmp_path / "state"), "--ready-after", "0")
-    first = start_simulator(*options)
+    first = start_process(*options)
     user = bound(first)
     numbers = [user.order(ROOM), user.order(LAND)]
     extract = user.download(user.rows(requestNumber=numbers[0])[0]["id"]).content
@@ -37,7 +37,7 @@ def test_a_killed_simulator_knows_all_it_charged(
     before, ledger = user.rows(), first.get("/ledger")
     first.signal(signal.SIGKILL)
 
-    second = start_simulator(*options)
+    second = start_process(*options)
     user = bound(second)
 
     assert second.get("/ledger") == ledger
@@ -49,10 +49,10 @@ def test_a_killed_simulator_knows_all_it_charged(
 
 
 def test_an_order_is_on_disk_before_it_is_answered(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    user = bound(start_simulator("--state", str(state)))
+    user = bound(start_process("--state", str(state)))
 
     number = user.order(ROOM)
 
@@ -63,10 +63,10 @@ def test_an_order_is_on_disk_before_it_is_answered(
 
 
 def test_a_charge_whose_answer_a_kill_swallowed_is_kept(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    first = start_simulator("--state", str(state))
+    first = start_process("--state", str(state))
     user = bound(first)
     body = user.finish_body(user.draft(ROOM))
     first.fault("finish", "delay", seconds=60, after=True)
@@ -75,26 +75,26 @@ def test_a_charge_whose_answer_a_kill_swallowed_is_kept(
     wait_until(lambda: first.charges("anna"), "the charge")
     first.signal(signal.SIGKILL)
 
-    assert len(start_simulator("--state", str(state)).charges("anna")) == 1
+    assert len(start_process("--state", str(state)).charges("anna")) == 1
 
 
 def test_a_record_that_was_cut_in_the_middle_is_dropped(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    first = start_simulator("--state", str(state))
+    first = start_process("--state", str(state))
     bound(first).order(ROOM)
     first.signal(signal.SIGTERM)
     whole = state.read_bytes()
     state.write_bytes(whole + b'{"record": "order", "id"')
 
-    second = start_simulator("--state", str(state))
+    second = start_process("--state", str(state))
 
     assert len(second.charges("anna")) == 1
     assert state.read_bytes() == whole
     bound(second).order(LAND)
     second.signal(signal.SIGTERM)
-    assert len(start_simulator("--state", str(state)).charges("anna")) == 2
+    assert len(start_process("--state", str(state)).charges("anna")) == 2
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_state_file_that_cannot_be_continued_stops_the_start(tmp_path: Path, c
     assert state.read_bytes() == content
 
 
-def test_a_state_file_in_use_stops_the_start(start_simulator: StartSimulator, tmp_path: Path) -> None:
+def test_a_state_file_in_use_stops_the_start(start_process: StartProcess, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    start_simulator("--state", str(state))
+    start_process("--state", str(state))
 
     result = start_in_vain("--state", str(state))
 
@@ -129,21 +129,21 @@ def test_a_state_file_in_use_stops_the_start(start_simulator: StartSimulator, tm
 
 
 def test_numbers_do_not_come_twice_after_a_restart_without_state(
-    start_simulator: StartSimulator, bound: Callable[..., User]
+    start_process: StartProcess, bound: Callable[..., User]
 ) -> None:
-    first = bound(start_simulator("--ready-after", "0"))
-    second = bound(start_simulator("--ready-after", "0"))
+    first = bound(start_process("--ready-after", "0"))
+    second = bound(start_process("--ready-after", "0"))
 
     assert second.order(ROOM) != first.order(ROOM)
     assert second.rows()[0]["id"] != first.rows()[0]["id"]
 
 
 def test_an_order_that_cannot_be_written_is_not_charged(
-    start_simulator: StartSimulator, bound: Callable[..., User], tmp_path: Path
+    start_process: StartProcess, bound: Callable[..., User], tmp_path: Path
 ) -> None:
     # Given a simulator whose files may grow no further than its state file is now
     state = tmp_path / "state"
-    process = start_simulator("--state", str(state))
+    process = start_process("--state", str(state))
     user = bound(process)
     guid = user.draft(ROOM)
     size = state.stat().st_size

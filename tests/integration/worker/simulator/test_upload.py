@@ -13,7 +13,7 @@ from tests.integration.worker.simulator.numbers import BUILD, CONSTRUCTION, KIND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.integration.worker.simulator.process import SimulatorProcess
+    from tests.integration.worker.simulator.thread import SimulatorThread
     from tests.integration.worker.simulator.user import User
 
 
@@ -194,7 +194,7 @@ def test_a_refusal_says_nothing_of_the_person(user: User) -> None:
     assert passport not in user.upload(statement).text
 
 
-def test_an_upload_charges_nothing_and_shows_in_no_list(portal: SimulatorProcess, user: User) -> None:
+def test_an_upload_charges_nothing_and_shows_in_no_list(portal: SimulatorThread, user: User) -> None:
     user.draft(ROOM)
 
     assert user.balance() == 100

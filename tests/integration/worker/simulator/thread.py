@@ -10,11 +10,15 @@ import uvicorn
 
 from tests.integration.worker.simulator.control import Control
 from tests.integration.worker.simulator.user import User
-from worker.simulator import account_rows, accounts, objects, runtime, server
+from worker.simulator import account_rows, accounts, cli, objects, runtime, server
+from worker.simulator.plan import plan_of
 from worker.simulator.settings import Knobs, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from worker.simulator.runtime import Simulator
 
 
 class SimulatorThread(Control):
@@ -25,16 +29,27 @@ class SimulatorThread(Control):
         knobs.change(settings)
         known = [account_rows.from_option(f"{name}:secret", seed=0) for name in names]
         known += account_rows.from_rows(rows or [], seed=0, where="rows")
+        book = accounts.AccountBook(known)
+        self._serve(runtime.opened(knobs.now, book, objects.ObjectRules(), None))
+
+    @classmethod
+    def of_options(cls, *options: str) -> SimulatorThread:
+        """What the command would serve with these options."""
+        self = cls.__new__(cls)
+        context = cli.main.make_context("rosreestr-simulator", list(options))
+        self._serve(plan_of(context.params).opened())
+        return self
+
+    def _serve(self, opened: AbstractContextManager[Simulator]) -> None:
+        self._users: list[User] = []
         self._stack = contextlib.ExitStack()
-        self.simulator = self._stack.enter_context(
-            runtime.opened(knobs.now, accounts.AccountBook(known), objects.ObjectRules(), None)
-        )
+        self.simulator = self._stack.enter_context(opened)
         sock = self._stack.enter_context(server.listen("127.0.0.1", 0))
-        super().__init__(f"http://127.0.0.1:{sock.getsockname()[1]}")
+        self.port = int(sock.getsockname()[1])
+        super().__init__(f"http://127.0.0.1:{self.port}")
         self._server = uvicorn.Server(server.config_of(self.simulator))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [sock]}, daemon=True)
         self._thread.start()
-        self._users: list[User] = []
 
     def user(self, username: str, password: str = "secret") -> User:
         """A person at the door, not logged in."""
