@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.integration.worker.simulator.numbers import BUILD, LAND, ROOM
 from tests.integration.worker.simulator.thread import SimulatorThread
+from worker.simulator.faults.fault import Fault
+from worker.simulator.faults.kinds import kinds_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.integration.worker.simulator.user import User
 
@@ -215,6 +219,50 @@ def test_a_rule_that_makes_no_sense_is_refused_by_field(
     answer = simulator.ask("POST", "/faults", {"endpoint": "search", **body})
 
     assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def calls_of(user: User, application_id: int) -> dict[str, Callable[[], object]]:
+    """How each endpoint that a person calls is called."""
+    guid = user.draft(ROOM)
+    statement = user.statement(ROOM)
+    return {
+        "search": lambda: user.search(ROOM),
+        "card": lambda: user.card(ROOM),
+        "balance": user.balance,
+        "roles": user.roles,
+        "profile": user.profile,
+        "access_key": user.key,
+        "access_key_current": lambda: user.http.get("/account-back/access-key/current-user"),
+        "upload": lambda: user.upload(statement),
+        "finish": lambda: user.finish(guid),
+        "applications": user.page,
+        "download": lambda: user.download(application_id),
+        "unread": lambda: user.http.get("/account-back/notifications/unread/count"),
+        "login": user.ask_login,
+    }
+
+
+def test_every_kind_at_every_endpoint_meets_its_call_and_harms_nothing_else(
+    simulator: SimulatorThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("ERROR")
+    user = simulator.bound("boris")
+    user.order(LAND)
+    calls = calls_of(user, user.rows(cadastralNumber=LAND)[0]["id"])
+
+    for endpoint, call in calls.items():
+        for kind in kinds_at(endpoint).keys() - {"bomb_zip"}:
+            faults = simulator.simulator.faults
+            faults.add(Fault(endpoint=endpoint, kind=kind, seconds=0.01, account="boris"))
+            # Whatever comes of it: an answer of another shape, none at all, a connection that broke.
+            with contextlib.suppress(httpx.TransportError, ValueError, KeyError, TypeError, AttributeError):
+                call()
+            [met] = faults.list()
+            assert met["hits"] == 1, f"{kind} at {endpoint}"
+            faults.remove()
+
+    assert caplog.records == []
+    assert user.search(ROOM).json()["count"] == 1
 
 
 def test_a_mood_meets_calls_of_every_sort_but_never_the_login() -> None:
