@@ -39,7 +39,7 @@ class Phase(enum.Enum):
 
     #: All of them: no service of another version runs.
     ALL = "all"
-    #: Those that the version before can live with, as far as they come first.
+    #: Those that the version before can live with.
     BEFORE_DEPLOY = "before-deploy"
     #: Those that wait until no service of the version before runs.
     AFTER_DEPLOY = "after-deploy"
@@ -121,14 +121,15 @@ async def make_plan(connection: Connection, migrations: Sequence[Migration]) -> 
 
     Raises:
         MigrationChanged: An applied file has another text now.
-        MigrationFailed: A file that isn't applied has a lower number than one that is.
+        MigrationFailed: A file for before a deploy that isn't applied has a lower number than one that is.
     """
     applied = await _read_applied(connection)
     changed = [one.name for one in migrations if one.version in applied and applied[one.version][1] != one.sha256]
     if changed:
         raise errors.MigrationChanged(changed)
     pending = tuple(one for one in migrations if one.version not in applied)
-    late = [one.name for one in pending if applied and one.version < max(applied)]
+    # What waits for after a deploy may be overtaken by what comes before the next.
+    late = [one.name for one in pending if applied and one.version < max(applied) and not one.is_after_deploy]
     if late:
         raise errors.MigrationFailed(
             f"{', '.join(late)} would come after a higher number that is applied already: give it the next free number."
@@ -142,23 +143,23 @@ async def make_plan(connection: Connection, migrations: Sequence[Migration]) -> 
 
 
 def choose(plan: Plan, phase: Phase) -> Plan:
-    """Return the plan of this phase: the order of the files stays, so it ends where another phase's file comes.
+    """Return the plan of this phase: of the pending files its own, in their order.
+
+    A file for after the deploy is overtaken by later ones for before: no file may rest on another one's having taken
+    something away.
 
     Raises:
-        MigrationFailed: A file of the phase comes behind one of another: deploys were skipped.
+        MigrationFailed: Files for before the deploy are pending after it.
     """
     if phase is Phase.ALL:
         return plan
     is_after = phase is Phase.AFTER_DEPLOY
-    pending = tuple(itertools.takewhile(lambda one: one.is_after_deploy is is_after, plan.pending))
-    left = plan.pending[len(pending) :]
-    skipped = [one.name for one in left if one.is_after_deploy is is_after]
-    if skipped and not (is_after and pending):
-        other = Phase.BEFORE_DEPLOY if is_after else Phase.AFTER_DEPLOY
+    pending = tuple(one for one in plan.pending if one.is_after_deploy is is_after)
+    left = tuple(one for one in plan.pending if one.is_after_deploy is not is_after)
+    if is_after and left:
         raise errors.MigrationFailed(
-            f"{left[0].name} is to be applied before {', '.join(skipped)}: first run `orders-service migrate "
-            f"--{other.value}`, {'' if is_after else 'once no service older than that file runs any more, '}"
-            "or stop all services and run `orders-service migrate`."
+            f"{', '.join(one.name for one in left)} {'is' if len(left) == 1 else 'are'} for before the deploy, and not "
+            "applied: first `orders-service migrate --before-deploy`, then deploy."
         )
     return dataclasses.replace(plan, pending=pending, left=left)
 

@@ -17,6 +17,7 @@ from orders_service.store import db, migrating, migrations
 from orders_service.store.migrating import Patience
 from orders_service.store.migrations import Phase
 from tests.integration.orders_service.serving import clean_env, run_cli
+from tests.postgres import SQL_DIR
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -283,22 +284,49 @@ def test_all_at_once_asks_for_no_phase(empty_database: Database, marked: Path) -
     assert len(migrate(empty_database, marked).pending) == 4
 
 
-def test_the_order_of_the_files_is_never_changed_to_fit_a_phase(empty_database: Database, marked: Path) -> None:
+def test_what_waits_for_after_a_deploy_is_overtaken_by_what_comes_before_the_next(
+    empty_database: Database, marked: Path
+) -> None:
     (marked / "0005_add.sql").write_text("create table fifth (id integer);\n")
 
-    with pytest.raises(
-        errors.MigrationFailed, match=r"0004_drop\.sql is to be applied before 0005_add\.sql: first run"
-    ):
-        migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)
-    with pytest.raises(errors.MigrationFailed, match=r"--before-deploy"):
+    with pytest.raises(errors.MigrationFailed, match=r"0001_first\.sql.*0005_add\.sql are for before the deploy"):
         migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)
     assert tables(empty_database) == set()
 
-    (marked / "0005_add.sql").rename(marked.parent / "0005_add.sql")
-    migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)
-    (marked.parent / "0005_add.sql").rename(marked / "0005_add.sql")
+    assert pending(migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY))[-1] == "0005_add.sql"
+    (marked / "0006_late.sql").write_text("create table sixth (id integer);\n")
+    assert pending(migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)) == ["0006_late.sql"]
     assert pending(migrate(empty_database, marked, phase=Phase.AFTER_DEPLOY)) == ["0004_drop.sql"]
-    assert pending(migrate(empty_database, marked, phase=Phase.BEFORE_DEPLOY)) == ["0005_add.sql"]
+    assert require_current(empty_database, marked).pending == ()
+
+
+#: Everything that makes a schema, as text.
+SCHEMA = """
+select 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' '
+    || coalesce(column_default, '') || coalesce(generation_expression, '')
+from information_schema.columns where table_schema = 'public'
+union all select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+from pg_constraint where connamespace = 'public'::regnamespace
+union all select 'index ' || indexdef from pg_indexes where schemaname = 'public'
+union all select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+union all select 'function ' || pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace
+union all select 'value ' || enumtypid::regtype || ' ' || enumlabel || ' ' || enumsortorder from pg_enum
+order by 1
+"""
+
+
+def test_the_schema_is_the_same_with_all_at_once_and_with_each_deploys_own(
+    empty_database: Database, template_database: Database, postgres_server: PostgresServer
+) -> None:
+    migrate(empty_database, SQL_DIR, phase=Phase.BEFORE_DEPLOY)
+    migrate(empty_database, SQL_DIR, phase=Phase.AFTER_DEPLOY)
+    name = f"rosq_test_{uuid.uuid4().hex[:12]}"
+    at_once = postgres_server.create_database(name, template_database.name)
+    try:
+        with empty_database.connect() as one, at_once.connect() as other:
+            assert one.execute(SCHEMA).fetchall() == other.execute(SCHEMA).fetchall()
+    finally:
+        postgres_server.drop_database(name)
 
 
 def test_a_service_that_lacks_a_file_of_before_its_deploy_is_refused(empty_database: Database, marked: Path) -> None:
