@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from orders_service import errors
 from orders_service.settings import DatabaseSettings, Settings
 from orders_service.store import session
+from orders_service.store.discreet import DiscreetCursor
 from orders_service.store.session import Connection
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def connection_arguments(
         "client_encoding": "UTF8",
         "connect_timeout": max(2, round(settings.connect_timeout_s)),
         "row_factory": dict_row,
+        "cursor_factory": DiscreetCursor,
     }
     if "," in settings.host:
         # Several servers, of which one takes changes: that one.
