@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from orders_service import errors
+from orders_service.channel.settings import ChannelInvalid
 from orders_service.commands.context import SECRETS, Context, Failure, Unreachable, WrongSetting
 from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT
@@ -24,6 +25,8 @@ _COMMANDS: Final = {
     "accounts": "orders_service.commands.accounts:accounts",
     "orders": "orders_service.commands.orders:orders",
     "extracts": "orders_service.commands.extracts:extracts",
+    "tokens": "orders_service.commands.tokens:tokens",
+    "audit": "orders_service.commands.audit:audit",
     "dev": "orders_service.dev.command:dev",
 }
 
@@ -54,7 +57,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except errors.DatabaseUnavailable as error:
             raise Unreachable(str(error)) from error
-        except (errors.SettingsInvalid, MissingSecret, InvalidSettings) as error:
+        except (errors.SettingsInvalid, errors.Unsafe, MissingSecret, ChannelInvalid, InvalidSettings) as error:
             raise WrongSetting(str(error)) from error
         except (errors.OrdersServiceError, CryptoError) as error:
             raise Failure(str(error)) from error
@@ -90,6 +93,9 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, host: str, port: str) -> None:
     """Orders of property extracts: the service, and what people do with it.
+
+    Where the service asks for an access token, ORDERS_SERVICE_TOKEN has it, or a file that ORDERS_SERVICE_TOKEN_FILE
+    names; ORDERS_SERVICE_TLS=1 speaks TLS, with the authority in ORDERS_SERVICE_TLS_CA_FILE.
 
     \b
     Examples:

@@ -8,6 +8,11 @@ OrdersServiceError
 │   ├── AccountExists    .account
 │   └── KeyTaken         by orders with other content; names each row
 ├── Refused              the call is in order, but not now: carries a RefusalReason
+├── Unauthenticated      nobody knows who calls
+├── Forbidden            who calls may not make this call
+├── TooManyCalls         who calls has made too many
+├── TooLong              a message is longer than one of this call may be
+├── TooSlow              a request didn't come in time
 ├── DatabaseUnavailable  PostgreSQL can't be reached, or went away in mid-call
 │   └── StoreUnavailable the folder or store of extracts can't be used now
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
@@ -17,6 +22,7 @@ OrdersServiceError
 │       └── ReadOnlyServer  it takes no changes: a standby, or told so
 ├── MigrationFailed      a schema file can't be applied
 │   └── MigrationChanged an applied file isn't the file that was applied
+├── Unsafe               the service would be open to others
 └── SettingsInvalid      an environment variable can't be used
 """
 
@@ -134,6 +140,59 @@ class Refused(OrdersServiceError):
         self.reason = reason
 
 
+class Unauthenticated(OrdersServiceError):
+    """Nobody knows who calls; nothing was done.
+
+    Attributes:
+        reason: NO_TOKEN, TOKEN_UNKNOWN, TOKEN_REVOKED or TOKEN_ENDED.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Forbidden(OrdersServiceError):
+    """Who calls may not make this call; nothing was done.
+
+    Attributes:
+        reason: ROLE_FORBIDDEN, or ACCOUNT_FORBIDDEN where a worker names an account that isn't its own.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TooManyCalls(OrdersServiceError):
+    """Who calls has made too many; nothing was done.
+
+    Attributes:
+        wait_s: After so many seconds the next one is let through.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"That were too many calls at once: make the next one in {wait_s:.1f} s.")
+        self.wait_s = wait_s
+
+
+class TooLong(OrdersServiceError):
+    """A message is longer than one of this call may be; it wasn't read."""
+
+    def __init__(self, rpc: str, size: int, most: int) -> None:
+        super().__init__(f"A message of {rpc} may have {most} bytes, this one has {size}: send it in smaller parts.")
+
+
+class TooSlow(OrdersServiceError):
+    """A request didn't come in time; nothing of it was stored."""
+
+    def __init__(self, rpc: str, *, idle_s: float, max_s: float) -> None:
+        super().__init__(
+            f"The request of {rpc} didn't come in time ({max_s:g} s, and {idle_s:g} s from one message to the next): "
+            "send it again."
+        )
+
+
 class DatabaseUnavailable(OrdersServiceError):
     """PostgreSQL can't be reached, or went away in mid-call.
 
@@ -203,6 +262,10 @@ class MigrationChanged(MigrationFailed):
             "put the applied text back, and write the change as a new file."
         )
         self.files = tuple(files)
+
+
+class Unsafe(OrdersServiceError):
+    """The service was told to listen where others would reach it unasked."""
 
 
 class SettingsInvalid(OrdersServiceError):

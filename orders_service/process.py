@@ -8,6 +8,9 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+from orders_service import errors
+from orders_service.access import tokens
+from orders_service.api.auth.gatekeeper import Gatekeeper
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.reconciler import Reconciler
 from orders_service.queueing.relay import Relay
@@ -19,14 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
     from orders_service.crypto import Secretbox
-    from orders_service.settings import Address, Settings
+    from orders_service.listening import ListenSettings
+    from orders_service.settings import Settings
     from orders_service.store.migrations import Migration
     from rosq import Queue
 
 logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, box: Secretbox, queue: Queue, needed: Sequence[Migration], listen: Address) -> None:
+async def serve(
+    settings: Settings, box: Secretbox, queue: Queue, needed: Sequence[Migration], listen: ListenSettings
+) -> None:
     """Serve until SIGTERM or SIGINT; a second one breaks off the calls under way.
 
     The queue's server may be away, also at the start: orders are accepted, and relayed when it is back. Several
@@ -36,26 +42,65 @@ async def serve(settings: Settings, box: Secretbox, queue: Queue, needed: Sequen
         DatabaseUnavailable: The database doesn't answer at the start.
         DatabaseUnfit: It mustn't be used as it is.
         PortUnavailable: It can't listen there.
+        Unsafe: Others could reach it there unasked, or unencrypted, and nobody asked for that.
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     database = Database(settings)
     await database.open()
     try:
         await fitness.check_database(database, needed)
-        server = Server(database, box, settings)
-        address = await server.start(listen)
+        await _check_access(database, listen)
+        gatekeeper = Gatekeeper(database, is_token_required=listen.is_token_required, rate=listen.rate)
+        server = Server(database, box, settings, listen, gatekeeper)
+        addresses = await server.start()
         relay = Relay(database, queue, settings)
         reconciler = Reconciler(database, queue, settings)
-        background = (server.watch_health(), relay.listen(), relay.run(), reconciler.run())
+        background = (
+            server.watch_health(),
+            server.watch_certificates(),
+            gatekeeper.scribe.run(),
+            relay.listen(),
+            relay.run(),
+            reconciler.run(),
+        )
         with _signals(stop, hurry):
             async with _tasks(*background):
-                logger.info("Serving", extra={"event": "serving", "address": str(address)})
+                where = {"address": str(addresses[0])}
+                if len(addresses) > 1:
+                    where["workers"] = str(addresses[1])
+                logger.info("Serving", extra={"event": "serving", **where})
                 await stop.wait()
                 logger.info("Stopping", extra={"event": "stopping"})
                 await _stop(server, hurry)
+        await _write_rest(gatekeeper)
     finally:
         await database.close()
     logger.info("Stopped", extra={"event": "stopped"})
+
+
+async def _check_access(database: Database, listen: ListenSettings) -> None:
+    """Refuse to be open to others unasked, and say it where everybody on this machine may do everything.
+
+    Raises:
+        Unsafe: Says what is missing.
+    """
+    async with database.transaction() as connection:
+        is_any_token = await tokens.is_any_made(connection)
+    listen.check(is_any_token=is_any_token)
+    if not is_any_token and not listen.is_token_required:
+        logger.warning(
+            "There is no access token: whoever reaches this address may do everything",
+            extra={"event": "access_open", "address": str(listen.outside or listen.address)},
+        )
+
+
+async def _write_rest(gatekeeper: Gatekeeper) -> None:
+    try:
+        await gatekeeper.scribe.write_all()
+    except errors.DatabaseUnavailable as error:
+        logger.error(
+            "The last rows of the audit can't be written", extra={"event": "audit_unfinished", "error": str(error)}
+        )
 
 
 async def _stop(server: Server, hurry: asyncio.Event) -> None:

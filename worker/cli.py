@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 import click
 
+from orders_service.channel.settings import ChannelInvalid, ChannelSettings
 from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV, CryptoError, Secretbox
 from rosq import InvalidSettings, RedisSettings, RosqError, ServerUnreachable, logs
 from rosq.secret_files import SecretFiles
@@ -45,6 +46,11 @@ REDIS_URL, REDIS_UNIX_SOCKET, REDIS_SENTINELS, REDIS_CLUSTER_NODES, with REDIS_T
 ROSREESTR_CRYPTO_SECRET opens the account's sealed password, and is required. Secrets may lie in files, which
 ROSREESTR_CRYPTO_SECRET_FILE, REDIS_PASSWORD_FILE and so on name. DB_* and BCRYPT_SALT_ROUNDS are accepted and have no
 effect: a worker knows no database.
+
+\b
+Where the orders service asks for an access token, ORDERS_SERVICE_TOKEN has that of this account, or a file that
+ORDERS_SERVICE_TOKEN_FILE names. ORDERS_SERVICE_TLS=1 speaks TLS, with ORDERS_SERVICE_TLS_CA_FILE, and
+ORDERS_SERVICE_TLS_CERT_FILE and ORDERS_SERVICE_TLS_KEY_FILE where the service asks for a certificate.
 
 \b
 Example:
@@ -207,6 +213,7 @@ def cli(
             redis=RedisSettings.from_env(os.environ),
             orders_service_host=host,
             orders_service_port=port,
+            channel=ChannelSettings.from_env(os.environ),
             portal=PortalSettings(url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s),
             first_check_s=first_check_s,
             check_interval_s=check_interval_s,
@@ -220,7 +227,7 @@ def cli(
         )
         settings.portal.make_ssl_context()
         ensure_lock_dir(settings.lock_dir)
-    except (SettingsInvalid, PortalSettingsInvalid, RosqError) as exc:
+    except (ChannelInvalid, SettingsInvalid, PortalSettingsInvalid, RosqError) as exc:
         _end(exc, EXIT_USAGE)
     try:
         secretbox = Secretbox.from_env(SecretFiles(os.environ, (SECRET_ENV, PREVIOUS_SECRETS_ENV)))
@@ -235,6 +242,8 @@ def cli(
     wiring = context.obj if isinstance(context.obj, Wiring) else Wiring()
     try:
         run(settings, secretbox, wiring)
+    except ChannelInvalid as exc:
+        _end(exc, EXIT_USAGE)
     except (ServerUnreachable, ServiceUnreachable) as exc:
         _end(exc, EXIT_UNREACHABLE)
     except (RosqError, WorkerError) as exc:

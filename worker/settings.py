@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orders_service.channel.settings import ChannelSettings
 from rosq.service_links import find_service_link
 from worker.errors import SettingsInvalid
 
@@ -41,6 +42,8 @@ class Settings:
     redis: RedisSettings
     orders_service_host: str = "127.0.0.1"
     orders_service_port: int = 5003
+    #: How the orders service is reached: by TLS or plain, and with which access token.
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
     portal: PortalSettings
     #: From the number to the first look whether the extract is ready.
     first_check_s: float = 60.0

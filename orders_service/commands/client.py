@@ -9,13 +9,14 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from orders_service.channel.opening import open_channel
 from orders_service.commands.context import Failure
 from orders_service.v1 import operator_pb2_grpc, orders_pb2_grpc, rosreestr_users_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orders_service.settings import Address
+    from orders_service.commands.context import Way
 
 #: Seconds that one call may take.
 TIMEOUT_S: Final = 60.0
@@ -23,8 +24,6 @@ TIMEOUT_S: Final = 60.0
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
-    # The service is reached directly, whatever proxy to the world outside the environment names.
-    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -42,7 +41,9 @@ _REFUSALS: Final = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-_NOT_DONE: Final = frozenset({"DATABASE_UNAVAILABLE", "DATABASE_UNFIT"})
+_NOT_DONE: Final = frozenset(
+    {"DATABASE_UNAVAILABLE", "DATABASE_UNFIT", "TOO_MANY_CALLS", "MESSAGE_TOO_LONG", "REQUEST_TOO_SLOW"}
+)
 
 
 class CallFailed(Failure):
@@ -77,9 +78,9 @@ class ServiceAway(CallFailed):
 class Client:
     """A channel to the service, with a stub for each of its services that people use."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Way) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(str(address), options=_OPTIONS)
+        self._channel = open_channel(str(address), address.channel, _OPTIONS)
         self.orders = orders_pb2_grpc.OrdersServiceStub(self._channel)
         self.operator = operator_pb2_grpc.OperatorServiceStub(self._channel)
         self.accounts = rosreestr_users_pb2_grpc.RosreestrUsersServiceStub(self._channel)
@@ -90,7 +91,7 @@ class Client:
 
 
 @contextlib.contextmanager
-def connected(address: Address) -> Iterator[Client]:
+def connected(address: Way) -> Iterator[Client]:
     """Give the block a client; what its calls raise becomes a sentence and an exit code.
 
     Raises:
@@ -106,7 +107,7 @@ def connected(address: Address) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def explained(address: Address) -> Iterator[None]:
+def explained(address: Way) -> Iterator[None]:
     """Turn what calls of the block raise into a sentence and an exit code.
 
     Raises:
@@ -118,7 +119,7 @@ def explained(address: Address) -> Iterator[None]:
         explain(error, address)
 
 
-def explain(error: grpc.RpcError, address: Address) -> NoReturn:
+def explain(error: grpc.RpcError, address: Way) -> NoReturn:
     """Raise what a person can act on.
 
     Raises:
@@ -141,14 +142,25 @@ def explain(error: grpc.RpcError, address: Address) -> NoReturn:
     if code is grpc.StatusCode.UNAVAILABLE and not reason and is_sent:
         sentence = f"The orders service at {address} broke off in mid-call: run the same command again."
     elif code is grpc.StatusCode.UNAVAILABLE and not reason:
-        sentence = (
-            f"The orders service at {address} can't be reached: start it with `orders-service serve`, "
-            "or set ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
-        )
-    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        sentence = _unreached(address, sentence)
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED and not reason:
         sentence = f"The orders service at {address} didn't answer within {TIMEOUT_S:g} s: run the same command again."
     elif code is grpc.StatusCode.UNIMPLEMENTED or (code is grpc.StatusCode.UNKNOWN and not reason):
         sentence = f"What answers at {address} isn't this version's orders service ({sentence})."
     is_away = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServiceAway if is_away else CallFailed
     raise kind(sentence, violations=tuple(violations), reason=reason, may_be_done=may_be_done) from error
+
+
+def _unreached(address: Way, details: str) -> str:
+    if "handshake failed" in details or "CERTIFICATE" in details:
+        return (
+            f"The orders service at {address} and this command don't trust each other by TLS: check "
+            "ORDERS_SERVICE_TLS_CA_FILE, that the service's certificate has the name by which it is called, and, where "
+            "it asks for one, ORDERS_SERVICE_TLS_CERT_FILE and ORDERS_SERVICE_TLS_KEY_FILE."
+        )
+    other = "doesn't speak TLS, as ORDERS_SERVICE_TLS says" if address.channel.is_tls else "speaks TLS"
+    return (
+        f"The orders service at {address} can't be reached: start it with `orders-service serve`, "
+        f"or set ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT. (Perhaps it {other}: then change ORDERS_SERVICE_TLS.)"
+    )

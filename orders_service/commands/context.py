@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orders_service.channel.settings import ChannelSettings
 from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV
 from orders_service.settings import Address
 
@@ -38,16 +39,28 @@ class Unreachable(Failure):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where clients find the service, and how: prints as the address."""
+
+    address: Address
+    channel: ChannelSettings
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The environment, with what the command line's own options say in it."""
 
     environ: Mapping[str, str]
 
     @property
-    def service(self) -> Address:
-        """Where clients find the service; read by those who call it, and by nobody else.
+    def service(self) -> Way:
+        """The way to the service; read by those who call it, and by nobody else.
 
         Raises:
             SettingsInvalid: The port isn't one.
+            ChannelInvalid: Another variable that says how to get there can't be used.
         """
-        return Address.of_service(self.environ)
+        return Way(address=Address.of_service(self.environ), channel=ChannelSettings.from_env(self.environ))

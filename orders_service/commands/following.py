@@ -19,7 +19,7 @@ from orders_service.v1 import orders_pb2 as v1
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from orders_service.settings import Address
+    from orders_service.commands.context import Way
     from orders_service.v1.orders_pb2_grpc import OrdersServiceStub
 
 _FINAL: Final = frozenset({v1.ORDER_STATE_COMPLETED, v1.ORDER_STATE_FAILED, v1.ORDER_STATE_CANCELLED})
@@ -63,7 +63,7 @@ def _read(stub: OrdersServiceStub, ids: Sequence[int]) -> Iterator[v1.Order]:
 
 
 @contextlib.contextmanager
-def accepted_anyway(created: Sequence[v1.CreatedOrder], address: Address) -> Iterator[None]:
+def accepted_anyway(created: Sequence[v1.CreatedOrder], address: Way) -> Iterator[None]:
     """Say of a following that breaks off that the orders stand: whoever thinks they failed orders, and pays, again.
 
     Raises:

@@ -11,6 +11,7 @@ import click
 from orders_service import process
 from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
+from orders_service.listening import ListenSettings, TlsFiles
 from orders_service.settings import Address, Settings
 from orders_service.store import extracts, migrations
 from rosq import Queue, RedisSettings, RosqError, logs
@@ -26,7 +27,58 @@ if TYPE_CHECKING:
     default="127.0.0.1:5003",
     show_default=True,
     show_envvar=True,
-    help="Address and port for gRPC. Only loopback unless told otherwise: the service asks nobody who they are.",
+    help="Address and port for gRPC. Beyond loopback it wants a certificate and access tokens.",
+)
+@click.option(
+    "--listen-workers",
+    envvar="ORDERS_SERVICE_LISTEN_WORKERS",
+    metavar="HOST:PORT",
+    show_envvar=True,
+    help="A port for workers alone; those of clients then don't offer WorkerService. Default: one port for all.",
+)
+@click.option(
+    "--tls-cert-file",
+    envvar="ORDERS_SERVICE_LISTEN_TLS_CERT_FILE",
+    metavar="PEM",
+    show_envvar=True,
+    help="The service's certificate, with those between it and its authority. Renewed files are read by themselves.",
+)
+@click.option(
+    "--tls-key-file",
+    envvar="ORDERS_SERVICE_LISTEN_TLS_KEY_FILE",
+    metavar="PEM",
+    show_envvar=True,
+    help="Its key, without a passphrase.",
+)
+@click.option(
+    "--tls-client-ca-file",
+    envvar="ORDERS_SERVICE_LISTEN_TLS_CLIENT_CA_FILE",
+    metavar="PEM",
+    show_envvar=True,
+    help="Take only connections with a certificate that one of these authorities has signed (mutual TLS).",
+)
+@click.option(
+    "--insecure-without-tls",
+    envvar="ORDERS_SERVICE_INSECURE_WITHOUT_TLS",
+    is_flag=True,
+    show_envvar=True,
+    help="Let other machines connect without TLS: whoever can read the network reads tokens and extracts.",
+)
+@click.option(
+    "--insecure-without-tokens",
+    envvar="ORDERS_SERVICE_INSECURE_WITHOUT_TOKENS",
+    is_flag=True,
+    show_envvar=True,
+    help="Ask nobody on other machines who he is, while no access token was made: whoever connects may do everything.",
+)
+@click.option(
+    "--rate",
+    envvar="ORDERS_SERVICE_RATE",
+    type=click.FloatRange(min=0),
+    default=500.0,
+    show_default=True,
+    show_envvar=True,
+    help="Calls a second that one access token may make, twice as many at once after a rest; 0: without limit.",
 )
 @click.option(
     "--sql-dir",
@@ -44,11 +96,26 @@ if TYPE_CHECKING:
     show_envvar=True,
 )
 @click.pass_obj
-def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -> None:
+def serve(
+    context: Context,
+    listen: str,
+    listen_workers: str | None,
+    tls_cert_file: str | None,
+    tls_key_file: str | None,
+    tls_client_ca_file: str | None,
+    insecure_without_tls: bool,
+    insecure_without_tokens: bool,
+    rate: float,
+    sql_dir: Path | None,
+    log_level: str,
+) -> None:
     """Serve orders by gRPC, and keep the queue in step with the database, until SIGTERM or Ctrl-C.
 
     A second signal breaks off the calls under way. Needs PostgreSQL from the start; the queue's server may come and
     go. Several may serve one database.
+
+    Without access tokens whoever is on this machine may do everything, and nobody else may connect. From the first
+    `orders-service tokens add` on everybody needs one. See docs/security.md.
 
     \b
     Environment:
@@ -63,7 +130,8 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     \b
     Examples:
       orders-service serve
-      orders-service serve --listen 0.0.0.0:5003
+      orders-service serve --listen 0.0.0.0:5003 --tls-cert-file service.crt --tls-key-file service.key
+      orders-service serve --listen 10.0.0.5:5003 --listen-workers 127.0.0.1:5013 --insecure-without-tls
     \b
     Exit codes: 0 stopped, 1 refused to start (says why), 2 wrong usage or environment, 3 PostgreSQL can't be reached.
     """
@@ -75,7 +143,16 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     except extracts.PlaceInvalid as error:
         raise WrongSetting(f"EXTRACT_STORE: {error}") from error
     box = Secretbox.from_env(context.environ)
-    address = Address.parse(listen, "--listen (ORDERS_SERVICE_LISTEN)")
+    where = ListenSettings(
+        address=Address.parse(listen, "--listen (ORDERS_SERVICE_LISTEN)"),
+        workers=Address.parse(listen_workers, "--listen-workers (ORDERS_SERVICE_LISTEN_WORKERS)")
+        if listen_workers
+        else None,
+        tls=TlsFiles.read_options(tls_cert_file, tls_key_file, tls_client_ca_file),
+        is_insecure_without_tls=insecure_without_tls,
+        is_insecure_without_tokens=insecure_without_tokens,
+        rate=rate,
+    )
     folder = sql_dir or migrations.find_folder(context.environ)
     needed = migrations.read_folder(folder)
     try:
@@ -83,6 +160,6 @@ def serve(context: Context, listen: str, sql_dir: Path | None, log_level: str) -
     except RosqError as error:
         raise WrongSetting(str(error)) from error
     try:
-        asyncio.run(process.serve(settings, box, queue, needed, address))
+        asyncio.run(process.serve(settings, box, queue, needed, where))
     finally:
         queue.close()

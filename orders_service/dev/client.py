@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from orders_service.channel.opening import open_channel
+from orders_service.channel.settings import ChannelSettings
 from orders_service.dev import errors
 from orders_service.v1 import orders_pb2, orders_pb2_grpc, rosreestr_users_pb2, rosreestr_users_pb2_grpc
 
@@ -34,14 +36,13 @@ FINAL_STATES = frozenset(
 class Client:
     """A client of the orders service. Errors of a call are grpc.RpcError."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str | None = None) -> None:
         # The service is being started: don't wait long before the next try to connect.
         options = [
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 200),
-            ("grpc.enable_http_proxy", 0),  # the service is on this machine, whatever proxy the environment names
         ]
-        self._channel = grpc.insecure_channel(address, options=options)
+        self._channel = open_channel(address, ChannelSettings(token=token), options)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._orders = orders_pb2_grpc.OrdersServiceStub(self._channel)
         self._users = rosreestr_users_pb2_grpc.RosreestrUsersServiceStub(self._channel)

@@ -92,7 +92,10 @@ class Demo:
         Raises:
             DemoFailed: An order isn't where it must be, or something was paid twice; names what.
         """
-        with client.Client(self._stack.service_address) as orders_client, self._supervisor.children_in_error():
+        with (
+            client.Client(self._stack.service_address, self._stack.token) as orders_client,
+            self._supervisor.children_in_error(),
+        ):
             batch = secrets.token_hex(4)
             submitted = orders_client.create_orders(
                 orders_pb2.NewOrder(cad_num=number, idempotency_key=f"demo-{batch}-{index}", comment="demo")

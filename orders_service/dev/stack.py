@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orders_service import crypto
-from orders_service.dev import client, database, errors
+from orders_service.channel.settings import TOKEN_ENV
+from orders_service.dev import client, database, errors, tokens
 from orders_service.dev.children import MARKER_ENV, Child, Program, Rank
 from orders_service.dev.folder import write_private
 from orders_service.dev.postgres import EmbeddedPostgres
@@ -82,9 +83,15 @@ class Stack:
         }
         self._note = note
         self._env: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
         #: The last started worker of each account.
         self.workers: dict[str, Child] = {}
         self.usernames = [f"rosreestr_user_{number}" for number in range(1, plan.workers + 1)]
+
+    @property
+    def token(self) -> str | None:
+        """The operator's access token; None: the service asks nobody."""
+        return self._env.get(TOKEN_ENV)
 
     @property
     def service_address(self) -> str:
@@ -126,6 +133,7 @@ class Stack:
         valkey = None if self._has_own("REDIS") else self._start_valkey()
         self._wait_for_postgres(postgres)
         self._prepare_database()
+        self._make_tokens()
         self._wait_for_valkey(valkey)
         self._supervisor.wait_ready(simulator, self._is_simulator_ready)
         self._start_service()
@@ -143,6 +151,7 @@ class Stack:
             "--lock-dir",
             str(self._folder.subfolder("locks")),
             grace_s=WORKER_GRACE_S + 5,
+            token=self._tokens.get(username),
         )
         return worker
 
@@ -183,6 +192,12 @@ class Stack:
         settings = DatabaseSettings.from_env(self._env)
         asyncio.run(database.prepare(settings, migrations.find_folder(self._environ)))
         self._supervisor.check()
+
+    def _make_tokens(self) -> None:
+        self._tokens = asyncio.run(tokens.make_tokens(DatabaseSettings.from_env(self._env), self.usernames))
+        if self._tokens:
+            # For people, in the file that a shell sources; workers have their own.
+            self._env[TOKEN_ENV] = self._tokens[tokens.OPERATOR]
 
     def _start_valkey(self) -> tuple[EmbeddedValkey, Child]:
         self._note("Valkey (embedded)")
@@ -242,7 +257,7 @@ class Stack:
         service = self._start(
             "orders-service", Rank.SERVICE, "orders_service.cli", "serve", "--listen", self.service_address
         )
-        with client.Client(self.service_address) as orders:
+        with client.Client(self.service_address, self.token) as orders:
             self._supervisor.wait_ready(service, orders.is_serving)
             for name in self.usernames:
                 with self._supervisor.children_in_error():
@@ -250,7 +265,7 @@ class Stack:
 
     def _start_workers(self) -> None:
         self._note("workers")
-        with client.Client(self.service_address) as orders, self._supervisor.children_in_error():
+        with client.Client(self.service_address, self.token) as orders, self._supervisor.children_in_error():
             before = {name: orders.epoch(name) for name in self.usernames}
             workers = {name: self.start_worker(name) for name in self.usernames}
             for name, worker in workers.items():
@@ -260,10 +275,15 @@ class Stack:
     def _portal_password(self, username: str) -> str:
         return self._folder.secret(f"portal-password-{username}")
 
-    def _start(self, name: str, rank: Rank, module: str, *arguments: str, grace_s: float = 10.0) -> Child:
+    def _start(
+        self, name: str, rank: Rank, module: str, *arguments: str, grace_s: float = 10.0, token: str | None = None
+    ) -> Child:
         env = {key: value for key, value in self._environ.items() if not key.startswith(_STEERING)}
         # A worker knows no database.
         ours = {key: value for key, value in self._env.items() if rank is Rank.SERVICE or not key.startswith("DB_")}
+        ours.pop(TOKEN_ENV, None)
+        if token is not None:
+            ours[TOKEN_ENV] = token
         return self._supervisor.start(
             Program(
                 name=name,

@@ -79,6 +79,7 @@ class Filters:
     cad_num: str = ""
     account: str = ""
     only_on_hold: bool = False
+    client: str | None = None
     created_from: dt.datetime | None = None
     created_before: dt.datetime | None = None
 
@@ -90,6 +91,7 @@ class Filters:
             self.cad_num,
             self.account,
             self.only_on_hold,
+            self.client,
             self.created_from and self.created_from.isoformat(),
             self.created_before and self.created_before.isoformat(),
         ]
@@ -145,8 +147,19 @@ async def get_order_by_key(database: Database, key: str, *, client: str = "") ->
         return await read_order(connection, ids[key])
 
 
-async def get_orders(database: Database, ids: Sequence[int], keys: Sequence[str] = (), *, client: str = "") -> Found:
+async def get_orders(
+    database: Database,
+    ids: Sequence[int],
+    keys: Sequence[str] = (),
+    *,
+    client: str = "",
+    owned: str | None = None,
+) -> Found:
     """Return several orders as they stand.
+
+    Args:
+        client: Whose keys they are.
+        owned: The client whose orders are looked for alone, as if there were no others; None: those of all.
 
     Raises:
         InvalidInput: There are none asked for, or too many.
@@ -158,7 +171,8 @@ async def get_orders(database: Database, ids: Sequence[int], keys: Sequence[str]
         )
     async with database.transaction() as connection:
         by_key = await _find_by_keys(connection, keys, client) if keys else {}
-        orders = {one.id: one for one in await read_orders(connection, [*ids, *by_key.values()])}
+        found = await read_orders(connection, [*ids, *by_key.values()])
+    orders = {one.id: one for one in found if owned is None or one.client == owned}
     return Found(
         orders=tuple(orders[order_id] for order_id in sorted(orders)),
         missing_ids=tuple(one for one in dict.fromkeys(ids) if one not in orders),
@@ -223,6 +237,7 @@ async def list_orders(database: Database, filters: Filters, *, page_size: int = 
         "states": sorted(set(filters.states)) or None,
         "cad_key": _cad_key(filters.cad_num),
         "only_on_hold": filters.only_on_hold,
+        "client": filters.client,
         "created_from": filters.created_from,
         "created_before": filters.created_before,
         "limit": size + 1,

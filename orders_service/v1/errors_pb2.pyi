@@ -54,6 +54,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: the service failed over the call; its log says how."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 13
     """UNAVAILABLE: the folder or store of papers is away. Repeat the same call after google.rpc.RetryInfo."""
+    ERROR_REASON_NO_TOKEN: _ErrorReason.ValueType  # 14
+    """UNAUTHENTICATED: the service asks for an access token, and none came (`authorization: Bearer TOKEN`)."""
+    ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 15
+    """UNAUTHENTICATED: what came as access token isn't known."""
+    ERROR_REASON_TOKEN_REVOKED: _ErrorReason.ValueType  # 16
+    """UNAUTHENTICATED: the access token was revoked."""
+    ERROR_REASON_TOKEN_ENDED: _ErrorReason.ValueType  # 17
+    """UNAUTHENTICATED: the access token's time is over."""
+    ERROR_REASON_ROLE_FORBIDDEN: _ErrorReason.ValueType  # 18
+    """PERMISSION_DENIED: the call isn't for the role of this access token."""
+    ERROR_REASON_ACCOUNT_FORBIDDEN: _ErrorReason.ValueType  # 19
+    """PERMISSION_DENIED: the access token is the worker's of another account."""
+    ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 20
+    """RESOURCE_EXHAUSTED: too many calls with this access token. Repeat the same call after google.rpc.RetryInfo."""
+    ERROR_REASON_MESSAGE_TOO_LONG: _ErrorReason.ValueType  # 21
+    """INVALID_ARGUMENT: the message is longer than one of this call may be."""
+    ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 22
+    """DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for machines: `reason` of the google.rpc.ErrorInfo that every error of this service carries, without the prefix, with the domain
@@ -95,4 +113,22 @@ ERROR_REASON_SERVICE_DEFECT: ErrorReason.ValueType  # 12
 """INTERNAL: the service failed over the call; its log says how."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 13
 """UNAVAILABLE: the folder or store of papers is away. Repeat the same call after google.rpc.RetryInfo."""
+ERROR_REASON_NO_TOKEN: ErrorReason.ValueType  # 14
+"""UNAUTHENTICATED: the service asks for an access token, and none came (`authorization: Bearer TOKEN`)."""
+ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 15
+"""UNAUTHENTICATED: what came as access token isn't known."""
+ERROR_REASON_TOKEN_REVOKED: ErrorReason.ValueType  # 16
+"""UNAUTHENTICATED: the access token was revoked."""
+ERROR_REASON_TOKEN_ENDED: ErrorReason.ValueType  # 17
+"""UNAUTHENTICATED: the access token's time is over."""
+ERROR_REASON_ROLE_FORBIDDEN: ErrorReason.ValueType  # 18
+"""PERMISSION_DENIED: the call isn't for the role of this access token."""
+ERROR_REASON_ACCOUNT_FORBIDDEN: ErrorReason.ValueType  # 19
+"""PERMISSION_DENIED: the access token is the worker's of another account."""
+ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 20
+"""RESOURCE_EXHAUSTED: too many calls with this access token. Repeat the same call after google.rpc.RetryInfo."""
+ERROR_REASON_MESSAGE_TOO_LONG: ErrorReason.ValueType  # 21
+"""INVALID_ARGUMENT: the message is longer than one of this call may be."""
+ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 22
+"""DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -79,7 +79,7 @@ class DecisionBasis(_message.Message):
     case_no: _builtins.int
     """The case that was shown."""
     actor: _builtins.str
-    """Who decides, for the history. Required."""
+    """Who decides, for the history. Required, but where an access token says it: its name counts then."""
     reason: _builtins.str
     """Why, for the history."""
     def __init__(

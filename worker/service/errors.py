@@ -3,6 +3,8 @@
 WorkerError
 ├── ServiceUnreachable       no answer: asked again while the lease lasts, then the order is put down
 ├── ServiceDefect            the service failed over what it was asked: its fault, not the order's; later again
+│   └── ServiceDenied        it doesn't let this worker in: at the start the worker ends, later the order rests until
+│                            its access token is renewed
 ├── ServiceBroken            an answer that no rule knows, such as INVALID_ARGUMENT: the order's attempt fails
 └── ServiceRefused           .reason, .metadata: the service understood and said no
     ├── OrderUnknown         the job points to nothing: it fails
@@ -45,6 +47,7 @@ __all__ = [
     "SendUnknown",
     "ServiceBroken",
     "ServiceDefect",
+    "ServiceDenied",
     "ServiceRefused",
     "ServiceUnreachable",
     "StaleEpoch",
@@ -60,6 +63,13 @@ class ServiceUnreachable(WorkerError):
 
 class ServiceDefect(WorkerError):
     """The orders service failed over what it was asked: a person must look at its log."""
+
+
+class ServiceDenied(ServiceDefect):
+    """The orders service doesn't let this worker in: its access token is missing, over, or another account's.
+
+    Nothing of that is the order's fault. A file that ORDERS_SERVICE_TOKEN_FILE names is read again when it changes.
+    """
 
 
 class ServiceBroken(WorkerError):

@@ -15,8 +15,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from orders_service.channel.opening import open_channel
+from orders_service.channel.settings import ChannelSettings
 from orders_service.v1 import rosreestr_users_pb2, worker_pb2, worker_pb2_grpc
-from worker.service.errors import ServiceBroken, ServiceDefect, ServiceUnreachable, refusal
+from worker.service.errors import ServiceBroken, ServiceDefect, ServiceDenied, ServiceUnreachable, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,8 @@ _DEFECTS: Final = frozenset(
     }
 )
 
+_DENIED: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+
 Answer = TypeVar("Answer")
 
 
@@ -61,17 +65,20 @@ class Reporter:
 
     Args:
         host, port: Where the orders service listens.
+        channel: By TLS or plain, and with which access token.
+
+    Raises:
+        ChannelInvalid: A file of TLS can't be read.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, channel: ChannelSettings | None = None) -> None:
         self.address: Final = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._channel = grpc.insecure_channel(
+        self._channel = open_channel(
             self.address,
-            options=[
+            channel or ChannelSettings(),
+            [
                 ("grpc.initial_reconnect_backoff_ms", 200),
                 ("grpc.max_reconnect_backoff_ms", 3000),
-                # The service is reached directly, whatever proxy to the world outside the environment names.
-                ("grpc.enable_http_proxy", 0),
                 # A peer that vanished without a word is noticed between two calls too.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
@@ -82,7 +89,7 @@ class Reporter:
     @classmethod
     def from_settings(cls, settings: Settings) -> Reporter:
         """Make the line that the settings describe. Nothing is connected yet."""
-        return cls(settings.orders_service_host, settings.orders_service_port)
+        return cls(settings.orders_service_host, settings.orders_service_port, settings.channel)
 
     def close(self) -> None:
         """Close the channel; calls in hand fail."""
@@ -99,7 +106,7 @@ class Reporter:
         except grpc.FutureTimeoutError as exc:
             raise ServiceUnreachable(
                 f"The orders service can't be reached at {self.address}: start it with `orders-service serve`, or set"
-                " ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT."
+                " ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT (and ORDERS_SERVICE_TLS, where it speaks TLS)."
             ) from exc
 
     def open_account(self, account: str, opened_by: str) -> worker_pb2.WorkerAccount:
@@ -192,6 +199,8 @@ def translate(exc: grpc.RpcError, address: str) -> WorkerError:
     said = details.rstrip(".")
     if code in _UNREACHABLE:
         return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {said}.")
+    if code in _DENIED:
+        return ServiceDenied(f"The orders service at {address} doesn't let this worker in: {said}.")
     if code in _DEFECTS:
         return ServiceDefect(f"The orders service at {address} failed ({code.name}): {said}.")
     status = rpc_status.from_call(exc)

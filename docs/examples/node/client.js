@@ -3,7 +3,7 @@
 //   npm install && node client.js 77:01:0001001:1001 extract.zip
 //
 // The same command again orders nothing twice: the order's key is IDEMPOTENCY_KEY, or else made of number and file.
-// ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT say where the service is (127.0.0.1:5003).
+// ORDERS_SERVICE_HOST and ORDERS_SERVICE_PORT say where the service is (127.0.0.1:5003), ORDERS_SERVICE_TOKEN who calls, where it asks.
 const crypto = require("crypto");
 const fs = require("fs");
 const path = require("path");
@@ -18,8 +18,10 @@ const { OrdersService } = grpc.loadPackageDefinition(definition).orders_service.
 
 const address = `${process.env.ORDERS_SERVICE_HOST || "127.0.0.1"}:${process.env.ORDERS_SERVICE_PORT || 5003}`;
 const client = new OrdersService(address, grpc.credentials.createInsecure());
+const metadata = new grpc.Metadata();
+if (process.env.ORDERS_SERVICE_TOKEN) metadata.set("authorization", `Bearer ${process.env.ORDERS_SERVICE_TOKEN}`);
 const call = (method, request) => new Promise((resolve, reject) =>
-  client[method](request, { deadline: Date.now() + 10_000 }, (error, reply) => (error ? reject(error) : resolve(reply))));
+  client[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, reply) => (error ? reject(error) : resolve(reply))));
 
 // UNAVAILABLE and a deadline leave open whether the call was done. Every call may be repeated as it was sent.
 const AGAIN = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED];
@@ -61,7 +63,7 @@ async function main(cadNum, file) {
   await new Promise((resolve, reject) => {
     const out = fs.createWriteStream(partial);
     out.on("error", reject);
-    const stream = client.DownloadPaper({ order_id: id });
+    const stream = client.DownloadPaper({ order_id: id }, metadata);
     stream.on("data", (part) => {
       if (part.header) header = part.header;
       else {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
+from orders_service.access.callers import current
 from orders_service.api.grpc.messages import order_message, paper_message, time_message
 from orders_service.api.grpc.worker_messages import read_uuid
 from orders_service.domain.decisions import Basis
@@ -115,11 +116,13 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
 def _basis(message: v1.DecisionBasis) -> Basis:
     if len(message.actor) > _MAX_ACTOR:
         raise errors.InvalidInput.of("basis.actor", f"may have up to {_MAX_ACTOR} characters.")
+    # Who has a token can't decide in the name of another.
+    actor = current().name if current().token_id is not None else message.actor
     return Basis(
         order_id=message.order_id,
         send_id=read_uuid(message.send_id, "basis.send_id") if message.send_id else None,
         case_no=message.case_no,
-        actor=message.actor,
+        actor=actor,
         reason=message.reason,
     )
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal
 
 from orders_service import errors
+from orders_service.access.callers import current
 from orders_service.api.grpc.messages import (
     event_message,
     fit,
@@ -40,7 +41,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
 
     async def CreateOrder(self, request: v1.CreateOrderRequest, context: Context) -> v1.CreateOrderResponse:
         """Accept one order."""
-        created = await accept.create_order(self._database, _wanted(request.order))
+        created = await accept.create_order(self._database, _wanted(request.order), client=_client())
         assert created.order is not None, "one order is answered whole"
         return v1.CreateOrderResponse(
             order=order_message(created.order), is_existing=created.is_existing, warnings=warning_messages(created)
@@ -52,13 +53,14 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         """Accept many orders at once."""
         # Ten thousand messages take a while to read and to write: other calls go on meanwhile.
         wanted = await asyncio.to_thread(_all_wanted, request.orders)
-        created = await accept.create_orders(self._database, wanted, with_orders=request.with_orders)
+        created = await accept.create_orders(self._database, wanted, client=_client(), with_orders=request.with_orders)
         return await asyncio.to_thread(_batch_message, created)
 
     async def CheckOrders(self, request: v1.CheckOrdersRequest, context: Context) -> v1.CheckOrdersResponse:
         """What is wrong with orders."""
         wanted = await asyncio.to_thread(_all_wanted, request.orders)
-        bad = [row for row in await accept.check_orders(self._database, wanted) if row.index >= request.from_index]
+        checked = await accept.check_orders(self._database, wanted, client=_client())
+        bad = [row for row in checked if row.index >= request.from_index]
         rows = await asyncio.to_thread(fit, bad, _bad_row_message)
         return v1.CheckOrdersResponse(bad_rows=rows, next_index=bad[len(rows)].index if len(rows) < len(bad) else 0)
 
@@ -68,14 +70,16 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             case "order_id":
                 order = await search.get_order(self._database, request.order_id)
             case "idempotency_key":
-                order = await search.get_order_by_key(self._database, request.idempotency_key)
+                order = await search.get_order_by_key(self._database, request.idempotency_key, client=_client())
             case _:
                 raise errors.InvalidInput.of("order_id", "give the order's id, or its idempotency_key.")
         return v1.GetOrderResponse(order=order_message(order))
 
     async def BatchGetOrders(self, request: v1.BatchGetOrdersRequest, context: Context) -> v1.BatchGetOrdersResponse:
         """Several orders as they stand now."""
-        found = await search.get_orders(self._database, request.order_ids, request.idempotency_keys)
+        found = await search.get_orders(
+            self._database, request.order_ids, request.idempotency_keys, client=_client(), owned=current().owned
+        )
         return v1.BatchGetOrdersResponse(
             orders=[order_message(order) for order in found.orders],
             missing_order_ids=found.missing_ids,
@@ -154,9 +158,15 @@ def _filters(request: v1.ListOrdersRequest | v1.ExportOrdersRequest) -> search.F
         cad_num=request.cad_num,
         account=request.account,
         only_on_hold=request.only_on_hold,
+        client=current().owned,
         created_from=_time(request, "created_from"),
         created_before=_time(request, "created_before"),
     )
+
+
+def _client() -> str:
+    """Whose orders and keys the call is about; empty: of those who need no name of a client."""
+    return current().client or ""
 
 
 def _wanted(order: v1.NewOrder) -> WantedOrder:

@@ -60,6 +60,12 @@ TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str],
     (errors.AccountExists, grpc.StatusCode.ALREADY_EXISTS, "ACCOUNT_EXISTS"),
     (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION, ""),
     (errors.StoreUnavailable, grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
+    (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED, ""),
+    (errors.Forbidden, grpc.StatusCode.PERMISSION_DENIED, ""),
+    (errors.TooManyCalls, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),
+    # Not RESOURCE_EXHAUSTED: the same message would be as long again.
+    (errors.TooLong, grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_TOO_LONG"),
+    (errors.TooSlow, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW"),
     (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
     (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNFIT"),
 )
@@ -78,7 +84,7 @@ def code_of(error: Exception) -> grpc.StatusCode:
 def reason_of(error: Exception) -> str:
     """Return the reason that a machine goes by: a name of ErrorReason, RefusalReason or DecisionRefusal."""
     match error:
-        case errors.Refused():
+        case errors.Refused() | errors.Unauthenticated() | errors.Forbidden():
             return error.reason
         case errors.NotFound():
             return f"{error.what.upper()}_UNKNOWN"
@@ -145,7 +151,11 @@ def _details(error: Exception, code: grpc.StatusCode, reason: str) -> list[Messa
     details: list[Message] = [info]
     if isinstance(error, (errors.InvalidInput, errors.KeyTaken)):
         details.append(_bad_request(error.violations))
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if isinstance(error, errors.TooManyCalls):
+        delay = Duration()
+        delay.FromMilliseconds(max(1, round(error.wait_s * 1000)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    elif code is grpc.StatusCode.UNAVAILABLE:
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)))
     return details
 

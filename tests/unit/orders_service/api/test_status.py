@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 
 #: Errors of commands: no call of a service raises them.
-_NOT_OF_CALLS = {errors.OrdersServiceError, errors.SettingsInvalid, errors.MigrationFailed, errors.MigrationChanged}
+_NOT_OF_CALLS = {
+    errors.OrdersServiceError,
+    errors.SettingsInvalid,
+    errors.MigrationFailed,
+    errors.MigrationChanged,
+    errors.Unsafe,
+}
 #: Of each kind of error one that a call may meet.
 MET: tuple[errors.OrdersServiceError, ...] = (
     errors.InvalidInput.of("cad_num", "is wrong."),
@@ -35,6 +41,15 @@ MET: tuple[errors.OrdersServiceError, ...] = (
     errors.AccountExists("a"),
     errors.KeyTaken([errors.Violation(field="f", rule="r")], {"index": 0}),
     errors.Refused("WRONG_STATE", "Not now.", state="queued"),
+    errors.Unauthenticated("NO_TOKEN", "Who are you?"),
+    errors.Unauthenticated("TOKEN_UNKNOWN", "Who are you?"),
+    errors.Unauthenticated("TOKEN_REVOKED", "Who are you?"),
+    errors.Unauthenticated("TOKEN_ENDED", "Who are you?"),
+    errors.Forbidden("ROLE_FORBIDDEN", "Not you."),
+    errors.Forbidden("ACCOUNT_FORBIDDEN", "Not you."),
+    errors.TooManyCalls(0.5),
+    errors.TooLong("OrdersService/GetOrder", 70_000, 65_536),
+    errors.TooSlow("OrdersService/GetOrder", idle_s=30, max_s=30),
     errors.DatabaseUnavailable("PostgreSQL at 10.0.0.1 is away."),
     errors.DatabaseUnavailable("PostgreSQL at 10.0.0.1 went away.", is_outcome_unknown=True),
     errors.StoreUnavailable("s3://papers at 10.0.0.1 is away."),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from orders_service.channel.settings import ChannelSettings
 from orders_service.commands import following
 from orders_service.commands.client import ServiceAway, connected
-from orders_service.commands.context import Failure
+from orders_service.commands.context import Failure, Way
 from orders_service.settings import Address
 from orders_service.v1 import orders_pb2 as v1
 from tests.servers import free_port
@@ -15,7 +16,7 @@ ORDERS = [v1.CreatedOrder(order_id=17), v1.CreatedOrder(order_id=18)]
 
 
 def test_a_lost_service_leaves_the_orders_accepted_and_says_so() -> None:
-    address = Address(host="127.0.0.1", port=free_port())
+    address = Way(address=Address(host="127.0.0.1", port=free_port()), channel=ChannelSettings())
 
     with pytest.raises(ServiceAway) as told, connected(address) as client, following.accepted_anyway(ORDERS, address):
         following.follow(client.orders, ORDERS, timeout_s=5, is_quiet=True)
@@ -26,7 +27,7 @@ def test_a_lost_service_leaves_the_orders_accepted_and_says_so() -> None:
 
 
 def test_ctrl_c_leaves_the_orders_accepted_and_says_so() -> None:
-    address = Address(host="127.0.0.1", port=5003)
+    address = Way(address=Address(host="127.0.0.1", port=5003), channel=ChannelSettings())
 
     with (
         pytest.raises(Failure, match="Order 17 is accepted and goes on"),

@@ -1,0 +1,1 @@
+"""Who calls, and who did what: access tokens, and the audit."""
