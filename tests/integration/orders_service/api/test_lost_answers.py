@@ -108,8 +108,10 @@ def test_whatever_step_the_service_dies_at_the_repeat_of_the_same_call_makes_eac
     after_commit = STRIDE * were_stored.index(True) + 1
     last = Dying(fresh_database, tmp_path, first=after_commit)
     try:
-        (tmp_path / "orders.csv").write_text("\n" * ROWS + "77:01:0001001:1\n77:01:0001001:2\n")
-        command = ("orders", "submit", "--file", "orders.csv", "--batch", f"death {after_commit}")
+        # A row's own key is what the service dies of.
+        rows_by_hand = "".join(f"77:01:0001001:{row};death {after_commit}:by hand {row}\n" for row in (1, 2))
+        (tmp_path / "orders.csv").write_text(f"cad_num;idempotency_key\n{rows_by_hand}")
+        command = ("orders", "submit", "--file", "orders.csv")
         last.submit("it serves")
         lost_answer = run_cli(*command, env=last.env, folder=tmp_path)
         last.submit("the next one serves")
