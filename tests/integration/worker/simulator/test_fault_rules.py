@@ -49,7 +49,7 @@ def test_a_rate_meets_its_share_of_the_calls(simulator: SimulatorThread, anna: U
 
     hit = searched(anna, 100).count(500)
 
-    assert 15 <= hit <= 45
+    assert 10 <= hit <= 50
 
 
 def test_the_same_seed_meets_the_same_calls_again_whatever_others_do_between() -> None:
