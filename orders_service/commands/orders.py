@@ -123,6 +123,9 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
     for paper in order.papers:
         kind = enum_name(_PAPER_KIND, paper.kind)
         click.echo(f"{kind}: {paper.file_name}, {paper.size_bytes:,} bytes, sha256 {paper.sha256} {paper.reason}")
+        if paper.kind == v1.PAPER_KIND_QUARANTINED:
+            command = f"orders-service orders download {order.order_id} --set-aside --sha256 {paper.sha256}"
+            click.echo(f"  To look at it: {command}")
     fields = v1.OrderEvent.DESCRIPTOR.fields_by_name
     print_table(
         ("when", "who", "what", "why"),

@@ -176,7 +176,9 @@ def test_what_came_of_orders_is_exported_bundled_summed_up_and_moved(service: Se
     assert [bool(row["Файл"]) for row in listed] == [True, False]
 
     assert "no extract" in said(service, "orders", "download", str(aside))
-    run(service, "orders", "download", str(aside), "--set-aside", "--to", "aside.zip")
+    shown = run(service, "orders", "show", str(aside)).stdout
+    [told] = [line for line in shown.splitlines() if "To look at it: " in line]
+    run(service, *told.partition("orders-service ")[2].split(), "--to", "aside.zip")
     assert (service.folder / "aside.zip").read_bytes() == b"of another object"
 
     (service.folder / "store").mkdir()

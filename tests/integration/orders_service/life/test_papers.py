@@ -18,6 +18,7 @@ from tests.unit.orders_service.domain.summary import extracts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from orders_service.domain.orders import Holder, OrderInHand
 
@@ -284,3 +285,23 @@ def test_a_file_is_not_compressed_a_second_time(bench: Bench) -> None:
     )
 
     assert column["attstorage"] in ("e", b"e")
+
+
+def test_a_paper_goes_to_the_folder_that_the_settings_name_and_waits_for_it(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    holder = bench.registered()
+    before = bench.snapshot(holder.order_id)
+
+    def bring_there() -> OrderInHand:
+        return bench.run(papers.store_paper(bench.db, holder, paper(), pieces(DATA), place=folder.as_uri()))
+
+    with pytest.raises(errors.StoreUnavailable):
+        bring_there()
+    assert bench.snapshot(holder.order_id) == before
+
+    folder.mkdir()
+    assert bring_there().order.state == "completed"
+    assert bring_there().order.state == "completed"
+    assert [path.read_bytes() for path in folder.rglob("*.zip")] == [DATA]
+    assert stored(bench) == b""
+    assert bench.one("select place from extracts")["place"] == folder.as_uri()
