@@ -86,8 +86,10 @@ def _body(form: Mapping[str, str]) -> dict[str, object]:
         raise errors.Refusal(400, "body is not JSON.", field="body") from exc
     if not isinstance(body, dict):
         raise errors.Refusal(400, "body must be a JSON object.", field="body")
+    # An empty field of a setting takes it away; anywhere else it was left empty.
+    is_setting = form.get("call") == "POST /settings"
     for name, typed in form.items():
-        if name.startswith("field.") and typed:
+        if name.startswith("field.") and (typed or is_setting):
             body[name.removeprefix("field.")] = _typed(typed)
     return body
 

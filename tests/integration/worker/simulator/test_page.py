@@ -104,6 +104,14 @@ def test_a_button_does_its_call_and_comes_back(simulator: SimulatorThread) -> No
     assert simulator.get("/settings")["settings"]["mood"] == 0
 
 
+def test_a_setting_can_be_emptied(simulator: SimulatorThread) -> None:
+    simulator.post("/settings", maintenance=["03:00-03:01"])
+
+    press(simulator, "settings", call="POST /settings", **{"field.maintenance": ""})
+
+    assert simulator.get("/settings")["settings"]["maintenance"] == []
+
+
 def test_what_makes_no_sense_is_said_on_the_page(simulator: SimulatorThread) -> None:
     page = press(simulator, "faults", call="POST /faults", **{"field.endpoint": "<b>finnish</b>", "field.kind": ""})
 
