@@ -28,17 +28,19 @@ lock table orders, rosreestr_users in access exclusive mode;
 -- name: list_accounts
 -- The old system's accounts; one that it had deleted takes no new orders here.
 create temporary table old_accounts on commit drop as
+with u as materialized (select id, to_jsonb(a) as j from rosreestr_users a)
 select
     u.id, u.j->>'username' as username, u.j->>'password_encrypted' as password_encrypted,
     nullif(btrim(u.j->>'gu_login'), '') as gu_login, nullif(btrim(u.j->>'comment'), '') as comment,
     coalesce((u.j->>'is_active')::boolean, true) and u.j->>'deleted_at' is null as is_active,
     coalesce((u.j->>'created_at')::timestamptz, now()) as created_at,
     coalesce((u.j->>'updated_at')::timestamptz, now()) as updated_at
-from (select id, to_jsonb(a) as j from rosreestr_users a) u;
+from u;
 
 -- name: list_orders
 -- The old system's orders, as they stand in it. An account is known where it is written down, or where there is only one.
 create temporary table old_orders on commit drop as
+with o as materialized (select id, to_jsonb(r) as j from orders r)
 select
     o.id::bigint as id,
     o.j->>'cad_num' as cad_num,
@@ -58,7 +60,7 @@ select
     (o.j->>'rosreestr_user_id' is not null
      or coalesce(nullif(btrim(o.j->>'status'), ''), 'Добавлен в очередь') <> 'Добавлен в очередь'
      or coalesce((o.j->>'updated_at')::timestamptz > (o.j->>'created_at')::timestamptz, true)) as is_touched
-from (select id, to_jsonb(r) as j from orders r) o;
+from o;
 
 -- name: judge_orders
 -- What becomes of each. The same number twice with one account is the first order's.
