@@ -88,10 +88,13 @@ class NotFound(OrdersServiceError):
         what: `order`, `account` or `paper`.
         key: The id or name that was asked for.
         field: What the key is, by default an order's id and an account's name.
+        told: The same as a person reads it, where the key alone says too little.
+        metadata: What else belongs to it.
     """
 
-    def __init__(self, what: str, key: object, *, field: str = "") -> None:
-        super().__init__(f"There is no {what} {key}.", {field or ("order_id" if what == "order" else what): key})
+    def __init__(self, what: str, key: object, *, field: str = "", told: str = "", **metadata: object) -> None:
+        own = {field or ("order_id" if what == "order" else what): key}
+        super().__init__(f"There is no {what} {told or key}.", own | metadata)
         self.what = what
 
 

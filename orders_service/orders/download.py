@@ -109,7 +109,9 @@ async def _find_of_hash(connection: Connection, order_id: int, sha256: str) -> D
     row = await cursor.fetchone()
     if row is None:
         order = await read_order(connection, order_id)
-        raise errors.NotFound("paper", f"{sha256!r} of order {order.id}", field="sha256")
+        raise errors.NotFound(
+            "paper", sha256, field="sha256", told=f"{sha256!r} of order {order.id}", order_id=order.id
+        )
     return row
 
 

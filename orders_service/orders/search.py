@@ -143,7 +143,7 @@ async def get_order_by_key(database: Database, key: str, *, client: str = "") ->
     async with database.transaction() as connection:
         ids = await _find_by_keys(connection, [key], client)
         if not ids:
-            raise errors.NotFound("order", f"with the key {key!r}", field="idempotency_key")
+            raise errors.NotFound("order", key, field="idempotency_key", told=f"with the key {key!r}")
         return await read_order(connection, ids[key])
 
 

@@ -1022,7 +1022,7 @@ class ListOrderEventsRequest(_message.Message):
     page_token: _builtins.str
     """From the page before; empty: the first page. Belongs to what it was made with."""
     after_event_id: _builtins.int
-    """Only steps after this one; 0: all."""
+    """Only steps after this one; 0: all. A step that was just being written when this one was read may have a smaller id, and is then not among them."""
     newest_first: _builtins.bool
     """The latest first; else the oldest."""
     def __init__(

@@ -153,6 +153,11 @@ class Processor:
         self._signals.reached(Point.AFTER_CLAIM)
         delivery.check()
         account = self._account.refresh(delivery.sleep)
+        if order.state not in _PHASES:
+            # A newer service's: neither the order's fault nor anything to guess about.
+            raise ServiceDefect(
+                f"Order {order.order_id} stands at a state that this worker doesn't know ({order.state}): update it."
+            )
         phase, work = _PHASES[order.state]
         _logger.info(
             "order in hand",

@@ -106,3 +106,41 @@ def test_a_damaged_extract_is_never_given_out_as_whole(run: Any, fresh_database:
 
     with pytest.raises(errors.PaperDamaged):
         run(lambda db: fetch(db, order_id))
+
+
+def test_a_broken_download_goes_on_from_any_byte(run: Any, fresh_database: Database) -> None:
+    (order_id,) = order(run, "77:01:0001001:1")
+    data = bytes(range(256)) * 12
+    store_extract(fresh_database, order_id, data, pieces=3)
+
+    async def rest(db: ServiceDatabase, offset: int) -> bytes:
+        _, stored = await find_paper(db, order_id)
+        return b"".join([piece async for piece in read_pieces(db, order_id, stored, offset=offset)])
+
+    for offset in (0, 1, 1023, 1024, 1025, 2048, len(data) - 1, len(data)):
+        assert run(lambda db, offset=offset: rest(db, offset)) == data[offset:], offset
+    for offset in (-1, len(data) + 1, 2**63 - 1):
+        with pytest.raises(errors.InvalidInput, match="offset: must be from 0 to 3072"):
+            run(lambda db, offset=offset: rest(db, offset))
+
+
+def test_a_client_chooses_among_the_papers_of_his_order_but_what_was_put_aside(
+    run: Any, fresh_database: Database
+) -> None:
+    mine, other = order(run, "77:01:0001001:1", "77:01:0001001:2")
+    papers = {"extract": b"the extract", "quarantined": b"of another object", "notice": b"a notice"}
+    for kind, data in papers.items():
+        store_extract(fresh_database, mine, data, kind=kind)
+    hashes = {kind: hashlib.sha256(data).hexdigest() for kind, data in papers.items()}
+
+    for kind in ("notice", "extract"):
+        assert run(lambda db, kind=kind: find_paper(db, mine, hashes[kind]))[0].kind == kind
+    assert run(lambda db: find_paper(db, mine))[0].kind == "extract"
+    with pytest.raises(errors.Refused, match="was put aside for a person"):
+        run(lambda db: find_paper(db, mine, hashes["quarantined"]))
+    for order_id, sha256 in ((other, hashes["extract"]), (mine, "0" * 64)):
+        with pytest.raises(errors.NotFound, match="There is no paper") as unknown:
+            run(lambda db, order_id=order_id, sha256=sha256: find_paper(db, order_id, sha256))
+        assert unknown.value.metadata == {"sha256": sha256, "order_id": str(order_id)}
+    with pytest.raises(errors.NotFound, match="There is no order 99"):
+        run(lambda db: find_paper(db, 99, hashes["extract"]))

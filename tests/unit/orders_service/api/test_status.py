@@ -117,6 +117,7 @@ def test_every_reason_of_the_contract_is_given_by_some_error() -> None:
     [
         (errors.NotFound("order", 7), {"order_id": "7"}),
         (errors.NotFound("account", 9, field="account_id"), {"account_id": "9"}),
+        (errors.NotFound("order", "k", field="idempotency_key", told="with the key 'k'"), {"idempotency_key": "k"}),
         (errors.AccountExists("a"), {"account": "a"}),
         (
             errors.InvalidInput([errors.Violation(field="f", rule="r")] * 3, bad_rows=2),

@@ -107,6 +107,20 @@ def test_a_job_that_points_to_nothing_fails_at_once(bench: Bench, order_id: obje
     assert "ClaimOrder" not in bench.log
 
 
+@pytest.mark.parametrize("state", [orders_pb2.ORDER_STATE_UNSPECIFIED, 99])
+def test_a_state_that_only_a_newer_service_knows_lets_the_order_rest_and_spends_no_attempt(
+    bench: Bench, state: int
+) -> None:
+    bench.service.order.state = state  # type: ignore[assignment]
+
+    signal = bench.run(delivery(is_last=True))
+
+    assert isinstance(signal, Snooze)
+    assert signal.delay_s > 0
+    assert not [step for step in bench.log if step.startswith("portal")], "nothing is guessed about"
+    assert "FailOrder" not in bench.log
+
+
 @pytest.mark.parametrize(
     "error",
     [
