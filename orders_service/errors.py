@@ -6,6 +6,7 @@ OrdersServiceError
 ├── PaperDamaged         a paper isn't stored whole, though the order says so: a person must look
 ├── AlreadyExists        the name or key is taken by something else
 │   ├── AccountExists    .account
+│   ├── SamePerson       another account takes orders as the same person
 │   └── KeyTaken         by orders with other content; names each row
 ├── Refused              the call is in order, but not now: carries a RefusalReason
 ├── Unauthenticated      nobody knows who calls
@@ -20,6 +21,7 @@ OrdersServiceError
 │   ├── NotMigrated      the schema isn't the one of this version
 │   └── UnsafeServer     it can't be trusted with an order: it may forget, or garble, what it acknowledged
 │       └── ReadOnlyServer  it takes no changes: a standby, or told so
+├── Inconsistent         what can't be was found: a defect, and nothing of the call was stored
 ├── MigrationFailed      a schema file can't be applied
 │   └── MigrationChanged an applied file isn't the file that was applied
 ├── Unsafe               the service would be open to others
@@ -118,6 +120,17 @@ class AccountExists(AlreadyExists):
         )
 
 
+class SamePerson(AlreadyExists):
+    """Another account takes orders as the same person at the portal; nothing was changed."""
+
+    def __init__(self, account: str, other: str) -> None:
+        super().__init__(
+            f"Account {account} is the same person at the portal as account {other}, which takes orders: deactivate "
+            "that one first.",
+            {"account": account},
+        )
+
+
 class KeyTaken(AlreadyExists):
     """Idempotency keys were used before with other content; nothing was stored.
 
@@ -194,6 +207,10 @@ class TooSlow(OrdersServiceError):
             f"The request of {rpc} didn't come in time ({max_s:g} s, and {idle_s:g} s from one message to the next): "
             "send it again."
         )
+
+
+class Inconsistent(OrdersServiceError):
+    """What can't be was found: a defect of the service, or rows that were changed past it. Nothing was stored."""
 
 
 class DatabaseUnavailable(OrdersServiceError):

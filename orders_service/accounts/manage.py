@@ -8,6 +8,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from psycopg import errors as pg
+
 from orders_service import errors
 from orders_service.accounts.validation import AccountChange, check_change, check_name, is_possible
 from orders_service.crypto import PASSWORD, SESSION
@@ -166,11 +168,20 @@ async def deactivate_account(database: Database, which: Which) -> AccountView:
 async def activate_account(database: Database, which: Which) -> AccountView:
     """Take new orders with the account again, whatever was in the way. Safe to repeat.
 
+    Where it turned out to be another person at the portal than before, that is confirmed by it.
+
     Raises:
+        SamePerson: Another account takes orders as the same person.
         NotFound: There is no such account.
         DatabaseUnavailable: The database is away.
     """
-    return await _switch(database, which, "activate_account", "account_activated")
+    try:
+        return await _switch(database, which, "activate_account", "account_activated")
+    except pg.UniqueViolation as exc:
+        async with database.transaction() as connection:
+            name = (await _read(connection, which)).account
+            twin = await (await connection.execute(load("accounts")["find_twin"], {"username": name})).fetchone()
+        raise errors.SamePerson(name, twin["username"] if twin is not None else "of another name") from exc
 
 
 async def _switch(database: Database, which: Which, statement: str, event: str) -> AccountView:

@@ -16,6 +16,7 @@ class Account:
     """An account with its sealed secrets; `repr` shows none of them.
 
     Attributes:
+        person_oid: Who it is at the portal; None: not known before its first intent.
         epoch: How often it was opened; decisions must carry it.
         is_standby_over: `standby_until` has come, by the database's clock: the worker may try again.
         updated_at: Changes with every change of its secrets or standing.
@@ -28,6 +29,7 @@ class Account:
     session_encrypted: str | None = dataclasses.field(repr=False)
     session_imported_at: dt.datetime | None
     declarant_category: str | None
+    person_oid: str | None
     is_active: bool
     epoch: int
     standby_kind: str | None

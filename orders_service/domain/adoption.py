@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """What other orders of the account have to do with the rows that are looked at.
+    """What other orders of the person have to do with the rows that are looked at.
 
     Attributes:
         numbers: Numbers that other orders of the same object have: not this one's.
         application_ids: Applications that other orders of the same object have: not this one's.
         doubtful: Numbers that contradict themselves, each with why: stored with an order of another object, or named to
             another order by its own finish. Whose they are a person must say; meanwhile they are no proof of absence.
+        rivals: Other orders of the object with a send that was settled as absent, or given up, a short while ago: its
+            row may still come, and looks like any other of the object.
     """
 
     numbers: frozenset[str] = frozenset()
     application_ids: frozenset[int] = frozenset()
     doubtful: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    rivals: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,5 +131,10 @@ def judge(
     if len(candidates) > 1:
         return AskPerson(
             reason=f"Several rows may be this order's ({', '.join(numbers)}): a person decides which one is, if any."
+        )
+    if elsewhere.rivals:
+        others = ", ".join(map(str, elsewhere.rivals))
+        return AskPerson(
+            reason=f"The row {numbers[0]} may be that of order {others}, sent for the same object and not found."
         )
     return Adopt(row=candidates[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
     import uuid
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     Content: TypeAlias = Mapping[str, object]
 
 T = TypeVar("T")
+
+#: The version of the forms below. It is raised with each change that an older service would read wrongly.
+VERSION: Final = 1
+
+
+class NewerFact(ValueError):
+    """It was written by a newer version of the service: that one can read it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +127,7 @@ class KeptFact:
     fence: int
     fence_token: str
     content: Content
+    version: int = VERSION
 
     @property
     def actor(self) -> str:
@@ -127,12 +135,15 @@ class KeptFact:
         return f"worker:{self.username}"
 
 
-def from_content(kind: str, content: Content) -> Fact:
+def from_content(kind: str, content: Content, version: int = VERSION) -> Fact:
     """Read a fact as it was kept. A field that isn't known here was written by a newer version, and is passed over.
 
     Raises:
-        ValueError: There is no such kind, or a field is missing or of another type.
+        NewerFact: Its version, or its kind, is one of those to come.
+        ValueError: A field is missing, or of another type.
     """
+    if version > VERSION:
+        raise NewerFact(f"it is of version {version}, and this service reads up to {VERSION}")
     if not isinstance(content, dict):
         raise ValueError(f"it is a {type(content).__name__}, not an object")
     values = dict(content)
@@ -152,7 +163,7 @@ def from_content(kind: str, content: Content) -> Fact:
                 raise ValueError("its rows aren't a list of objects")
             values["rows"] = tuple(_read(ApplicationRow, row) for row in rows)
             return _read(ListReading, values)
-    raise ValueError(f"there are no facts of kind {kind!r}")
+    raise NewerFact(f"this service knows no facts of kind {kind!r}")
 
 
 def _read(kind: type[T], values: dict[str, object]) -> T:

@@ -6,10 +6,12 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from orders_service.domain.states import OrderState, SendOutcome
+from orders_service.domain.states import SendOutcome
 
 if TYPE_CHECKING:
     import uuid
+
+    from orders_service.domain.states import OrderState
 
 LANE_MAIN: Final = "main"
 LANE_URGENT: Final = "urgent"
@@ -51,7 +53,6 @@ class Submission:
     statement_guid: uuid.UUID
     package_guid: uuid.UUID
     draft_guid: uuid.UUID
-    intent_at: dt.datetime | None
     person_oid: str
     access_key: str = dataclasses.field(repr=False)
     balance: int
@@ -62,12 +63,11 @@ class Submission:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """As whom a send was made: the order may have gone on to another account since, by a person's word."""
+    """By which account a send was made: the order may have gone on to another one since, by a person's word."""
 
     submission_id: int
     account_id: int
     username: str
-    person_oid: str
     known_application_ids: tuple[int, ...]
 
 
@@ -76,15 +76,18 @@ class Send:
     """One passing of the gate.
 
     Attributes:
+        person_oid: As whom at the portal; only that person's list can show what came of it.
         balance: What the balance is where the send wasn't charged, as far as is known: read before the gate, or the
             last that a person saw who decided about it.
         balance_at: When the person's was read; None: before the gate.
         decided_at: When a person last decided about it; None: never.
         is_denied: A person said that it is absent, and named every row that he was shown.
+        clear_readings: When the readings were begun that count towards its absence.
     """
 
     send_id: uuid.UUID
     submission_id: int
+    person_oid: str
     fence: int
     fence_token: str
     gate_at: dt.datetime
@@ -98,6 +101,7 @@ class Send:
     decided_at: dt.datetime | None = None
     balance_at: dt.datetime | None = None
     is_denied: bool = False
+    clear_readings: tuple[dt.datetime, ...] = ()
 
     @property
     def counts_from(self) -> dt.datetime:
@@ -121,9 +125,13 @@ class Order:
 
     Attributes:
         username: The account that has it; None: none.
+        bound_at: Since when nobody but that account can go on with it; None: any account may take it.
+        person_oid: As whom at the portal it is bound; None: not bound, or not known.
         is_in_hand: Its holder gave a sign of life within the lease.
         case_no: What a person's decision is about; grows with each hold and each decision.
         look_at: When a row of an absent send is to be looked for once more; None: never.
+        has_unweighed_facts: Something was seen of it that isn't judged yet.
+        as_of: The database's clock when it was read.
     """
 
     id: int
@@ -133,6 +141,8 @@ class Order:
     state: OrderState
     rosreestr_user_id: int | None
     username: str | None
+    bound_at: dt.datetime | None
+    person_oid: str | None
     fence: int
     fence_token: str | None
     is_in_hand: bool
@@ -145,16 +155,15 @@ class Order:
     extract_id: int | None
     case_no: int
     look_at: dt.datetime | None
+    has_unweighed_facts: bool
+    as_of: dt.datetime
     submission: Submission | None
     sends: tuple[Send, ...]
 
     @property
     def is_bound(self) -> bool:
         """Whether nobody but its account can go on with it."""
-        if self.state in (OrderState.UNCONFIRMED, OrderState.REGISTERED):
-            return True
-        has_intent = self.submission is not None and self.submission.intent_at is not None
-        return self.state is OrderState.PROCESSING and has_intent
+        return self.bound_at is not None
 
     @property
     def lane(self) -> str:
@@ -167,6 +176,11 @@ class Order:
     def open_send(self) -> Send | None:
         """The send that isn't settled; there is one at most."""
         return next((send for send in self.sends if send.outcome is None), None)
+
+    @property
+    def may_have_left(self) -> tuple[Send, ...]:
+        """Sends of which a byte may have left."""
+        return tuple(send for send in self.sends if send.may_have_left)
 
     @property
     def absent_sends(self) -> tuple[Send, ...]:

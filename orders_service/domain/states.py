@@ -72,7 +72,12 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
         (_S.QUEUED, _S.CANCELLED, ("client",), "asked to"),
         (_S.QUEUED, _S.FAILED, ("reconciler", "person"), "its job failed, or given up"),
         (_S.PROCESSING, _S.UNCONFIRMED, ("worker",), "the gate was passed"),
-        (_S.PROCESSING, _S.QUEUED, ("worker",), "put down, the gate never passed; or the object isn't known yet"),
+        (
+            _S.PROCESSING,
+            _S.QUEUED,
+            ("worker", "reconciler"),
+            "put down with nothing sent; the object isn't known yet; or its account is gone",
+        ),
         (
             _S.PROCESSING,
             _S.FAILED,

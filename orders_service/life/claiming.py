@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.domain.states import OrderState
-from orders_service.life import guard, loading, weighing
+from orders_service.life import guard, loading, other_orders, weighing
 from orders_service.life.work import Work, working
-from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.account import Account
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
 
-_JOURNAL: Final = queries.load("life_journal")
 #: Thirty days: longer waits are a mistake of units.
 MAX_DELAY_S: Final = 30 * 24 * 3600.0
 
@@ -29,20 +27,19 @@ async def claim_order(db: Database, holder: Holder) -> OrderInHand:
     Raises:
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; BOUND_TO_OTHER_ACCOUNT; and
             for an order that isn't bound to the account yet ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY and
-            NO_DECLARANT_CATEGORY. Nothing was changed.
+            NO_DECLARANT_CATEGORY; OBJECT_BUSY where the order would be sent. Nothing was changed.
     """
     async with working(db) as work:
-        account = await loading.lock_opened_account(work, holder.username, holder.epoch)
-        order = await loading.lock_order(work, holder.order_id)
-        if order.state.is_final:
-            await weighing.weigh_pending(work, order)
-        else:
+        account, order = await loading.lock_account_and_order(work, holder)
+        if not order.state.is_final:
             await _claim_open(work, order, holder, account)
-        return await loading.answer(work, order.id, account.id)
+        if order.has_unweighed_facts:
+            order = await weighing.weigh_pending(work, await loading.read_order(work, order.id))
+        return await loading.answer(work, order, account.id)
 
 
 async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: float) -> OrderInHand:
-    """Put the order down: back to queued and unbound where the gate was never passed, else it stays where it is.
+    """Put the order down: back to queued and unbound where nothing may have been sent, else it stays where it is.
 
     Args:
         delay_s: Seconds until somebody should look at it again; 0: at once.
@@ -54,12 +51,17 @@ async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: f
     check_delay("delay", delay_s)
     async with working(db) as work:
         account, order = await guard.take(work, holder)
-        if order.state is OrderState.PROCESSING and not order.sends and order.hold_reason is None:
-            await back_to_queue(work, order, holder, account, delay_s=delay_s, reason=reason)
-        elif order.rosreestr_user_id == account.id and not order.state.is_final:
-            await put_down(work, order, holder, account, delay_s=delay_s)
-            await work.note_news(order, "released", actor=account.actor, reason=reason)
-        return await loading.answer(work, order.id, account.id)
+        await lay_down(work, order, holder, account, delay_s=delay_s, reason=reason)
+        return await loading.answer(work, order, account.id)
+
+
+async def lay_down(work: Work, order: Order, holder: Holder, account: Account, *, delay_s: float, reason: str) -> None:
+    """Give the order back to the queue, or leave it with its account, as `release_order` says."""
+    if order.state is OrderState.PROCESSING and not order.may_have_left and order.hold_reason is None:
+        await back_to_queue(work, order, holder, account, delay_s=delay_s, reason=reason)
+    elif order.rosreestr_user_id == account.id and not order.state.is_final:
+        await put_down(work, order, holder, account, delay_s=delay_s)
+        await work.note_news(order, "released", actor=account.actor, reason=reason)
 
 
 async def back_to_queue(
@@ -72,7 +74,7 @@ async def back_to_queue(
     reason: str,
     is_not_found: bool = False,
 ) -> None:
-    """Let any account take the order; only where the gate was never passed."""
+    """Let any account take the order; only where nothing may have been sent."""
     await work.move(
         "unbind",
         order,
@@ -83,7 +85,6 @@ async def back_to_queue(
         is_not_found=is_not_found,
         **holding(holder, account),
     )
-    await work.run(_JOURNAL["forget_intent"], order_id=order.id)
 
 
 async def put_down(
@@ -126,6 +127,11 @@ async def _claim_open(work: Work, order: Order, holder: Holder, account: Account
     if not is_repeat and not order.is_bound and account.refusal is not None:
         reason, message = account.refusal
         raise errors.Refused(reason, message)
+    is_to_be_sent = order.state in (OrderState.QUEUED, OrderState.PROCESSING)
+    if is_to_be_sent and not is_repeat:
+        busy = await other_orders.find_busy(work, order, order.person_oid or account.person_oid)
+        if busy is not None:
+            raise guard.object_busy(order, busy)
     if is_repeat:
         await guard.touch(work, order, holder)
     elif order.state is OrderState.QUEUED:
@@ -141,7 +147,6 @@ async def _claim_open(work: Work, order: Order, holder: Holder, account: Account
         await work.change("claim_again", order, **holding(holder, account))
         if not is_own:
             await work.note(order, "claimed", actor=account.actor, reason=f"taken over from account {order.username}")
-    await weighing.weigh_pending(work, await loading.lock_order(work, order.id))
 
 
 def _or_none(delay_s: float) -> float | None:

@@ -14,7 +14,7 @@ from psycopg import errors as pg
 from orders_service import cadastral, errors
 from orders_service.domain import decisions
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import evidence, loading, settling, weighing
+from orders_service.life import evidence, loading, other_orders, settling, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working, wrong_state
 from orders_service.store import queries
 
@@ -101,7 +101,7 @@ async def settle_as_absent(
         send = order.current_send
         if send is None or not decisions.allows_absent(order):
             raise wrong_state(order, f"Order {order.id} is {order.state} and doesn't wait for this decision.")
-        await _check_call_is_over(work, order, send)
+        _check_call_is_over(order, send)
         _check_all_is_named(order, seen, application_ids, despite)
         await work.run(
             _JOURNAL["know_applications"], submission_id=send.submission_id, application_ids=list(application_ids)
@@ -111,7 +111,7 @@ async def settle_as_absent(
             reason = f"absent. {on.reason}".strip()
             await work.move("unconfirm", order, OrderState.PROCESSING, actor=actor, reason=reason)
         # Nothing was paid: whoever comes first may go on with it.
-        await work.run(_JOURNAL["forget_intent"], order_id=order.id)
+        await work.run(_ORDER["unbind_by_person"], order_id=order.id)
         await _overrule(work, order, seen, send, actor)
         await _hand_back(work, order, actor=actor, reason=on.reason or "it isn't at the portal")
 
@@ -235,7 +235,7 @@ async def _take_number(
         await work.run(_DECISION["note_decided"], send_id=send.send_id, balance=None, balance_at=None)
         await _hand_back(work, order, actor=actor, reason=reason or f"its number is {number}")
         return
-    await _check_call_is_over(work, order, send)
+    _check_call_is_over(order, send)
     application_id = await _check_number(work, order, seen, send, number, despite, is_unseen=is_unseen)
     answered = f" (finish had answered {', '.join(seen.answers)})" if set(seen.answers) - {number} else ""
     told = f"its number is {number}{answered}. {reason}".strip()
@@ -245,8 +245,8 @@ async def _take_number(
         await work.note(order, "number_corrected", actor=actor, reason=f"{told} Before: {order.number}.")
     else:
         await settling.settle(work, send, SendOutcome.NUMBER, settled_by=actor)
-        sender = await loading.find_sender(work, send)
-        values["account_id"] = sender.account_id
+        sender = await loading.find_sender(work, order, send)
+        values |= {"account_id": sender.account_id, "person_oid": send.person_oid}
         await work.move("register_by_person", order, OrderState.REGISTERED, actor=actor, reason=told, **values)
     await _overrule(work, order, seen, send, actor)
     await _pass_over(work, order, seen, actor)
@@ -264,15 +264,11 @@ async def _check_number(
     ids = {row.application_id for row in own if row.application_id > 0}
     if ids & seen.known_before:
         raise _not_ours(order, number, "its row was in the list before the order was sent.")
-    sender = await loading.find_sender(work, send)
-    taken = await work.list(
-        _ORDER["list_taken"],
-        account_id=sender.account_id,
-        order_id=order.id,
-        numbers=[number],
-        application_ids=sorted(ids),
+    sender = await loading.find_sender(work, order, send)
+    others = await other_orders.look(
+        work, order, send, account_id=sender.account_id, numbers=[number], application_ids=ids
     )
-    if taken:
+    if others.taken:
         raise _number_taken(order.id, number)
     if not own and not is_unseen:
         raise _unnamed(
@@ -316,14 +312,13 @@ def _check_all_is_named(
         raise _unnamed(order, "answer", f"finish answered {said}: if nothing stands behind it, name it ({how}).")
 
 
-async def _check_call_is_over(work: Work, order: Order, send: Send) -> None:
+def _check_call_is_over(order: Order, send: Send) -> None:
     """Refuse to settle a send that may be made at this very moment: it would be charged, whatever was said of it.
 
     A look at the portal can't tell yet, and no worker can be asked: it may be paused.
     """
-    clock = await work.get(_ORDER["read_clock"])
     over_at = send.gate_at + dt.timedelta(seconds=min(PAID_CALL_S, send.absent_after_s))
-    left_s = (over_at - clock["now"]).total_seconds()
+    left_s = (over_at - order.as_of).total_seconds()
     if left_s > 0:
         message = f"The paid call of order {order.id} may be on its way: look at the portal again in {left_s:.0f} s."
         raise wrong_state(order, message, need="time")

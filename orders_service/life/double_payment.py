@@ -9,7 +9,7 @@ from orders_service.life import other_orders
 
 if TYPE_CHECKING:
     from orders_service.domain.facts import ApplicationRow, KeptFact
-    from orders_service.domain.orders import Order, Sender
+    from orders_service.domain.orders import Order, Send, Sender
     from orders_service.life.work import Work
 
 
@@ -20,31 +20,41 @@ async def compare_answer(work: Work, order: Order, number: str, *, actor: str) -
 
 
 async def look_elsewhere(
-    work: Work, order: Order, fact: KeptFact, sender: Sender, candidates: tuple[ApplicationRow, ...]
+    work: Work, order: Order, fact: KeptFact, send: Send, sender: Sender, candidates: tuple[ApplicationRow, ...]
 ) -> None:
     """Look at a reading of an account that the order has left: does it show a row that nobody was shown?"""
-    if not candidates or await other_orders.is_object_busy(work, order, account_id=sender.account_id):
+    if not candidates or await other_orders.find_busy(work, order, send.person_oid):
         return
     numbers = ", ".join(row.order_number or "without number" for row in candidates)
     reason = f"A person said that the order isn't at the portal, and the list of {sender.username} shows {numbers}."
     await work.ask(order, reason, actor=fact.actor, is_alarm=True)
 
 
-async def look_for(work: Work, order: Order, fact: KeptFact, candidates: tuple[ApplicationRow, ...]) -> None:
-    """Look at a late reading of an order that has its number, or is final: does it show another of its own?"""
-    if order.state is OrderState.CANCELLED:
-        return
+async def look_for(
+    work: Work, order: Order, fact: KeptFact, send: Send, candidates: tuple[ApplicationRow, ...]
+) -> bool:
+    """Look at a late reading of an order that has its number, or is final: does it show another of its own?
+
+    False: it can't be told, as another order of the object is at its gate.
+    """
     others = [row for row in candidates if row.order_number != order.number]
-    if not others or await other_orders.is_object_busy(work, order):
-        return
-    left = [send for send in order.sends if send.may_have_left]
-    expected = {send.expected_number for send in left if send.expected_number}
+    if order.state is OrderState.CANCELLED or not others:
+        return True
+    if await other_orders.find_busy(work, order, send.person_oid):
+        return False
+    left = order.may_have_left
+    expected = {other.expected_number for other in left if other.expected_number}
     # With one send and a row that nobody expected, somebody ordered the same object by hand: not our money.
     if order.number is not None and len(left) < 2:
         others = [row for row in others if row.order_number in expected]
     if others and left:
         numbers = tuple(row.order_number for row in others)
-        await raise_alarm(work, order, order.number or "none", numbers, actor=fact.actor)
+        if order.number is None:
+            reason = f"The order is {order.state}, and the list shows {', '.join(numbers)}: it was paid, most likely."
+            await work.ask(order, reason, actor=fact.actor, is_alarm=True)
+        else:
+            await raise_alarm(work, order, order.number, numbers, actor=fact.actor)
+    return True
 
 
 async def raise_alarm(work: Work, order: Order, number: str, others: tuple[str, ...], *, actor: str) -> None:

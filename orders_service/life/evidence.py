@@ -25,13 +25,13 @@ async def gather(work: Work, order: Order) -> Evidence:
     send = order.current_send
     if send is None:
         return Evidence()
-    sender = await loading.find_sender(work, send)
+    sender = await loading.find_sender(work, order, send)
     answers = {send.expected_number} if send.expected_number else set()
     unread: list[int] = []
     readings: list[tuple[dt.datetime, facts.ListReading]] = []
     for row in await work.list(_DECISION["list_shown"], order_id=order.id):
         try:
-            told = facts.from_content(row["kind"], row["content"])
+            told = facts.from_content(row["kind"], row["content"], row["version"])
         except ValueError:
             if not row["is_weighed"]:
                 unread.append(row["id"])
@@ -42,13 +42,15 @@ async def gather(work: Work, order: Order) -> Evidence:
             answers.add(told.expected_number)
     all_rows = _collect(readings)
     named = {row["id"] for row in await work.list(_DECISION["list_ids_named"], order_id=order.id)}
-    elsewhere = await other_orders.find_elsewhere(
+    others = await other_orders.look(
         work,
         order,
-        [row.order_number for row in all_rows if row.order_number],
-        [row.application_id for row in all_rows],
+        send,
         account_id=sender.account_id,
+        numbers=[row.order_number for row in all_rows if row.order_number],
+        application_ids=[row.application_id for row in all_rows],
     )
+    elsewhere = others.elsewhere
     known = set(sender.known_application_ids)
     with_balance = [told for _, told in readings if told.balance is not None]
     last = max(with_balance, key=lambda told: told.begun_at, default=None)

@@ -18,25 +18,24 @@ _SQL: Final = queries.load("life_order")
 
 
 async def take(work: Work, holder: Holder) -> tuple[Account, Order]:
-    """Lock account and order for a decision of this holder, mark its sign of life, and weigh the facts that wait.
+    """Lock account and order for a decision of this holder, and weigh the facts that wait.
 
-    Sign of life and weighing stand even if the decision is refused afterwards.
+    What the facts said stands even if the decision is refused afterwards.
 
     Raises:
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE.
     """
-    account = await loading.lock_opened_account(work, holder.username, holder.epoch)
-    order = await loading.lock_order(work, holder.order_id)
+    account, order = await loading.lock_account_and_order(work, holder)
     check_delivery(order, holder, account)
-    await touch(work, order, holder)
-    order = await weighing.weigh_pending(work, order)
-    await work.keep()
+    if order.has_unweighed_facts:
+        order = await weighing.weigh_pending(work, order)
+        await work.keep()
     return account, order
 
 
 async def touch(work: Work, order: Order, holder: Holder) -> None:
-    """Mark a sign of life, where this delivery holds the order and the order can be in anybody's hand."""
-    await work.run(_SQL["touch"], order_id=order.id, fence=holder.fence, token=holder.token)
+    """Mark a sign of life, where this delivery holds the order and nothing else is written of it."""
+    await work.add(_SQL["touch"], order_id=order.id, fence=holder.fence, token=holder.token)
 
 
 def check_delivery(order: Order, holder: Holder, account: Account) -> None:
@@ -68,6 +67,21 @@ def check_open(order: Order, *allowed: OrderState) -> None:
         )
 
 
+def check_all_is_weighed(order: Order) -> None:
+    """Refuse what can't be taken back while something was seen of the order that this version can't read.
+
+    Raises:
+        Refused: WRONG_STATE, with metadata need = facts.
+    """
+    if order.has_unweighed_facts:
+        raise errors.Refused(
+            "WRONG_STATE",
+            f"Something was seen of order {order.id} that a newer version of the service must weigh first.",
+            state=order.state.value,
+            need="facts",
+        )
+
+
 def stale_fence(order: Order, holder: Holder) -> errors.Refused:
     """Make the refusal of a delivery that doesn't hold the order."""
     return errors.Refused(
@@ -81,3 +95,13 @@ def stale_fence(order: Order, holder: Holder) -> errors.Refused:
 def on_hold(order: Order) -> errors.Refused:
     """Make the refusal of an order that waits for a person."""
     return errors.Refused("ORDER_ON_HOLD", f"Order {order.id} waits for a person: {order.hold_reason}")
+
+
+def object_busy(order: Order, busy: int | None = None) -> errors.Refused:
+    """Make the refusal of an order whose object another one has at its gate."""
+    other = f"Order {busy}" if busy is not None else "Another order"
+    return errors.Refused(
+        "OBJECT_BUSY",
+        f"{other} of the object of order {order.id} is between gate and number as the same person: "
+        "a new row in the list couldn't be told apart.",
+    )

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from orders_service import errors
 from orders_service.domain import facts
-from orders_service.life import guard, loading, weighing
+from orders_service.life import loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working
 from orders_service.store import queries
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
 
-_ACCOUNT: Final = queries.load("life_account")
 _JOURNAL: Final = queries.load("life_journal")
 
 
@@ -58,47 +57,72 @@ async def record_fact(
     """
     if send_id is None and isinstance(fact, facts.FinishAnswer | facts.NotSent):
         raise errors.InvalidInput.of("send_id", "is required: the fact is about one send.")
+    try:
+        return await _record(db, holder, fact, send_id, lease_s, is_quick=True)
+    except Exception as error:
+        if isinstance(error, errors.OrdersServiceError) and not isinstance(error, errors.Inconsistent):
+            raise
+        # Another order took the very row, or it can't be weighed at all: kept first, and weighed apart from that.
+        return await _record(db, holder, fact, send_id, lease_s, is_quick=False)
+
+
+async def _record(
+    db: Database, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None, lease_s: float, *, is_quick: bool
+) -> RecordedFact:
     async with working(db, lease_s) as work:
         order = await loading.lock_order(work, holder.order_id)
-        about = _find_send(order, fact, send_id)
-        fact_id = await _keep(work, order, holder, fact, about)
+        about = await _find_send(work, order, holder, fact, send_id)
         is_holder = order.is_held_by(holder.fence, holder.token) and order.username == holder.username
-        if is_holder:
-            await guard.touch(work, order, holder)
-        if is_holder or not order.is_in_hand:
-            await weighing.weigh_pending(work, order)
-        kept = await work.get(_JOURNAL["find_weighing"], fact_id=fact_id)
-        account = await work.find(_ACCOUNT["find_account_id"], username=holder.username)
-        answered = await loading.answer(work, order.id, account["id"] if account is not None else None)
-        return RecordedFact(order=answered, is_weighed=kept["is_weighed"])
+        may_weigh = is_holder or not order.is_in_hand
+        # One that waits, or a person who is to decide, comes first.
+        is_quick = is_quick and may_weigh and not order.has_unweighed_facts and order.hold_reason is None
+        values: dict[str, object] = {
+            "send_id": about,
+            "kind": fact.kind,
+            "version": facts.VERSION,
+            "username": holder.username,
+            "fence": holder.fence,
+            "fence_token": holder.token,
+        }
+        row = await work.get(
+            _JOURNAL["keep_fact"],
+            **values,
+            order_id=order.id,
+            content=Jsonb(fact.content()),
+            is_holder=is_holder,
+            is_weighed=is_quick,
+        )
+        is_weighed = bool(row["is_weighed"])
+        if row["is_new"]:
+            extra = {"event": "fact_kept", "order_id": order.id, "kind": fact.kind, "worker_id": holder.username}
+            work.log(logging.INFO, "A fact was kept", **extra)
+            kept = facts.KeptFact(
+                **values,  # type: ignore[arg-type]
+                id=row["id"],
+                recorded_at=row["recorded_at"],
+                content=fact.content(),
+            )
+            if is_quick:
+                order = await weighing.weigh_alone(work, order, kept)
+        if may_weigh and not is_weighed:
+            order = await weighing.weigh_pending(work, order)
+            is_weighed = bool((await work.get(_JOURNAL["find_weighing"], fact_id=row["id"]))["is_weighed"])
+        account = order.rosreestr_user_id if order.username == holder.username else None
+        return RecordedFact(order=await loading.answer(work, order, account), is_weighed=is_weighed)
 
 
-def _find_send(order: Order, fact: facts.Fact, send_id: uuid.UUID | None) -> uuid.UUID | None:
+async def _find_send(
+    work: Work, order: Order, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None
+) -> uuid.UUID | None:
     if send_id is not None:
         if order.find_send(send_id) is None:
+            if isinstance(fact, facts.NotSent):
+                # Its gate may still be on its way: it must not pass any more, as nobody would send.
+                await work.add(_JOURNAL["bury_send"], send_id=send_id, order_id=order.id, username=holder.username)
+                await work.keep()
             raise errors.Refused("SEND_UNKNOWN", f"Order {order.id} has no send {send_id}.")
         return send_id
     if not isinstance(fact, facts.ListReading) or not order.sends:
         return None
     # After a send was settled as absent a worker isn't told of it any more, and looks once more all the same.
     return (order.open_send or order.sends[-1]).send_id
-
-
-async def _keep(work: Work, order: Order, holder: Holder, fact: facts.Fact, send_id: uuid.UUID | None) -> int:
-    values: dict[str, object] = {
-        "order_id": order.id,
-        "send_id": send_id,
-        "kind": fact.kind,
-        "username": holder.username,
-        "fence": holder.fence,
-        "token": holder.token,
-        "content": Jsonb(fact.content()),
-    }
-    same = await work.find(_JOURNAL["find_same_fact"], **values)
-    if same is not None:
-        return int(same["id"])
-    row = await work.get(_JOURNAL["add_fact"], **values)
-    work.log(
-        logging.INFO, "A fact was kept", event="fact_kept", order_id=order.id, kind=fact.kind, worker_id=holder.username
-    )
-    return int(row["id"])

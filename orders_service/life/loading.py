@@ -1,8 +1,12 @@
-"""Read what the life of an order is decided on: accounts, orders with their journal, and the answer to a worker."""
+"""Read what the life of an order is decided on: accounts, orders with their journal, and the answer to a worker.
+
+An order is locked first and read afterwards, by one statement: what is read in the statement that waits for the lock
+may be older than what was waited for.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orders_service import errors
 from orders_service.domain.absence import count_readings
@@ -12,8 +16,9 @@ from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from psycopg.rows import DictRow
+    from collections.abc import Mapping
 
+    from orders_service.domain.orders import Holder
     from orders_service.life.work import Work
 
 _ACCOUNT: Final = queries.load("life_account")
@@ -30,9 +35,7 @@ async def lock_account(work: Work, username: str, *, to_change: bool = False) ->
     name = "lock_account_to_change" if to_change else "lock_account"
     row = await work.find(_ACCOUNT[name], username=username)
     if row is None:
-        raise errors.Refused(
-            "ACCOUNT_UNKNOWN", f"There is no account {username}: add it with `orders-service accounts add {username}`."
-        )
+        raise _account_unknown(username)
     return Account(**row)
 
 
@@ -43,13 +46,25 @@ async def lock_opened_account(work: Work, username: str, epoch: int, *, to_chang
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH.
     """
     account = await lock_account(work, username, to_change=to_change)
-    if account.epoch != epoch:
-        raise errors.Refused(
-            "STALE_EPOCH",
-            f"Another worker opened account {username} (epoch {account.epoch}, not {epoch}): this one must stop.",
-            epoch=str(account.epoch),
-        )
+    _check_epoch(account, epoch)
     return account
+
+
+async def lock_account_and_order(work: Work, holder: Holder) -> tuple[Account, Order]:
+    """Return the account, if the holder's epoch is still the current one, and the order, both locked.
+
+    Raises:
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN.
+    """
+    row = await work.get(_ACCOUNT["lock_account_and_order"], username=holder.username, order_id=holder.order_id)
+    order_id = row.pop("order_id")
+    if row["id"] is None:
+        raise _account_unknown(holder.username)
+    account = Account(**row)
+    _check_epoch(account, holder.epoch)
+    if order_id is None:
+        raise _order_unknown(holder.order_id)
+    return account, await read_order(work, order_id)
 
 
 async def lock_order(work: Work, order_id: int) -> Order:
@@ -60,87 +75,125 @@ async def lock_order(work: Work, order_id: int) -> Order:
     """
     order = await find_order(work, order_id)
     if order is None:
-        raise errors.Refused("ORDER_UNKNOWN", f"There is no order {order_id}.")
+        raise _order_unknown(order_id)
     return order
 
 
 async def find_order(work: Work, order_id: int) -> Order | None:
     """Return the order as `lock_order` does; None: there is none."""
-    row = await work.find(_ORDER["lock_order"], order_id=order_id, lease_s=work.lease_s)
-    return None if row is None else await _with_journal(work, row)
+    return await _lock(work, "lock_order", order_id)
 
 
 async def find_free_order(work: Work, order_id: int) -> Order | None:
     """Return the order as `lock_order` does; None where somebody decides about it at this moment, or there is none."""
-    row = await work.find(_ORDER["lock_order_if_free"], order_id=order_id, lease_s=work.lease_s)
-    return None if row is None else await _with_journal(work, row)
+    return await _lock(work, "lock_order_if_free", order_id)
 
 
-async def find_submission(work: Work, order_id: int, account_id: int | None) -> Submission | None:
-    """Return the journal of this order's submission by this account."""
-    if account_id is None:
-        return None
-    row = await work.find(_JOURNAL["find_submission"], order_id=order_id, account_id=account_id)
-    if row is None:
-        return None
-    return Submission(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
+async def read_order(work: Work, order_id: int) -> Order:
+    """Return an order that this transaction has locked, as it stands now."""
+    rows = await work.list(_ORDER["read_order"], order_id=order_id, lease_s=work.lease_s)
+    work.has_changed = False
+    first = rows[0]
+    submission = _part(first, "submission.")
+    sends = [_part(row, "send.") for row in rows]
+    return Order(
+        **({name: value for name, value in first.items() if "." not in name} | {"state": OrderState(first["state"])}),
+        submission=None if submission["id"] is None else _submission(submission),
+        sends=tuple(_send(send) for send in sends if send["send_id"] is not None),
+    )
 
 
-async def find_sender(work: Work, send: Send) -> Sender:
-    """Return as whom this send was made."""
+async def find_sender(work: Work, order: Order, send: Send) -> Sender:
+    """Return by which account this send was made."""
+    kept = order.submission
+    if kept is not None and kept.id == send.submission_id:
+        return Sender(
+            submission_id=kept.id,
+            account_id=kept.rosreestr_user_id,
+            username=order.username or "",
+            known_application_ids=kept.known_application_ids,
+        )
     row = await work.get(_JOURNAL["find_sender"], submission_id=send.submission_id)
     return Sender(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
 
 
-async def answer(work: Work, order_id: int, account_id: int | None) -> OrderInHand:
+async def answer(work: Work, order: Order, account_id: int | None) -> OrderInHand:
     """Return the order as this account's worker is told of it, as the transaction leaves it.
 
     Args:
+        order: As it was read; read again where it was changed since.
         account_id: None: somebody who has no account here; is shown no journal.
     """
-    order = await lock_order(work, order_id)
+    if work.has_changed:
+        order = await read_order(work, order.id)
     is_own = account_id is not None and order.rosreestr_user_id == account_id
     # After a person's word the intent is gone, and the account looks once more before it sends again.
-    has_intent = order.submission is not None and (order.submission.intent_at is not None or was_sent(order))
+    has_intent = order.submission is not None and (order.is_bound or was_sent(order))
     send = order.open_send if is_own else None
-    counted = await count_absence(work, send) if send is not None else 0
-    clock = await work.get(_ORDER["read_clock"])
     return OrderInHand(
         order=order,
         is_bound_here=is_own and order.is_bound,
         submission=order.submission if is_own and has_intent else None,
         open_send=send,
-        counted_readings=counted,
-        as_of=clock["now"],
-        is_look_due=is_own and order.look_at is not None and order.look_at <= clock["now"],
+        counted_readings=count_absence(send) if send is not None else 0,
+        as_of=order.as_of,
+        is_look_due=is_own and order.look_at is not None and order.look_at <= order.as_of,
     )
 
 
 def was_sent(order: Order) -> bool:
     """Whether the account that has the order may have sent it."""
     submission = order.submission
-    return submission is not None and any(
-        send.may_have_left and send.submission_id == submission.id for send in order.sends
-    )
+    return submission is not None and any(send.submission_id == submission.id for send in order.may_have_left)
 
 
-async def count_absence(work: Work, send: Send) -> int:
+def count_absence(send: Send) -> int:
     """Return how many readings count towards this send's absence by now."""
-    rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
-    clean = [row["read_at"] for row in rows if row["void_reason"] is None]
-    return count_readings(clean, send.counts_from, send.absent_after_s)
+    return count_readings(send.clear_readings, send.counts_from, send.absent_after_s)
 
 
-async def _with_journal(work: Work, row: DictRow) -> Order:
-    submission = await find_submission(work, row["id"], row["rosreestr_user_id"])
-    sends = await work.list(_JOURNAL["list_sends"], order_id=row["id"])
-    return Order(
-        **(row | {"state": OrderState(row["state"])}),
-        submission=submission,
-        sends=tuple(_send(send) for send in sends),
+async def _lock(work: Work, statement: str, order_id: int) -> Order | None:
+    row = await work.find(_ORDER[statement], order_id=order_id)
+    return None if row is None else await read_order(work, order_id)
+
+
+def _check_epoch(account: Account, epoch: int) -> None:
+    if account.epoch != epoch:
+        raise errors.Refused(
+            "STALE_EPOCH",
+            f"Another worker opened account {account.username} (epoch {account.epoch}, not {epoch}): "
+            "this one must stop.",
+            epoch=str(account.epoch),
+        )
+
+
+def _account_unknown(username: str) -> errors.Refused:
+    return errors.Refused(
+        "ACCOUNT_UNKNOWN", f"There is no account {username}: add it with `orders-service accounts add {username}`."
     )
 
 
-def _send(row: DictRow) -> Send:
+def _order_unknown(order_id: int) -> errors.Refused:
+    return errors.Refused("ORDER_UNKNOWN", f"There is no order {order_id}.")
+
+
+def _part(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the columns of one joined table."""
+    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+
+
+def _submission(row: dict[str, Any]) -> Submission:
+    return Submission(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
+
+
+def _send(row: dict[str, Any]) -> Send:
     outcome = row["outcome"]
-    return Send(**(row | {"outcome": None if outcome is None else SendOutcome(outcome)}))
+    return Send(
+        **(
+            row
+            | {
+                "outcome": None if outcome is None else SendOutcome(outcome),
+                "clear_readings": tuple(row["clear_readings"]),
+            }
+        )
+    )

@@ -1,7 +1,8 @@
-"""What the account's other orders say about a row, an object or a balance."""
+"""What other orders of the same person at the portal say about a row, an object or a balance."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from orders_service.domain import adoption
@@ -9,70 +10,87 @@ from orders_service.store import queries
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
     from orders_service.domain.orders import Order, Send
     from orders_service.life.work import Work
 
 _ORDER: Final = queries.load("life_order")
-_JOURNAL: Final = queries.load("life_journal")
+
+#: How long after its gate a send that was settled as absent, or given up, may still turn up, in seconds: three days.
+LATE_ROW_S: Final = 3 * 24 * 3600.0
 
 
-async def find_elsewhere(
-    work: Work, order: Order, numbers: list[str], application_ids: list[int], *, account_id: int
-) -> adoption.Elsewhere:
-    """Return what other orders of the account have to do with these numbers and applications."""
-    taken = await work.list(
-        _ORDER["list_taken"],
-        account_id=account_id,
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What the person's other orders have to do with what is looked at.
+
+    Attributes:
+        taken: Numbers and applications of the look that other orders have, by order.
+        elsewhere: The same, as the rules of adoption take it.
+        spent: How many sends of other orders ended in a number in the time that was asked about.
+    """
+
+    taken: tuple[int, ...]
+    elsewhere: adoption.Elsewhere
+    spent: int
+
+
+async def look(
+    work: Work,
+    order: Order,
+    send: Send,
+    *,
+    account_id: int,
+    numbers: Iterable[str] = (),
+    application_ids: Iterable[int] = (),
+    until: dt.datetime | None = None,
+) -> Neighbours:
+    """Return what the other orders of the send's person have to do with these numbers and applications.
+
+    Args:
+        account_id: Whose send it was: numbers from before a person was known are compared by account.
+        until: Charges up to here are counted; None: none are.
+    """
+    since = send.balance_at or send.gate_at
+    rows = await work.list(
+        _ORDER["read_elsewhere"],
         order_id=order.id,
-        numbers=numbers,
-        application_ids=application_ids,
+        person_oid=send.person_oid,
+        account_id=account_id,
+        cad_key=order.cad_key,
+        numbers=list(numbers),
+        application_ids=list(application_ids),
+        late_s=LATE_ROW_S,
+        since=since,
+        until=until or since,
     )
+    taken = [row for row in rows if row["what"] == "taken"]
     same = [row for row in taken if row["cad_key"] == order.cad_key]
     doubtful = {
         row["number"]: f"The number {row['number']} is stored with order {row['order_id']}, of another object."
         for row in taken
         if row["cad_key"] != order.cad_key and row["number"] in numbers
     }
-    named = await work.list(
-        _ORDER["list_expected_elsewhere"],
-        account_id=account_id,
-        order_id=order.id,
-        cad_key=order.cad_key,
-        numbers=numbers,
+    for row in rows:
+        if row["what"] == "expected":
+            reason = f"The portal named the number {row['number']} to order {row['order_id']}, of the same object."
+            doubtful.setdefault(row["number"], reason)
+    return Neighbours(
+        taken=tuple(row["order_id"] for row in taken),
+        elsewhere=adoption.Elsewhere(
+            numbers=frozenset(row["number"] for row in same if row["number"]),
+            application_ids=frozenset(row["application_id"] for row in same if row["application_id"]),
+            doubtful=doubtful,
+            rivals=tuple(sorted({row["order_id"] for row in rows if row["what"] == "rival"})),
+        ),
+        spent=sum(row["spent"] for row in rows if row["what"] == "spent"),
     )
-    for row in named:
-        reason = f"The portal named the number {row['number']} to order {row['order_id']}, of the same object."
-        doubtful.setdefault(row["number"], reason)
-    return adoption.Elsewhere(
-        numbers=frozenset(row["number"] for row in same if row["number"]),
-        application_ids=frozenset(row["application_id"] for row in same if row["application_id"]),
-        doubtful=doubtful,
-    )
 
 
-async def is_object_busy(work: Work, order: Order, *, account_id: int | None = None) -> bool:
-    """Whether another order of the object is between gate and number with this account; by default the order's."""
-    row = await work.find(
-        _ORDER["find_busy_object"],
-        account_id=account_id or order.rosreestr_user_id,
-        cad_key=order.cad_key,
-        order_id=order.id,
-    )
-    return row is not None
-
-
-async def find_expected_balance(work: Work, order: Order, send: Send, read_at: dt.datetime) -> int:
-    """Return what the balance must be where this send was never charged.
-
-    The one before its gate, or the last that a person saw who decided about it, less what the account sent between then
-    and the reading.
-    """
-    row = await work.get(
-        _JOURNAL["count_later_numbers"],
-        account_id=order.rosreestr_user_id,
-        order_id=order.id,
-        since=send.balance_at or send.gate_at,
-        until=read_at,
-    )
-    return send.balance - int(row["spent"])
+async def find_busy(work: Work, order: Order, person_oid: str | None) -> int | None:
+    """Return another order of the object that is between gate and number as this person, if there is one."""
+    if person_oid is None:
+        return None
+    row = await work.find(_ORDER["find_busy_object"], person_oid=person_oid, cad_key=order.cad_key, order_id=order.id)
+    return None if row is None else int(row["id"])

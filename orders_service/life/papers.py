@@ -88,8 +88,9 @@ async def store_paper(
     async with working(db) as work:
         _, order = await guard.take(work, holder)
         if await _is_stored(work, order, paper):
-            return await loading.answer(work, order.id, order.rosreestr_user_id)
+            return await loading.answer(work, order, order.rosreestr_user_id)
         _check_fits(order, paper)
+        await guard.touch(work, order, holder)
     async with _spooled(paper, pieces) as file:
         summary = await asyncio.to_thread(_summarize, file, holder.order_id) if paper.kind == EXTRACT else None
         await extracts.prepare(db, place, paper.sha256, paper.size_bytes, file)
@@ -99,7 +100,7 @@ async def store_paper(
                 _check_fits(order, paper)
                 extract_id = await extracts.keep(work.connection, place, paper.sha256, paper.size_bytes, file)
                 await _store_for_order(work, order, holder, account, paper, extract_id, summary)
-            return await loading.answer(work, order.id, account.id)
+            return await loading.answer(work, order, account.id)
 
 
 async def _is_stored(work: Work, order: Order, paper: NewPaper) -> bool:

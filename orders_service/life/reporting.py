@@ -10,15 +10,12 @@ from orders_service.domain.states import OrderState
 from orders_service.life import guard, loading
 from orders_service.life.claiming import back_to_queue, check_delay, holding, put_down
 from orders_service.life.work import Work, working
-from orders_service.store import queries
 
 if TYPE_CHECKING:
     from orders_service.domain.account import Account
     from orders_service.domain.facts import ApplicationRow
     from orders_service.domain.orders import Holder, Order, OrderInHand
     from orders_service.store.db import Database
-
-_ORDER: Final = queries.load("life_order")
 
 #: What operators know from the system that this replaces.
 NOT_FOUND_TEXT: Final = "Кадастровый номер не найден на портале"
@@ -29,7 +26,7 @@ _EARLY: Final = 0.9
 async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) -> OrderInHand:
     """Say that the portal doesn't know the object: it is asked again after recheck_s, by any account, then it fails.
 
-    An order that was ever sent stays with its account.
+    An order that may have been sent stays with its account.
 
     Raises:
         InvalidInput: A time that isn't one.
@@ -44,7 +41,7 @@ async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) ->
         if not is_repeat:
             guard.check_open(order, OrderState.PROCESSING)
             await _not_found(work, order, holder, account, recheck_s)
-        return await loading.answer(work, order.id, account.id)
+        return await loading.answer(work, order, account.id)
 
 
 async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | None, next_check_s: float) -> OrderInHand:
@@ -67,7 +64,7 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
         if row is not None:
             _check_row(order, row)
         status = row.portal_status if row is not None else None
-        await work.change(
+        noted = await work.change_and_read(
             "note_check",
             order,
             portal_status=status,
@@ -77,11 +74,11 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
             **holding(holder, account),
         )
         if row is None:
-            await _look_for_missing(work, order, account)
+            await _look_for_missing(work, order, account, noted["missing_s"])
         if status is not None and status != order.portal_status:
             # Only what is new: an order that takes three days is looked at thousands of times.
             await work.note(order, "check", actor=account.actor, reason=f"not ready: {status}")
-        return await loading.answer(work, order.id, account.id)
+        return await loading.answer(work, order, account.id)
 
 
 async def fail_order(db: Database, holder: Holder, *, reason: str, is_portal_verdict: bool) -> OrderInHand:
@@ -102,14 +99,15 @@ async def fail_order(db: Database, holder: Holder, *, reason: str, is_portal_ver
     async with working(db) as work:
         account, order = await guard.take(work, holder)
         if order.state is OrderState.FAILED or order.hold_reason is not None:
-            return await loading.answer(work, order.id, account.id)
+            return await loading.answer(work, order, account.id)
         guard.check_open(order, OrderState.PROCESSING, OrderState.UNCONFIRMED, OrderState.REGISTERED)
+        guard.check_all_is_weighed(order)
         is_paid = order.state is OrderState.REGISTERED
         if order.state is OrderState.PROCESSING or (is_paid and is_portal_verdict):
             await fail(work, order, holder, account, reason)
         else:
             await work.hold(order, reason, actor=account.actor)
-        return await loading.answer(work, order.id, account.id)
+        return await loading.answer(work, order, account.id)
 
 
 async def fail(work: Work, order: Order, holder: Holder, account: Account, reason: str) -> None:
@@ -121,22 +119,22 @@ async def fail(work: Work, order: Order, holder: Holder, account: Account, reaso
 
 
 async def _not_found(work: Work, order: Order, holder: Holder, account: Account, recheck_s: float) -> None:
-    if await _is_time_for_second_look(work, order, recheck_s):
+    if _is_time_for_second_look(order, recheck_s):
+        guard.check_all_is_weighed(order)
         await fail(work, order, holder, account, NOT_FOUND_TEXT)
         return
     reason = "the portal doesn't know the object; it is asked once more"
-    if order.sends:
+    if order.may_have_left:
         await put_down(work, order, holder, account, delay_s=recheck_s, is_not_found=True)
         await work.note(order, "not_found", actor=account.actor, reason=reason)
         return
     await back_to_queue(work, order, holder, account, delay_s=recheck_s, reason=reason, is_not_found=True)
 
 
-async def _look_for_missing(work: Work, order: Order, account: Account) -> None:
+async def _look_for_missing(work: Work, order: Order, account: Account, missing_s: float) -> None:
     """Hold a registered order whose row the list doesn't show any more: it would be asked for without an end."""
     send = order.current_send
-    missing = await work.get(_ORDER["read_missing"], order_id=order.id)
-    if send is None or missing["missing_s"] < send.absent_after_s:
+    if send is None or missing_s < send.absent_after_s:
         return
     reason = (
         f"For {send.absent_after_s:g} s the account's list hasn't shown the row of {order.number}: that number is "
@@ -145,12 +143,10 @@ async def _look_for_missing(work: Work, order: Order, account: Account) -> None:
     await work.hold(order, reason, actor=account.actor)
 
 
-async def _is_time_for_second_look(work: Work, order: Order, recheck_s: float) -> bool:
+def _is_time_for_second_look(order: Order, recheck_s: float) -> bool:
     if order.not_found_at is None:
         return False
-    clock = await work.get(_ORDER["read_clock"])
-    waited_s = (clock["now"] - order.not_found_at).total_seconds()
-    return bool(waited_s >= recheck_s * _EARLY)
+    return (order.as_of - order.not_found_at).total_seconds() >= recheck_s * _EARLY
 
 
 def _check_row(order: Order, row: ApplicationRow) -> None:

@@ -5,9 +5,11 @@ Adopting a row, counting readings towards absence, and noticing that more was ch
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
 
+from orders_service import errors
 from orders_service.domain import absence, adoption
 from orders_service.domain.absence import VoidReason
 from orders_service.domain.states import OrderState, SendOutcome
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from orders_service.domain.facts import ApplicationRow, KeptFact, ListReading
     from orders_service.domain.orders import Order, Send
+    from orders_service.life.other_orders import Neighbours
     from orders_service.life.work import Work
 
 _ORDER: Final = queries.load("life_order")
@@ -37,40 +40,46 @@ _WHY_VOID: Final = {
 }
 
 
-async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> None:
-    """Weigh a reading of the account's list about this send.
+async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send) -> Order:
+    """Weigh a reading of the account's list about this send, and return the order as far as it is known afterwards.
 
     A row that can only be the send's is adopted; rows that could be others' too go to a person; a reading without any
     counts towards absence, where it proves anything.
     """
-    sender = await loading.find_sender(work, send)
+    sender = await loading.find_sender(work, order, send)
     void = absence.find_whose_fault(
         told,
         is_own_account=fact.username == sender.username,
-        person_oid=sender.person_oid,
+        person_oid=send.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
     )
-    numbers = [row.order_number for row in told.rows if row.order_number]
-    ids = [row.application_id for row in told.rows]
-    elsewhere = await other_orders.find_elsewhere(work, order, numbers, ids, account_id=sender.account_id)
+    others = await other_orders.look(
+        work,
+        order,
+        send,
+        account_id=sender.account_id,
+        numbers=[row.order_number for row in told.rows if row.order_number],
+        application_ids=[row.application_id for row in told.rows],
+        until=told.begun_at,
+    )
     candidates = adoption.find_candidates(
         () if void is not None else told.rows,
         cad_key=order.cad_key,
         known_ids=sender.known_application_ids,
-        elsewhere=elsewhere,
+        elsewhere=others.elsewhere,
     )
     if order.submission is None or order.submission.id != sender.submission_id:
         # By a person's word the order went on to another account: what this one's list shows can only be an alarm.
         if send.may_have_left:
-            await double_payment.look_elsewhere(work, order, fact, sender, candidates)
-        return
-    if order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
-        await _weigh_undecided(work, order, fact, told, send, candidates, elsewhere)
+            await double_payment.look_elsewhere(work, order, fact, send, sender, candidates)
+    elif order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
+        return await _weigh_undecided(work, order, fact, told, send, candidates, others)
     else:
-        await double_payment.look_for(work, order, fact, candidates)
-        if void is None and told.is_unfiltered and told.is_complete:
+        is_looked = await double_payment.look_for(work, order, fact, send, candidates)
+        if is_looked and void is None and told.is_unfiltered and told.is_complete and order.look_at is not None:
             await work.run(_ORDER["note_look"], order_id=order.id, begun_at=told.begun_at)
+    return order
 
 
 async def _weigh_undecided(
@@ -80,18 +89,29 @@ async def _weigh_undecided(
     told: ListReading,
     send: Send,
     candidates: tuple[ApplicationRow, ...],
-    elsewhere: adoption.Elsewhere,
-) -> None:
+    others: Neighbours,
+) -> Order:
     """Weigh a reading while the order has no number: adopt, ask a person, or count it."""
-    void = await _find_void_reason(work, order, fact, told, send)
-    if candidates and order.state is OrderState.PROCESSING and await other_orders.is_object_busy(work, order):
+    # Where the send wasn't charged: the balance before its gate, or the last that a person saw who decided about it,
+    # less what was sent between then and the reading.
+    expected_balance = send.balance - others.spent
+    void = absence.find_void_reason(
+        told,
+        is_own_account=fact.username == order.username,
+        person_oid=send.person_oid,
+        gate_at=send.gate_at,
+        recorded_at=fact.recorded_at,
+        expected_balance=expected_balance,
+    )
+    is_processing = order.state is OrderState.PROCESSING
+    if candidates and is_processing and await other_orders.find_busy(work, order, send.person_oid):
         # The row may be that order's as well as a late one of ours; ours can't pass the gate meanwhile.
         void = VoidReason.OBJECT_BUSY
     elif candidates:
-        if await _weigh_candidates(work, order, fact, told, send, candidates, elsewhere):
-            return
+        if await _weigh_candidates(work, order, fact, told, send, candidates, others.elsewhere):
+            return order
         void = VoidReason.HAS_CANDIDATE
-    await work.run(
+    await work.add(
         _JOURNAL["add_reading"],
         send_id=send.send_id,
         fact_id=fact.id,
@@ -99,9 +119,12 @@ async def _weigh_undecided(
         void_reason=void.value if void is not None else None,
     )
     if void is not None:
-        await _weigh_void(work, order, fact, told, send, void)
-    elif order.open_send == send:
-        await _count(work, order, fact, send, told.begun_at)
+        await _weigh_void(work, order, fact, told, send, void, expected_balance)
+        return order
+    counting = dataclasses.replace(send, clear_readings=(*send.clear_readings, told.begun_at))
+    if order.open_send == send:
+        await _count(work, order, fact, counting, told.begun_at)
+    return dataclasses.replace(order, sends=tuple(counting if one == send else one for one in order.sends))
 
 
 async def _weigh_candidates(
@@ -166,6 +189,7 @@ async def adopt(work: Work, order: Order, send: Send, row: ApplicationRow, *, ac
         number=row.order_number,
         application_id=row.application_id,
         portal_status=row.portal_status,
+        person_oid=send.person_oid,
     )
 
 
@@ -178,15 +202,14 @@ async def settle(work: Work, send: Send, outcome: SendOutcome, *, settled_by: st
         expected=send.outcome.value if send.outcome is not None else None,
         settled_by=settled_by,
     )
-    assert changed == 1, "a send changes only under its order's lock"
+    if changed != 1:
+        raise errors.Inconsistent(f"Send {send.send_id} isn't as it was read, though its order is locked.")
 
 
 async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: dt.datetime) -> None:
     """Count the readings of the open send; settle it as absent where they are enough."""
-    rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
-    clean = [row["read_at"] for row in rows if row["void_reason"] is None]
-    counted = absence.count_readings(clean, send.counts_from, send.absent_after_s)
-    before = [at for at in clean if at != told_at]
+    counted = loading.count_absence(send)
+    before = [at for at in send.clear_readings if at != told_at]
     if counted > absence.count_readings(before, send.counts_from, send.absent_after_s):
         reason = f"nothing of the order in the list ({counted} of {absence.NEEDED})"
         await work.note(order, "reading", actor=fact.actor, reason=reason)
@@ -215,13 +238,18 @@ async def _count(work: Work, order: Order, fact: KeptFact, send: Send, told_at: 
 
 
 async def _weigh_void(
-    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send, void: VoidReason
+    work: Work,
+    order: Order,
+    fact: KeptFact,
+    told: ListReading,
+    send: Send,
+    void: VoidReason,
+    expected: int,
 ) -> None:
     """Weigh a reading that proves nothing. It is followed by a better one, mostly; where none comes for a whole time of
     absence, the order would wait for ever, unseen."""
     why = _WHY_VOID.get(void, "")
     if void is VoidReason.OTHER_BALANCE:
-        expected = await other_orders.find_expected_balance(work, order, send, told.begun_at)
         why = f"the balance is {told.balance}, expected were {expected}: something was charged or bought"
         reason = f"The balance is {told.balance}, expected were {expected}."
         await work.note_news(order, "balance_differs", actor=fact.actor, reason=reason)
@@ -238,31 +266,12 @@ async def _weigh_void(
 
 async def _has_lasted(work: Work, send: Send) -> bool:
     """Whether readings were void for a whole time of absence, spaced as those that count, and none between counted."""
-    rows = await work.list(_JOURNAL["list_readings"], send_id=send.send_id)
-    begun: dt.datetime = max(send.counts_from, send.settled_at or send.gate_at)
-    since = max([begun, *(row["read_at"] for row in rows if row["void_reason"] is None)])
+    rows = await work.list(_JOURNAL["list_void_readings"], send_id=send.send_id)
+    since = max([send.counts_from, send.settled_at or send.gate_at, *send.clear_readings])
     void = [
-        row["read_at"]
-        for row in rows
-        if row["void_reason"] is not None
-        and row["void_reason"] not in absence.NOT_OF_THE_SEND
-        and row["read_at"] > since
+        row["read_at"] for row in rows if row["void_reason"] not in absence.NOT_OF_THE_SEND and row["read_at"] > since
     ]
     return absence.count_readings(void, since, send.absent_after_s) == absence.NEEDED
-
-
-async def _find_void_reason(
-    work: Work, order: Order, fact: KeptFact, told: ListReading, send: Send
-) -> VoidReason | None:
-    assert order.submission is not None, "the caller looked"
-    return absence.find_void_reason(
-        told,
-        is_own_account=fact.username == order.username,
-        person_oid=order.submission.person_oid,
-        gate_at=send.gate_at,
-        recorded_at=fact.recorded_at,
-        expected_balance=await other_orders.find_expected_balance(work, order, send, told.begun_at),
-    )
 
 
 def _sending(order: Order, send: Send) -> Send | None:

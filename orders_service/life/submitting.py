@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from orders_service import errors
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import guard, loading, settling
+from orders_service.life import guard, loading, other_orders, persons, settling
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working, wrong_state
 from orders_service.store import queries
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ORDER: Final = queries.load("life_order")
 _JOURNAL: Final = queries.load("life_journal")
-_ONE_SEND_PER_OBJECT: Final = "orders_one_send_per_object"
+_ONE_SEND_PER_OBJECT: Final = "orders_one_send_of_a_person"
 _SEND_KEY: Final = "sends_pkey"
 
 #: What the portal may work on a lost paid call, its idle limit and its list's lag are unknown; an hour covers them.
@@ -40,29 +40,17 @@ async def record_intent(db: Database, holder: Holder, new: NewSubmission) -> Ord
     person, key, balance and spelling, and the known rows as long as nothing was ever sent.
 
     Raises:
-        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; WRONG_STATE; ORDER_ON_HOLD, also where the
-            account turned out to be another person than the one an earlier send was made as (then it is held by this).
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; WRONG_STATE; OBJECT_BUSY; ORDER_ON_HOLD, also
+            where the account is another person by now than the one an earlier send was made as (then it is held by
+            this); ACCOUNT_ON_STANDBY where it turned out to be another person than it was, or one that another account
+            is already: then it stands by from here on, and the order is put down.
     """
-    other_person = False
-    async with working(db) as work:
-        account, order = await guard.take(work, holder)
-        guard.check_open(order, OrderState.PROCESSING)
-        kept = order.submission
-        was_sent = loading.was_sent(order)
-        other_person = kept is not None and was_sent and kept.person_oid != new.person_oid
-        if other_person:
-            # Another person's list wouldn't show the earlier send: what is read from here on would prove nothing.
-            await work.hold(
-                order,
-                f"Account {account.username} is another person at the portal than when the order was sent.",
-                actor=account.actor,
-            )
-        else:
-            await _write_intent(work, order, account, new)
-        answered = await loading.answer(work, order.id, account.id)
-    if other_person:
-        raise guard.on_hold(answered.order)
-    return answered
+    try:
+        return await _record_intent(db, holder, new)
+    except _PersonUnknown:
+        # To learn it changes the account, which a decision only shares with others.
+        await persons.learn(db, holder, new.person_oid)
+        return await _record_intent(db, holder, new)
 
 
 async def record_upload(db: Database, holder: Holder) -> OrderInHand:
@@ -76,11 +64,17 @@ async def record_upload(db: Database, holder: Holder) -> OrderInHand:
         account, order = await guard.take(work, holder)
         guard.check_open(order, OrderState.PROCESSING)
         submission = order.submission
-        if submission is None or submission.intent_at is None:
+        if submission is None or not order.is_bound:
             raise wrong_state(order, f"Order {order.id} has no intent: record it before the upload.", need="intent")
-        if await work.run(_JOURNAL["record_upload"], submission_id=submission.id) == 1:
-            await work.note(order, "uploaded", actor=account.actor, reason="the portal accepted the statement")
-        return await loading.answer(work, order.id, account.id)
+        await work.run(
+            _ORDER["note_upload"],
+            order_id=order.id,
+            fence=holder.fence,
+            token=holder.token,
+            submission_id=submission.id,
+            actor=account.actor,
+        )
+        return await loading.answer(work, order, account.id)
 
 
 async def pass_gate(
@@ -97,8 +91,8 @@ async def pass_gate(
     Raises:
         InvalidInput: A time of absence that isn't one.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; ORDER_ON_HOLD; ABSENT_AFTER_TOO_SHORT;
-            SEND_OPEN; OBJECT_BUSY; RESEND_NEEDS_PERSON; WRONG_STATE, with metadata need = intent, upload or reading
-            where that is missing.
+            SEND_OPEN; OBJECT_BUSY; RESEND_NEEDS_PERSON; WRONG_STATE, with metadata need = intent, upload,
+            reading or facts where that is missing.
     """
     _check_absent_after(absent_after_s, is_portal_on_loopback)
     try:
@@ -116,12 +110,12 @@ async def pass_gate(
                     absent_after_s=absent_after_s,
                     **holding(holder, account),
                 )
-            return await loading.answer(work, order.id, account.id)
+            return await loading.answer(work, order, account.id)
     except pg.UniqueViolation as exc:
         # Two gates at the same moment: the other one was first.
         match exc.diag.constraint_name:
             case constraint if constraint == _ONE_SEND_PER_OBJECT:
-                raise _object_busy(holder.order_id) from exc
+                raise guard.object_busy(order) from exc
             case constraint if constraint == _SEND_KEY:
                 raise _send_used(holder.order_id, send_id) from exc
         raise
@@ -161,28 +155,29 @@ async def _check_gate(work: Work, order: Order, send_id: uuid.UUID) -> None:
             state=order.state.value,
         )
     guard.check_open(order, OrderState.PROCESSING)
-    used = await work.find(_JOURNAL["find_send_of_any_order"], send_id=send_id)
-    if used is not None:
-        raise _send_used(order.id, send_id)
+    guard.check_all_is_weighed(order)
     submission = order.submission
-    if submission is None or submission.intent_at is None:
+    if submission is None or not order.is_bound:
         raise wrong_state(order, f"Order {order.id} has no intent: record it before the gate.", need="intent")
     if submission.uploaded_at is None:
         raise wrong_state(order, f"Order {order.id} isn't uploaded: record it before the gate.", need="upload")
-    await _check_resend(work, order)
-    busy = await work.find(
-        _ORDER["find_busy_object"],
-        account_id=order.rosreestr_user_id,
-        cad_key=order.cad_key,
+    _check_resend(order)
+    met = await work.get(
+        _JOURNAL["look_before_gate"],
+        send_id=send_id,
         order_id=order.id,
+        person_oid=order.person_oid,
+        cad_key=order.cad_key,
     )
-    if busy is not None:
-        raise _object_busy(order.id)
+    if met["is_used"]:
+        raise _send_used(order.id, send_id)
+    if met["busy_id"] is not None:
+        raise guard.object_busy(order, met["busy_id"])
 
 
-async def _check_resend(work: Work, order: Order) -> None:
+def _check_resend(order: Order) -> None:
     """Refuse to send again what may have been sent already, unless it is settled, allowed, and looked for once more."""
-    left = [send for send in order.sends if send.may_have_left]
+    left = order.may_have_left
     if not left:
         return
     if any(send.outcome is not SendOutcome.ABSENT for send in left):
@@ -196,8 +191,7 @@ async def _check_resend(work: Work, order: Order) -> None:
         # Another account's sends, of which a person said that they are absent: this one's list can't show them.
         return
     since: dt.datetime = max(send.settled_at for send in order.sends if send.settled_at is not None)
-    clear = await work.get(_JOURNAL["has_clear_reading"], order_id=order.id, since=since)
-    if not clear["is_clear"]:
+    if not any(at >= since for send in order.sends for at in send.clear_readings):
         raise wrong_state(
             order,
             f"Order {order.id} was sent before: read the account's list once more, after that send was settled.",
@@ -205,11 +199,44 @@ async def _check_resend(work: Work, order: Order) -> None:
         )
 
 
-async def _write_intent(work: Work, order: Order, account: Account, new: NewSubmission) -> None:
-    await work.run(
-        _JOURNAL["record_intent"],
-        order_id=order.id,
-        account_id=account.id,
+class _PersonUnknown(Exception):
+    """The account isn't known to be the person who submits."""
+
+
+async def _record_intent(db: Database, holder: Holder, new: NewSubmission) -> OrderInHand:
+    async with working(db) as work:
+        account, order = await guard.take(work, holder)
+        guard.check_open(order, OrderState.PROCESSING)
+        if account.person_oid != new.person_oid:
+            raise _PersonUnknown
+        is_other_person = any(
+            send.person_oid != new.person_oid
+            for send in order.may_have_left
+            if order.submission is not None and send.submission_id == order.submission.id
+        )
+        if is_other_person:
+            # Another person's list wouldn't show the earlier send: what is read from here on would prove nothing.
+            await work.hold(
+                order,
+                f"Account {account.username} is another person at the portal than when the order was sent.",
+                actor=account.actor,
+            )
+        else:
+            busy = await other_orders.find_busy(work, order, new.person_oid)
+            if busy is not None:
+                raise guard.object_busy(order, busy)
+            await _write_intent(work, order, holder, account, new)
+        answered = await loading.answer(work, order, account.id)
+    if is_other_person:
+        raise guard.on_hold(answered.order)
+    return answered
+
+
+async def _write_intent(work: Work, order: Order, holder: Holder, account: Account, new: NewSubmission) -> None:
+    known = len(new.known_application_ids)
+    await work.change(
+        "bind",
+        order,
         super_package_guid=new.super_package_guid,
         statement_guid=new.statement_guid,
         package_guid=new.package_guid,
@@ -219,18 +246,10 @@ async def _write_intent(work: Work, order: Order, account: Account, new: NewSubm
         balance=new.balance,
         portal_cad_num=new.portal_cad_num,
         known_application_ids=list(new.known_application_ids),
-    )
-    if order.submission is None or order.submission.intent_at is None:
-        known = len(new.known_application_ids)
-        reason = f"balance {new.balance}, {known} applications of the object known"
-        await work.note(order, "intent", actor=account.actor, reason=reason)
-
-
-def _object_busy(order_id: int) -> errors.Refused:
-    return errors.Refused(
-        "OBJECT_BUSY",
-        f"Another order of the object of order {order_id} is between gate and number with this account: "
-        "a new row in the list couldn't be told apart.",
+        is_news=not order.is_bound,
+        actor=account.actor,
+        reason=f"balance {new.balance}, {known} applications of the object known",
+        **holding(holder, account),
     )
 
 

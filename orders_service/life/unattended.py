@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 ACTOR: Final = "reconciler"
 
 _ORDER: Final = queries.load("life_order")
+#: How long an order that is bound and was never sent may be in nobody's hand, in seconds.
+UNBIND_AFTER_S: Final = 300.0
 
 
 class Verdict(enum.Enum):
@@ -55,7 +57,7 @@ async def fail_by_queue(
         order = await weighing.weigh_pending(work, order)
         if order.hold_reason is not None:
             return Verdict.HELD
-        if order.state.is_final:
+        if order.state.is_final or order.has_unweighed_facts:
             return Verdict.LEFT_ALONE
         text = error.strip() or "its job failed without saying why"
         if order.state in (OrderState.QUEUED, OrderState.PROCESSING):
@@ -99,6 +101,50 @@ def tell_spoiled(error: Exception) -> str:
     """Say to a person why an order is held that can't be handled."""
     what = f"{type(error).__name__}: {error}".rstrip(".")
     return f"It can't be handled ({what}). Nothing was decided about it; mend its row, or tell the developers."
+
+
+async def unbind_abandoned(db: Database, *, quiet_s: float = UNBIND_AFTER_S, page: int = 500) -> int:
+    """Let any account take the orders that one bound to itself, never sent, and forgot. Return how many.
+
+    Its worker may be gone for good, and only that one could put them down. One that is merely slow loses nothing but
+    the upload: its next decision is refused.
+
+    Args:
+        quiet_s: How long nobody has given a sign of life of the order.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL is away; what was unbound so far stays so.
+    """
+    unbound = after_id = 0
+    while True:
+        async with working(db) as work:
+            rows = await work.list(_ORDER["list_abandoned"], after_id=after_id, quiet_s=quiet_s, limit=page)
+        for row in rows:
+            try:
+                unbound += await _unbind(db, row["id"], quiet_s)
+            except errors.DatabaseUnavailable:
+                raise
+            except Exception as error:
+                logger.exception("An order can't be unbound", extra={"event": "order_spoiled", "order_id": row["id"]})
+                await hold_spoiled(db, row["id"], error, actor=ACTOR)
+        if len(rows) < page:
+            return unbound
+        after_id = rows[-1]["id"]
+
+
+async def _unbind(db: Database, order_id: int, quiet_s: float) -> bool:
+    async with working(db) as work:
+        order = await loading.find_free_order(work, order_id)
+        if order is None or order.state is not OrderState.PROCESSING or order.hold_reason is not None:
+            return False
+        if order.has_unweighed_facts or order.may_have_left or not order.is_bound:
+            return False
+        reason = f"account {order.username} bound it and gave no sign of life for {quiet_s:.0f} s; nothing was sent"
+        try:
+            await work.move("unbind_abandoned", order, OrderState.QUEUED, actor=ACTOR, reason=reason, quiet_s=quiet_s)
+        except errors.Refused:
+            return False  # it came back at this moment
+        return True
 
 
 async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, page: int = 500) -> int:

@@ -15,51 +15,83 @@ from orders_service.life import double_payment, loading, settling
 from orders_service.store import queries
 
 if TYPE_CHECKING:
-    from psycopg.rows import DictRow
-
     from orders_service.domain.orders import Order, Send
     from orders_service.life.work import Work
 
 logger = logging.getLogger(__name__)
 
 _JOURNAL: Final = queries.load("life_journal")
-_NUMBER_IS_UNIQUE: Final = "orders_number_is_unique"
+#: Another order has the number, or its row.
+_TAKEN: Final = frozenset(
+    {"orders_number_is_unique", "orders_number_of_a_person", "orders_application_of_a_person"},
+)
 #: Each repeat means that another order took the very row meanwhile; it is then no candidate any more.
 _MAX_TRIES: Final = 5
+
+
+#: How often a fact of a newer version may be met, a minute apart at least, before a person is asked.
+MAX_WEIGHINGS: Final = 5
 
 
 async def weigh_pending(work: Work, order: Order) -> Order:
     """Weigh every fact of a locked order that wasn't weighed yet, and return the order afterwards.
 
     While a person must decide, facts only wait: his decision comes first. A fact that can't be weighed is kept as it
-    is, and its order is held with an alarm: no claim, report or pass of the reconciler fails by it.
+    is, and its order is held with an alarm: no claim, report or pass of the reconciler fails by it. One that a newer
+    version wrote waits for that one first, and the order passes no gate meanwhile.
     """
     for row in await work.list(_JOURNAL["list_pending_facts"], order_id=order.id):
         if order.hold_reason is not None:
             break
         try:
-            order = await _weigh_apart(work, order, _kept(row))
+            order = await _weigh_apart(work, order, facts.KeptFact(**row))
         except (psycopg.OperationalError, errors.DatabaseUnavailable):
             raise
+        except facts.NewerFact as newer:
+            await _leave_to_newer(work, order, facts.KeptFact(**row), newer)
+            break
         except Exception as error:
             logger.exception("A fact can't be weighed", extra={"event": "weighing_failed", "order_id": order.id})
             # Money may hang on what it says, so nobody goes on with the order before a person has read it.
             what = f"{type(error).__name__}: {error}".rstrip(".")
             reason = f"What worker {row['username']} saw (fact {row['id']}, {row['kind']}) can't be weighed: {what}."
             await work.hold_unread(order.id, reason, actor="reconciler")
-            return await loading.lock_order(work, order.id)
-    return order
+            break
+    return await loading.read_order(work, order.id)
+
+
+async def _leave_to_newer(work: Work, order: Order, fact: facts.KeptFact, newer: facts.NewerFact) -> None:
+    """Leave a fact to a newer service beside this one; where none comes, it is for a person."""
+    counted = await work.find(_JOURNAL["note_failed_weighing"], fact_id=fact.id)
+    if counted is None:
+        return
+    tries = counted["failed_weighings"]
+    work.log(
+        logging.WARNING, "A fact waits for a newer version", event="fact_waits", order_id=order.id, error=str(newer)
+    )
+    if tries >= MAX_WEIGHINGS:
+        reason = f"What {fact.actor} saw (fact {fact.id}, {fact.kind}) can't be weighed: {newer}, in {tries} tries."
+        await work.hold_unread(order.id, reason, actor="reconciler")
+
+
+async def weigh_alone(work: Work, order: Order, fact: facts.KeptFact) -> Order:
+    """Weigh a fact that is kept by this very transaction, marked as weighed, and return the order afterwards.
+
+    Quicker than `weigh_pending`, as nothing parts it from the rest: where it fails, all of the transaction does.
+    """
+    weighed = await _weigh(work, order, fact)
+    return await loading.read_order(work, order.id) if work.has_changed else weighed
 
 
 async def keep_answers(work: Work, order: Order) -> None:
     """Keep what finish answered while the order waited for the person who decides now: he was shown it."""
     for row in await work.list(_JOURNAL["list_pending_facts"], order_id=order.id):
         try:
-            told = facts.from_content(row["kind"], row["content"])
+            told = facts.from_content(row["kind"], row["content"], row["version"])
         except ValueError:
             continue
         if isinstance(told, facts.FinishAnswer):
-            await _keep_answer(work, order, _kept(row), told)
+            await _keep_answer(work, order, facts.KeptFact(**row), told)
             await work.run(_JOURNAL["mark_weighed"], fact_id=row["id"])
 
 
@@ -74,27 +106,33 @@ async def _weigh_apart(work: Work, order: Order, fact: facts.KeptFact) -> Order:
                 await work.run(_JOURNAL["mark_weighed"], fact_id=fact.id)
             break
         except pg.UniqueViolation as exc:
-            if exc.diag.constraint_name != _NUMBER_IS_UNIQUE or tries == _MAX_TRIES:
+            if exc.diag.constraint_name not in _TAKEN or tries == _MAX_TRIES:
                 raise
-    return await loading.lock_order(work, order.id)
+    return await loading.read_order(work, order.id)
 
 
-async def _weigh(work: Work, order: Order, fact: facts.KeptFact) -> None:
-    told = facts.from_content(fact.kind, fact.content)
+async def _weigh(work: Work, order: Order, fact: facts.KeptFact) -> Order:
+    """Turn one fact into what follows; the order as it is known afterwards, where nothing of it was written."""
+    told = facts.from_content(fact.kind, fact.content, fact.version)
     send = None if fact.send_id is None else order.find_send(fact.send_id)
     match told:
         case facts.PortalRefusal():
             reason = f"{told.step}: HTTP {told.http_status}"
             await work.note(order, "refusal", actor=fact.actor, reason=reason)
         case facts.FinishAnswer():
-            assert send is not None, "a finish answer is recorded with its send"
-            await _weigh_answer(work, order, fact, told, send)
+            await _weigh_answer(work, order, fact, told, _sent(order, fact, send))
         case facts.NotSent():
-            assert send is not None, "a send that was not sent is recorded with its send"
-            await _weigh_not_sent(work, order, fact, told, send)
-        case facts.ListReading():
-            if send is not None:
-                await settling.weigh_reading(work, order, fact, told, send)
+            await _weigh_not_sent(work, order, fact, told, _sent(order, fact, send))
+        case facts.ListReading() if send is not None:
+            return await settling.weigh_reading(work, order, fact, told, send)
+    return order
+
+
+def _sent(order: Order, fact: facts.KeptFact, send: Send | None) -> Send:
+    """Return the send that a fact is about which is always about one."""
+    if send is None:
+        raise errors.Inconsistent(f"Fact {fact.id} of order {order.id} ({fact.kind}) names no send of it.")
+    return send
 
 
 async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer, send: Send) -> None:
@@ -118,17 +156,21 @@ async def _weigh_answer(work: Work, order: Order, fact: facts.KeptFact, told: fa
         await double_payment.compare_answer(work, order, number, actor=fact.actor)
 
 
-async def _keep_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer) -> int:
-    """Write the answer on its send; 0: another one was first."""
+async def _keep_answer(work: Work, order: Order, fact: facts.KeptFact, told: facts.FinishAnswer) -> bool:
+    """Write the answer on its send, and in the history; False: another one was first."""
     said = f"the number {told.expected_number}" if told.expected_number else "no number"
-    await work.note(order, "finish_answer", actor=fact.actor, reason=f"HTTP {told.http_status}, {said}")
-    return await work.run(
+    kept = await work.get(
         _JOURNAL["record_answer"],
+        order_id=order.id,
+        actor=fact.actor,
+        reason=f"HTTP {told.http_status}, {said}",
         send_id=fact.send_id,
         status=told.http_status,
         text=told.text,
         expected_number=told.expected_number,
     )
+    work.has_changed = True
+    return bool(kept["is_first"])
 
 
 async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: facts.NotSent, send: Send) -> None:
@@ -155,7 +197,3 @@ async def _weigh_not_sent(work: Work, order: Order, fact: facts.KeptFact, told: 
         await work.note(order, "not_sent", actor=fact.actor, reason=reason)
         return
     await work.move("unconfirm", order, OrderState.PROCESSING, actor=fact.actor, reason=reason)
-
-
-def _kept(row: DictRow) -> facts.KeptFact:
-    return facts.KeptFact(**row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 
 from orders_service import errors
 from orders_service.domain import decisions
@@ -13,7 +13,6 @@ from orders_service.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from typing import LiteralString
 
     from psycopg.rows import DictRow
 
@@ -22,6 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: A transition and its line of history are one statement. One that writes its own line is run as it is.
+_TELLS: Final = "insert into order_events"
+_MOVE: Final[LiteralString] = """with moved as ({} returning id)
+insert into order_events (order_id, actor, kind, from_state, to_state, reason)
+select id, %(actor)s, %(kind)s, %(from_state)s::order_state, %(to_state)s::order_state, %(reason)s
+from moved"""
 #: How old a sign of life may be, where a caller has no settings at hand.
 DEFAULT_LEASE_S: Final = 30.0
 
@@ -32,11 +37,13 @@ class Work:
     Attributes:
         connection: The transaction's connection.
         lease_s: An order whose last sign of life is older is in nobody's hand.
+        has_changed: Something was written of the order since it was read, which may have to be read again.
     """
 
     def __init__(self, connection: Connection, lease_s: float) -> None:
         self.connection = connection
         self.lease_s = lease_s
+        self.has_changed = False
         self._order_sql: Final = queries.load("life_order")
         self._lines: list[tuple[int, str, Mapping[str, object]]] = []
         self._kept_lines: int | None = None
@@ -49,7 +56,8 @@ class Work:
     async def get(self, sql: LiteralString, **values: object) -> DictRow:
         """Run a statement that always has a row, and return it."""
         row = await self.find(sql, **values)
-        assert row is not None, "a statement that always answers didn't"
+        if row is None:
+            raise errors.Inconsistent("A statement that always answers didn't.")
         return row
 
     async def list(self, sql: LiteralString, **values: object) -> list[DictRow]:
@@ -58,8 +66,13 @@ class Work:
         return await cursor.fetchall()
 
     async def run(self, sql: LiteralString, **values: object) -> int:
-        """Run a statement and return how many rows it changed."""
+        """Run a statement and return how many rows it changed, or answered."""
+        self.has_changed = True
         return (await self.connection.execute(sql, values)).rowcount
+
+    async def add(self, sql: LiteralString, **values: object) -> None:
+        """Run a statement that writes beside the order, so that what was read of it is still true."""
+        await self.connection.execute(sql, values)
 
     async def change(self, name: str, order: Order, **values: object) -> None:
         """Run one conditional update of `life_order.sql` or `life_decision.sql` on this order.
@@ -67,9 +80,20 @@ class Work:
         Raises:
             Refused: WRONG_STATE, where the update's own conditions don't hold; nothing was changed.
         """
-        sql = self._order_sql[name] if name in self._order_sql else queries.load("life_decision")[name]
-        if await self.run(sql, **({"order_id": order.id, "state": order.state.value} | values)) != 1:
-            raise wrong_state(order, f"Order {order.id} can't be changed so from {order.state} ({name}).")
+        if await self.run(self._statement(name), **_of(order, values)) != 1:
+            raise _cant_change(order, name)
+
+    async def change_and_read(self, name: str, order: Order, **values: object) -> DictRow:
+        """Run a conditional update that answers with a row, and return it.
+
+        Raises:
+            Refused: As for `change`.
+        """
+        row = await self.find(self._statement(name), **_of(order, values))
+        if row is None:
+            raise _cant_change(order, name)
+        self.has_changed = True
+        return row
 
     async def move(self, name: str, order: Order, to: OrderState, *, actor: str, reason: str, **values: object) -> None:
         """Move the order along an edge of the table of transitions: one conditional update, one line of history.
@@ -79,8 +103,16 @@ class Work:
         """
         if not is_allowed(order.state, to):
             raise wrong_state(order, f"Order {order.id} is {order.state}: from there it can't become {to}.")
-        await self.change(name, order, **values)
-        await self._add_event(order.id, actor, "transition", reason, from_state=order.state, to_state=to)
+        sql = self._statement(name)
+        told: dict[str, object] = {
+            "actor": actor,
+            "kind": "transition",
+            "from_state": order.state.value,
+            "to_state": to.value,
+            "reason": reason,
+        }
+        if await self.run(sql if _TELLS in sql else _MOVE.format(sql), **(_of(order, values) | told)) != 1:
+            raise _cant_change(order, name)
         self.log(
             logging.INFO,
             "An order moved on",
@@ -184,25 +216,11 @@ class Work:
         for level, message, extra in self._lines:
             logger.log(level, message, extra=extra)
 
-    async def _add_event(
-        self,
-        order_id: int,
-        actor: str,
-        kind: str,
-        reason: str,
-        *,
-        from_state: OrderState | None = None,
-        to_state: OrderState | None = None,
-    ) -> None:
-        values: dict[str, Any] = {"from_state": from_state, "to_state": to_state}
-        await self.run(
-            self._order_sql["add_event"],
-            order_id=order_id,
-            actor=actor,
-            kind=kind,
-            reason=reason,
-            **{key: state.value if state is not None else None for key, state in values.items()},
-        )
+    async def _add_event(self, order_id: int, actor: str, kind: str, reason: str) -> None:
+        await self.add(self._order_sql["add_event"], order_id=order_id, actor=actor, kind=kind, reason=reason)
+
+    def _statement(self, name: str) -> LiteralString:
+        return self._order_sql[name] if name in self._order_sql else queries.load("life_decision")[name]
 
 
 @contextlib.asynccontextmanager
@@ -226,6 +244,14 @@ async def working(db: Database, lease_s: float = DEFAULT_LEASE_S) -> AsyncIterat
     work.flush_log()
     if refusal is not None:
         raise refusal
+
+
+def _of(order: Order, values: dict[str, object]) -> dict[str, object]:
+    return {"order_id": order.id, "state": order.state.value} | values
+
+
+def _cant_change(order: Order, name: str) -> errors.Refused:
+    return wrong_state(order, f"Order {order.id} can't be changed so from {order.state} ({name}).")
 
 
 def wrong_state(order: Order, message: str, **metadata: str) -> errors.Refused:

@@ -53,6 +53,7 @@ class ReconcileCounts:
         failed: Orders that failed with their jobs.
         held: Orders whose jobs failed after the gate.
         weighed: Orders whose facts nobody had weighed.
+        unbound: Orders that an account had bound to itself, never sent, and left.
     """
 
     looked_at: int = 0
@@ -61,6 +62,7 @@ class ReconcileCounts:
     failed: int = 0
     held: int = 0
     weighed: int = 0
+    unbound: int = 0
 
 
 class Reconciler:
@@ -93,7 +95,8 @@ class Reconciler:
             DatabaseUnavailable: The database is away.
         """
         weighed = await unattended.weigh_unheld_facts(self._database, self._settings.order_lease_s)
-        total = ReconcileCounts(weighed=weighed)
+        unbound = await unattended.unbind_abandoned(self._database)
+        total = ReconcileCounts(weighed=weighed, unbound=unbound)
         after_id = 0
         while page := await self._read_page(after_id):
             counts = await self._judge(page)
@@ -106,7 +109,7 @@ class Reconciler:
                 held=total.held + counts.held,
             )
             after_id = page[-1].id
-        if total.reopened or total.moved or total.failed or total.held or total.weighed:
+        if dataclasses.replace(total, looked_at=0) != ReconcileCounts():
             logger.info("Reconciled orders with the queue", extra={"event": "reconciled", **dataclasses.asdict(total)})
         return total
 

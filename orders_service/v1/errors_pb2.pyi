@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the message is longer than one of this call may be."""
     ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 22
     """DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
+    ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 23
+    """ALREADY_EXISTS: another account takes orders as the same person at the portal. Deactivate that one first."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for machines: `reason` of the google.rpc.ErrorInfo that every error of this service carries, without the prefix, with the domain
@@ -131,4 +133,6 @@ ERROR_REASON_MESSAGE_TOO_LONG: ErrorReason.ValueType  # 21
 """INVALID_ARGUMENT: the message is longer than one of this call may be."""
 ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 22
 """DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
+ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 23
+"""ALREADY_EXISTS: another account takes orders as the same person at the portal. Deactivate that one first."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -115,7 +115,8 @@ class RosreestrUsersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActivateRosreestrUser(self, request, context):
-        """Take new orders with it again; ends a standby. Idempotent.
+        """Take new orders with it again; ends a standby. Where it turned out to be another person at the portal than before, that is confirmed by it. SAME_PERSON
+        where another account takes orders as that person. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

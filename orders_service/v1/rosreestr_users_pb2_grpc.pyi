@@ -49,7 +49,9 @@ class RosreestrUsersServiceStub:
     DeactivateRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.DeactivateRosreestrUserRequest, _rosreestr_users_pb2.DeactivateRosreestrUserResponse]
     """Take no new orders with it. Its own are still collected. Idempotent."""
     ActivateRosreestrUser: _grpc.UnaryUnaryMultiCallable[_rosreestr_users_pb2.ActivateRosreestrUserRequest, _rosreestr_users_pb2.ActivateRosreestrUserResponse]
-    """Take new orders with it again; ends a standby. Idempotent."""
+    """Take new orders with it again; ends a standby. Where it turned out to be another person at the portal than before, that is confirmed by it. SAME_PERSON
+    where another account takes orders as that person. Idempotent.
+    """
 
 @_typing.type_check_only
 class RosreestrUsersServiceAsyncStub(RosreestrUsersServiceStub):
@@ -72,7 +74,9 @@ class RosreestrUsersServiceAsyncStub(RosreestrUsersServiceStub):
     DeactivateRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.DeactivateRosreestrUserRequest, _rosreestr_users_pb2.DeactivateRosreestrUserResponse]  # type: ignore[assignment]
     """Take no new orders with it. Its own are still collected. Idempotent."""
     ActivateRosreestrUser: _aio.UnaryUnaryMultiCallable[_rosreestr_users_pb2.ActivateRosreestrUserRequest, _rosreestr_users_pb2.ActivateRosreestrUserResponse]  # type: ignore[assignment]
-    """Take new orders with it again; ends a standby. Idempotent."""
+    """Take new orders with it again; ends a standby. Where it turned out to be another person at the portal than before, that is confirmed by it. SAME_PERSON
+    where another account takes orders as that person. Idempotent.
+    """
 
 class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts of the portal. A password goes in, never out.
@@ -128,6 +132,8 @@ class RosreestrUsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rosreestr_users_pb2.ActivateRosreestrUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rosreestr_users_pb2.ActivateRosreestrUserResponse, _abc.Awaitable[_rosreestr_users_pb2.ActivateRosreestrUserResponse]]:
-        """Take new orders with it again; ends a standby. Idempotent."""
+        """Take new orders with it again; ends a standby. Where it turned out to be another person at the portal than before, that is confirmed by it. SAME_PERSON
+        where another account takes orders as that person. Idempotent.
+        """
 
 def add_RosreestrUsersServiceServicer_to_server(servicer: RosreestrUsersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -56,7 +56,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_SEND_UNKNOWN: _RefusalReason.ValueType  # 12
     """No such send."""
     REFUSAL_REASON_OBJECT_BUSY: _RefusalReason.ValueType  # 13
-    """Another order of this object is between gate and number with this account."""
+    """Another order of this object is between gate and number as the same person at the portal."""
     REFUSAL_REASON_RESEND_NEEDS_PERSON: _RefusalReason.ValueType  # 14
     """It was sent again once already: a person decides."""
     REFUSAL_REASON_ABSENT_AFTER_TOO_SHORT: _RefusalReason.ValueType  # 15
@@ -92,7 +92,7 @@ REFUSAL_REASON_SEND_OPEN: RefusalReason.ValueType  # 11
 REFUSAL_REASON_SEND_UNKNOWN: RefusalReason.ValueType  # 12
 """No such send."""
 REFUSAL_REASON_OBJECT_BUSY: RefusalReason.ValueType  # 13
-"""Another order of this object is between gate and number with this account."""
+"""Another order of this object is between gate and number as the same person at the portal."""
 REFUSAL_REASON_RESEND_NEEDS_PERSON: RefusalReason.ValueType  # 14
 """It was sent again once already: a person decides."""
 REFUSAL_REASON_ABSENT_AFTER_TOO_SHORT: RefusalReason.ValueType  # 15

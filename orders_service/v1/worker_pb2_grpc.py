@@ -145,7 +145,8 @@ class WorkerServiceServicer:
     def ClaimOrder(self, request, context):
         """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
         A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
-        ORDER_ON_HOLD, and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
+        ORDER_ON_HOLD, OBJECT_BUSY (it isn't sent, and another order of its object is between gate and number as the same person: nothing is to be uploaded before
+        that one's number is known), and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,8 +155,9 @@ class WorkerServiceServicer:
     def RecordIntent(self, request, context):
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
         use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
-        is another person than the one an earlier send was made as: the order is then held by this call).
+        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, OBJECT_BUSY, ORDER_ON_HOLD (also where
+        the account is another person than the one an earlier send was made as: the order is then held by this call), ACCOUNT_ON_STANDBY where the account turned
+        out to be another person than before, or one that another account is: it stands by from here on, and the order was put down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,9 +172,10 @@ class WorkerServiceServicer:
 
     def PassGate(self, request, context):
         """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
-        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
+        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate as the
+        same person), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first),
+        or facts (something was seen of the order that a newer version of the service must weigh first).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,7 +207,7 @@ class WorkerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseOrder(self, request, context):
-        """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
+        """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
         The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -52,21 +52,24 @@ class WorkerServiceStub:
     ClaimOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
-    ORDER_ON_HOLD, and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
+    ORDER_ON_HOLD, OBJECT_BUSY (it isn't sent, and another order of its object is between gate and number as the same person: nothing is to be uploaded before
+    that one's number is known), and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
     """
     RecordIntent: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
     use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
-    is another person than the one an earlier send was made as: the order is then held by this call).
+    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, OBJECT_BUSY, ORDER_ON_HOLD (also where
+    the account is another person than the one an earlier send was made as: the order is then held by this call), ACCOUNT_ON_STANDBY where the account turned
+    out to be another person than before, or one that another account is: it stands by from here on, and the order was put down.
     """
     RecordUpload: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]
     """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD."""
     PassGate: _grpc.UnaryUnaryMultiCallable[_worker_pb2.PassGateRequest, _worker_pb2.PassGateResponse]
     """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
-    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
+    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate as the
+    same person), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first),
+    or facts (something was seen of the order that a newer version of the service must weigh first).
     """
     RecordFact: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordFactRequest, _worker_pb2.RecordFactResponse]
     """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
@@ -82,7 +85,7 @@ class WorkerServiceStub:
     Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     ReleaseOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]
-    """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
+    """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
     """
     FailOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.FailOrderRequest, _worker_pb2.FailOrderResponse]
@@ -119,21 +122,24 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     ClaimOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]  # type: ignore[assignment]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
-    ORDER_ON_HOLD, and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
+    ORDER_ON_HOLD, OBJECT_BUSY (it isn't sent, and another order of its object is between gate and number as the same person: nothing is to be uploaded before
+    that one's number is known), and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
     """
     RecordIntent: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordIntentRequest, _worker_pb2.RecordIntentResponse]  # type: ignore[assignment]
     """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
     use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
-    is another person than the one an earlier send was made as: the order is then held by this call).
+    is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, OBJECT_BUSY, ORDER_ON_HOLD (also where
+    the account is another person than the one an earlier send was made as: the order is then held by this call), ACCOUNT_ON_STANDBY where the account turned
+    out to be another person than before, or one that another account is: it stands by from here on, and the order was put down.
     """
     RecordUpload: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordUploadRequest, _worker_pb2.RecordUploadResponse]  # type: ignore[assignment]
     """Journal that the portal accepted the upload. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD."""
     PassGate: _aio.UnaryUnaryMultiCallable[_worker_pb2.PassGateRequest, _worker_pb2.PassGateResponse]  # type: ignore[assignment]
     """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-    account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
-    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
+    Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate as the
+    same person), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+    was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first),
+    or facts (something was seen of the order that a newer version of the service must weigh first).
     """
     RecordFact: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordFactRequest, _worker_pb2.RecordFactResponse]  # type: ignore[assignment]
     """Keep what the portal showed. Never refused for its fence. The repeat of the very same isn't kept twice. On an order that waits for a person facts are
@@ -149,7 +155,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     Right after the number was stored it may be called without a row, to say when the first look is due. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD.
     """
     ReleaseOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]  # type: ignore[assignment]
-    """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
+    """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
     """
     FailOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.FailOrderRequest, _worker_pb2.FailOrderResponse]  # type: ignore[assignment]
@@ -207,7 +213,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.ClaimOrderResponse, _abc.Awaitable[_worker_pb2.ClaimOrderResponse]]:
         """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
         A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
-        ORDER_ON_HOLD, and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
+        ORDER_ON_HOLD, OBJECT_BUSY (it isn't sent, and another order of its object is between gate and number as the same person: nothing is to be uploaded before
+        that one's number is known), and for an order that isn't bound to this account yet: ACCOUNT_INACTIVE, ACCOUNT_ON_STANDBY, NO_DECLARANT_CATEGORY.
         """
 
     @_abc_1.abstractmethod
@@ -218,8 +225,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.RecordIntentResponse, _abc.Awaitable[_worker_pb2.RecordIntentResponse]]:
         """Write the intent, before the first call that changes anything at the portal. Binds the order to the account. Answers with the GUIDs to
         use: the given ones the first time, the kept ones ever after. The rest is refreshed by a repeat, the known rows only while nothing was ever sent;
-        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, ORDER_ON_HOLD (also where the account
-        is another person than the one an earlier send was made as: the order is then held by this call).
+        is_uploaded is false again where person, key or spelling changed. Refused: STALE_FENCE, STALE_EPOCH, WRONG_STATE, OBJECT_BUSY, ORDER_ON_HOLD (also where
+        the account is another person than the one an earlier send was made as: the order is then held by this call), ACCOUNT_ON_STANDBY where the account turned
+        out to be another person than before, or one that another account is: it stands by from here on, and the order was put down.
         """
 
     @_abc_1.abstractmethod
@@ -237,9 +245,10 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.PassGateResponse, _abc.Awaitable[_worker_pb2.PassGateResponse]]:
         """Pass the gate: after this answer the paid call may be sent, once. The same send_id may be asked again by the same delivery when the answer was lost.
-        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate with this
-        account), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
-        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first).
+        Refused: STALE_FENCE, STALE_EPOCH, ORDER_ON_HOLD, SEND_OPEN (another send isn't settled), OBJECT_BUSY (another order of this object is at the gate as the
+        same person), RESEND_NEEDS_PERSON, ABSENT_AFTER_TOO_SHORT, and WRONG_STATE, with metadata need where something is missing: intent, upload, send_id (this one
+        was used before: make a fresh one), or reading (it was sent before: a reading that would count, begun after that send was settled, must be recorded first),
+        or facts (something was seen of the order that a newer version of the service must weigh first).
         """
 
     @_abc_1.abstractmethod
@@ -279,7 +288,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.ReleaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.ReleaseOrderResponse, _abc.Awaitable[_worker_pb2.ReleaseOrderResponse]]:
-        """Put the order down. Back to queued, and unbound, where the gate was never passed; otherwise it keeps its state and its account.
+        """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
         The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
         """
 

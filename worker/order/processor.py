@@ -25,6 +25,7 @@ from worker.service.errors import (
     AccountCannotTake,
     AccountUnknown,
     BoundToOtherAccount,
+    ObjectBusy,
     OrderOnHold,
     OrderUnknown,
     ReadingNeeded,
@@ -65,6 +66,7 @@ _PHASES: Final = {
     orders_pb2.ORDER_STATE_UNCONFIRMED: ("settle", settle),
     orders_pb2.ORDER_STATE_REGISTERED: ("collect", collect),
     orders_pb2.ORDER_STATE_COMPLETED: ("look", look_again),
+    orders_pb2.ORDER_STATE_FAILED: ("look", look_again),
 }
 
 
@@ -256,8 +258,13 @@ class Processor:
                 self._release_on_the_way_out(journal, str(refused))
                 self._stop(str(refused))
                 raise Release(_lane_of(journal)) from refused
-        # A missing reading is made by the next visit, and may prove nothing yet: no hurry.
-        pause_s = self._settings.check_interval_s if isinstance(refused, ReadingNeeded) else REFUSED_PAUSE_S
+        # A missing reading is made by the next visit, and may prove nothing yet; another order of the object takes as
+        # long as the portal does. No hurry.
+        is_slow = isinstance(refused, ReadingNeeded | ObjectBusy)
+        pause_s = self._settings.check_interval_s if is_slow else REFUSED_PAUSE_S
+        if journal.order.state not in _PHASES:
+            # Its claim was refused: it isn't in hand.
+            raise Snooze(pause_s, _lane_of(journal)) from refused
         try:
             order = journal.release(str(refused), delay_s=pause_s)
         except (ServiceRefused, ServiceUnreachable) as exc:
@@ -324,7 +331,7 @@ class Processor:
 
 def _is_to_be_looked_for(order: worker_pb2.OrderInHand) -> bool:
     """Whether a finished order is here only so that its account's list is read once more."""
-    return order.state == orders_pb2.ORDER_STATE_COMPLETED and order.is_look_due
+    return order.state in (orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED) and order.is_look_due
 
 
 def _read_order_id(delivery: Delivery) -> int:

@@ -140,7 +140,7 @@ class SendUnknown(ServiceRefused):
 
 
 class ObjectBusy(ServiceRefused):
-    """Another order of this object is between gate and number with this account."""
+    """Another order of this object is between gate and number as the same person at the portal."""
 
 
 class ResendNeedsPerson(ServiceRefused):

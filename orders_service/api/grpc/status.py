@@ -58,6 +58,7 @@ TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str],
     (errors.NotFound, grpc.StatusCode.NOT_FOUND, ""),
     (errors.KeyTaken, grpc.StatusCode.ALREADY_EXISTS, "KEY_TAKEN"),
     (errors.AccountExists, grpc.StatusCode.ALREADY_EXISTS, "ACCOUNT_EXISTS"),
+    (errors.SamePerson, grpc.StatusCode.ALREADY_EXISTS, "SAME_PERSON"),
     (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION, ""),
     (errors.StoreUnavailable, grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED, ""),
@@ -68,6 +69,7 @@ TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str],
     (errors.TooSlow, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW"),
     (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
     (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNFIT"),
+    (errors.Inconsistent, grpc.StatusCode.INTERNAL, "SERVICE_DEFECT"),
 )
 
 

@@ -10,11 +10,8 @@ select
     (
         select count(*)
         from orders
-        left join submissions on submissions.order_id = orders.id
-            and submissions.rosreestr_user_id = orders.rosreestr_user_id
-        where orders.rosreestr_user_id = rosreestr_users.id
-          and (orders.state in ('unconfirmed', 'registered')
-               or (orders.state = 'processing' and submissions.intent_at is not null))
+        where orders.rosreestr_user_id = rosreestr_users.id and orders.bound_at is not null
+          and orders.state in ('processing', 'unconfirmed', 'registered')
     ) as open_orders
 from rosreestr_users
 where rosreestr_users.id > %(after_id)s::bigint
@@ -42,6 +39,7 @@ update rosreestr_users set
     gu_login = case when %(sets_gu_login)s then %(gu_login)s else gu_login end,
     declarant_category = case when %(sets_declarant_category)s then %(declarant_category)s else declarant_category end,
     comment = case when %(sets_comment)s then %(comment)s else comment end,
+    claimed_person_oid = case when %(ends_standby)s then null else claimed_person_oid end,
     standby_kind = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_kind end,
     standby_reason = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_reason end,
     standby_since = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_since end,
@@ -57,10 +55,19 @@ update rosreestr_users set
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
 where username = %(username)s and is_active;
 
+-- name: find_twin
+-- The account that takes orders as the person whom this one would be.
+select twin.username
+from rosreestr_users u
+join rosreestr_users twin on twin.person_oid = coalesce(u.claimed_person_oid, u.person_oid) and twin.is_active and twin.id <> u.id
+where u.username = %(username)s
+limit 1;
+
 -- name: activate_account
--- Take new orders with it again, whatever was in the way.
+-- Take new orders with it again, whatever was in the way. Where it turned out to be another person, that is confirmed by it.
 update rosreestr_users set
     is_active = true,
+    person_oid = coalesce(claimed_person_oid, person_oid), claimed_person_oid = null,
     standby_kind = null, standby_reason = null, standby_since = null, standby_until = null,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
 where username = %(username)s and (not is_active or standby_kind is not null);

@@ -19,7 +19,7 @@ where d.order_id = %(order_id)s;
 
 -- name: list_shown
 -- Readings and answers of the portal about the order, weighed or not, as they came.
-select id, send_id, kind, recorded_at, username, fence, fence_token, content, weighed_at is not null as is_weighed
+select id, send_id, kind, version, recorded_at, username, fence, fence_token, content, weighed_at is not null as is_weighed
 from facts
 where order_id = %(order_id)s
 order by id;
@@ -43,7 +43,8 @@ where id = %(order_id)s and state in ('queued', 'processing', 'unconfirmed', 're
 -- unconfirmed | processing -> registered under a person's number, with the account whose send it was.
 update orders
 set state = 'registered', rosreestr_order_num = %(number)s, rosreestr_application_id = %(application_id)s::bigint,
-    rosreestr_user_id = %(account_id)s, registered_at = clock_timestamp(), next_at = null,
+    rosreestr_user_id = %(account_id)s, bound_at = coalesce(bound_at, clock_timestamp()), person_oid = %(person_oid)s, open_send_id = null,
+    registered_at = clock_timestamp(), next_at = null,
     look_at = case when exists (select 1 from sends s where s.order_id = orders.id and s.outcome = 'absent') then clock_timestamp() end,
     updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('unconfirmed', 'processing');
@@ -60,6 +61,9 @@ where id = %(order_id)s and state = 'registered' and extract_id is null;
 -- name: give_up
 -- An open order -> failed: a person gives it up.
 update orders
-set state = 'failed', error = %(error)s, hold_reason = null, hold_at = null, seen_at = null, next_at = null,
+set state = 'failed', error = %(error)s, open_send_id = null,
+    look_at = case when exists (select 1 from sends s where s.order_id = orders.id and (s.outcome is null or s.outcome = 'absent'))
+        then clock_timestamp() + interval '1 day' end,
+    hold_reason = null, hold_at = null, seen_at = null, next_at = null,
     case_no = case_no + 1, finished_at = clock_timestamp(), updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('queued', 'processing', 'unconfirmed', 'registered');

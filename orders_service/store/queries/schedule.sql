@@ -1,21 +1,17 @@
--- Open orders and where on the queue they belong. An order is bound to its account from its intent on.
+-- Open orders and where on the queue they belong: a bound one in its account's lane.
 
 -- name: call_for_looks
 -- Orders that are over and to be looked for once more get a job again; once more a day later where it was lost.
 update orders
 set relayed_at = null
-where look_at <= clock_timestamp() and state = 'completed'
+where look_at <= clock_timestamp() and state in ('completed', 'failed')
   and relayed_at < greatest(look_at, clock_timestamp() - interval '1 day');
 
 -- name: take_unrelayed
 -- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it.
 select
     orders.id, orders.state::text, orders.fence, orders.is_urgent,
-    case
-        when orders.state in ('unconfirmed', 'registered', 'completed')
-            or (orders.state = 'processing' and submissions.intent_at is not null)
-        then rosreestr_users.username
-    end as username,
+    case when orders.bound_at is not null then rosreestr_users.username end as username,
     -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.
     greatest(0, coalesce(extract(epoch from
         case when orders.next_at <= clock_timestamp() then interval '0'
@@ -23,11 +19,9 @@ select
              else orders.next_at - clock_timestamp() end), 0))::double precision as delay_s
 from orders
 left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
-left join submissions on submissions.order_id = orders.id
-    and submissions.rosreestr_user_id = orders.rosreestr_user_id
 where orders.relayed_at is null
   and orders.hold_reason is null
-  and (orders.state in ('queued', 'processing', 'unconfirmed', 'registered') or orders.state = 'completed' and orders.look_at is not null)
+  and (orders.state in ('queued', 'processing', 'unconfirmed', 'registered') or orders.state in ('completed', 'failed') and orders.look_at <= clock_timestamp())
 order by orders.id
 limit %(limit)s
 for update of orders skip locked;
@@ -40,11 +34,7 @@ update orders set relayed_at = clock_timestamp() where id = any(%(ids)s::bigint[
 -- A page of open orders that should have a live job: relayed a while ago, not waiting for a person, in nobody's hand.
 select
     orders.id, orders.state::text, orders.fence, orders.is_urgent,
-    case
-        when orders.state in ('unconfirmed', 'registered')
-            or (orders.state = 'processing' and submissions.intent_at is not null)
-        then rosreestr_users.username
-    end as username,
+    case when orders.bound_at is not null then rosreestr_users.username end as username,
     -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.
     greatest(0, coalesce(extract(epoch from
         case when orders.next_at <= clock_timestamp() then interval '0'
@@ -52,8 +42,6 @@ select
              else orders.next_at - clock_timestamp() end), 0))::double precision as delay_s
 from orders
 left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
-left join submissions on submissions.order_id = orders.id
-    and submissions.rosreestr_user_id = orders.rosreestr_user_id
 where orders.id > %(after_id)s
   and orders.state in ('queued', 'processing', 'unconfirmed', 'registered')
   and orders.hold_reason is null

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -56,30 +57,46 @@ def run_jobs(queue: Queue, handler: Handler, job_id: str, *, attempts: int = 1) 
 
 
 def insert_order(database: Database, number: int = 1, **columns: Any) -> int:
-    """An order as the given columns say; `has_intent` writes its submission's intent, `account` its account."""
+    """An order as the given columns say, with the journal that its state needs.
+
+    `account` names its account, `has_intent` binds it to that one; an `unconfirmed` order has an open send.
+    """
     has_intent, username = columns.pop("has_intent", False), columns.pop("account", None)
+    state = columns.get("state", "queued")
+    columns = {"cad_num": f"77:01:0001001:{number}", **columns}
+    if columns.get("fence"):
+        columns.setdefault("fence_token", "t")
+    if has_intent or state in ("unconfirmed", "registered", "completed"):
+        columns |= {"bound_at": dt.datetime.now(dt.UTC), "person_oid": username}
+    if state == "unconfirmed":
+        columns["state"] = "processing"
     with database.connect() as connection, connection.transaction():
         if username is not None:
             connection.execute("insert into rosreestr_users (username) values (%s) on conflict do nothing", (username,))
             row = connection.execute("select id from rosreestr_users where username = %s", (username,)).fetchone()
             assert row is not None
             columns["rosreestr_user_id"] = row[0]
-        columns = {"cad_num": f"77:01:0001001:{number}", **columns}
-        if columns.get("fence"):
-            columns.setdefault("fence_token", "t")
         names = ", ".join(columns)
         places = ", ".join(f"%({name})s" for name in columns)
         row = connection.execute(
             f"insert into orders ({names}) values ({places}) returning id".encode(), columns
         ).fetchone()
         assert row is not None
-        if has_intent:
+        if has_intent or state == "unconfirmed":
             connection.execute(
                 "insert into submissions (order_id, rosreestr_user_id, super_package_guid, statement_guid, "
-                "package_guid, draft_guid, intent_at, person_oid, access_key, balance, portal_cad_num, "
-                "known_application_ids) "
-                f"values (%s, %s, {GUIDS}, now(), '1', 'k', 1, '77:01:0001001:1', '{{}}')".encode(),
-                (row[0], columns["rosreestr_user_id"]),
+                "package_guid, draft_guid, person_oid, access_key, balance, portal_cad_num, known_application_ids) "
+                f"values (%s, %s, {GUIDS}, %s, 'k', 1, '77:01:0001001:1', '{{}}')".encode(),
+                (row[0], columns["rosreestr_user_id"], username),
+            )
+        if state == "unconfirmed":
+            connection.execute(
+                "with sent as (insert into sends (send_id, order_id, submission_id, person_oid, fence, fence_token, "
+                "epoch, absent_after_s, balance) "
+                "select gen_random_uuid(), order_id, id, person_oid, 1, 't', 1, 3600, 1 from submissions "
+                "where order_id = %s returning order_id, send_id) "
+                "update orders set state = 'unconfirmed', open_send_id = send_id from sent where id = order_id",
+                (row[0],),
             )
     return int(row[0])
 

@@ -11,6 +11,7 @@ import pytest
 from orders_service import errors
 from orders_service.accounts import manage
 from orders_service.accounts.validation import AccountChange
+from tests.integration.orders_service.stage import insert_order
 
 if TYPE_CHECKING:
     from orders_service.crypto import Secretbox
@@ -156,20 +157,11 @@ def test_an_unknown_account_is_not_found_by_any_call(run: Any, box: Secretbox, n
 def test_open_orders_are_those_that_only_this_account_can_finish(
     run: Any, box: Secretbox, fresh_database: Database
 ) -> None:
-    account = add(run, box)
-    with fresh_database.connect() as connection:
-        connection.execute(
-            "insert into orders (cad_num, state, rosreestr_user_id, rosreestr_order_num) values "
-            "('77:01:0001001:1', 'processing', %(a)s, null), ('77:01:0001001:2', 'processing', %(a)s, null), "
-            "('77:01:0001001:3', 'unconfirmed', %(a)s, null), ('77:01:0001001:4', 'registered', %(a)s, '80-1'), "
-            "('77:01:0001001:5', 'queued', null, null)",
-            {"a": account.id},
-        )
-        connection.execute(
-            "insert into submissions (order_id, rosreestr_user_id, super_package_guid, statement_guid, package_guid, "
-            "draft_guid, intent_at, person_oid, access_key, balance, portal_cad_num, known_application_ids) "
-            "select 2, %s, g, g, g, g, now(), '1', 'k', 1, '77:01:0001001:2', '{}' from gen_random_uuid() as g",
-            (account.id,),
-        )
+    add(run, box)
+    insert_order(fresh_database, 1, state="processing", account="a")
+    insert_order(fresh_database, 2, state="processing", account="a", has_intent=True)
+    insert_order(fresh_database, 3, state="unconfirmed", account="a")
+    insert_order(fresh_database, 4, state="registered", account="a", rosreestr_order_num="80-1")
+    insert_order(fresh_database, 5)
 
     assert run(lambda db: manage.get_account(db, "a")).open_orders == 3

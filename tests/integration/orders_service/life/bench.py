@@ -37,6 +37,11 @@ PERSON = "1000000001"
 BALANCE = 50
 
 
+def person_of(username: str) -> str:
+    """Who an account is at the portal: each somebody else."""
+    return PERSON if username == "first" else f"{PERSON}-{username}"
+
+
 def row(application_id: int, number: str, cad_num: str = CAD_NUM, status: str = "В работе") -> facts.ApplicationRow:
     """A row of the account's list."""
     return facts.ApplicationRow(
@@ -149,18 +154,22 @@ class Bench:
 
     def intend(self, holder: Holder, **changes: object) -> OrderInHand:
         """Write the intent."""
+        return self.run(submitting.record_intent(self.db, holder, self.submission(holder, **changes)))
+
+    def submission(self, holder: Holder, **changes: object) -> NewSubmission:
+        """What the holder means to submit."""
         new = NewSubmission(
             super_package_guid=uuid.uuid4(),
             statement_guid=uuid.uuid4(),
             package_guid=uuid.uuid4(),
             draft_guid=uuid.uuid4(),
-            person_oid=PERSON,
+            person_oid=person_of(holder.username),
             access_key="key",
             balance=BALANCE,
             portal_cad_num=CAD_NUM,
             known_application_ids=(),
         )
-        return self.run(submitting.record_intent(self.db, holder, dataclasses.replace(new, **changes)))  # type: ignore[arg-type]
+        return dataclasses.replace(new, **changes)  # type: ignore[arg-type]
 
     def upload(self, holder: Holder) -> OrderInHand:
         """Journal the upload."""
@@ -185,7 +194,7 @@ class Bench:
         """Record a reading of the list, begun now, that counts unless it is told otherwise."""
         values: dict[str, Any] = {
             "begun_at": self.now(),
-            "person_oid": PERSON,
+            "person_oid": person_of(holder.username),
             "is_unfiltered": True,
             "is_complete": True,
             "balance": BALANCE,

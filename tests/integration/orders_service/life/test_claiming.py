@@ -136,15 +136,20 @@ def test_a_release_after_the_gate_keeps_state_and_account(bench: Bench) -> None:
     assert released.order.lane == "@first"
 
 
-def test_a_release_after_a_send_that_never_left_keeps_the_account(bench: Bench) -> None:
+def test_a_release_after_a_send_that_never_left_lets_any_account_take_the_order(bench: Bench) -> None:
+    """It would be bound for ever else, to an account that may be used up until the end of its month."""
+    bench.add_account("second")
     holder = bench.sent()
     bench.tell(holder, facts.NotSent(reason="the connection was closed"))
 
     released = bench.release(holder)
 
-    assert released.order.state == "processing"
-    assert released.order.lane == "@first"
-    assert released.is_bound_here
+    assert (released.order.state, released.order.lane) == ("queued", "main")
+    other = bench.claim(holder.order_id, "second")
+    bench.intend(other)
+    bench.upload(other)
+    assert bench.gate(other).order.state == "unconfirmed"
+    assert [send["outcome"] for send in bench.sends(holder.order_id)] == ["not_sent", None]
 
 
 def test_the_repeat_of_a_release_changes_nothing_more(bench: Bench) -> None:

@@ -202,6 +202,12 @@ def _paper(bench: Bench, holder: Holder) -> Call:
     return lambda db: papers.store_paper(db, holder, new, pieces())
 
 
+def _known(bench: Bench, holder: Holder) -> Holder:
+    """Who the account is was learnt before: that is a transaction of its own, and stands."""
+    bench.execute("update rosreestr_users set person_oid = %(oid)s", oid=PERSON)
+    return holder
+
+
 CASES = {
     "claim": Case(
         lambda bench: bench.delivery(bench.add_order()),
@@ -211,7 +217,7 @@ CASES = {
     "claim that weighs a late row": Case(
         _with_late_row, lambda bench, holder: lambda db: claiming.claim_order(db, holder), "registered"
     ),
-    "intent": Case(lambda bench: bench.claim(bench.add_order()), _intend, "processing"),
+    "intent": Case(lambda bench: _known(bench, bench.claim(bench.add_order())), _intend, "processing"),
     "upload": Case(
         lambda bench: (holder := bench.claim(bench.add_order()), bench.intend(holder))[0],
         lambda bench, holder: lambda db: submitting.record_upload(db, holder),

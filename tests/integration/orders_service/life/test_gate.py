@@ -11,7 +11,7 @@ from orders_service import errors
 from orders_service.domain import facts
 from orders_service.domain.orders import OrderInHand
 from orders_service.life import submitting
-from tests.integration.orders_service.life.bench import ABSENT_AFTER_S, Bench, refused, row
+from tests.integration.orders_service.life.bench import ABSENT_AFTER_S, PERSON, Bench, refused, row
 
 OTHER_CAD_NUM = "77:01:0001001:1002"
 
@@ -37,6 +37,7 @@ def test_an_upload_that_said_something_else_is_to_be_made_again(bench: Bench, ch
     holder = bench.uploaded()
 
     same = bench.intend(holder, balance=7).submission
+    bench.execute("update rosreestr_users set person_oid = %(oid)s", oid=changes.get("person_oid", PERSON))
     other = bench.intend(holder, **changes).submission
 
     assert same is not None
@@ -144,8 +145,8 @@ def test_another_orders_send_id_is_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("spelling", ["77:01:0001001:1001", "77:01:001001:1001"])
 def test_one_order_of_an_object_passes_the_gate_at_a_time(bench: Bench, spelling: str) -> None:
-    first = bench.sent()
     second = bench.uploaded(cad_num=spelling)
+    first = bench.sent()
     before = bench.snapshot(second.order_id)
 
     with refused("OBJECT_BUSY"):
@@ -250,7 +251,13 @@ def test_a_gate_that_meets_another_account_row_mid_way_is_an_object_busy_by_the_
     """The index refuses where the look before it can't: the other gate isn't committed yet."""
     first, second = bench.uploaded(), bench.uploaded()
     with bench.database.connect(autocommit=False) as other:
-        other.execute("update orders set state = 'unconfirmed' where id = %s", [first.order_id])
+        other.execute(
+            "with sent as (insert into sends (send_id, order_id, submission_id, person_oid, fence, fence_token, epoch, "
+            "absent_after_s, balance) select gen_random_uuid(), order_id, id, person_oid, 1, 't', 1, 3600, 1 "
+            "from submissions where order_id = %s returning order_id, send_id) "
+            "update orders set state = 'unconfirmed', open_send_id = send_id from sent where id = order_id",
+            [first.order_id],
+        )
 
         async def gate_while_the_other_is_open() -> OrderInHand:
             task = asyncio.create_task(

@@ -26,7 +26,8 @@ def test_an_inactive_account_is_opened_only_for_what_is_its_own(bench: Bench) ->
     opened = bench.run(opening.open_account(bench.db, "first", "test:1"))
     assert (opened.open_orders, opened.account.can_take_new) == (1, False)
     bench.execute(
-        "update orders set state = 'failed', error = 'x', finished_at = now() where id = %(id)s", id=holder.order_id
+        "update orders set state = 'failed', open_send_id = null, error = 'x', finished_at = now() where id = %(id)s",
+        id=holder.order_id,
     )
 
     with refused("ACCOUNT_INACTIVE"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders_service.accounts import manage
 from orders_service.domain import facts
 from orders_service.life import keeping_facts
 from tests.integration.orders_service.life.bench import BALANCE, PERSON, Bench, refused, row
@@ -125,7 +126,7 @@ def test_two_absences_by_readings_never_allow_a_third_send(bench: Bench) -> None
     bench.execute(
         "update sends set outcome = 'absent', settled_at = now(), settled_by = 'readings' where outcome is null"
     )
-    bench.execute("update orders set state = 'processing'")
+    bench.execute("update orders set state = 'processing', open_send_id = null")
     bench.read(holder)
 
     with refused("RESEND_NEEDS_PERSON"):
@@ -136,7 +137,7 @@ def test_a_send_that_ended_in_a_number_is_never_sent_again(bench: Bench) -> None
     """The order never comes here by itself; the gate looks all the same."""
     holder = bench.sent()
     bench.execute("update sends set outcome = 'number', settled_at = now()")
-    bench.execute("update orders set state = 'processing'")
+    bench.execute("update orders set state = 'processing', open_send_id = null")
     bench.read(holder)
 
     with refused("WRONG_STATE"):
@@ -171,8 +172,13 @@ def test_an_intent_as_another_person_after_a_send_is_for_a_person(bench: Bench) 
     holder = bench.sent()
     bench.make_absent(holder)
 
-    with refused("ORDER_ON_HOLD"):
+    # The account stands by until a person confirms it; after that the order waits for one, as it was sent as another.
+    with refused("ACCOUNT_ON_STANDBY"):
         bench.intend(holder, person_oid="2")
+    bench.run(manage.activate_account(bench.db, "first"))
+    later = bench.claim(holder.order_id)
+    with refused("ORDER_ON_HOLD"):
+        bench.intend(later, person_oid="2")
 
     assert bench.one("select person_oid from submissions")["person_oid"] == PERSON
     assert bench.order(holder.order_id)["hold_reason"] is not None

@@ -19,7 +19,10 @@ SQL = queries.load("life_order")
 
 #: Each decision's statement, an order that it fits, and what it takes besides order, state, account and delivery.
 DECISIONS: dict[str, tuple[Callable[[Bench], Holder], dict[str, Any]]] = {
-    "pass_gate": (lambda bench: bench.uploaded(), {"send_id": uuid.uuid4(), "absent_after_s": 3600.0}),
+    "pass_gate": (
+        lambda bench: bench.uploaded(),
+        {"send_id": uuid.uuid4(), "absent_after_s": 3600.0, "actor": "worker:first", "reason": ""},
+    ),
     "unbind": (lambda bench: bench.uploaded(), {"delay_s": None, "is_not_found": False}),
     "put_down": (lambda bench: bench.sent(), {"delay_s": None, "is_not_found": False}),
     "note_check": (
@@ -82,7 +85,7 @@ def test_a_decision_counts_only_without_a_hold(bench: Bench, name: str) -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_a_decision_counts_only_from_its_state(bench: Bench, name: str) -> None:
     values = prepare(bench, name)
-    bench.execute("update orders set state = 'failed', error = 'x', finished_at = now()")
+    bench.execute("update orders set state = 'failed', open_send_id = null, error = 'x', finished_at = now()")
 
     assert changed(bench, name, values) == 0
 
@@ -91,7 +94,7 @@ def test_an_order_with_a_send_is_never_unbound(bench: Bench) -> None:
     values = prepare(bench, "unbind")
     bench.gate(bench.claim(values["order_id"]))
     holder = bench.one("select fence, fence_token from orders")
-    bench.execute("update orders set state = 'processing'")
+    bench.execute("update orders set state = 'processing', open_send_id = null")
 
     assert changed(bench, "unbind", values | {"fence": holder["fence"], "token": holder["fence_token"]}) == 0
 
@@ -108,7 +111,7 @@ def test_an_order_with_an_open_send_never_fails_nor_leaves_unconfirmed(bench: Be
     }
 
     assert changed(bench, "unconfirm", values) == 0
-    bench.execute("update orders set state = 'processing'")
+    bench.execute("update orders set state = 'processing', open_send_id = null")
     assert changed(bench, "fail", values | {"state": "processing"}) == 0
     assert changed(bench, "fail_by_queue", values | {"state": "processing"}) == 0
     bench.execute("update sends set outcome = 'number', settled_at = now()")

@@ -45,7 +45,7 @@ def store_extract(database: Database, order_id: int, data: bytes, kind: str = "e
             connection.execute(
                 "update orders set state = 'completed', rosreestr_order_num = '80-' || id, "
                 "rosreestr_user_id = (select id from rosreestr_users where username = 'a'), "
-                "extract_id = %s, finished_at = now() where id = %s",
+                "bound_at = now(), extract_id = %s, finished_at = now() where id = %s",
                 (extract_id, order_id),
             )
         elif kind == "notice":

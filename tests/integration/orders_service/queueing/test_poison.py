@@ -33,6 +33,7 @@ SPOILED_ROWS = {
         "alter table rosreestr_users drop constraint rosreestr_users_username_check;"
         "insert into rosreestr_users (username) values (E'two words\\n');"
         "update orders set state = 'registered', rosreestr_order_num = 'x', fence = 5, fence_token = 't', "
+        "bound_at = now(), "
         "rosreestr_user_id = (select id from rosreestr_users where username like 'two%%') where id = {id}"
     ),
 }

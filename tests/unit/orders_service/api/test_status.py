@@ -39,6 +39,7 @@ MET: tuple[errors.OrdersServiceError, ...] = (
     errors.NotFound("paper", "x", field="sha256"),
     errors.PaperDamaged(7),
     errors.AccountExists("a"),
+    errors.SamePerson("a", "b"),
     errors.KeyTaken([errors.Violation(field="f", rule="r")], {"index": 0}),
     errors.Refused("WRONG_STATE", "Not now.", state="queued"),
     errors.Unauthenticated("NO_TOKEN", "Who are you?"),
@@ -119,6 +120,7 @@ def test_every_reason_of_the_contract_is_given_by_some_error() -> None:
         (errors.NotFound("account", 9, field="account_id"), {"account_id": "9"}),
         (errors.NotFound("order", "k", field="idempotency_key", told="with the key 'k'"), {"idempotency_key": "k"}),
         (errors.AccountExists("a"), {"account": "a"}),
+        (errors.SamePerson("a", "b"), {"account": "a"}),
         (
             errors.InvalidInput([errors.Violation(field="f", rule="r")] * 3, bad_rows=2),
             {"violations": "3", "bad_rows": "2"},

@@ -94,6 +94,29 @@ def test_an_unbound_order_in_the_own_lane_is_given_back_to_the_main_one(bench: B
     assert signal.lane == "main"
 
 
+def test_an_order_whose_object_is_busy_rests_before_anything_is_asked_of_the_portal(bench: Bench) -> None:
+    bench.service.script["ClaimOrder"] = [refusal("OBJECT_BUSY")]
+
+    signal = bench.run()
+
+    assert isinstance(signal, Snooze)
+    assert signal.delay_s == bench.settings.check_interval_s
+    assert bench.log == ["OpenAccount", "ClaimOrder"], "no upload, and nothing to put down"
+
+
+@pytest.mark.parametrize("state", [orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED])
+def test_an_order_that_is_over_is_looked_for_where_a_send_of_it_may_turn_up(
+    bench: Bench, state: orders_pb2.OrderState.ValueType
+) -> None:
+    bench.service.order.state = state
+    bench.service.order.submission.person_oid = "1"
+    bench.service.order.is_look_due = True
+
+    bench.run()
+
+    assert "RecordFact:reading" in bench.log
+
+
 @pytest.mark.parametrize("reason", ["ORDER_ON_HOLD", "ORDER_UNKNOWN"])
 def test_the_job_fails_where_nobody_may_go_on(bench: Bench, reason: str) -> None:
     bench.service.script["ClaimOrder"] = [refusal(reason)]
