@@ -15,7 +15,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto \
 BUF := --config proto/buf.yaml --path orders_service/v1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long test-containers bench lint types proto proto-check reference migrate clean
+.PHONY: help demo up test test-long test-containers bench lint types proto proto-check reference last-release migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ proto-check: proto ## Fail if the committed stubs differ from proto/, or proto/ 
 
 reference: $(STAMP) ## Write docs/reference.md from the docstrings
 	@$(BIN)/python docs/make_reference.py
+
+last-release: $(STAMP) ## Keep the service of a release for the tests of upgrades: REVISION=v1.0
+	@$(BIN)/python -m tests.last_release.take $(REVISION)
 
 migrate: $(STAMP) ## Apply sql/ to the database that DB_* names
 	@$(BIN)/orders-service migrate
