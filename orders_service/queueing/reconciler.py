@@ -1,5 +1,8 @@
 """Compares open orders with the queue, and rebuilds the queue where it lost something.
 
+All of them are compared seldom, the more seldom the longer it takes. In between a few jobs are asked for, to learn at
+once that the queue lost its data, and only those orders are looked at that somebody should have taken up by now.
+
 One process reconciles at a time, under an advisory lock of the database. The lock saves work, no more: each step is
 idempotent and conditional, so two at once, or one that was paused for an hour, do no harm.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -20,6 +24,7 @@ from orders_service.queueing.loops import Loop
 from orders_service.queueing.relay import BATCH
 from orders_service.queueing.schedule import ScheduledOrder
 from orders_service.queueing.threads import call_in_daemon
+from orders_service.queueing.witnesses import Witnesses
 from orders_service.store import db
 from orders_service.store.queries import load
 from rosq import JobState, RosqError, ServerUnreachable
@@ -38,6 +43,12 @@ ON_HOLD: Final = "on hold"
 
 #: In nobody's hand.
 _AT_REST: Final = frozenset({JobState.WAITING, JobState.DELAYED})
+#: However long it took, they are compared again after so many seconds.
+_FULL_LATEST_S: Final = 3600.0
+#: Of the time, that comparing all orders may take: a fiftieth.
+_FULL_SHARE: Final = 50.0
+#: How often it is looked whether the queue has lost its data, in seconds.
+_WATCH_S: Final = 0.5
 _LOCK_KEY: Final = 0x726F_7371_7265_636F
 _ACTOR: Final = "reconciler"
 
@@ -64,6 +75,19 @@ class ReconcileCounts:
     weighed: int = 0
     unbound: int = 0
 
+    def __add__(self, other: ReconcileCounts) -> ReconcileCounts:
+        """Both together."""
+        mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
+        return ReconcileCounts(
+            **dict(
+                zip(
+                    [each.name for each in dataclasses.fields(self)],
+                    map(sum, zip(mine, theirs, strict=True)),
+                    strict=True,
+                )
+            )
+        )
+
 
 class Reconciler:
     """Gives every open order a live job, or takes over its job's failure."""
@@ -73,10 +97,13 @@ class Reconciler:
         self._queue = queue
         self._settings = settings
         self._lock: Connection | None = None
+        self._witnesses = Witnesses()
+        self._silent_after_id = 0
+        self._full_at = self._look_at = 0.0
         self._loop = Loop(
             "reconciler",
             self._run_if_first,
-            interval_s=settings.reconcile_interval_s,
+            interval_s=min(settings.reconcile_interval_s, _WATCH_S),
             expected=(errors.DatabaseUnavailable, ServerUnreachable),
         )
 
@@ -87,6 +114,31 @@ class Reconciler:
         finally:
             await self._unlock()
 
+    async def run_pass(self) -> ReconcileCounts:
+        """Do what is due by now: compare all orders, look at those that may be lost, or nothing.
+
+        Raises:
+            ServerUnreachable: The queue's server is away; what was done so far stands.
+            DatabaseUnavailable: The database is away.
+        """
+        begun_at = time.monotonic()
+        is_lost = await self._has_lost_data()
+        if is_lost or begun_at >= self._full_at:
+            counts = await self.run_once()
+            ended_at = time.monotonic()
+            pause_s = min((ended_at - begun_at) * _FULL_SHARE, _FULL_LATEST_S)
+            pause_s = max(self._settings.reconcile_interval_s, pause_s)
+            if is_lost:
+                # What was relayed a moment before the loss isn't judged yet.
+                pause_s = self._settings.relay_margin_s + self._settings.reconcile_interval_s
+            self._full_at = ended_at + pause_s
+            self._look_at = ended_at + self._settings.reconcile_interval_s
+            return counts
+        if begun_at < self._look_at:
+            return ReconcileCounts()
+        self._look_at = begun_at + self._settings.reconcile_interval_s
+        return await self._look_at_silent()
+
     async def run_once(self) -> ReconcileCounts:
         """Compare every open order that is in nobody's hand with the queue, once.
 
@@ -94,29 +146,52 @@ class Reconciler:
             ServerUnreachable: The queue's server is away; what was done so far stands.
             DatabaseUnavailable: The database is away.
         """
-        weighed = await unattended.weigh_unheld_facts(self._database, self._settings.order_lease_s)
-        unbound = await unattended.unbind_abandoned(self._database)
-        total = ReconcileCounts(weighed=weighed, unbound=unbound)
+        total = await self._tend_unattended()
         after_id = 0
         while page := await self._read_page(after_id):
-            counts = await self._judge(page)
-            total = dataclasses.replace(
-                total,
-                looked_at=total.looked_at + len(page),
-                reopened=total.reopened + counts.reopened,
-                moved=total.moved + counts.moved,
-                failed=total.failed + counts.failed,
-                held=total.held + counts.held,
-            )
+            total += await self._judge(page)
             after_id = page[-1].id
-        if dataclasses.replace(total, looked_at=0) != ReconcileCounts():
-            logger.info("Reconciled orders with the queue", extra={"event": "reconciled", **dataclasses.asdict(total)})
-        return total
+        return _told(total)
+
+    async def _look_at_silent(self) -> ReconcileCounts:
+        """Compare the orders that somebody should have taken up by now, a page of them, and the newest."""
+        total = await self._tend_unattended()
+        page = await self._read_page(self._silent_after_id, is_silent=True)
+        self._silent_after_id = page[-1].id if len(page) == BATCH else 0
+        async with self._database.transaction() as connection:
+            newest = [row["id"] for row in await (await connection.execute(load("schedule")["newest_open"])).fetchall()]
+        seen = {order.id for order in page}
+        page += [order for order in await self._read_some(newest) if order.id not in seen]
+        return _told(total + await self._judge(page) if page else total)
+
+    async def _tend_unattended(self) -> ReconcileCounts:
+        weighed = await unattended.weigh_unheld_facts(self._database, self._settings.order_lease_s)
+        return ReconcileCounts(weighed=weighed, unbound=await unattended.unbind_abandoned(self._database))
+
+    async def _has_lost_data(self) -> bool:
+        """Whether a job of an open order is gone that was there: then others are, too."""
+        asked = self._witnesses.ids
+        if not asked:
+            return False
+        try:
+            jobs = await call_in_daemon(self._queue.find_jobs, [str(order_id) for order_id in asked])
+        except ServerUnreachable:
+            raise
+        except RosqError:
+            # One of them can't be read: what it is about is told where all are compared.
+            self._witnesses.drop(asked)
+            return False
+        missing = [order_id for order_id in asked if str(order_id) not in jobs]
+        self._witnesses.drop(missing)
+        return bool(missing and await self._read_some(missing))
 
     async def _judge(self, page: Sequence[ScheduledOrder]) -> ReconcileCounts:
+        looked_at = len(page)
         spoiled: dict[int, str] = {}
         jobs = await call_in_daemon(self._find_jobs, page, spoiled)
         page = [order for order in page if order.id not in spoiled]
+        if page:
+            self._witnesses.add([page[len(page) // 2].id, page[-1].id])
         lost = [order for order in page if _is_lost(jobs.get(order.job_id))]
         if lost:
             await call_in_daemon(self._reopen, lost, jobs, spoiled)
@@ -132,7 +207,9 @@ class Reconciler:
             failed += verdict is unattended.Verdict.FAILED
             held += verdict is unattended.Verdict.HELD
         await self._hold_spoiled(spoiled)
-        return ReconcileCounts(reopened=len(lost), moved=moved, failed=failed, held=held + len(spoiled))
+        return ReconcileCounts(
+            looked_at=looked_at, reopened=len(lost), moved=moved, failed=failed, held=held + len(spoiled)
+        )
 
     def _find_jobs(self, page: Sequence[ScheduledOrder], spoiled: dict[int, str]) -> Mapping[str, Job]:
         """The jobs of these orders, read in one go; where one of them can't be read, one by one."""
@@ -214,9 +291,17 @@ class Reconciler:
         async with self._database.transaction() as connection:
             await connection.execute(load("schedule")["add_event"], parameters)
 
-    async def _read_page(self, after_id: int) -> list[ScheduledOrder]:
+    async def _read_some(self, order_ids: Sequence[int]) -> list[ScheduledOrder]:
+        """Those of these orders that should have a live job."""
+        return await self._read_page(min(order_ids) - 1, order_ids) if order_ids else []
+
+    async def _read_page(
+        self, after_id: int, order_ids: Sequence[int] | None = None, *, is_silent: bool = False
+    ) -> list[ScheduledOrder]:
         parameters = {
             "after_id": after_id,
+            "ids": None if order_ids is None else list(order_ids),
+            "is_silent": is_silent,
             "lease_s": self._settings.order_lease_s,
             "margin_s": self._settings.relay_margin_s,
             "limit": BATCH,
@@ -236,12 +321,19 @@ class Reconciler:
             await self._unlock()
             raise db.unavailable(self._database.settings, exc) from exc
         if row is not None and row["is_locked"]:
-            await self.run_once()
+            await self.run_pass()
 
     async def _unlock(self) -> None:
         lock, self._lock = self._lock, None
         if lock is not None:
             await lock.close()
+
+
+def _told(total: ReconcileCounts) -> ReconcileCounts:
+    """Log what a pass changed, if anything."""
+    if dataclasses.replace(total, looked_at=0) != ReconcileCounts():
+        logger.info("Reconciled orders with the queue", extra={"event": "reconciled", **dataclasses.asdict(total)})
+    return total
 
 
 def _is_lost(job: Job | None) -> bool:

@@ -86,21 +86,28 @@ class Relay:
             ServerUnreachable: The queue's server is away; what was enqueued before is enqueued again, without effect.
             DatabaseUnavailable: The database is away.
         """
-        relayed = refused = 0
+        async with self._database.transaction() as connection:
+            await connection.execute(load("schedule")["call_for_looks"])
+        relayed = refused = after_id = 0
         while True:
-            batch = await self._relay_batch()
+            batch, after_id = await self._relay_batch(after_id)
             relayed += batch.relayed
             refused += batch.refused
             if batch.relayed + batch.refused < BATCH:
                 return RelayCounts(relayed=relayed, refused=refused)
 
-    async def _relay_batch(self) -> RelayCounts:
+    async def _relay_batch(self, after_id: int) -> tuple[RelayCounts, int]:
+        """Relay the next orders of this pass; also returns how far it came.
+
+        A pass never goes back: what it relayed stays in the index as long as an old snapshot of the database lives, and
+        each batch would walk past all of it. What comes in behind it is the next pass's.
+        """
         async with self._database.transaction() as connection:
-            await connection.execute(load("schedule")["call_for_looks"])
-            cursor = await connection.execute(load("schedule")["take_unrelayed"], {"limit": BATCH})
+            parameters = {"after_id": after_id, "limit": BATCH}
+            cursor = await connection.execute(load("schedule")["take_unrelayed"], parameters)
             orders = [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]
             if not orders:
-                return RelayCounts()
+                return RelayCounts(), after_id
             refused = await call_in_daemon(self._enqueue, orders)
             relayed = [order.id for order in orders if order.id not in refused]
             await connection.execute(load("schedule")["mark_relayed"], {"ids": relayed})
@@ -112,7 +119,7 @@ class Relay:
             "Put orders on the queue",
             extra={"event": "orders_relayed", "count": len(relayed), "first": orders[0].id, "last": orders[-1].id},
         )
-        return RelayCounts(relayed=len(relayed), refused=len(refused))
+        return RelayCounts(relayed=len(relayed), refused=len(refused)), orders[-1].id
 
     def _enqueue(self, orders: Sequence[ScheduledOrder]) -> dict[int, str]:
         """Give each order a live job; returns those that the queue can't take, with the reason.

@@ -20,6 +20,7 @@ select
 from orders
 left join rosreestr_users on rosreestr_users.id = orders.rosreestr_user_id
 where orders.relayed_at is null
+  and orders.id > %(after_id)s
   and orders.hold_reason is null
   and (orders.state in ('queued', 'processing', 'unconfirmed', 'registered') or orders.state in ('completed', 'failed') and orders.look_at <= clock_timestamp())
 order by orders.id
@@ -31,7 +32,8 @@ for update of orders skip locked;
 update orders set relayed_at = clock_timestamp() where id = any(%(ids)s::bigint[]);
 
 -- name: page_of_open
--- A page of open orders that should have a live job: relayed a while ago, not waiting for a person, in nobody's hand.
+-- A page of open orders that should have a live job: relayed a while ago, not waiting for a person, in nobody's hand. Of some orders only, or
+-- only of silent ones: somebody had them in hand and was heard of no more, or should have taken them up a while ago.
 select
     orders.id, orders.state::text, orders.fence, orders.is_urgent,
     case when orders.bound_at is not null then rosreestr_users.username end as username,
@@ -47,8 +49,19 @@ where orders.id > %(after_id)s
   and orders.hold_reason is null
   and orders.relayed_at < clock_timestamp() - make_interval(secs => %(margin_s)s)
   and (orders.seen_at is null or orders.seen_at < clock_timestamp() - make_interval(secs => %(lease_s)s))
+  and (%(ids)s::bigint[] is null or orders.id = any(%(ids)s::bigint[]))
+  and (not %(is_silent)s or orders.seen_at is not null
+       or orders.next_at < clock_timestamp() - make_interval(secs => %(lease_s)s))
 order by orders.id
 limit %(limit)s;
+
+-- name: newest_open
+-- The latest open orders: a server that failed over forgets the latest first.
+select id
+from orders
+where state in ('queued', 'processing', 'unconfirmed', 'registered')
+order by id desc
+limit 3;
 
 -- name: add_event
 -- A line of these orders' history that isn't a transition.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -274,9 +275,9 @@ class Counted(Reconciler):
 
     passes = 0
 
-    async def run_once(self) -> ReconcileCounts:
+    async def run_pass(self) -> ReconcileCounts:
         self.passes += 1
-        return await super().run_once()
+        return await super().run_pass()
 
 
 def test_one_process_reconciles_at_a_time_and_the_next_takes_over_when_it_ends(
@@ -302,3 +303,111 @@ def test_one_process_reconciles_at_a_time_and_the_next_takes_over_when_it_ends(
         assert await cancel_all([second_task]) == []
 
     run(scene)
+
+
+def whole(database: Database, count: int = 1100) -> None:
+    """So many orders that wait on the queue, nothing lost."""
+    with database.connect() as connection:
+        connection.execute(
+            "insert into orders (cad_num, relayed_at) select '77:01:0001001:' || n, '2020-01-01' "
+            "from generate_series(1, %s) as n",
+            (count,),
+        )
+
+
+def test_orders_with_nothing_lost_are_compared_once_and_then_hardly_asked_about(
+    run: Any, settings: Settings, queue: Queue, fresh_database: Database
+) -> None:
+    whole(fresh_database)
+    asked: list[int] = []
+
+    class Watched(Reconciler):
+        def _find_jobs(self, page: Any, spoiled: Any) -> Any:
+            asked.append(len(page))
+            return super()._find_jobs(page, spoiled)
+
+    async def scene(db: ServiceDatabase) -> None:
+        reconciler = Watched(db, queue, dataclasses.replace(settings, reconcile_interval_s=0.0))
+        assert (await reconciler.run_pass()).looked_at == 1100
+        del asked[:]
+        reconciler._full_at = float("inf")
+        for _ in range(10):
+            assert (await reconciler.run_pass()).looked_at == 3, "the newest"
+
+    run(scene)
+
+    assert sum(asked) == 30
+
+
+def test_a_pass_that_took_long_is_not_repeated_soon(run: Any, settings: Settings, queue: Queue) -> None:
+    async def scene(db: ServiceDatabase) -> tuple[float, float]:
+        reconciler = Reconciler(db, queue, settings)
+        begun_at = time.monotonic()
+        await reconciler.run_pass()
+        return reconciler._full_at - time.monotonic(), time.monotonic() - begun_at
+
+    pause_s, took_s = run(scene)
+
+    assert pause_s >= settings.reconcile_interval_s / 2
+    assert pause_s <= max(settings.reconcile_interval_s, took_s * 50)
+
+
+def test_a_queue_that_lost_its_data_is_rebuilt_by_the_very_next_pass(
+    run: Any, settings: Settings, own_redis: EmbeddedRedis, queue_name: str, fresh_database: Database
+) -> None:
+    whole(fresh_database)
+    with opened_queue(own_redis, queue_name) as queue:
+
+        async def scene(db: ServiceDatabase) -> ReconcileCounts:
+            reconciler = Reconciler(db, queue, settings)
+            await reconciler.run_pass()
+            reconciler._full_at = reconciler._look_at = float("inf")
+            assert (await reconciler.run_pass()).looked_at == 0, "nothing is due"
+            await asyncio.to_thread(own_redis.flushall)
+            return await reconciler.run_pass()
+
+        assert run(scene).reopened == 1100
+        assert len(queue.find_jobs(str(n) for n in range(1, 1101))) == 1100
+
+
+def test_a_job_that_is_gone_because_its_order_is_over_is_no_loss(
+    run: Any, settings: Settings, own_redis: EmbeddedRedis, queue_name: str, fresh_database: Database
+) -> None:
+    whole(fresh_database, 20)
+    with opened_queue(own_redis, queue_name) as queue:
+
+        async def scene(db: ServiceDatabase) -> ReconcileCounts:
+            reconciler = Reconciler(db, queue, settings)
+            await reconciler.run_pass()
+            reconciler._full_at = reconciler._look_at = float("inf")
+            change_orders(fresh_database, "state = 'cancelled', finished_at = now()")
+            await asyncio.to_thread(own_redis.flushall)
+            return await reconciler.run_pass()
+
+        assert run(scene).looked_at == 0
+
+
+@pytest.mark.parametrize(
+    "silence", ["seen_at = now() - interval '1 minute'", "next_at = now() - interval '1 minute'"], ids=["seen", "due"]
+)
+def test_an_order_that_somebody_should_have_taken_up_is_looked_at_between_two_comparisons(
+    run: Any, settings: Settings, queue: Queue, fresh_database: Database, silence: str
+) -> None:
+    order_id = relayed(fresh_database, state="processing", account="a", fence=7)
+    for number in range(2, 7):
+        relayed(fresh_database, number)
+
+    async def scene(db: ServiceDatabase) -> ReconcileCounts:
+        reconciler = Reconciler(db, queue, settings)
+        await reconciler.run_pass()
+        with Steering(queue.redis_settings, queue.name, by="ann", reason="lost") as steering:
+            steering.remove(list(steering.see([str(order_id)]).values()))
+        reconciler._full_at, reconciler._look_at = float("inf"), 0.0
+        change_orders(fresh_database, silence)
+        return await reconciler.run_pass()
+
+    assert run(scene).reopened >= 1
+
+    job = queue.find_job(str(order_id))
+    assert job is not None
+    assert job.is_live

@@ -12,6 +12,7 @@ import pytest
 from orders_service import errors
 from orders_service.orders.accept import create_orders
 from orders_service.orders.validation import WantedOrder
+from orders_service.queueing import relay
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.relay import Relay
 from rosq import JobState, ServerUnreachable
@@ -54,6 +55,26 @@ async def until(condition: Callable[[], Any], what: str, timeout_s: float = 10.0
         assert asyncio.get_running_loop().time() < deadline, f"waited in vain for: {what}"
         await asyncio.sleep(0.02)
     return answer
+
+
+def test_no_batch_of_a_pass_walks_past_what_the_last_one_relayed(
+    run: Any, settings: Settings, queue: Queue, fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an old snapshot nothing leaves the index: 50,000 orders took three times as long."""
+    ids = create(run, 7)
+    monkeypatch.setattr(relay, "BATCH", 3)
+    asked: list[int] = []
+
+    class Watched(Relay):
+        async def _relay_batch(self, after_id: int) -> tuple[relay.RelayCounts, int]:
+            asked.append(after_id)
+            return await super()._relay_batch(after_id)
+
+    assert run(lambda db: Watched(db, queue, settings).run_once()).relayed == 7
+
+    assert asked == [0, ids[2], ids[5]]
+    change_orders(fresh_database, "relayed_at = null")
+    assert run(lambda db: Watched(db, queue, settings).run_once()).relayed == 7, "the next pass begins anew"
 
 
 def test_an_accepted_order_becomes_a_job_that_only_points_to_it(run: Any, relay_once: Any, queue: Queue) -> None:
