@@ -9,13 +9,12 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 # The contract as a whole, in one file: what the next change is compared with.
 CONTRACT := proto/contract.binpb
-# With googleapis' own files, which come with a package; BUF names the rules, and looks at ours alone.
-PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto \
-  -I $$($(BIN)/python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])')
+# googleapis' own files stand beside ours, for clients who have nothing else; BUF names the rules, and looks at ours alone.
+PROTOC := $(BIN)/python -m grpc_tools.protoc -I proto
 BUF := --config proto/buf.yaml --path orders_service/v1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long test-containers bench lint types proto proto-check reference last-release migrate clean
+.PHONY: help demo up test test-long test-containers bench lint types proto proto-check openapi reference last-release migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +34,10 @@ up: $(STAMP) ## The same system, and it stays: addresses and commands to try are
 test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker needed). Options: ARGS='-k name'
 	@$(PYTEST) $(ARGS)
 
-test-long: $(STAMP) ## Random steps and storms of faults in large numbers, about ten minutes: ROSQ_PROPERTY_STEPS, ROSQ_KILL_JOBS …
+test-long: $(STAMP) ## Random steps, storms of faults and bad requests in large numbers, about an hour: ROSQ_PROPERTY_STEPS …
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[long]'
+	@ROSQ_REST_BAD_REQUESTS=$${ROSQ_REST_BAD_REQUESTS:-10000} ROSQ_REST_SCHEMATHESIS=$${ROSQ_REST_SCHEMATHESIS:-400} \
+	  $(BIN)/python -m pytest --timeout 3600 tests/integration/orders_service/api/rest/test_fuzz.py $(ARGS)
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
 	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
 	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} ORDERS_DEATH_STRIDE=1 \
@@ -70,7 +72,11 @@ proto: $(STAMP) ## Generate orders_service/v1 from proto/, unless the change wou
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(PROTOS)
 
 proto-check: proto ## Fail if the committed stubs differ from proto/, or proto/ breaks what was committed before
+	@$(BIN)/python docs/make_openapi.py --check
 	@git diff --exit-code --stat -- orders_service/v1 $(CONTRACT) || { echo "orders_service/v1 differs from proto/: run 'make proto' and commit"; exit 1; }
+
+openapi: $(STAMP) ## Write the OpenAPI document from proto/
+	@$(BIN)/python docs/make_openapi.py
 
 reference: $(STAMP) ## Write docs/reference.md from the docstrings
 	@$(BIN)/python docs/make_reference.py

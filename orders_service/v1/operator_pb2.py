@@ -22,47 +22,81 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orders_service.v1 import orders_pb2 as orders__service_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n orders_service/v1/operator.proto\x12\x11orders_service.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorders_service/v1/orders.proto\"b\n\rDecisionBasis\x12\x10\n\x08order_id\x18\x01 \x01(\x03\x12\x0f\n\x07send_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61se_no\x18\x03 \x01(\x05\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xca\x01\n\x0c\x43\x61ndidateRow\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\x03\x12\x14\n\x0corder_number\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61\x64_num\x18\x03 \x01(\t\x12\x16\n\x0erequest_status\x18\x04 \x01(\t\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x13GetOrderCaseRequest\x12\x10\n\x08order_id\x18\x01 \x01(\x03\"\xd3\x01\n\x14GetOrderCaseResponse\x12\x0f\n\x07\x63\x61se_no\x18\x01 \x01(\x05\x12\x0f\n\x07send_id\x18\x02 \x01(\t\x12\x13\n\x0bhold_reason\x18\x03 \x01(\t\x12-\n\x04rows\x18\x04 \x03(\x0b\x32\x1f.orders_service.v1.CandidateRow\x12\x0f\n\x07\x61nswers\x18\x05 \x03(\t\x12\x14\n\x0cunread_facts\x18\x06 \x03(\x03\x12\x14\n\x07\x62\x61lance\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04ways\x18\x08 \x03(\tB\n\n\x08_balance\"|\n\x15SettleByNumberRequest\x12/\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasis\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65spite\x18\x03 \x03(\t\x12\x11\n\tis_unseen\x18\x04 \x01(\x08\"A\n\x16SettleByNumberResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"r\n\x15SettleAsAbsentRequest\x12/\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasis\x12\x17\n\x0f\x61pplication_ids\x18\x02 \x03(\x03\x12\x0f\n\x07\x64\x65spite\x18\x03 \x03(\t\"A\n\x16SettleAsAbsentResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"E\n\x12ResumeOrderRequest\x12/\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasis\">\n\x13ResumeOrderResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"E\n\x12GiveUpOrderRequest\x12/\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasis\">\n\x13GiveUpOrderResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"K\n\x17\x44ownloadAnyPaperRequest\x12\x10\n\x08order_id\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"d\n\x18\x44ownloadAnyPaperResponse\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.orders_service.v1.OrderPaperH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part*\xe0\x01\n\x0f\x44\x65\x63isionRefusal\x12 \n\x1c\x44\x45\x43ISION_REFUSAL_UNSPECIFIED\x10\x00\x12\"\n\x1e\x44\x45\x43ISION_REFUSAL_CASE_OUTDATED\x10\x01\x12 \n\x1c\x44\x45\x43ISION_REFUSAL_WRONG_STATE\x10\x02\x12\x1c\n\x18\x44\x45\x43ISION_REFUSAL_UNNAMED\x10\x03\x12!\n\x1d\x44\x45\x43ISION_REFUSAL_NUMBER_TAKEN\x10\x04\x12$\n DECISION_REFUSAL_NUMBER_NOT_OURS\x10\x05\x32\xeb\x04\n\x0fOperatorService\x12_\n\x0cGetOrderCase\x12&.orders_service.v1.GetOrderCaseRequest\x1a\'.orders_service.v1.GetOrderCaseResponse\x12\x65\n\x0eSettleByNumber\x12(.orders_service.v1.SettleByNumberRequest\x1a).orders_service.v1.SettleByNumberResponse\x12\x65\n\x0eSettleAsAbsent\x12(.orders_service.v1.SettleAsAbsentRequest\x1a).orders_service.v1.SettleAsAbsentResponse\x12\\\n\x0bResumeOrder\x12%.orders_service.v1.ResumeOrderRequest\x1a&.orders_service.v1.ResumeOrderResponse\x12\\\n\x0bGiveUpOrder\x12%.orders_service.v1.GiveUpOrderRequest\x1a&.orders_service.v1.GiveUpOrderResponse\x12m\n\x10\x44ownloadAnyPaper\x12*.orders_service.v1.DownloadAnyPaperRequest\x1a+.orders_service.v1.DownloadAnyPaperResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n orders_service/v1/operator.proto\x12\x11orders_service.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorders_service/v1/orders.proto\"t\n\rDecisionBasis\x12\x16\n\x08order_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0f\n\x07send_id\x18\x02 \x01(\t\x12\x15\n\x07\x63\x61se_no\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x13\n\x05\x61\x63tor\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xca\x01\n\x0c\x43\x61ndidateRow\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\x03\x12\x14\n\x0corder_number\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61\x64_num\x18\x03 \x01(\t\x12\x16\n\x0erequest_status\x18\x04 \x01(\t\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"-\n\x13GetOrderCaseRequest\x12\x16\n\x08order_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xd3\x01\n\x14GetOrderCaseResponse\x12\x0f\n\x07\x63\x61se_no\x18\x01 \x01(\x05\x12\x0f\n\x07send_id\x18\x02 \x01(\t\x12\x13\n\x0bhold_reason\x18\x03 \x01(\t\x12-\n\x04rows\x18\x04 \x03(\x0b\x32\x1f.orders_service.v1.CandidateRow\x12\x0f\n\x07\x61nswers\x18\x05 \x03(\t\x12\x14\n\x0cunread_facts\x18\x06 \x03(\x03\x12\x14\n\x07\x62\x61lance\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04ways\x18\x08 \x03(\tB\n\n\x08_balance\"\x88\x01\n\x15SettleByNumberRequest\x12\x35\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasisB\x04\xe2\x41\x01\x02\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x64\x65spite\x18\x03 \x03(\t\x12\x11\n\tis_unseen\x18\x04 \x01(\x08\"A\n\x16SettleByNumberResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"x\n\x15SettleAsAbsentRequest\x12\x35\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasisB\x04\xe2\x41\x01\x02\x12\x17\n\x0f\x61pplication_ids\x18\x02 \x03(\x03\x12\x0f\n\x07\x64\x65spite\x18\x03 \x03(\t\"A\n\x16SettleAsAbsentResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"K\n\x12ResumeOrderRequest\x12\x35\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasisB\x04\xe2\x41\x01\x02\">\n\x13ResumeOrderResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"K\n\x12GiveUpOrderRequest\x12\x35\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32 .orders_service.v1.DecisionBasisB\x04\xe2\x41\x01\x02\">\n\x13GiveUpOrderResponse\x12\'\n\x05order\x18\x01 \x01(\x0b\x32\x18.orders_service.v1.Order\"Q\n\x17\x44ownloadAnyPaperRequest\x12\x16\n\x08order_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"d\n\x18\x44ownloadAnyPaperResponse\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.orders_service.v1.OrderPaperH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part*\xe0\x01\n\x0f\x44\x65\x63isionRefusal\x12 \n\x1c\x44\x45\x43ISION_REFUSAL_UNSPECIFIED\x10\x00\x12\"\n\x1e\x44\x45\x43ISION_REFUSAL_CASE_OUTDATED\x10\x01\x12 \n\x1c\x44\x45\x43ISION_REFUSAL_WRONG_STATE\x10\x02\x12\x1c\n\x18\x44\x45\x43ISION_REFUSAL_UNNAMED\x10\x03\x12!\n\x1d\x44\x45\x43ISION_REFUSAL_NUMBER_TAKEN\x10\x04\x12$\n DECISION_REFUSAL_NUMBER_NOT_OURS\x10\x05\x32\x9e\x07\n\x0fOperatorService\x12\x83\x01\n\x0cGetOrderCase\x12&.orders_service.v1.GetOrderCaseRequest\x1a\'.orders_service.v1.GetOrderCaseResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/orders/{order_id}/case\x12\xa1\x01\n\x0eSettleByNumber\x12(.orders_service.v1.SettleByNumberRequest\x1a).orders_service.v1.SettleByNumberResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/orders/{basis.order_id}/case:settleByNumber:\x01*\x12\xa1\x01\n\x0eSettleAsAbsent\x12(.orders_service.v1.SettleAsAbsentRequest\x1a).orders_service.v1.SettleAsAbsentResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/orders/{basis.order_id}/case:settleAsAbsent:\x01*\x12\x90\x01\n\x0bResumeOrder\x12%.orders_service.v1.ResumeOrderRequest\x1a&.orders_service.v1.ResumeOrderResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/orders/{basis.order_id}/case:resume:\x01*\x12\x90\x01\n\x0bGiveUpOrder\x12%.orders_service.v1.GiveUpOrderRequest\x1a&.orders_service.v1.GiveUpOrderResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/orders/{basis.order_id}/case:giveUp:\x01*\x12\x96\x01\n\x10\x44ownloadAnyPaper\x12*.orders_service.v1.DownloadAnyPaperRequest\x1a+.orders_service.v1.DownloadAnyPaperResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/orders/{order_id}/any-paper0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orders_service.v1.operator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECISIONREFUSAL']._serialized_start=1506
-  _globals['_DECISIONREFUSAL']._serialized_end=1730
-  _globals['_DECISIONBASIS']._serialized_start=120
-  _globals['_DECISIONBASIS']._serialized_end=218
-  _globals['_CANDIDATEROW']._serialized_start=221
-  _globals['_CANDIDATEROW']._serialized_end=423
-  _globals['_GETORDERCASEREQUEST']._serialized_start=425
-  _globals['_GETORDERCASEREQUEST']._serialized_end=464
-  _globals['_GETORDERCASERESPONSE']._serialized_start=467
-  _globals['_GETORDERCASERESPONSE']._serialized_end=678
-  _globals['_SETTLEBYNUMBERREQUEST']._serialized_start=680
-  _globals['_SETTLEBYNUMBERREQUEST']._serialized_end=804
-  _globals['_SETTLEBYNUMBERRESPONSE']._serialized_start=806
-  _globals['_SETTLEBYNUMBERRESPONSE']._serialized_end=871
-  _globals['_SETTLEASABSENTREQUEST']._serialized_start=873
-  _globals['_SETTLEASABSENTREQUEST']._serialized_end=987
-  _globals['_SETTLEASABSENTRESPONSE']._serialized_start=989
-  _globals['_SETTLEASABSENTRESPONSE']._serialized_end=1054
-  _globals['_RESUMEORDERREQUEST']._serialized_start=1056
-  _globals['_RESUMEORDERREQUEST']._serialized_end=1125
-  _globals['_RESUMEORDERRESPONSE']._serialized_start=1127
-  _globals['_RESUMEORDERRESPONSE']._serialized_end=1189
-  _globals['_GIVEUPORDERREQUEST']._serialized_start=1191
-  _globals['_GIVEUPORDERREQUEST']._serialized_end=1260
-  _globals['_GIVEUPORDERRESPONSE']._serialized_start=1262
-  _globals['_GIVEUPORDERRESPONSE']._serialized_end=1324
-  _globals['_DOWNLOADANYPAPERREQUEST']._serialized_start=1326
-  _globals['_DOWNLOADANYPAPERREQUEST']._serialized_end=1401
-  _globals['_DOWNLOADANYPAPERRESPONSE']._serialized_start=1403
-  _globals['_DOWNLOADANYPAPERRESPONSE']._serialized_end=1503
-  _globals['_OPERATORSERVICE']._serialized_start=1733
-  _globals['_OPERATORSERVICE']._serialized_end=2352
+  _globals['_DECISIONBASIS'].fields_by_name['order_id']._loaded_options = None
+  _globals['_DECISIONBASIS'].fields_by_name['order_id']._serialized_options = b'\342A\001\002'
+  _globals['_DECISIONBASIS'].fields_by_name['case_no']._loaded_options = None
+  _globals['_DECISIONBASIS'].fields_by_name['case_no']._serialized_options = b'\342A\001\002'
+  _globals['_DECISIONBASIS'].fields_by_name['actor']._loaded_options = None
+  _globals['_DECISIONBASIS'].fields_by_name['actor']._serialized_options = b'\342A\001\002'
+  _globals['_GETORDERCASEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_GETORDERCASEREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002'
+  _globals['_SETTLEBYNUMBERREQUEST'].fields_by_name['basis']._loaded_options = None
+  _globals['_SETTLEBYNUMBERREQUEST'].fields_by_name['basis']._serialized_options = b'\342A\001\002'
+  _globals['_SETTLEBYNUMBERREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_SETTLEBYNUMBERREQUEST'].fields_by_name['number']._serialized_options = b'\342A\001\002'
+  _globals['_SETTLEASABSENTREQUEST'].fields_by_name['basis']._loaded_options = None
+  _globals['_SETTLEASABSENTREQUEST'].fields_by_name['basis']._serialized_options = b'\342A\001\002'
+  _globals['_RESUMEORDERREQUEST'].fields_by_name['basis']._loaded_options = None
+  _globals['_RESUMEORDERREQUEST'].fields_by_name['basis']._serialized_options = b'\342A\001\002'
+  _globals['_GIVEUPORDERREQUEST'].fields_by_name['basis']._loaded_options = None
+  _globals['_GIVEUPORDERREQUEST'].fields_by_name['basis']._serialized_options = b'\342A\001\002'
+  _globals['_DOWNLOADANYPAPERREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_DOWNLOADANYPAPERREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002'
+  _globals['_OPERATORSERVICE'].methods_by_name['GetOrderCase']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['GetOrderCase']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/orders/{order_id}/case'
+  _globals['_OPERATORSERVICE'].methods_by_name['SettleByNumber']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['SettleByNumber']._serialized_options = b'\202\323\344\223\0024\"//v1/orders/{basis.order_id}/case:settleByNumber:\001*'
+  _globals['_OPERATORSERVICE'].methods_by_name['SettleAsAbsent']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['SettleAsAbsent']._serialized_options = b'\202\323\344\223\0024\"//v1/orders/{basis.order_id}/case:settleAsAbsent:\001*'
+  _globals['_OPERATORSERVICE'].methods_by_name['ResumeOrder']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['ResumeOrder']._serialized_options = b'\202\323\344\223\002,\"\'/v1/orders/{basis.order_id}/case:resume:\001*'
+  _globals['_OPERATORSERVICE'].methods_by_name['GiveUpOrder']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['GiveUpOrder']._serialized_options = b'\202\323\344\223\002,\"\'/v1/orders/{basis.order_id}/case:giveUp:\001*'
+  _globals['_OPERATORSERVICE'].methods_by_name['DownloadAnyPaper']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['DownloadAnyPaper']._serialized_options = b'\202\323\344\223\002!\022\037/v1/orders/{order_id}/any-paper'
+  _globals['_DECISIONREFUSAL']._serialized_start=1630
+  _globals['_DECISIONREFUSAL']._serialized_end=1854
+  _globals['_DECISIONBASIS']._serialized_start=183
+  _globals['_DECISIONBASIS']._serialized_end=299
+  _globals['_CANDIDATEROW']._serialized_start=302
+  _globals['_CANDIDATEROW']._serialized_end=504
+  _globals['_GETORDERCASEREQUEST']._serialized_start=506
+  _globals['_GETORDERCASEREQUEST']._serialized_end=551
+  _globals['_GETORDERCASERESPONSE']._serialized_start=554
+  _globals['_GETORDERCASERESPONSE']._serialized_end=765
+  _globals['_SETTLEBYNUMBERREQUEST']._serialized_start=768
+  _globals['_SETTLEBYNUMBERREQUEST']._serialized_end=904
+  _globals['_SETTLEBYNUMBERRESPONSE']._serialized_start=906
+  _globals['_SETTLEBYNUMBERRESPONSE']._serialized_end=971
+  _globals['_SETTLEASABSENTREQUEST']._serialized_start=973
+  _globals['_SETTLEASABSENTREQUEST']._serialized_end=1093
+  _globals['_SETTLEASABSENTRESPONSE']._serialized_start=1095
+  _globals['_SETTLEASABSENTRESPONSE']._serialized_end=1160
+  _globals['_RESUMEORDERREQUEST']._serialized_start=1162
+  _globals['_RESUMEORDERREQUEST']._serialized_end=1237
+  _globals['_RESUMEORDERRESPONSE']._serialized_start=1239
+  _globals['_RESUMEORDERRESPONSE']._serialized_end=1301
+  _globals['_GIVEUPORDERREQUEST']._serialized_start=1303
+  _globals['_GIVEUPORDERREQUEST']._serialized_end=1378
+  _globals['_GIVEUPORDERRESPONSE']._serialized_start=1380
+  _globals['_GIVEUPORDERRESPONSE']._serialized_end=1442
+  _globals['_DOWNLOADANYPAPERREQUEST']._serialized_start=1444
+  _globals['_DOWNLOADANYPAPERREQUEST']._serialized_end=1525
+  _globals['_DOWNLOADANYPAPERRESPONSE']._serialized_start=1527
+  _globals['_DOWNLOADANYPAPERRESPONSE']._serialized_end=1627
+  _globals['_OPERATORSERVICE']._serialized_start=1857
+  _globals['_OPERATORSERVICE']._serialized_end=2783
 # @@protoc_insertion_point(module_scope)
