@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import ipaddress
 import logging
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ class ListenSettings:
     Attributes:
         address: For clients and people, and for workers, too, where `workers` is None.
         workers: For workers alone.
+        rest: For REST; None: nowhere.
         tls: The certificates; None: plain.
         is_insecure_without_tls: It was said in as many words that others may reach the service by a plain connection.
         is_insecure_without_tokens: … that whoever reaches it may do everything.
@@ -40,6 +42,7 @@ class ListenSettings:
 
     address: Address
     workers: Address | None = None
+    rest: Address | None = None
     tls: TlsFiles | None = None
     is_insecure_without_tls: bool = False
     is_insecure_without_tokens: bool = False
@@ -48,7 +51,7 @@ class ListenSettings:
     @property
     def outside(self) -> Address | None:
         """An address that others than this machine may reach; None: there is none."""
-        every = (self.address, self.workers)
+        every = (self.address, self.workers, self.rest)
         return next((one for one in every if one is not None and not is_loopback(one.host)), None)
 
     @property
@@ -131,6 +134,20 @@ class Certificates:
         """When the first of the certificates ends."""
         certificates = x509.load_pem_x509_certificates(self._pems[1])
         return min(certificate.not_valid_after_utc for certificate in certificates)
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let new connections by HTTP see the certificate as it is now; a broken one is left alone."""
+        try:
+            pems = self._read()
+            context.load_cert_chain(self._files.cert_file, self._files.key_file)
+            if len(pems) == 3:
+                context.load_verify_locations(cadata=pems[2].decode("ascii"))
+                context.verify_mode = ssl.CERT_REQUIRED
+        except (errors.SettingsInvalid, ssl.SSLError, OSError) as error:
+            logger.error(
+                "The renewed certificate can't be used: the one before is shown",
+                extra={"event": "certificate_broken", "error": str(error)},
+            )
 
     def tell_of_end(self) -> None:
         """Log it when the certificate ends soon, once for each certificate."""

@@ -66,8 +66,10 @@ async def serve(
         with _signals(stop, hurry):
             async with _tasks(*background):
                 where = {"address": str(addresses[0])}
-                if len(addresses) > 1:
+                if listen.workers is not None:
                     where["workers"] = str(addresses[1])
+                if listen.rest is not None:
+                    where["rest"] = str(addresses[-1])
                 logger.info("Serving", extra={"event": "serving", **where})
                 await stop.wait()
                 logger.info("Stopping", extra={"event": "stopping"})

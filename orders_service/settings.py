@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: Name of the queue that operators know.
 DEFAULT_QUEUE: Final = "order-processing"
 DEFAULT_PORT: Final = 5003
+DEFAULT_REST_PORT: Final = 5004
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

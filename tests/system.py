@@ -114,6 +114,7 @@ class System:
         self.redis = redis
         self.queue = queue
         self.port = free_port()
+        self.rest_port = free_port()
         self.portal_url = ""
         self._env = {
             **{
@@ -159,7 +160,8 @@ class System:
 
     def start_service(self, **env: str) -> Process:
         """Start `orders-service serve`, and return when it serves."""
-        process = self.start("service", "orders_service.cli", "serve", "--listen", f"127.0.0.1:{self.port}", **env)
+        listen = ("--listen", f"127.0.0.1:{self.port}", "--rest-listen", f"127.0.0.1:{self.rest_port}")
+        process = self.start("service", "orders_service.cli", "serve", *listen, **env)
         self.wait(self._is_serving, "the service to serve", process=process)
         return process
 

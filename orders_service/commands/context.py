@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 #: What may also be given as a file: DB_PASSWORD_FILE and so on. Redis' and the access token are where they are read.
 SECRETS: Final = ("DB_PASSWORD", SECRET_ENV, PREVIOUS_SECRETS_ENV)
 
-#: The pool repeats each failed attempt to connect; the loops say once that the database is away.
-QUIET: Final = {"psycopg.pool": logging.ERROR}
+#: The pool repeats each failed attempt to connect; the loops say once that the database is away. What goes wrong in a
+#: request is told by `api.rest`, and uvicorn would tell it again.
+QUIET: Final = {"psycopg.pool": logging.ERROR, "uvicorn.error": logging.CRITICAL}
 
 
 class Failure(click.ClickException):

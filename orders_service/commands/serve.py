@@ -12,7 +12,7 @@ from orders_service import process
 from orders_service.commands.context import QUIET, WrongSetting
 from orders_service.crypto import Secretbox
 from orders_service.listening import ListenSettings, TlsFiles
-from orders_service.settings import Address, Settings
+from orders_service.settings import DEFAULT_REST_PORT, Address, Settings
 from orders_service.store import extracts, migrations
 from rosq import Queue, RedisSettings, RosqError, logs
 
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     metavar="HOST:PORT",
     show_envvar=True,
     help="A port for workers alone; those of clients then don't offer WorkerService. Default: one port for all.",
+)
+@click.option(
+    "--rest-listen",
+    envvar="ORDERS_SERVICE_REST_LISTEN",
+    default=f"127.0.0.1:{DEFAULT_REST_PORT}",
+    show_default=True,
+    show_envvar=True,
+    help="Address and port for REST, with a page to try it at /docs; `off`: none. Beyond loopback as for gRPC.",
 )
 @click.option(
     "--tls-cert-file",
@@ -100,6 +108,7 @@ def serve(
     context: Context,
     listen: str,
     listen_workers: str | None,
+    rest_listen: str,
     tls_cert_file: str | None,
     tls_key_file: str | None,
     tls_client_ca_file: str | None,
@@ -109,7 +118,7 @@ def serve(
     sql_dir: Path | None,
     log_level: str,
 ) -> None:
-    """Serve orders by gRPC, and keep the queue in step with the database, until SIGTERM or Ctrl-C.
+    """Serve orders by gRPC and REST, and keep the queue in step with the database, until SIGTERM or Ctrl-C.
 
     A second signal breaks off the calls under way. Needs PostgreSQL from the start; the queue's server may come and
     go. Several may serve one database.
@@ -148,6 +157,7 @@ def serve(
         workers=Address.parse(listen_workers, "--listen-workers (ORDERS_SERVICE_LISTEN_WORKERS)")
         if listen_workers
         else None,
+        rest=None if rest_listen == "off" else Address.parse(rest_listen, "--rest-listen (ORDERS_SERVICE_REST_LISTEN)"),
         tls=TlsFiles.read_options(tls_cert_file, tls_key_file, tls_client_ca_file),
         is_insecure_without_tls=insecure_without_tls,
         is_insecure_without_tokens=insecure_without_tokens,

@@ -78,6 +78,7 @@ def _print_addresses(stack: Stack, folder: StateFolder, console: Console) -> Non
     source = f". {shlex.quote(str(folder.env_path))}"
     rows = [
         ("orders service", f"{stack.service_address} (gRPC, reflection on)"),
+        ("by REST", f"http://{stack.rest_address} (to read and try: http://{stack.rest_address}/docs)"),
         ("PostgreSQL", stack.database_address),
         ("Redis", stack.redis_address),
         ("portal", f"{stack.portal_url} (simulated; what was paid: {stack.portal_url}/_simulator/ledger)"),

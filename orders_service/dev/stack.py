@@ -17,7 +17,7 @@ from orders_service.dev.children import MARKER_ENV, Child, Program, Rank
 from orders_service.dev.folder import write_private
 from orders_service.dev.postgres import EmbeddedPostgres
 from orders_service.dev.valkey import EmbeddedValkey, is_answering
-from orders_service.settings import DEFAULT_PORT, DEFAULT_QUEUE, DatabaseSettings
+from orders_service.settings import DEFAULT_PORT, DEFAULT_QUEUE, DEFAULT_REST_PORT, DatabaseSettings
 from orders_service.store import migrations
 from rosq.service_links import find_service_link
 
@@ -84,6 +84,8 @@ class Stack:
         self._note = note
         self._env: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
+        #: Where the service answers by REST.
+        self.rest_address = ""
         #: The last started worker of each account.
         self.workers: dict[str, Child] = {}
         self.usernames = [f"rosreestr_user_{number}" for number in range(1, plan.workers + 1)]
@@ -253,9 +255,14 @@ class Stack:
     def _start_service(self) -> None:
         self._note("orders service")
         port = self._folder.port("service", preferred=DEFAULT_PORT)
+        self.rest_address = f"127.0.0.1:{self._folder.port('rest', preferred=DEFAULT_REST_PORT)}"
         self._env |= {"ORDERS_SERVICE_HOST": "127.0.0.1", "ORDERS_SERVICE_PORT": str(port)}
         service = self._start(
-            "orders-service", Rank.SERVICE, "orders_service.cli", "serve", "--listen", self.service_address
+            "orders-service",
+            Rank.SERVICE,
+            "orders_service.cli",
+            "serve",
+            *("--listen", self.service_address, "--rest-listen", self.rest_address),
         )
         with client.Client(self.service_address, self.token) as orders:
             self._supervisor.wait_ready(service, orders.is_serving)

@@ -27,6 +27,7 @@ class Service:
 
     def __init__(self, env: Mapping[str, str], folder: Path) -> None:
         self.port = free_port()
+        self.rest_port = free_port()
         self.folder = folder
         self.env = clean_env(
             {
@@ -34,6 +35,7 @@ class Service:
                 "ORDERS_SERVICE_HOST": "127.0.0.1",
                 "ORDERS_SERVICE_PORT": str(self.port),
                 "ORDERS_SERVICE_LISTEN": f"127.0.0.1:{self.port}",
+                "ORDERS_SERVICE_REST_LISTEN": f"127.0.0.1:{self.rest_port}",
                 "RECONCILE_INTERVAL_S": "0.5",
                 "ORDERS_SERVICE_GRACE_S": "5",
                 **env,
@@ -60,7 +62,7 @@ class Service:
             assert self.process.is_running(), self.process.log
             return "event=serving" in self.process.log
 
-        wait_until(is_serving, "the service to serve", 20)
+        wait_until(is_serving, "the service to serve", 60)
 
     def cli(self, *args: str, text: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `orders-service ARGS` to its end, in the folder of this test."""

@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import httpx
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -56,6 +57,11 @@ def new_orders(*numbers: str) -> list[orders_pb2.NewOrder]:
 def health_of(service: Service, name: str = "") -> int:
     stub = health_pb2_grpc.HealthStub(service.channel)
     return int(stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5).status)
+
+
+def readiness_of(service: Service, path: str = "/readyz") -> tuple[int, Any]:
+    answer = httpx.get(f"http://127.0.0.1:{service.rest_port}{path}", timeout=20, trust_env=False)
+    return answer.status_code, answer.json()
 
 
 def test_a_wrong_number_names_its_path_and_rule_in_the_message_and_for_machines(service: Service) -> None:
@@ -169,8 +175,11 @@ def test_reflection_gives_a_stranger_the_whole_contract(service: Service) -> Non
     assert {one.name for one in listed.list_services_response.service} >= {*SERVICES, "grpc.health.v1.Health"}
     found = ask(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICES[0]))
     pool = descriptor_pool.DescriptorPool()
-    for data in reversed(found.file_descriptor_response.file_descriptor_proto):
-        pool.Add(FileDescriptorProto.FromString(data))
+    files = map(FileDescriptorProto.FromString, found.file_descriptor_response.file_descriptor_proto)
+    missing = {file.name: file for file in files}
+    while ready := [file for file in missing.values() if not missing.keys() & set(file.dependency)]:
+        for file in ready:
+            pool.Add(missing.pop(file.name))
     assert pool.FindServiceByName(SERVICES[0]).methods_by_name["CreateOrder"] is not None
 
 
@@ -238,11 +247,23 @@ def test_postgresql_away_is_unavailable_and_back_it_serves_again(
         assert "database is away" in (error.details() or "")
         result = service.cli("orders", "list")
         assert (result.returncode, "database is away" in result.stderr) == (3, True), result.stderr
-        wait_until(lambda: health_of(service) == not_serving, "health to say so")
+        answer = httpx.post(
+            f"http://127.0.0.1:{service.rest_port}/v1/orders",
+            json={"cad_num": NUMBER, "idempotency_key": "k"},
+            timeout=60,
+            trust_env=False,
+        )
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+        assert int(answer.headers["retry-after"]) >= 1
+        wait_until(lambda: health_of(service) == not_serving, "health to say so", 30)
+        wait_until(lambda: readiness_of(service)[0] == 503, "readiness to say so", 30)
+        assert readiness_of(service) == (503, {"status": "unavailable", "detail": "The database can't be reached."})
+        assert readiness_of(service, "/healthz")[0] == 200, "the process lives: a restart wouldn't help"
 
         own_postgres.start()
 
-        wait_until(lambda: health_of(service) == serving, "health to recover", 20)
+        wait_until(lambda: health_of(service) == serving, "health to recover", 60)
+        wait_until(lambda: readiness_of(service) == (200, {"status": "ok"}), "readiness to recover", 60)
         assert len(submit(service, NUMBER)) == 1
         assert "Traceback" not in service.process.log
     finally:
@@ -262,7 +283,8 @@ def test_two_services_on_one_database_relay_each_order_once(
     service: Service, redis_server: RedisServer, queue_name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "second").mkdir()
-    second = Service({**service.env, "ORDERS_SERVICE_LISTEN": f"127.0.0.1:{free_port()}"}, tmp_path / "second")
+    own = {"ORDERS_SERVICE_LISTEN": f"127.0.0.1:{free_port()}", "ORDERS_SERVICE_REST_LISTEN": "off"}
+    second = Service({**service.env, **own}, tmp_path / "second")
     try:
         second.wait_ready()
         ids = {str(one.order_id) for _ in range(10) for one in submit(service, *[NUMBER] * 20)}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import ssl
 import stat
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import httpx
 import pytest
 
 from orders_service.channel.opening import open_channel
@@ -231,3 +233,52 @@ def test_a_service_that_is_told_so_in_as_many_words_is_open_and_says_it(
         assert service.cli("orders", "list").returncode == 0
     finally:
         service.close()
+
+
+def test_by_rest_the_same_are_let_in_with_the_same_tokens(closed: Closed) -> None:
+    context = ssl.create_default_context(cafile=closed.tls["ORDERS_SERVICE_TLS_CA_FILE"])
+    context.load_cert_chain(closed.tls["ORDERS_SERVICE_TLS_CERT_FILE"], closed.tls["ORDERS_SERVICE_TLS_KEY_FILE"])
+    operator = closed.token("by-rest-operator", "--role", "operator")
+    first = closed.token("by-rest-first", "--role", "client", "--client", "first")
+    second = closed.token("by-rest-second", "--role", "client", "--client", "second")
+    url = f"https://127.0.0.1:{closed.service.rest_port}"
+    order = {"cad_num": "77:01:0001001:1001", "idempotency_key": "by-rest"}
+
+    with httpx.Client(base_url=url, verify=context, timeout=30, trust_env=False) as web:
+
+        def ask(method: str, path: str, token: str = "", **more: Any) -> httpx.Response:
+            return web.request(method, path, headers={"authorization": f"Bearer {token}"} if token else {}, **more)
+
+        unknown = ask("GET", "/v1/orders")
+        wrong = ask("GET", "/v1/orders", "nonsense")
+        made = ask("POST", "/v1/orders", first, json=order)
+        path = f"/v1/orders/{made.json()['order']['order_id']}"
+        answers = {
+            "own": ask("GET", path, first),
+            "another's": ask("GET", path, second),
+            "another's paper": ask("GET", f"{path}/paper", second),
+            "not of clients": ask("GET", "/rosreestr-users", first),
+            "operator": ask("GET", "/rosreestr-users", operator),
+            "table": ask("GET", "/v1/orders:export", operator),
+            "health": ask("GET", "/readyz"),
+            "document": ask("GET", "/openapi.json"),
+        }
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{url}/healthz", verify=ssl.create_default_context(cafile=closed.tls["ORDERS_SERVICE_TLS_CA_FILE"]))
+
+    assert (unknown.status_code, unknown.json()["reason"]) == (401, "NO_TOKEN")
+    assert unknown.headers["www-authenticate"] == "Bearer"
+    assert (wrong.status_code, wrong.json()["reason"]) == (401, "TOKEN_UNKNOWN")
+    assert (made.status_code, made.json()["order"]["client"]) == (200, "first")
+    assert {name: answer.status_code for name, answer in answers.items()} == {
+        "own": 200,
+        "another's": 404,
+        "another's paper": 404,
+        "not of clients": 403,
+        "operator": 200,
+        "table": 200,
+        "health": 200,
+        "document": 200,
+    }
+    assert "Traceback" not in closed.service.process.log
+    assert operator not in closed.service.process.log

@@ -1,0 +1,237 @@
+"""Calls of the servicers from inside the process, through the interceptors of the gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import grpc
+from google.rpc import status_pb2
+
+from orders_service.api.grpc.status import DETAILS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from google.protobuf.message import Message
+
+    Metadata = Sequence[tuple[str, str | bytes]]
+
+_GIVEN_UP: Final = "The call was given up."
+
+
+class CallFailed(Exception):
+    """The servicer, or an interceptor before it, answered with an error.
+
+    Attributes:
+        status: The same as a caller by gRPC gets.
+    """
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+class Calls:
+    """What can be called: filled by `add_…Servicer_to_server`, as a gRPC server is.
+
+    Args:
+        interceptors: Those of the gRPC server, in the same order.
+    """
+
+    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
+        self._interceptors = tuple(interceptors)
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[object]) -> None:
+        """Do nothing: the same handlers come by name."""
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Take a service's handlers, each by the name of its rpc."""
+        self._handlers |= {f"/{service_name}/{name}": handler for name, handler in method_handlers.items()}
+
+    async def unary(self, rpc: str, request: Message, context: CallContext) -> Message:
+        """Call an rpc that answers with one message.
+
+        Raises:
+            CallFailed: It answered with an error.
+        """
+        handler = await self._find(rpc, context)
+        answer: Message = await context.guard(handler.unary_unary(request, context))
+        return answer
+
+    async def stream(self, rpc: str, request: Message, context: CallContext) -> AsyncGenerator[Any]:
+        """Call an rpc that answers with a stream, and yield its messages.
+
+        Raises:
+            CallFailed: It answered with an error; what came before counts.
+        """
+        handler = await self._find(rpc, context)
+        messages = handler.unary_stream(request, context)
+        try:
+            while True:
+                try:
+                    message = await context.guard(anext(messages))
+                except StopAsyncIteration:
+                    return
+                yield message
+        finally:
+            # At once, not when the garbage is collected: it may hold a listener.
+            if inspect.isasyncgen(messages):
+                await messages.aclose()
+
+    async def _find(self, rpc: str, context: CallContext) -> Any:
+        details = _Details(rpc, context.invocation_metadata())
+
+        async def look_up(found: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+            return self._handlers[found.method]
+
+        proceed: Callable[[Any], Awaitable[Any]] = look_up
+        for interceptor in reversed(self._interceptors):
+            proceed = functools.partial(interceptor.intercept_service, proceed)
+        return await proceed(details)
+
+
+class _Details(grpc.HandlerCallDetails):
+    def __init__(self, method: str, metadata: Metadata) -> None:
+        self.method = method
+        self.invocation_metadata = metadata  # type: ignore[assignment]
+
+
+class CallContext(grpc.aio.ServicerContext[Any, Any]):
+    """What a servicer may ask of a call, and say of it, where the caller speaks HTTP.
+
+    Args:
+        metadata: The request's headers.
+        peer: The caller's address, as gRPC writes it.
+        timeout_s: How long the call may take.
+    """
+
+    def __init__(self, metadata: Metadata, peer: str, timeout_s: float | None = None) -> None:
+        self._metadata = metadata
+        self._peer = peer
+        loop = asyncio.get_running_loop()
+        self._deadline = None if timeout_s is None else loop.time() + timeout_s
+        self._code: grpc.StatusCode | None = None
+        self._details = ""
+        self._trailing: Any = ()
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._is_done = False
+        self._is_cancelled = False
+
+    async def guard(self, call: Awaitable[Any]) -> Any:
+        """Wait for the call; what it says of itself besides its answer becomes CallFailed."""
+        try:
+            answer = await call
+        except grpc.aio.AbortError:
+            raise CallFailed(self._status()) from None
+        except asyncio.CancelledError:
+            self._is_cancelled = True
+            raise
+        if self._code not in (None, grpc.StatusCode.OK):
+            raise CallFailed(self._status())
+        return answer
+
+    def finish(self) -> None:
+        """Tell whoever asked that the call is over; safe to repeat."""
+        if not self._is_done:
+            self._is_done = True
+            for callback in self._callbacks:
+                callback(self)
+
+    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> NoReturn:
+        """End the call with an error."""
+        self._code, self._details, self._trailing = code, details, trailing_metadata or self._trailing
+        raise grpc.aio.AbortError
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        """End the call with an error that has its details with it."""
+        await self.abort(status.code, status.details, status.trailing_metadata)
+
+    def _status(self) -> status_pb2.Status:
+        for key, value in self._trailing:
+            if key == DETAILS_KEY:
+                return status_pb2.Status.FromString(value)
+        code = self._code or grpc.StatusCode.UNKNOWN
+        return status_pb2.Status(code=code.value[0], message=self._details or _GIVEN_UP)
+
+    def invocation_metadata(self) -> Any:
+        """The request's headers."""
+        return self._metadata
+
+    def peer(self) -> str:
+        """The caller's address."""
+        return self._peer
+
+    def peer_identities(self) -> None:
+        """Nobody is known by a certificate here."""
+
+    def peer_identity_key(self) -> None:
+        """Nobody is known by a certificate here."""
+
+    def auth_context(self) -> dict[str, Any]:
+        """Nothing: certificates of clients don't reach an application of HTTP."""
+        return {}
+
+    def time_remaining(self) -> Any:
+        """Seconds until the call is given up."""
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        """Note the status code."""
+        self._code = code
+
+    def set_details(self, details: str) -> None:
+        """Note the sentence."""
+        self._details = details
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        """Note what goes with the status."""
+        self._trailing = trailing_metadata
+
+    def code(self) -> Any:
+        """The status code so far."""
+        return self._code
+
+    def details(self) -> str:
+        """The sentence so far."""
+        return self._details
+
+    def trailing_metadata(self) -> Any:
+        """What goes with the status so far."""
+        return self._trailing
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Be told when the call is over."""
+        self._callbacks.append(callback)
+
+    def cancelled(self) -> bool:
+        """Whether the caller left."""
+        return self._is_cancelled
+
+    def done(self) -> bool:
+        """Whether the call is over."""
+        return self._is_done
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        """Do nothing: answers aren't compressed."""
+
+    def disable_next_message_compression(self) -> None:
+        """Do nothing: answers aren't compressed."""
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        """Do nothing: what is answered beside the message is HTTP's."""
+
+    async def read(self) -> Any:
+        """Fail: the request is handed over whole."""
+        raise NotImplementedError("A call by HTTP has one request.")
+
+    async def write(self, message: Any) -> None:
+        """Fail: answers are yielded."""
+        raise NotImplementedError("A call by HTTP is answered by what the method returns or yields.")
