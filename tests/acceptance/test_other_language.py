@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,3 +59,35 @@ def test_a_javascript_client_is_told_what_is_wrong_with_its_number(system: Syste
     assert run.returncode == 1
     assert "order.cad_num" in run.stderr
     assert "07:01:0001001:5" in run.stderr
+
+
+def test_clients_by_rest_without_any_package_order_extracts_and_save_them(system: System, tmp_path: Path) -> None:
+    system.start_worker("a1")
+    clients = {"4002": [sys.executable, str(ROOT / "docs/examples/python/order.py")]}
+    if shutil.which("node") is not None:
+        clients["4003"] = ["node", str(ROOT / "docs/examples/node/rest.mjs")]
+    env = {**os.environ, "ORDERS_SERVICE_URL": f"http://127.0.0.1:{system.rest_port}", "no_proxy": "*"}
+
+    def run(command: list[str], number: str, target: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, f"77:01:0001001:{number}", str(target)],
+            env=env, capture_output=True, text=True, timeout=150, check=False,
+        )  # fmt: skip
+
+    for number, command in clients.items():
+        target = tmp_path / f"{number}.zip"
+        done = run(command, number, target)
+        assert done.returncode == 0, done.stderr
+        assert "Выполнен" in done.stdout
+        with zipfile.ZipFile(target) as archive:
+            assert archive.testzip() is None
+        charges = len(system.charges())
+
+        repeated = run(command, number, target)
+        wrong = run(command, "x", target)
+        nowhere = run(command, "4004", tmp_path / "no folder" / "x.zip")
+
+        assert repeated.returncode == 0, "the same words are the same order"
+        assert (wrong.returncode, "cad_num" in wrong.stderr, "Traceback" in wrong.stderr) == (1, True, False)
+        assert (nowhere.returncode, "nothing was ordered" in nowhere.stderr) == (1, True)
+        assert len(system.charges()) == charges
