@@ -85,4 +85,6 @@ def calling(caller: Caller) -> Iterator[None]:
     try:
         yield
     finally:
-        _current.reset(token)
+        # A stream that its caller leaves is closed in another context: what was set here goes with its own.
+        with contextlib.suppress(ValueError):
+            _current.reset(token)

@@ -140,8 +140,9 @@ def header_of_a_registered_order(house: House) -> worker_pb2.PaperHeader:
     stub = worker_pb2_grpc.WorkerServiceStub(house.channel())
     opened = stub.OpenAccount(worker_pb2.OpenAccountRequest(account="account_1", opened_by="test"), timeout=30).account
     ((order_id,),) = house.rows(
-        """insert into orders (cad_num, state, rosreestr_user_id, rosreestr_order_num, fence, fence_token)
-           values ('77:01:0001001:1001', 'registered', %s, 'N-1', 1, 't') returning id""",
+        """insert into orders
+           (cad_num, state, rosreestr_user_id, rosreestr_order_num, fence, fence_token, bound_at, person_oid)
+           values ('77:01:0001001:1001', 'registered', %s, 'N-1', 1, 't', now(), 'person') returning id""",
         opened.account_id,
     )
     holder = worker_pb2.OrderHolder(account="account_1", epoch=opened.epoch, order_id=order_id, fence=1, token="t")

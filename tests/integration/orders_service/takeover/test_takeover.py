@@ -215,7 +215,7 @@ def test_each_order_becomes_what_it_is(bench: Bench) -> None:
 
 
 def test_only_what_is_open_and_sure_goes_on_the_queue_each_in_its_lane(bench: Bench) -> None:
-    rows = bench.all(load("schedule")["take_unrelayed"], limit=100)
+    rows = bench.all(load("schedule")["take_unrelayed"], after_id=0, limit=100)
     lanes = {order.id: order.job.lane for order in map(ScheduledOrder.from_row, rows)}
 
     expected = {}

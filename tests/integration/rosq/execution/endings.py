@@ -106,12 +106,13 @@ def _make(kind: type[BaseException]) -> BaseException | None:
 
 
 def _list_kinds() -> list[type[BaseException]]:
-    """Every class of exception that this process knows, but for the signals, which say something else."""
+    """Every class of exception that this process knows, but for the signals, which say something else, and those with a
+    destructor, which an object that wasn't made by its constructor may not survive."""
     seen: dict[type[BaseException], None] = {}
     open_kinds: list[type[BaseException]] = [BaseException]
     while open_kinds:
         kind = open_kinds.pop()
-        if kind not in seen and not issubclass(kind, JobSignal):
+        if kind not in seen and not issubclass(kind, JobSignal) and not hasattr(kind, "__del__"):
             seen[kind] = None
             open_kinds += type.__subclasses__(kind)
     return list(seen)
