@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 # Tests wait for processes more than they compute: more at once than there are cores.
 TEST_PROCESSES ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+# What makes no difference to Redis or PostgreSQL beside the rest: not run again on the containers.
+NO_SERVER := orders_service/access orders_service/api/rest orders_service/commands orders_service/dev \
+  worker/portal worker/simulator
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 # The contract as a whole, in one file: what the next change is compared with.
 CONTRACT := proto/contract.binpb
@@ -31,7 +34,7 @@ demo: $(STAMP) ## Run real orders through everything on embedded servers, show t
 up: $(STAMP) ## The same system, and it stays: addresses and commands to try are printed
 	@$(BIN)/orders-service dev
 
-test: $(STAMP) ## Run the tests, about 8 minutes (embedded servers; no Docker needed). Options: ARGS='-k name'
+test: $(STAMP) ## Run the tests, about 12 minutes (embedded servers; no Docker needed). Options: ARGS='-k name'
 	@$(PYTEST) $(ARGS)
 
 test-long: $(STAMP) ## Random steps, storms of faults and bad requests in large numbers, about an hour: ROSQ_PROPERTY_STEPS …
@@ -46,7 +49,7 @@ test-long: $(STAMP) ## Random steps, storms of faults and bad requests in large 
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
-	  $(addprefix --ignore=tests/integration/,orders_service/dev worker/portal worker/simulator) $(ARGS)
+	  $(addprefix --ignore=tests/integration/,$(NO_SERVER)) $(ARGS)
 
 bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 25 minutes. Options: ARGS=--quick (3 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)
