@@ -410,10 +410,11 @@ def test_pgbouncer_that_pools_sessions_may_stand_between(fresh_database: TestDat
 def running_pgbouncer(database: TestDatabase, pool_mode: str, extra: str) -> Iterator[dict[str, str]]:
     """It mayn't run as root, and another user reaches neither our folders nor the server's socket: by TCP, then."""
     env, port = database.env(), free_port()
+    password = f" password='{env['DB_PASSWORD']}'" if env.get("DB_PASSWORD") else ""
     with tempfile.TemporaryDirectory(prefix="rosq-test-pgbouncer-") as folder, pooler(database) as way:
         config = Path(folder) / "pgbouncer.ini"
         config.write_text(
-            f"[databases]\n{env['DB_NAME']} = host=127.0.0.1 port={way.port} user={env['DB_USERNAME']}\n"
+            f"[databases]\n{env['DB_NAME']} = host=127.0.0.1 port={way.port} user={env['DB_USERNAME']}{password}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
             f"pool_mode = {pool_mode}\n{extra}\n"
         )
