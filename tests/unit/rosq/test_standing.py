@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from typing import Any
 
 import pytest
@@ -16,31 +14,26 @@ from rosq.store.standing import StandingSettings
 @pytest.mark.parametrize(
     ("text", "event"), [("not JSON", "settings_unreadable"), ('{"keep_failed": 3}', "settings_changed")]
 )
-def test_threads_that_look_at_the_same_moment_tell_the_same_news_once(
+def test_who_looks_while_another_is_telling_tells_nothing_again(
     text: str, event: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, logger="rosq")
     standing = StandingSettings(Keys("letters"))
-    all_have_read = threading.Barrier(8)
+    others = iter(range(8))
 
-    def answer(*_: Any) -> Any:
-        all_have_read.wait(10)
-        return [None, text]
-
-    def dawdle(_: logging.LogRecord) -> bool:
-        # As a slow disk does: a moment in which the others compare.
-        time.sleep(0.05)
+    def look(*_: Any) -> bool:
+        standing.look(lambda *_: [None, text])
         return True
 
-    monkeypatch.setattr(logging.getLogger("rosq.store.standing"), "filters", [dawdle])
-    threads = [threading.Thread(target=standing.look, args=(answer,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    def let_another_look(_: logging.LogRecord) -> bool:
+        # In the midst of the telling, as a thread of the maintenance may.
+        return next(others, None) is None or look()
 
-    assert [record for record in caplog.records if getattr(record, "event", "") == event] != []
-    assert len(caplog.records) == 1
+    monkeypatch.setattr(logging.getLogger("rosq.store.standing"), "filters", [let_another_look])
+
+    look()
+
+    assert [getattr(record, "event", "") for record in caplog.records] == [event]
 
 
 def test_what_comes_back_later_is_news_again(caplog: pytest.LogCaptureFixture) -> None:
