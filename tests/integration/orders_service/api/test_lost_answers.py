@@ -99,7 +99,7 @@ def test_whatever_step_the_service_dies_at_the_repeat_of_the_same_call_makes_eac
 
     assert were_stored[0] is False, "before the commit nothing is stored"
     assert were_stored == sorted(were_stored), "and after it everything is"
-    assert sum(were_stored) > 10 / STRIDE, "there are steps between the commit and the answer"
+    assert any(were_stored), "there are steps between the commit and the answer"
     rows = rows_of(fresh_database)
     assert len(rows) == ROWS * (len(were_stored) + 1)
     assert {(orders, events) for _, orders, events in rows} == {(1, 1)}
