@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from cryptography import x509
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from orders_service import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orders_service.settings import Address
 
 logger = logging.getLogger(__name__)
@@ -117,37 +119,35 @@ class Certificates:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._stamps = self._stamp()
-        self._pems = self._read()
+        self._seen = _Shown(files)
         self._told: object = None
 
     def credentials(self) -> grpc.ServerCredentials:
         """Return what a gRPC server is to show."""
+        shown = _Shown(self._files)
+
+        def renewed() -> grpc.ServerCertificateConfiguration | None:
+            return _configuration(shown.pems) if shown.renew() else None
+
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._pems),
-            self._renewed,  # type: ignore[arg-type]  # None means: as before
-            require_client_authentication=len(self._pems) == 3,
+            _configuration(shown.pems),
+            renewed,  # type: ignore[arg-type]  # asked for each connection; None means: as before
+            require_client_authentication=self._files.client_ca_file is not None,
         )
+
+    def https_context(self) -> ssl.SSLContext:
+        """Return what a server of HTTP is to show, and to ask for.
+
+        Raises:
+            SettingsInvalid: The files can't be used now.
+        """
+        return _HttpsContext.of(self._files)
 
     @property
     def ends_at(self) -> dt.datetime:
         """When the first of the certificates ends."""
-        certificates = x509.load_pem_x509_certificates(self._pems[1])
-        return min(certificate.not_valid_after_utc for certificate in certificates)
-
-    def load_into(self, context: ssl.SSLContext) -> None:
-        """Let new connections by HTTP see the certificate as it is now; a broken one is left alone."""
-        try:
-            pems = self._read()
-            context.load_cert_chain(self._files.cert_file, self._files.key_file)
-            if len(pems) == 3:
-                context.load_verify_locations(cadata=pems[2].decode("ascii"))
-                context.verify_mode = ssl.CERT_REQUIRED
-        except (errors.SettingsInvalid, ssl.SSLError, OSError) as error:
-            logger.error(
-                "The renewed certificate can't be used: the one before is shown",
-                extra={"event": "certificate_broken", "error": str(error)},
-            )
+        self._seen.renew()
+        return _end_of(self._seen.pems)
 
     def tell_of_end(self) -> None:
         """Log it when the certificate ends soon, once for each certificate."""
@@ -162,54 +162,127 @@ class Certificates:
             extra={"event": "certificate_ends", "file": self._files.cert_file, "ends_at": f"{ends_at:%Y-%m-%dT%H:%MZ}"},
         )
 
-    def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what to show from now on; None: what was shown before. Asked by gRPC for each connection."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pems:
+    """What the files held, when all of them could be used together."""
+
+    key: bytes
+    certificate: bytes
+    authorities: bytes | None
+
+
+class _Shown:
+    """What one that listens shows: each has its own, since each has to learn of a change."""
+
+    def __init__(self, files: TlsFiles, check: Callable[[], object] | None = None) -> None:
+        self._files = files
+        self._check = check
+        self._stamps = _stamps_of(files)
+        self.pems = self._read()
+        self._trouble: str | None = None
+
+    def renew(self) -> bool:
+        """Take renewed files; whether there were any. What can't be used, all of it, leaves everything as it was."""
         try:
-            stamps = self._stamp()
+            stamps = _stamps_of(self._files)
             if stamps == self._stamps:
-                return None
+                return False
             pems = self._read()
         except errors.SettingsInvalid as error:
-            logger.error(
-                "The renewed certificate can't be used: the one before is shown",
-                extra={"event": "certificate_broken", "error": str(error)},
-            )
-            return None
-        self._stamps, self._pems = stamps, pems
+            if self._trouble != str(error):
+                logger.error(
+                    "The renewed certificate can't be used: the one before is shown",
+                    extra={"event": "certificate_broken", "error": str(error)},
+                )
+            self._trouble = str(error)
+            return False
+        self._stamps, self.pems, self._trouble = stamps, pems, None
         logger.info(
             "A renewed certificate is shown",
-            extra={"event": "certificate_renewed", "ends_at": f"{self.ends_at:%Y-%m-%dT%H:%MZ}"},
+            extra={"event": "certificate_renewed", "ends_at": f"{_end_of(pems):%Y-%m-%dT%H:%MZ}"},
         )
-        return _configuration(pems)
+        return True
 
-    def _paths(self) -> tuple[tuple[str, str], ...]:
-        files = self._files
-        named = (
-            ("--tls-key-file", files.key_file),
-            ("--tls-cert-file", files.cert_file),
-            ("--tls-client-ca-file", files.client_ca_file),
-        )
-        return tuple((option, path) for option, path in named if path is not None)
+    def _read(self) -> _Pems:
+        key, certificate, *authorities = (_read_file(option, path) for option, path in _paths_of(self._files))
+        _check_pair(key, certificate, self._files)
+        if authorities:
+            _authorities_of(authorities[0], self._files)
+        if self._check is not None:
+            self._check()
+        return _Pems(key, certificate, authorities[0] if authorities else None)
 
-    def _stamp(self) -> tuple[tuple[int, int], ...]:
-        stamps = []
-        for option, path in self._paths():
-            try:
-                found = Path(path).stat()
-            except OSError as exc:
-                raise errors.SettingsInvalid(option, f"names {path!r}, which can't be read ({exc.strerror}).") from exc
-            stamps.append((found.st_mtime_ns, found.st_size))
-        return tuple(stamps)
 
-    def _read(self) -> tuple[bytes, ...]:
-        pems = []
-        for option, path in self._paths():
-            try:
-                pems.append(Path(path).read_bytes())
-            except OSError as exc:
-                raise errors.SettingsInvalid(option, f"names {path!r}, which can't be read ({exc.strerror}).") from exc
-        _check_pair(pems[0], pems[1], self._files)
-        return tuple(pems)
+class _HttpsContext(ssl.SSLContext):
+    """Lets each connection be made by a context that was built whole, from the files as they are then.
+
+    To change a context that is in use could end halfway: with a certificate, and without asking for one.
+    """
+
+    _shown: _Shown
+    _whole: ssl.SSLContext
+
+    @classmethod
+    def of(cls, files: TlsFiles) -> _HttpsContext:
+        """Make the context of these files."""
+        made = cls(ssl.PROTOCOL_TLS_SERVER)
+        # Nobody gets in by this one itself: it has no certificate, and asks for one that nobody signed.
+        made.verify_mode = ssl.CERT_REQUIRED
+
+        def build() -> None:
+            made._whole = _build_context(files)
+
+        made._shown = _Shown(files, build)
+        return made
+
+    def wrap_bio(self, *args: Any, **more: Any) -> ssl.SSLObject:
+        """Make a connection's end, as asyncio asks for it."""
+        self._shown.renew()
+        return self._whole.wrap_bio(*args, **more)
+
+
+def _build_context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        if files.client_ca_file is not None:
+            # First of all: whatever fails behind it, nobody gets in without a certificate.
+            context.verify_mode = ssl.CERT_REQUIRED
+            pem = _read_file("--tls-client-ca-file", files.client_ca_file)
+            context.load_verify_locations(cadata=b"".join(_authorities_of(pem, files)))
+        context.load_cert_chain(files.cert_file, files.key_file)
+    except (ssl.SSLError, OSError) as exc:
+        raise errors.SettingsInvalid(
+            "--tls-cert-file", f"and what belongs to it can't be used by HTTP: {exc}."
+        ) from exc
+    return context
+
+
+def _paths_of(files: TlsFiles) -> tuple[tuple[str, str], ...]:
+    named = (
+        ("--tls-key-file", files.key_file),
+        ("--tls-cert-file", files.cert_file),
+        ("--tls-client-ca-file", files.client_ca_file),
+    )
+    return tuple((option, path) for option, path in named if path is not None)
+
+
+def _stamps_of(files: TlsFiles) -> tuple[tuple[int, int, int], ...]:
+    stamps = []
+    for option, path in _paths_of(files):
+        try:
+            found = Path(path).stat()
+        except OSError as exc:
+            raise errors.SettingsInvalid(option, f"names {path!r}, which can't be read ({exc.strerror}).") from exc
+        stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
+    return tuple(stamps)
+
+
+def _read_file(option: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        raise errors.SettingsInvalid(option, f"names {path!r}, which can't be read ({exc.strerror}).") from exc
 
 
 def is_loopback(host: str) -> bool:
@@ -222,11 +295,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _configuration(pems: tuple[bytes, ...]) -> grpc.ServerCertificateConfiguration:
-    key, certificate, *authorities = pems
-    return grpc.ssl_server_certificate_configuration(
-        [(key, certificate)], root_certificates=authorities[0] if authorities else None
-    )
+def _configuration(pems: _Pems) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pems.key, pems.certificate)], root_certificates=pems.authorities)
+
+
+def _end_of(pems: _Pems) -> dt.datetime:
+    return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pems.certificate))
+
+
+def _authorities_of(pem: bytes, files: TlsFiles) -> list[bytes]:
+    try:
+        return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem)]
+    except ValueError as exc:
+        raise errors.SettingsInvalid(
+            "--tls-client-ca-file", f"names {files.client_ca_file!r}, which holds no certificate."
+        ) from exc
 
 
 def _check_pair(key_pem: bytes, certificate_pem: bytes, files: TlsFiles) -> None:

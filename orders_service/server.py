@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from grpc_health.v1 import health, health_pb2
@@ -86,10 +85,11 @@ class Server:
         self._grace_s = settings.stop_grace_s
         self._listen = listen
         self._certificates = Certificates(listen.tls) if listen.tls is not None else None
+        # Now, while nothing listens yet: it may find that the files can't be used.
+        self._http_tls = self._certificates.https_context() if self._certificates is not None else None
         self._health = health.aio.HealthServicer()
         self._readiness = Readiness(valid_s=_HEALTH_VALID_S)
         self._http: HttpServer | None = None
-        self._http_tls: ssl.SSLContext | None = None
         # A request by gRPC comes bit by bit, so there the intake is the outermost.
         around = [Intake(gatekeeper), *interceptors(gatekeeper)]
         own_port = (WORKER_SERVICE,) if listen.workers is not None else ()
@@ -128,9 +128,6 @@ class Server:
 
     async def _start_rest(self, address: Address) -> Address:
         rest = app.build(REST_SERVICES, self._calls, self._readiness, is_local=is_loopback(address.host))
-        if self._certificates is not None:
-            self._http_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._certificates.load_into(self._http_tls)
         self._http = HttpServer(rest, grace_s=self._grace_s, tls=self._http_tls)
         try:
             port = await self._http.start(address.host, address.port)
@@ -145,8 +142,6 @@ class Server:
         """Say it when a certificate ends soon, until cancelled."""
         while self._certificates is not None:
             self._certificates.tell_of_end()
-            if self._http_tls is not None:
-                self._certificates.load_into(self._http_tls)
             await asyncio.sleep(_CERTIFICATE_INTERVAL_S)
 
     async def watch_health(self) -> None:
