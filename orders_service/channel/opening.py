@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from orders_service.channel.settings import CA_ENV, CERT_ENV, KEY_ENV, TOKEN_ENV, read_file
+from orders_service.channel.settings import CA_ENV, CERT_ENV, KEY_ENV, TOKEN_ENV, is_sendable, read_file
 from rosq.errors import InvalidSettings
 from rosq.secret_files import SUFFIX, read_secret
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from orders_service.channel.settings import ChannelSettings
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS: Final = (("grpc.enable_http_proxy", 0),)
 
@@ -87,24 +90,47 @@ class _CallDetails(
     pass
 
 
+class _TokenFile:
+    """An access token that lies in a file: read again when the file changes."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._read: object = None
+        self._token: str | None = None
+        self._trouble: str | None = None
+
+    def find(self) -> str | None:
+        """Return the token as the file has it; while it can't be read, the one before, with a line in the log."""
+        try:
+            self._look()
+        except (OSError, InvalidSettings) as error:
+            # Being replaced at this moment, perhaps: the one that we have may still be right.
+            reason = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+            if reason != self._trouble:
+                logger.warning(
+                    "The file with the access token can't be used: the token before is sent",
+                    extra={"event": "token_file_broken", "file": self._path, "error": reason},
+                )
+            self._trouble = reason
+        else:
+            self._trouble = None
+        return self._token
+
+    def _look(self) -> None:
+        found = os.stat(self._path)  # noqa: PTH116  # before each call: as cheap as can be
+        changed = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if self._read == changed:
+            return
+        token = read_secret(TOKEN_ENV + SUFFIX, self._path)
+        if not is_sendable(token):
+            raise InvalidSettings(f"{TOKEN_ENV}{SUFFIX} names {self._path!r}, which holds no access token.")
+        if self._token is not None:
+            logger.info("The access token was read anew", extra={"event": "token_file_read", "file": self._path})
+        self._read, self._token = changed, token
+
+
 def _token_source(settings: ChannelSettings) -> Callable[[], str | None] | None:
     """Return what finds the token for each call; None where there is none."""
     if settings.token is not None:
         return lambda: settings.token
-    path = settings.token_file
-    if path is None:
-        return None
-    kept: tuple[object, str | None] = (None, None)
-
-    def find() -> str | None:
-        nonlocal kept
-        try:
-            found = os.stat(path)  # noqa: PTH116  # before each call: as cheap as can be
-            changed = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if kept[0] != changed:
-                kept = (changed, read_secret(TOKEN_ENV + SUFFIX, path))
-        except (OSError, InvalidSettings):
-            pass  # being replaced at this moment, perhaps: the one that we have may still be right
-        return kept[1]
-
-    return find
+    return None if settings.token_file is None else _TokenFile(settings.token_file).find

@@ -60,3 +60,35 @@ def test_a_token_in_a_file_is_read_again_when_the_file_changes(tmp_path: Path) -
 
     path.unlink()
     assert find() == "second", "while it is being replaced the one that we have may still be right"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no secret"),
+        (b"two words\n", "holds no access token"),
+        (b"\xff\xfe\n", "holds no secret"),
+        (None, "No such file"),
+    ],
+)
+def test_a_token_file_that_breaks_is_told_once_and_the_token_before_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    find = _token_source(ChannelSettings.from_env({"ORDERS_SERVICE_TOKEN_FILE": str(path)}))
+    assert find is not None
+    assert find() == "first"
+
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert [find() for _ in range(3)] == ["first"] * 3
+
+    (record,) = caplog.records
+    assert record.event == "token_file_broken"  # type: ignore[attr-defined]
+    assert words in record.error  # type: ignore[attr-defined]
+    assert "two words" not in caplog.text
+    path.write_text("second\n")
+    assert find() == "second"
