@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from rosq.service_links import find_service_link
+from rosq.service_links import read_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,10 +151,12 @@ class Address:
 def _endpoint(
     environ: Mapping[str, str], host_variable: str, port_variable: str, host: str, port: int
 ) -> tuple[str, int]:
-    """Read where something listens; a port that Kubernetes set for a Service of that name is the Service's address."""
-    if link := find_service_link(environ.get(port_variable)):
-        return environ.get(host_variable) or link.host, link.port
-    return environ.get(host_variable) or host, _integer(environ, port_variable, port, low=1, high=65535)
+    try:
+        return read_endpoint(
+            environ.get(host_variable), environ.get(port_variable), default_host=host, default_port=port
+        )
+    except ValueError as exc:
+        raise errors.SettingsInvalid(port_variable, str(exc)) from exc
 
 
 def _integer(environ: Mapping[str, str], variable: str, default: int, *, low: int, high: int) -> int:

@@ -26,3 +26,17 @@ def find_service_link(text: str | None) -> ServiceLink | None:
     if match is None or not 0 < int(match["port"]) < 65536:
         return None
     return ServiceLink(match["address"] or match["host"], int(match["port"]))
+
+
+def read_endpoint(host: str | None, port: str | None, *, default_host: str, default_port: int) -> tuple[str, int]:
+    """Return where something listens, from what its two variables say; what is empty counts as unset.
+
+    Raises:
+        ValueError: The port is none; says what it may be.
+    """
+    host, port = (host or "").strip(), (port or "").strip()
+    if link := find_service_link(port):
+        return host or link.host, link.port
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise ValueError(f"must be a whole number from 1 to 65535, not {port!r}.")
+    return host or default_host, int(port or default_port)

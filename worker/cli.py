@@ -21,6 +21,7 @@ from worker.service.errors import ServiceUnreachable
 from worker.settings import (
     DEFAULT_PORTAL_URL,
     DEFAULT_QUEUE,
+    DEFAULT_SERVICE_PORT,
     MIN_ABSENT_AFTER_S,
     Settings,
     default_lock_dir,
@@ -75,7 +76,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
 @click.option(
     "--service-port",
     envvar="ORDERS_SERVICE_PORT",
-    default="5003",
+    default=str(DEFAULT_SERVICE_PORT),
     show_envvar=True,
     help="Orders service: port, or tcp://HOST:PORT as Kubernetes sets it for a Service of that name.",
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orders_service.channel.settings import ChannelSettings
-from rosq.service_links import find_service_link
+from rosq.service_links import read_endpoint
 from worker.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: What the service accepts for a portal that isn't on loopback: idle limit, plus work on a finish, plus the list's lag.
 MIN_ABSENT_AFTER_S: Final = 3600.0
 DEFAULT_QUEUE: Final = "order-processing"
+DEFAULT_SERVICE_PORT: Final = 5003
 DEFAULT_PORTAL_URL: Final = "https://lk.rosreestr.ru"
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -41,7 +42,7 @@ class Settings:
     queue: str = DEFAULT_QUEUE
     redis: RedisSettings
     orders_service_host: str = "127.0.0.1"
-    orders_service_port: int = 5003
+    orders_service_port: int = DEFAULT_SERVICE_PORT
     #: How the orders service is reached: by TLS or plain, and with which access token.
     channel: ChannelSettings = field(default_factory=ChannelSettings)
     portal: PortalSettings
@@ -148,9 +149,7 @@ def read_service_address(host: str, port: str) -> tuple[str, int]:
     Raises:
         SettingsInvalid: The port isn't one.
     """
-    host, port = host.strip(), port.strip()
-    if link := find_service_link(port):
-        return host or link.host, link.port
-    if not (port.isascii() and port.isdigit() and len(port) <= 5):
-        raise SettingsInvalid(f"ORDERS_SERVICE_PORT must be 1 to 65535, not {port!r}.")
-    return host or "127.0.0.1", int(port)
+    try:
+        return read_endpoint(host, port, default_host="127.0.0.1", default_port=DEFAULT_SERVICE_PORT)
+    except ValueError as exc:
+        raise SettingsInvalid(f"ORDERS_SERVICE_PORT {exc}") from exc
