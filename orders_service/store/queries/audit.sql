@@ -29,12 +29,13 @@ from (select set_config('synchronous_commit', 'off', true) as commits) as quick
 where quick.commits = 'off';
 
 -- name: add_done
--- A call's row with how it ended; the disk isn't waited for.
+-- A call's row with how it ended, once however often it is written; the disk isn't waited for.
 insert into audit (call_id, step, actor, token_id, origin, action, order_ids, account, reason, request, after, outcome)
 select %(call_id)s::uuid, 'done', %(actor)s::text, %(token_id)s::integer, %(origin)s::text, %(action)s::text,
        %(order_ids)s::bigint[], %(account)s::text, %(reason)s::text, %(request)s::jsonb, %(after)s::jsonb, %(outcome)s::text
 from (select set_config('synchronous_commit', 'off', true) as commits) as quick
-where quick.commits = 'off';
+where quick.commits = 'off'
+on conflict (call_id, step) do nothing;
 
 -- name: list_audit
 -- Calls, newest first: the last row of each, with what the one before it knows.
