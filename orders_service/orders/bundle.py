@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from orders_service import errors
 from orders_service.orders import download
 from orders_service.orders.export.writers import CsvWriter
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -50,11 +51,14 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-async def bundle(database: Database, order_ids: Sequence[int]) -> AsyncIterator[bytes]:
+async def bundle(database: Database, order_ids: Sequence[int], *, owned: str | None = None) -> AsyncIterator[bytes]:
     """Yield one ZIP with what came of these orders on paper, and a list of it at its end.
 
     Each paper is read whole and held against its hash before its first byte is sent. An order that has none, or doesn't
     exist, is told in the list, and so is a paper that can't be read.
+
+    Args:
+        owned: The client whose orders are all that may be seen: others are told as such that aren't there.
 
     Raises:
         InvalidInput: No orders are named, or too many.
@@ -63,6 +67,7 @@ async def bundle(database: Database, order_ids: Sequence[int]) -> AsyncIterator[
     wanted = list(dict.fromkeys(order_ids))
     if not 1 <= len(wanted) <= MAX_ORDERS:
         raise errors.InvalidInput.of("order_ids", f"name 1 to {MAX_ORDERS} orders in one call, not {len(wanted)}.")
+    seen = await _find_owned(database, wanted, owned) if owned is not None else set(wanted)
     sink = _Sink()
     rows: list[list[str | int]] = []
     # Members are archives already: they are wrapped, not compressed. In blocks, since a reader that can't seek must see
@@ -71,6 +76,8 @@ async def bundle(database: Database, order_ids: Sequence[int]) -> AsyncIterator[
     for order_id in wanted:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spooled:
             try:
+                if order_id not in seen:
+                    raise errors.NotFound("order", order_id)
                 paper, stored = await download.find_paper(database, order_id)
                 async for piece in download.read_pieces(database, order_id, stored):
                     await asyncio.to_thread(spooled.write, piece)
@@ -97,6 +104,13 @@ async def bundle(database: Database, order_ids: Sequence[int]) -> AsyncIterator[
     archive.writestr(LIST_NAME, _list(rows))
     archive.close()
     yield sink.take()
+
+
+async def _find_owned(database: Database, order_ids: Sequence[int], client: str) -> set[int]:
+    async with database.transaction() as connection:
+        parameters = {"ids": list(order_ids), "client": client}
+        cursor = await connection.execute(load("download")["find_owned"], parameters)
+        return {row["id"] for row in await cursor.fetchall()}
 
 
 def _list(rows: Sequence[Sequence[str | int]]) -> bytes:

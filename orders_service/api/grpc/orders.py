@@ -130,7 +130,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: v1.DownloadPapersRequest, context: Context
     ) -> AsyncIterator[v1.DownloadPapersResponse]:
         """What came of many orders on paper, as one ZIP."""
-        async for piece in bundle.bundle(self._database, request.order_ids):
+        async for piece in bundle.bundle(self._database, request.order_ids, owned=current().owned):
             yield v1.DownloadPapersResponse(chunk=piece)
 
     async def GetExtractSummary(

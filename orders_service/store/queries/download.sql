@@ -33,3 +33,7 @@ join extracts on extracts.id = order_extracts.extract_id
 where order_extracts.order_id = %(id)s and order_extracts.kind = 'quarantined'
 order by order_extracts.received_at desc, extracts.id desc
 limit 1;
+
+-- name: find_owned
+-- Which of these orders are this client's.
+select id from orders where id = any(%(ids)s::bigint[]) and client = %(client)s::text;
