@@ -17,6 +17,7 @@ from orders_service.settings import Address
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orders_service.api.health import HealthServicer
     from orders_service.listening import Certificates
 
 #: Ten thousand orders with the longest notes. What each call may have of it is in its rule.
@@ -62,7 +63,7 @@ class Port:
         self,
         services: Sequence[str],
         interceptors: Sequence[grpc.aio.ServerInterceptor],
-        health_servicer: health.aio.HealthServicer,
+        health_servicer: HealthServicer,
         *,
         option: str = "--listen",
     ) -> None:

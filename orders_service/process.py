@@ -97,9 +97,10 @@ async def _check_access(database: Database, listen: ListenSettings) -> None:
 
 
 async def _write_rest(gatekeeper: Gatekeeper) -> None:
+    """Write the last rows of the audit. Where that can't be, the rows of what was about to be done stand alone."""
     try:
-        await gatekeeper.scribe.write_all()
-    except errors.DatabaseUnavailable as error:
+        await gatekeeper.finish()
+    except errors.OrdersServiceError as error:
         logger.error(
             "The last rows of the audit can't be written", extra={"event": "audit_unfinished", "error": str(error)}
         )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2
 
 from orders_service import errors
-from orders_service.api.grpc.guarding import Guard, Intake
+from orders_service.api.grpc.guarding import Guard
 from orders_service.api.grpc.interceptors import CallGuard
 from orders_service.api.grpc.operator import OperatorServicer
 from orders_service.api.grpc.orders import OrdersServicer
 from orders_service.api.grpc.rosreestr_users import RosreestrUsersServicer
+from orders_service.api.grpc.taking import Intake
 from orders_service.api.grpc.worker import WorkerServicer
-from orders_service.api.health import Readiness
+from orders_service.api.health import HealthServicer, Readiness
 from orders_service.api.rest import app
 from orders_service.api.rest.calls import Calls
 from orders_service.api.rest.serving import HttpServer
@@ -22,7 +23,6 @@ from orders_service.listening import Certificates, is_loopback
 from orders_service.ports import Port, PortUnavailable
 from orders_service.queueing.loops import Loop
 from orders_service.settings import Address
-from orders_service.store.share import share_of
 from orders_service.v1 import (
     operator_pb2,
     operator_pb2_grpc,
@@ -87,7 +87,7 @@ class Server:
         self._certificates = Certificates(listen.tls) if listen.tls is not None else None
         # Now, while nothing listens yet: it may find that the files can't be used.
         self._http_tls = self._certificates.https_context() if self._certificates is not None else None
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer(("", *SERVICES))
         self._readiness = Readiness(valid_s=_HEALTH_VALID_S)
         self._http: HttpServer | None = None
         # A request by gRPC comes bit by bit, so there the intake is the outermost.
@@ -98,8 +98,8 @@ class Server:
         if own_port:
             self._workers_port = Port(own_port, around, self._health, option="--listen-workers")
         # Workers have the whole pool, the others a share of it.
-        share = share_of(database)
-        self._calls = Calls(interceptors(gatekeeper))
+        share = gatekeeper.share
+        self._calls = Calls(interceptors(gatekeeper), gatekeeper)
         # The very same for both: what a servicer does, it does whoever asks.
         for target in (self._port.server, self._calls):
             _register(target, share, box, settings)
@@ -151,7 +151,7 @@ class Server:
     async def stop(self) -> None:
         """Take no new calls and let those under way end, up to the grace."""
         self._readiness.stop()
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         await asyncio.gather(self._stop(self._grace_s), *([self._http.stop()] if self._http is not None else []))
 
     async def abort(self) -> None:
@@ -180,7 +180,7 @@ class Server:
         finally:
             self._readiness.note(trouble)
             for service in ("", *SERVICES):
-                await self._health.set(service, status)
+                self._health.set(service, status)
 
 
 def _register(target: Any, database: Database, box: Secretbox, settings: Settings) -> None:

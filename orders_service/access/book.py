@@ -7,6 +7,7 @@ nothing is remembered longer: a call would come to nothing anyway.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service import errors
 from orders_service.access import tokens
 from orders_service.access.callers import ANYBODY
+from orders_service.access.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +29,12 @@ logger = logging.getLogger(__name__)
 
 #: How long a token that was revoked may still be taken.
 KEPT_S: Final = 5.0
-#: Looked up at the same time: whoever tries tokens out takes no more of the pool's connections.
+#: Looked up at the same time, of tokens that are known and of others: whoever tries tokens out takes no more of the
+#: pool's connections, and stands in nobody's way who was let in before.
 _LOOK_UPS: Final = 2
+#: Of tokens that aren't known so many may wait to be looked up: of one machine, and of all.
+_OF_ONE: Final = 100
+_OF_ALL: Final = 500
 #: Remembered at most; there are never so many in use.
 _MAX_KEPT: Final = 10_000
 _NOTE_EVERY_S: Final = 60.0
@@ -60,7 +66,8 @@ class TokenBook:
         self._is_open_until = 0.0
         self._clock = clock
         self._kept: dict[bytes, _Kept] = {}
-        self._turns = asyncio.Semaphore(_LOOK_UPS)
+        self._turns = {is_known: asyncio.Semaphore(_LOOK_UPS) for is_known in (True, False)}
+        self._new = Places(of_one=_OF_ONE, of_all=_OF_ALL)
         self._under_way: dict[bytes, asyncio.Task[tokens.TokenView | None]] = {}
 
     async def find_caller(self, secret: str | None, peer: str) -> Caller:
@@ -72,6 +79,7 @@ class TokenBook:
 
         Raises:
             Unauthenticated: A token is needed and there is none, or it is unknown, over or revoked.
+            TooManyCalls: Too many tokens that nobody knows came from there at once.
             DatabaseUnavailable: It can't be looked up now.
         """
         if secret is None:
@@ -113,7 +121,9 @@ class TokenBook:
         task = self._under_way.get(key)
         if task is None:
             is_due = kept is None or now >= kept.noted_until
-            task = self._under_way[key] = asyncio.create_task(self._look_up(secret, peer, is_due=is_due))
+            task = self._under_way[key] = asyncio.create_task(
+                self._look_up(secret, peer, is_known=kept is not None, is_due=is_due)
+            )
             task.add_done_callback(lambda ended: self._forget(key, ended))
         token = await asyncio.shield(task)
         if token is None:
@@ -131,9 +141,10 @@ class TokenBook:
         if not ended.cancelled():
             ended.exception()  # whoever waited has it; where nobody does any more, it is nobody's trouble
 
-    async def _look_up(self, secret: str, peer: str, *, is_due: bool) -> tokens.TokenView | None:
-        async with self._turns, self._database.transaction() as connection:
-            token = await tokens.find_token(connection, secret)
-            if token is not None and is_due and token.revoked_at is None and not token.has_ended:
-                await tokens.note_use(connection, token.id, peer)
-            return token
+    async def _look_up(self, secret: str, peer: str, *, is_known: bool, is_due: bool) -> tokens.TokenView | None:
+        with contextlib.nullcontext() if is_known else self._new.taken(peer):
+            async with self._turns[is_known], self._database.transaction() as connection:
+                token = await tokens.find_token(connection, secret)
+                if token is not None and is_due and token.revoked_at is None and not token.has_ended:
+                    await tokens.note_use(connection, token.id, peer)
+                return token

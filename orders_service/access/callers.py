@@ -58,9 +58,12 @@ class Caller:
                 return f"{self.role}:{self.name}"
 
     @property
-    def key(self) -> str:
-        """What tells callers apart where calls are counted."""
-        return f"token {self.token_id}" if self.token_id is not None else self.role.value
+    def key(self) -> str | None:
+        """What tells callers apart where calls are counted; None: whoever needs no token is counted nowhere.
+
+        He is on this machine, where he stands in the way of nobody else.
+        """
+        return f"token {self.token_id}" if self.token_id is not None else None
 
     @property
     def owned(self) -> str | None:
@@ -80,11 +83,9 @@ def current() -> Caller:
 
 @contextlib.contextmanager
 def calling(caller: Caller) -> Iterator[None]:
-    """Let `current` return this caller within the block."""
+    """Let `current` return this caller within the block, which ends in the task that it began in."""
     token = _current.set(caller)
     try:
         yield
     finally:
-        # A stream that its caller leaves is closed in another context: what was set here goes with its own.
-        with contextlib.suppress(ValueError):
-            _current.reset(token)
+        _current.reset(token)

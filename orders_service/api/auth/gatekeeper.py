@@ -1,7 +1,7 @@
 """Lets calls in: who calls, how often, whether he may, and what the audit keeps of it.
 
-Whatever serves the contract passes each call through here: `find_caller` with what came with it, then `passing` around
-the answer, which is given with `current()` being the caller.
+Whatever serves the contract passes each call through here: `admitted` around all of it, before anything of its request
+is read, then `passing` around the answer, which is given with `current()` being the caller.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.access import audit
 from orders_service.access.book import TokenBook
 from orders_service.access.callers import Caller, Role, calling
 from orders_service.access.pace import Pace
+from orders_service.access.places import Places
 from orders_service.access.scribe import Scribe
 from orders_service.api.auth import rules
-from orders_service.api.auth.masking import for_audit, mask
+from orders_service.api.auth.masking import mask
 from orders_service.api.auth.rules import Rule, Trace
+from orders_service.api.auth.trail import Step, Trail, deed_of
 from orders_service.store.queries import load
+from orders_service.store.share import share_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from google.protobuf.message import Message
 
@@ -38,20 +40,29 @@ _WRONG_PER_S: Final = 1 / 60
 _WRONG_AT_ONCE: Final = 5.0
 #: How a token is sent, as in HTTP.
 _SCHEME: Final = "bearer "
+#: Calls under way at once on all ports of this process: of one token, and of all.
+AT_ONCE_OF_ONE: Final = 500
+_AT_ONCE: Final = 8000
+#: At the end, calls that were broken off may take so long to tell the audit.
+_LAST_WORDS_S: Final = 5.0
 
 
 @dataclasses.dataclass(slots=True)
 class Passage:
-    """A call that was let in: `answered` takes what it is answered with, and returns what its caller may see of it."""
+    """A call that was let in: `answered` takes what it is answered with, and returns what its caller may see of it.
+
+    Attributes:
+        step: Of a call whose answers the audit wants to know; None: of no other.
+    """
 
     caller: Caller
     rule: Rule
-    order_ids: tuple[int, ...] = ()
+    step: Step | None = None
 
     def answered(self, answer: Message) -> Message:
         """Note what the audit wants to know of the answer, and mask it for a viewer."""
-        if self.rule.trace is Trace.BRIEF and not self.order_ids:
-            self.order_ids = _ids_in(answer)
+        if self.step is not None:
+            self.step.note(answer)
         return mask(answer) if self.caller.role is Role.VIEWER else answer
 
 
@@ -72,12 +83,21 @@ class Gatekeeper:
         rate: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
+        self._whole = database
+        #: What calls of clients and people have of the pool, with what is asked and written here about them.
+        self.share: Database = share_of(database)
         self._book = TokenBook(database, is_required=is_token_required, clock=clock)
         self._calls = Pace(rate, burst=max(1.0, 2 * rate), clock=clock)
         self._wrong = Pace(_WRONG_PER_S, burst=_WRONG_AT_ONCE, clock=clock)
+        self._places = Places(of_one=AT_ONCE_OF_ONE, of_all=_AT_ONCE)
+        self._few = {
+            rpc: Places(of_one=rule.few.of_one, of_all=rule.few.of_all)
+            for rpc, rule in rules.RULES.items()
+            if rule.few is not None
+        }
         #: Writes rows of the audit; to be run beside the calls.
         self.scribe = Scribe(database)
+        self._trail = Trail(self.scribe)
 
     async def find_caller(self, authorization: str | None, peer: str) -> Caller:
         """Return who calls, and count the call.
@@ -101,10 +121,29 @@ class Gatekeeper:
                     extra={"event": "caller_unknown", "peer": machine, "reason": error.reason},
                 )
             raise
-        # Whoever needs no token is on this machine, where the limit would stand in the way of nobody else.
-        if caller.token_id is not None and (wait_s := self._calls.take(caller.key)):
+        if caller.key is not None and (wait_s := self._calls.take(caller.key)):
             raise errors.TooManyCalls(wait_s)
         return caller
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, rpc: str, authorization: str | None, peer: str) -> AsyncIterator[Caller]:
+        """Let the block take in a request of this call and answer it, where its caller may make such at all.
+
+        Args:
+            rpc: Its name without the package, like `OrdersService/GetOrder`.
+
+        Raises:
+            Unauthenticated: There is no token that lets him in.
+            Forbidden: His role may not make it.
+            TooManyCalls: He calls too often, or too many calls are under way.
+            DatabaseUnavailable: He can't be looked up now.
+        """
+        caller = await self.find_caller(authorization, peer)
+        with _told(rpc, caller):
+            rules.check_role(caller, rpc)
+        few = self._few.get(rpc)
+        with self._places.taken(caller.key), contextlib.nullcontext() if few is None else few.taken(caller.key):
+            yield caller
 
     @contextlib.asynccontextmanager
     async def passing(self, rpc: str, caller: Caller, peer: str, request: Message) -> AsyncIterator[Passage]:
@@ -118,32 +157,16 @@ class Gatekeeper:
             Forbidden, NotFound: As `authorize` says.
             DatabaseUnavailable: The database is away.
         """
-        try:
+        with _told(rpc, caller):
             rule = rules.authorize(caller, rpc, request, await self._find_owners(caller, rpc, request))
-        except errors.Forbidden as error:
-            logger.warning(
-                "A call was refused: its caller may not make it",
-                extra={"event": "call_forbidden", "method": rpc, "actor": caller.actor, "reason": error.reason},
-            )
-            raise
-        passage = Passage(caller, rule)
         if rule.trace not in (Trace.WHOLE, Trace.BRIEF):
             with calling(caller):
-                yield passage
+                yield Passage(caller, rule)
             return
-        deed = _deed(rpc, rule, caller, peer, request)
-        if rule.trace is Trace.WHOLE:
-            deed = await audit.begin(self._database, deed)
-        outcome = "CANCELLED"
-        try:
+        deed = deed_of(rpc, rule, caller, machine_of(peer), request)
+        async with self._trail.left(self._pool_of(caller), rule, deed) as step:
             with calling(caller):
-                yield passage
-            outcome = audit.OK
-        except Exception as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            await self._end(audit.Done(deed=deed, outcome=outcome, order_ids=passage.order_ids), rule)
+                yield Passage(caller, rule, step if rule.trace is Trace.BRIEF else None)
 
     async def check_stays(self, authorization: str | None, peer: str) -> None:
         """Return while the caller of a long answer is still let in.
@@ -154,25 +177,28 @@ class Gatekeeper:
         """
         await self._book.find_caller(_token_of(authorization), machine_of(peer))
 
+    async def finish(self) -> None:
+        """Write what is left for the audit, when no call is answered any more.
+
+        Raises:
+            DatabaseUnavailable: The database is away.
+        """
+        await self._trail.wait_ends(within_s=_LAST_WORDS_S)
+        await self.scribe.write_all()
+
+    def _pool_of(self, caller: Caller) -> Database:
+        """Return what this caller's calls have of the pool: a worker's wait for nobody's but workers'."""
+        return self._whole if caller.role is Role.WORKER else self.share
+
     async def _find_owners(self, caller: Caller, rpc: str, request: Message) -> Mapping[int, str]:
         if caller.owned is None:
             return {}
         ids = rules.order_ids_of(rules.check_role(caller, rpc), request)
         if not ids:
             return {}
-        async with self._database.transaction() as connection:
+        async with self._pool_of(caller).transaction() as connection:
             cursor = await connection.execute(_SQL["find_owners"], {"ids": list(ids)})
             return {row["id"]: row["client"] for row in await cursor.fetchall()}
-
-    async def _end(self, done: audit.Done, rule: Rule) -> None:
-        if rule.trace is Trace.BRIEF or done.outcome != audit.OK:
-            self.scribe.take(done)
-            return
-        try:
-            await audit.end(self._database, done)
-        except errors.DatabaseUnavailable:
-            # It was done, whatever becomes of the audit: its first row is there, and the second comes later.
-            self.scribe.take(done)
 
 
 def machine_of(peer: str) -> str:
@@ -192,23 +218,14 @@ def _token_of(authorization: str | None) -> str | None:
     return authorization[len(_SCHEME) :].strip()
 
 
-def _deed(rpc: str, rule: Rule, caller: Caller, peer: str, request: Message) -> audit.Deed:
-    account, account_id = rules.account_of(rule, request)
-    return audit.Deed(
-        caller=caller,
-        action=rpc,
-        origin=machine_of(peer),
-        order_ids=rules.order_ids_of(rule, request),
-        account=None if account is None or "\0" in account else account[:200],
-        account_id=account_id,
-        reason=rules.reason_of(request).replace("\0", "\ufffd")[:2000],
-        request=for_audit(request),
-    )
-
-
-def _ids_in(answer: Message) -> tuple[int, ...]:
-    """Return the orders that were accepted, as the answers of the calls that accept them have them."""
-    fields = answer.DESCRIPTOR.fields_by_name
-    if "orders" in fields:
-        return tuple(one.order_id for one in answer.orders[: audit.MAX_ORDERS])  # type: ignore[attr-defined]
-    return (answer.order.order_id,) if "order" in fields else ()  # type: ignore[attr-defined]
+@contextlib.contextmanager
+def _told(rpc: str, caller: Caller) -> Iterator[None]:
+    """Log it where the block refuses the call."""
+    try:
+        yield
+    except errors.Forbidden as error:
+        logger.warning(
+            "A call was refused: its caller may not make it",
+            extra={"event": "call_forbidden", "method": rpc, "actor": caller.actor, "reason": error.reason},
+        )
+        raise

@@ -26,6 +26,19 @@ KIB: Final = 1 << 10
 MIB: Final = 1 << 20
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Few:
+    """How many calls of one kind may be under way at once, where each takes much of the service.
+
+    Attributes:
+        of_one: Of one access token.
+        of_all: Of all together, also of those who need no token.
+    """
+
+    of_one: int
+    of_all: int
+
+
 class Trace(enum.Enum):
     """What a call leaves in the audit."""
 
@@ -50,6 +63,7 @@ class Rule:
         account: The field of the request that names the account: a worker may name its own alone.
         max_bytes: The longest request message.
         max_seconds: How long the whole request may take to come in.
+        few: How many may be under way at once; None: no fewer than of all calls together.
     """
 
     roles: frozenset[Role]
@@ -59,6 +73,12 @@ class Rule:
     trace: Trace = Trace.NONE
     max_bytes: int = 64 * KIB
     max_seconds: float = 30.0
+    few: Few | None = None
+
+    @property
+    def max_json_bytes(self) -> int:
+        """The longest body that says the same as the longest message: in JSON a letter may take six bytes for two."""
+        return min(4 * self.max_bytes, _BATCH)
 
 
 _PEOPLE: Final = frozenset({Role.CLIENT, Role.OPERATOR})
@@ -70,6 +90,12 @@ _WORKER: Final = frozenset({Role.WORKER})
 _BATCH: Final = 64 * MIB
 #: A worker tells of pages of the portal's list, and what the portal answered.
 _REPORT: Final = 4 * MIB
+#: Each is a message of megabytes, and ten thousand rows.
+_BATCHES: Final = Few(of_one=8, of_all=32)
+#: Each reads up to a hundred thousand orders into a file of its own.
+_TABLES: Final = Few(of_one=2, of_all=8)
+#: Each reads up to a thousand papers.
+_BUNDLES: Final = Few(of_one=2, of_all=16)
 
 
 def _decision() -> Rule:
@@ -88,18 +114,21 @@ def _step() -> Rule:
 RULES: Final[Mapping[str, Rule]] = {
     "OrdersService/CreateOrder": Rule(roles=_PEOPLE, is_filtered=True, trace=Trace.BRIEF),
     "OrdersService/BatchCreateOrders": Rule(
-        roles=_PEOPLE, is_filtered=True, trace=Trace.BRIEF, max_bytes=_BATCH, max_seconds=120.0
+        roles=_PEOPLE, is_filtered=True, trace=Trace.BRIEF, max_bytes=_BATCH, max_seconds=120.0, few=_BATCHES
     ),
-    "OrdersService/CheckOrders": Rule(roles=_PEOPLE, is_filtered=True, max_bytes=_BATCH, max_seconds=120.0),
+    "OrdersService/CheckOrders": Rule(
+        roles=_PEOPLE, is_filtered=True, max_bytes=_BATCH, max_seconds=120.0, few=_BATCHES
+    ),
     "OrdersService/GetOrder": Rule(roles=_READERS, order_ids=("order_id",), is_filtered=True),
     "OrdersService/BatchGetOrders": Rule(roles=_READERS, is_filtered=True),
     "OrdersService/ListOrders": Rule(roles=_READERS, is_filtered=True),
     "OrdersService/ListOrderEvents": Rule(roles=_READERS, order_ids=("order_id",)),
     "OrdersService/DownloadPaper": Rule(roles=_PEOPLE, order_ids=("order_id",)),
-    "OrdersService/DownloadPapers": Rule(roles=_PEOPLE, order_ids=("order_ids",)),
+    # One that is another's is told in the list as one that isn't there.
+    "OrdersService/DownloadPapers": Rule(roles=_PEOPLE, is_filtered=True, few=_BUNDLES),
     # What an extract says of persons is for whoever ordered it.
     "OrdersService/GetExtractSummary": Rule(roles=_PEOPLE, order_ids=("order_id",)),
-    "OrdersService/ExportOrders": Rule(roles=_PEOPLE, is_filtered=True),
+    "OrdersService/ExportOrders": Rule(roles=_PEOPLE, is_filtered=True, few=_TABLES),
     "OperatorService/GetOrderCase": Rule(roles=_STAFF, order_ids=("order_id",)),
     "OperatorService/SettleByNumber": _decision(),
     "OperatorService/SettleAsAbsent": _decision(),
@@ -181,7 +210,8 @@ def authorize(caller: Caller, rpc: str, request: Message, owners: Mapping[int, s
     rule = check_role(caller, rpc)
     if caller.owned is not None:
         for order_id in order_ids_of(rule, request):
-            if owners.get(order_id, caller.owned) != caller.owned:
+            # One that isn't there is told here, too: what comes after might tell it later, or in other words.
+            if owners.get(order_id) != caller.owned:
                 raise errors.NotFound("order", order_id)
     if caller.account is not None and (named := _read(request, rule.account) or "") != caller.account:
         raise errors.Forbidden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -12,7 +13,7 @@ from orders_service.api.grpc import texts
 from orders_service.api.grpc.status import abort
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from google.protobuf.message import Message
 
@@ -62,11 +63,13 @@ def _unary_unary(call: Callable[..., Awaitable[Message]], method: str) -> Callab
     return guarded
 
 
-def _unary_stream(call: Callable[..., AsyncIterator[Message]], method: str) -> Callable[..., AsyncIterator[Message]]:
+def _unary_stream(call: Callable[..., AsyncGenerator[Message]], method: str) -> Callable[..., AsyncIterator[Message]]:
     async def guarded(request: Message | Unreadable, context: Context) -> AsyncIterator[Message]:
         try:
-            async for message in call(_checked(request), context):
-                yield message
+            # Closed in the very task that read it: what stands around a call remembers its caller by the task.
+            async with contextlib.aclosing(call(_checked(request), context)) as messages:
+                async for message in messages:
+                    yield message
         except grpc.aio.AbortError:
             raise
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from google.api import annotations_pb2
 from google.protobuf import message_factory
 
+from orders_service.api.auth.rules import PACKAGE, rule_of
 from orders_service.api.rest.template import Template
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
     from google.protobuf.message import Message
 
-#: Everything but bulk: the longest texts of one order and one account fit many times.
-_BODY_BYTES = 1 << 20
-#: As for a message by gRPC: ten thousand orders with the longest notes.
-_BULK_BODY_BYTES = 64 << 20
+    from orders_service.api.auth.rules import Rule
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +60,9 @@ class Binding:
         return bool(self.method.server_streaming)
 
     @property
-    def max_body_bytes(self) -> int:
-        """How long a body may be."""
-        if not self.body:
-            return _BODY_BYTES
-        described: Descriptor | None = self.method.input_type
-        if self.body != "*":
-            described = self.method.input_type.fields_by_name[self.body].message_type
-        assert described is not None, "a body is a message"
-        return _BULK_BODY_BYTES if any(map(_is_list_of_messages, described.fields)) else _BODY_BYTES
+    def rule(self) -> Rule:
+        """Who may make the call, and how long its request may be and take."""
+        return rule_of(self.rpc.removeprefix(f"/{PACKAGE}"))
 
     def new_request(self) -> Message:
         """Make an empty request."""
@@ -138,8 +130,3 @@ def _binding(method: MethodDescriptor, rule: HttpRule, number: int) -> Binding:
         response_body=rule.response_body,
         number=number,
     )
-
-
-def _is_list_of_messages(field: FieldDescriptor) -> bool:
-    described = field.message_type
-    return described is not None and bool(field.is_repeated) and not described.GetOptions().map_entry

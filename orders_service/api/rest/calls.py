@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import grpc
 from google.rpc import status_pb2
 
+from orders_service.access.places import Places
+from orders_service.api.grpc.guarding import admitted
 from orders_service.api.grpc.status import DETAILS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from google.protobuf.message import Message
 
+    from orders_service.api.auth.gatekeeper import Gatekeeper
+
     Metadata = Sequence[tuple[str, str | bytes]]
 
+#: Calls at once by HTTP, where each has a connection: of one caller, and of all.
+_OF_ONE: Final = 100
+_OF_ALL: Final = 800
 _GIVEN_UP: Final = "The call was given up."
 
 
@@ -39,9 +46,14 @@ class Calls:
 
     Args:
         interceptors: Those of the gRPC server, in the same order.
+        gatekeeper: Who admits calls before their request is read; None: everybody is.
     """
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
+    def __init__(
+        self, interceptors: Sequence[grpc.aio.ServerInterceptor] = (), gatekeeper: Gatekeeper | None = None
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._places = Places(of_one=_OF_ONE, of_all=_OF_ALL)
         self._interceptors = tuple(interceptors)
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -53,6 +65,20 @@ class Calls:
     ) -> None:
         """Take a service's handlers, each by the name of its rpc."""
         self._handlers |= {f"/{service_name}/{name}": handler for name, handler in method_handlers.items()}
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, rpc: str, context: CallContext) -> AsyncIterator[None]:
+        """Let the block take in a request of this rpc and call it, where its caller may make such calls at all.
+
+        Raises:
+            As `Gatekeeper.admitted`; or too many of his are under way by HTTP.
+        """
+        if self._gatekeeper is None:
+            yield
+            return
+        async with admitted(self._gatekeeper, rpc, context) as caller:
+            with self._places.taken(caller.key):
+                yield
 
     async def unary(self, rpc: str, request: Message, context: CallContext) -> Message:
         """Call an rpc that answers with one message.
@@ -103,25 +129,19 @@ class _Details(grpc.HandlerCallDetails):
 
 
 class CallContext(grpc.aio.ServicerContext[Any, Any]):
-    """What a servicer may ask of a call, and say of it, where the caller speaks HTTP.
+    """What a servicer may ask of a call, and say of it, where the caller speaks HTTP: as much as ours do.
 
     Args:
         metadata: The request's headers.
         peer: The caller's address, as gRPC writes it.
-        timeout_s: How long the call may take.
     """
 
-    def __init__(self, metadata: Metadata, peer: str, timeout_s: float | None = None) -> None:
+    def __init__(self, metadata: Metadata, peer: str) -> None:
         self._metadata = metadata
         self._peer = peer
-        loop = asyncio.get_running_loop()
-        self._deadline = None if timeout_s is None else loop.time() + timeout_s
         self._code: grpc.StatusCode | None = None
         self._details = ""
         self._trailing: Any = ()
-        self._callbacks: list[Callable[[Any], None]] = []
-        self._is_done = False
-        self._is_cancelled = False
 
     async def guard(self, call: Awaitable[Any]) -> Any:
         """Wait for the call; what it says of itself besides its answer becomes CallFailed."""
@@ -129,19 +149,9 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
             answer = await call
         except grpc.aio.AbortError:
             raise CallFailed(self._status()) from None
-        except asyncio.CancelledError:
-            self._is_cancelled = True
-            raise
         if self._code not in (None, grpc.StatusCode.OK):
             raise CallFailed(self._status())
         return answer
-
-    def finish(self) -> None:
-        """Tell whoever asked that the call is over; safe to repeat."""
-        if not self._is_done:
-            self._is_done = True
-            for callback in self._callbacks:
-                callback(self)
 
     async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> NoReturn:
         """End the call with an error."""
@@ -167,22 +177,6 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         """The caller's address."""
         return self._peer
 
-    def peer_identities(self) -> None:
-        """Nobody is known by a certificate here."""
-
-    def peer_identity_key(self) -> None:
-        """Nobody is known by a certificate here."""
-
-    def auth_context(self) -> dict[str, Any]:
-        """Nothing: certificates of clients don't reach an application of HTTP."""
-        return {}
-
-    def time_remaining(self) -> Any:
-        """Seconds until the call is given up."""
-        if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
-
     def set_code(self, code: grpc.StatusCode) -> None:
         """Note the status code."""
         self._code = code
@@ -195,29 +189,17 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         """Note what goes with the status."""
         self._trailing = trailing_metadata
 
-    def code(self) -> Any:
-        """The status code so far."""
-        return self._code
+    # What follows gRPC asks of every context. Here it means nothing, or can't be.
 
-    def details(self) -> str:
-        """The sentence so far."""
-        return self._details
+    def peer_identities(self) -> None:
+        """Nobody is known by a certificate here."""
 
-    def trailing_metadata(self) -> Any:
-        """What goes with the status so far."""
-        return self._trailing
+    def peer_identity_key(self) -> None:
+        """Nobody is known by a certificate here."""
 
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Be told when the call is over."""
-        self._callbacks.append(callback)
-
-    def cancelled(self) -> bool:
-        """Whether the caller left."""
-        return self._is_cancelled
-
-    def done(self) -> bool:
-        """Whether the call is over."""
-        return self._is_done
+    def auth_context(self) -> dict[str, Any]:
+        """Nothing: certificates of clients don't reach an application of HTTP."""
+        return {}
 
     def set_compression(self, compression: grpc.Compression) -> None:
         """Do nothing: answers aren't compressed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from orders_service import errors
 from orders_service.api.rest.problem import Problem
+from orders_service.api.rest.routing import Kind
 from orders_service.api.rest.rpc import context_of, wait_leaving
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def has_parts(binding: Binding) -> bool:
 class FileEndpoint:
     """Answers with the file that the rpc streams."""
 
-    is_stream = True
+    kind = Kind.STREAM
 
     def __init__(self, desk: Desk, binding: Binding) -> None:
         self._desk = desk
@@ -58,19 +60,18 @@ class FileEndpoint:
 
     async def answer(self, request: Request, path: Mapping[str, str]) -> Response:
         """Answer with the whole, a part, or that the caller has it already."""
-        message: Any = await self._desk.read(self._binding, request, path)
-        if self._has_parts and message.offset:
-            raise errors.InvalidInput.of("offset", "isn't for HTTP: send the header Range.")
-        context = context_of(request, None)
-        stream = self._desk.calls.stream(self._binding.rpc, message, context)
-        is_handed_over = False
-        try:
+        context = context_of(request)
+        async with contextlib.AsyncExitStack() as ending:
+            await ending.enter_async_context(self._desk.calls.admitted(self._binding.rpc, context))
+            message: Any = await self._desk.read(self._binding, request, path)
+            if self._has_parts and message.offset:
+                raise errors.InvalidInput.of("offset", "isn't for HTTP: send the header Range.")
+            stream = self._open(message, context, ending)
             first = await anext(stream)
             if not self._has_header:
                 if request.method == "HEAD":
                     return Response(headers=_headers_of_nameless())
-                is_handed_over = True
-                return _Streamed(stream, context, first.chunk, None, 200, _headers_of_nameless())
+                return _Streamed(stream, ending.pop_all(), first.chunk, None, 200, _headers_of_nameless())
             headers = _headers_of(first.header)
             if "etag" in headers and _has_it(request, headers["etag"]):
                 return Response(status_code=304, headers=headers)
@@ -86,14 +87,15 @@ class FileEndpoint:
             if start:
                 await stream.aclose()
                 message.offset = start
-                stream = self._desk.calls.stream(self._binding.rpc, message, context)
+                stream = self._open(message, context, ending)
                 await anext(stream)
-            is_handed_over = True
-            return _Streamed(stream, context, b"", end - start, status, headers)
-        finally:
-            if not is_handed_over:
-                await stream.aclose()
-                context.finish()
+            return _Streamed(stream, ending.pop_all(), b"", end - start, status, headers)
+        raise AssertionError("nothing within is suppressed")
+
+    def _open(self, message: Any, context: CallContext, ending: contextlib.AsyncExitStack) -> AsyncGenerator[Any]:
+        stream = self._desk.calls.stream(self._binding.rpc, message, context)
+        ending.push_async_callback(stream.aclose)
+        return stream
 
 
 class _Streamed(Response):
@@ -101,6 +103,7 @@ class _Streamed(Response):
     makes it by the context of the task.
 
     Args:
+        ending: What is to be closed when the answer is out, or its caller left: the stream, and the call's place.
         begin: What came already.
         length: How many bytes to send; None: all.
     """
@@ -108,13 +111,13 @@ class _Streamed(Response):
     def __init__(
         self,
         stream: AsyncGenerator[Any],
-        context: CallContext,
+        ending: contextlib.AsyncExitStack,
         begin: bytes,
         length: int | None,
         status: int,
         headers: Mapping[str, str],
     ) -> None:
-        self._stream, self._context = stream, context
+        self._stream, self._ending = stream, ending
         self._begin, self._length = begin, length
         super().__init__(status_code=status, headers=headers)
         if length is None:
@@ -123,17 +126,14 @@ class _Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; the call is over with the answer, also where the caller leaves before its end."""
         leaving = asyncio.create_task(wait_leaving(receive))
-        try:
+        async with self._ending:
+            self._ending.callback(leaving.cancel)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for piece in self._pieces(self._begin, self._length):
                 if leaving.done():
                     return
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            leaving.cancel()
-            await self._stream.aclose()
-            self._context.finish()
 
     async def _pieces(self, begin: bytes, length: int | None) -> AsyncIterator[bytes]:
         """Yield them; the last of the file only when the stream's end has told that it is whole."""

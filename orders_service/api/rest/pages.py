@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import RedirectResponse, Response
 
 from orders_service.api.rest import problem
+from orders_service.api.rest.routing import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ _POLICY: Final = (
 class HealthEndpoint:
     """Says whether the process lives, or whether it can do its work."""
 
-    is_stream = False
+    kind = Kind.PAGE
 
     def __init__(self, readiness: Readiness, *, asks_for_work: bool) -> None:
         self._readiness = readiness
@@ -51,7 +52,7 @@ class HealthEndpoint:
 class OpenApiEndpoint:
     """The OpenAPI document."""
 
-    is_stream = False
+    kind = Kind.PAGE
 
     async def answer(self, request: Request, path: Mapping[str, str]) -> Response:
         """The document as it was generated from the contract."""
@@ -61,7 +62,7 @@ class OpenApiEndpoint:
 class DocsEndpoint:
     """The page to read and try the calls."""
 
-    is_stream = False
+    kind = Kind.PAGE
 
     async def answer(self, request: Request, path: Mapping[str, str]) -> Response:
         """The page, or a file that it needs."""

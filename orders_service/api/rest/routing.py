@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
@@ -18,18 +19,29 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-#: Under way at once; more are told to come again.
+#: Under way at once; more are told to come again. Streams last, so they have a number of their own. Both together are
+#: fewer than there may be connections: pages are always answered, and whoever asks after the service's health.
 MAX_REQUESTS: Final = 200
-#: Streams last, so they have a number of their own.
-MAX_STREAMS: Final = 2000
+MAX_STREAMS: Final = 600
+
+
+class Kind(enum.Enum):
+    """What an endpoint takes of the service."""
+
+    #: Calls the service, and is over with its answer.
+    CALL = "call"
+    #: Lasts as long as the caller listens.
+    STREAM = "stream"
+    #: Lies there already.
+    PAGE = "page"
 
 
 class Endpoint(Protocol):
     """Answers the requests of one method on one path."""
 
     @property
-    def is_stream(self) -> bool:
-        """Whether answers last as long as the caller listens."""
+    def kind(self) -> Kind:
+        """What it takes of the service."""
 
     async def answer(self, request: Request, path: Mapping[str, str]) -> Response:
         """Answer one request; `path` has the template's variables, decoded."""
@@ -49,8 +61,7 @@ class Routes:
             self._by_shape.setdefault(template.shape, []).append((verb, template, endpoint))
         # The more special path first: a verb before the variable that would take it for its own end.
         self._ordered = sorted(self._by_shape.values(), key=lambda group: group[0][1].rank)
-        self._requests = _Places(MAX_REQUESTS)
-        self._streams = _Places(MAX_STREAMS)
+        self._places = {Kind.CALL: _Places(MAX_REQUESTS), Kind.STREAM: _Places(MAX_STREAMS)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -64,7 +75,7 @@ class Routes:
         wanted = "GET" if request.method == "HEAD" else request.method
         for verb, template, endpoint in group:
             if verb == wanted:
-                with (self._streams if endpoint.is_stream else self._requests).taken():
+                with self._places[endpoint.kind].taken() if endpoint.kind in self._places else contextlib.nullcontext():
                     response = await endpoint.answer(request, _values(template, scope))
                     await response(scope, receive, send)
                 return

@@ -15,6 +15,8 @@ from orders_service.api.rest import problem
 from orders_service.api.rest.calls import CallContext
 from orders_service.api.rest.problem import Problem
 from orders_service.api.rest.reading import read_request
+from orders_service.api.rest.routing import Kind
+from orders_service.turns import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -42,61 +44,79 @@ class Desk:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self._received_bytes = 0
-        # A long body becomes ten times as much in memory: one at a time.
-        self._reading_long = asyncio.Semaphore(1)
 
     async def read(self, binding: Binding, request: Request, path: Mapping[str, str]) -> Message:
         """Receive the body, and read the whole request.
 
         Raises:
-            Problem: The body can't be taken.
+            Problem: The body can't be taken, or doesn't come in time.
             InvalidInput: Something in it can't be read.
             ClientDisconnect: The caller left.
         """
         query = bytes(request.scope["query_string"]).decode("ascii")
-        chunks: list[bytes] = []
-        try:
-            async for chunk in _receive(request, binding.max_body_bytes):
-                self._received_bytes += len(chunk)
-                chunks.append(chunk)
-                if self._received_bytes > _MAX_RECEIVED_BYTES:
-                    raise problem.of_code(grpc.StatusCode.UNAVAILABLE, "Too many long bodies at once. Come again.")
-            body = b"".join(chunks)
+        with contextlib.ExitStack() as room:
+            body = await self._receive_in_time(binding, request, room)
             if body:
                 _check_type(request)
             if len(body) <= LONG_BYTES:
                 return read_request(binding, path, query, body)
-            async with self._reading_long:
-                return await asyncio.to_thread(read_request, binding, path, query, body)
-        finally:
-            self._received_bytes -= sum(map(len, chunks))
+            return await self._read_long(room, binding, path, query, body)
+
+    async def _receive_in_time(self, binding: Binding, request: Request, room: contextlib.ExitStack) -> bytes:
+        try:
+            async with asyncio.timeout(binding.rule.max_seconds):
+                return await self._receive(binding, request, room)
+        except TimeoutError:
+            raise too_slow() from None
+
+    async def _receive(self, binding: Binding, request: Request, room: contextlib.ExitStack) -> bytes:
+        chunks: list[bytes] = []
+        async for chunk in _receive(request, binding.rule.max_json_bytes):
+            self._received_bytes += len(chunk)
+            room.callback(self._give_room, len(chunk))
+            chunks.append(chunk)
+            if self._received_bytes > _MAX_RECEIVED_BYTES:
+                raise problem.of_code(grpc.StatusCode.UNAVAILABLE, "Too many long bodies at once. Come again.")
+        return b"".join(chunks)
+
+    async def _read_long(self, room: contextlib.ExitStack, *what: Any) -> Message:
+        """Read beside the event loop. The end of that gives the room back: a caller who leaves doesn't end it."""
+        reading = asyncio.ensure_future(in_turn(read_request, *what))
+        held = room.pop_all()
+
+        def give_back(ended: asyncio.Future[Message]) -> None:
+            held.close()
+            if not ended.cancelled():
+                ended.exception()  # whoever waits has it; where nobody does any more, it is nobody's trouble
+
+        reading.add_done_callback(give_back)
+        return await asyncio.shield(reading)
+
+    def _give_room(self, size: int) -> None:
+        self._received_bytes -= size
 
 
 class UnaryEndpoint:
     """Answers with the rpc's message as JSON."""
 
-    is_stream = False
+    kind = Kind.CALL
 
     def __init__(self, desk: Desk, binding: Binding) -> None:
         self._desk = desk
         self._binding = binding
 
     async def answer(self, request: Request, path: Mapping[str, str]) -> Response:
-        """Read, call, answer; given up when the caller leaves or the time is over."""
+        """Ask who calls, read, call, answer; given up when the caller leaves or the time is over."""
         message: Message | None = None
+        context = context_of(request)
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(DEADLINE_S), self._desk.calls.admitted(self._binding.rpc, context):
                 message = await self._desk.read(self._binding, request, path)
-                context = context_of(request, DEADLINE_S)
-                try:
-                    call = self._desk.calls.unary(self._binding.rpc, message, context)
-                    answered = await _while_listening(request, call)
-                finally:
-                    context.finish()
+                answered = await _while_listening(request, self._desk.calls.unary(self._binding.rpc, message, context))
                 return await write_answer(self._binding, answered)
         except TimeoutError:
             if message is None:
-                raise Problem(408, "The request took too long to arrive.", code="DEADLINE_EXCEEDED") from None
+                raise too_slow() from None
             raise self._late() from None
 
     def _late(self) -> Problem:
@@ -108,7 +128,12 @@ class UnaryEndpoint:
         )
 
 
-def context_of(request: Request, timeout_s: float | None) -> CallContext:
+def too_slow() -> Problem:
+    """Make the problem of a request that takes too long to come in: nothing of it was looked at."""
+    return Problem(408, "The request took too long to arrive.", code="DEADLINE_EXCEEDED")
+
+
+def context_of(request: Request) -> CallContext:
     """Make the call's context: headers as metadata, and the caller's address as gRPC writes it."""
     metadata = [
         (name, value)
@@ -117,13 +142,13 @@ def context_of(request: Request, timeout_s: float | None) -> CallContext:
     ]
     host, port = (request.client.host, request.client.port) if request.client is not None else ("", 0)
     peer = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
-    return CallContext(metadata, peer, timeout_s)
+    return CallContext(metadata, peer)
 
 
 async def write_answer(binding: Binding, message: Message) -> Response:
     """Write the answer, or its one field that the rule names, as JSON."""
     content = await (
-        asyncio.to_thread(_write, binding, message) if message.ByteSize() > LONG_BYTES else _at_once(binding, message)
+        in_turn(_write, binding, message) if message.ByteSize() > LONG_BYTES else _at_once(binding, message)
     )
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
@@ -146,9 +171,10 @@ def _write(binding: Binding, message: Message) -> bytes:
 
 
 async def _receive(request: Request, limit: int):  # type: ignore[no-untyped-def]
+    most = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
     too_long = Problem(
         413,
-        f"The body is longer than {limit >> 20} MiB, the most for this call: send less at once.",
+        f"The body is longer than {most}, the most for this call: send less at once.",
         code="OUT_OF_RANGE",
     )
     told = request.headers.get("content-length", "")

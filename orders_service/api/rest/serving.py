@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-#: A request has to come this soon after the connection, and each piece of it after the last.
+#: A connection may do nothing for so long, and each piece of a body may take as long after the last.
 IDLE_S: Final = 30
+#: The head of a request has to be there so soon after its first byte, in however many pieces it comes; and the rest of
+#: a body that was answered before its end.
+HEAD_S: Final = 10
 #: Below what a process may usually have open (1,024).
 MAX_CONNECTIONS: Final = 900
 _BACKLOG: Final = 512
@@ -46,6 +49,8 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            # Else a request may begin in the context of another one, of another caller (cpython issue 140947).
+            reset_contextvars=True,
             backlog=_BACKLOG,
             timeout_keep_alive=IDLE_S,
             # uvicorn takes any number of seconds; its annotation says whole ones.
@@ -95,7 +100,9 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """HTTP/1.1; the idle limit runs also before the first request and in the middle of one."""
+    """HTTP/1.1; clocks run also before the first request and in the middle of one."""
+
+    _end: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock at once: there need never be a request."""
@@ -106,7 +113,7 @@ class _Connection(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Any byte starts the clock anew; a whole request stops it until its answer is out."""
+        """Any byte of a body starts the clock anew, the first of a head starts its own; a whole request stops it."""
         super().data_received(data)
         self._watch()
 
@@ -136,11 +143,20 @@ class _Connection(H11Protocol):
 
     def _watch(self) -> None:
         self._unset_keepalive_if_required()
-        if self.transport.is_closing():
-            return
-        is_answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if not is_answering:
-            self.timeout_keep_alive_task = self.loop.call_later(IDLE_S, self.transport.abort)
+        left_s = None if self.transport.is_closing() else self._left_s()
+        if left_s is not None:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.transport.abort)
+
+    def _left_s(self) -> float | None:
+        """Return how long the caller may take with what comes next from him; None: nothing is to come."""
+        is_answered, side = self.cycle is None or self.cycle.response_complete, self.conn.their_state
+        has_half_a_head = side is h11.IDLE and bool(self.conn.trailing_data[0])
+        if has_half_a_head or (side is h11.SEND_BODY and is_answered):
+            # Bytes that come one by one don't stop this clock.
+            self._end = self._end or self.loop.time() + HEAD_S
+            return max(0.0, self._end - self.loop.time())
+        self._end = None
+        return IDLE_S if is_answered or side is h11.SEND_BODY else None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -84,6 +84,7 @@ class House:
         for channel in self._channels:
             channel.close()
         self.run(self.server.abort)
+        self.run(self.server.stop)
         self.run(self.db.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)

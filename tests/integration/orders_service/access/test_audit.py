@@ -13,6 +13,7 @@ from orders_service.access import audit
 from orders_service.access.callers import Role
 from orders_service.api.auth.rules import RULES, Trace
 from orders_service.v1 import (
+    errors_pb2,
     operator_pb2,
     operator_pb2_grpc,
     orders_pb2,
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
 PASSWORD: Final = "canary-password-7731"
 COOKIE: Final = "canary-cookie-7731"
 PASSPORT: Final = "4509 773177"
+#: The reasons of the contract, without what stands in front of each.
+REASONS: Final = {
+    name.removeprefix(f"{prefix}_")
+    for prefix, kind in (
+        ("ERROR_REASON", errors_pb2.ErrorReason),
+        ("REFUSAL_REASON", worker_pb2.RefusalReason),
+        ("DECISION_REFUSAL", operator_pb2.DecisionRefusal),
+    )
+    for name in kind.DESCRIPTOR.values_by_name
+}
 
 
 @pytest.fixture
@@ -98,7 +109,7 @@ def test_what_was_refused_is_told_too_with_why(house: House) -> None:
 
     (row,) = audited(house, "OperatorService/GiveUpOrder", order_id=999)
 
-    assert (row.outcome, row.reason, row.order_ids) == ("NotFound", "it isn't there", (999,))
+    assert (row.outcome, row.reason, row.order_ids) == ("ORDER_UNKNOWN", "it isn't there", (999,))
 
 
 def test_accepted_orders_are_told_with_their_ids_and_without_a_word_of_the_client(house: House) -> None:
@@ -144,7 +155,7 @@ def test_every_call_that_leaves_a_trace_has_a_row_however_it_ends(house: House, 
     call(house.channel(name), RPCS[rpc], request_of(rpc, RULES[rpc], order_id=1, account="account_1"))
 
     (row,) = audited(house, rpc)
-    assert row.outcome is not None
+    assert row.outcome in ("OK", *REASONS), "what a machine goes by, as the caller was told it"
     assert row.actor.startswith(f"{role}:")
 
 

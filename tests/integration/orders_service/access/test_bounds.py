@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 
 from orders_service.access.callers import Role
 from orders_service.api.auth.rules import RULES
-from orders_service.api.grpc import guarding
+from orders_service.api.grpc import taking
 from orders_service.v1 import orders_pb2, orders_pb2_grpc, worker_pb2, worker_pb2_grpc
 from tests.integration.orders_service.access.house import House, opened_house
 from tests.unit.orders_service.api.auth.contract import RPCS
@@ -71,7 +71,7 @@ def test_a_piece_of_a_paper_may_have_a_mebibyte_and_no_more(house: House) -> Non
 def test_an_upload_that_dawdles_is_ended_and_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     stub = worker_pb2_grpc.WorkerServiceStub(house.channel())
     first = worker_pb2.UploadPaperRequest(header=header_of_a_registered_order(house))
-    monkeypatch.setattr(guarding._Taking, "__init__", with_idle_s(0.3))
+    monkeypatch.setattr(taking._Taking, "__init__", with_idle_s(0.3))
 
     with never_ending(first) as requests:
         code, reason, _ = failure(stub.UploadPaper, requests)
@@ -82,7 +82,7 @@ def test_an_upload_that_dawdles_is_ended_and_leaves_nothing(house: House, monkey
 
 def test_a_call_whose_one_message_doesnt_come_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """As no client of gRPC does it by mistake: the request is opened as a stream, and stays empty."""
-    monkeypatch.setattr(guarding._Taking, "__init__", with_idle_s(0.3))
+    monkeypatch.setattr(taking._Taking, "__init__", with_idle_s(0.3))
     call: Any = house.channel().stream_unary("/orders_service.v1.OrdersService/ListOrders")
 
     with never_ending() as requests:
@@ -158,9 +158,9 @@ def header_of_a_registered_order(house: House) -> worker_pb2.PaperHeader:
 
 def with_idle_s(idle_s: float) -> Any:
     """The constructor of what takes a request in, with another patience."""
-    original = guarding._Taking.__init__
+    original = taking._Taking.__init__
 
-    def init(self: Any, gatekeeper: Any, handler: Any, method: str, rule: Any, _: float) -> None:
-        original(self, gatekeeper, handler, method, rule, idle_s)
+    def init(self: Any, handler: Any, method: str, rule: Any, admit: Any, _: float) -> None:
+        original(self, handler, method, rule, admit, idle_s)
 
     return init

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
+from grpc_status import rpc_status
 
 from orders_service.access.callers import Role
 from orders_service.api.auth.rules import RULES
 from orders_service.v1 import orders_pb2, orders_pb2_grpc, worker_pb2, worker_pb2_grpc
 from tests.integration.orders_service.access.house import House, call, opened_house
 from tests.unit.orders_service.api.auth.contract import RPCS, request_of
-from tests.unit.orders_service.api.auth.test_rules import CELLS
+from tests.unit.orders_service.api.auth.test_rules import CELLS, names_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +39,8 @@ def house(postgres_server: postgres.PostgresServer, template_database: postgres.
             house.add_token("ivan", Role.OPERATOR)
             house.add_token("worker-1", Role.WORKER, account="account_1")
             house.rows("insert into rosreestr_users (username) values ('account_1'), ('account_2') returning id")
+            # So that no id stands in an answer by chance.
+            house.rows("select setval(pg_get_serial_sequence('orders', 'id'), 700000)")
             yield house
     finally:
         postgres_server.drop_database(database.name)
@@ -159,3 +166,53 @@ def test_sealed_secrets_go_to_the_accounts_own_worker(house: House) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             worker_pb2_grpc.WorkerServiceStub(house.channel(name)).OpenAccount(request, timeout=30)
         assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+NAMING = sorted(
+    rpc for rpc, method in RPCS.items() if Role.CLIENT in RULES[rpc].roles and names_orders(method.input_type)
+)
+
+
+@pytest.mark.parametrize("rpc", NAMING)
+def test_no_answer_tells_another_clients_order_from_one_that_isnt_there(
+    house: House, orders: dict[str, int], rpc: str
+) -> None:
+    """Alone, and beside an own one, also where the rest of the request is wrong."""
+    channel, absent = house.channel("crm"), 799_999
+
+    def say(order_id: int, *more: int, **wrong: str) -> str:
+        request = message_factory.GetMessageClass(RPCS[rpc].input_type)(**wrong)
+        (field,) = names_orders(RPCS[rpc].input_type)
+        if request.DESCRIPTOR.fields_by_name[field].is_repeated:
+            getattr(request, field).extend([order_id, *more])
+        else:
+            setattr(request, field, order_id)
+        return said(channel, rpc, request).replace(str(order_id), "N")
+
+    wrongs: list[dict[str, str]] = [{}]
+    wrongs += [
+        {field.name: "wrong"} for field in RPCS[rpc].input_type.fields if field.type == FieldDescriptor.TYPE_STRING
+    ]
+    for wrong in wrongs:
+        if any(RPCS[rpc].input_type.fields_by_name[name].containing_oneof is not None for name in wrong):
+            continue
+        assert say(orders["shop"], **wrong) == say(absent, **wrong), wrong
+        assert say(orders["shop"], orders["crm"], **wrong) == say(absent, orders["crm"], **wrong), wrong
+
+
+def said(channel: grpc.Channel, rpc: str, request: Any) -> str:
+    """All that a caller learns: the answer, what is in a ZIP that it holds, or the error with its details."""
+    path, write = f"/orders_service.v1.{rpc}", type(request).SerializeToString
+    answer_class = message_factory.GetMessageClass(RPCS[rpc].output_type)
+    ask = channel.unary_stream if RPCS[rpc].server_streaming else channel.unary_unary
+    try:
+        answer: Any = ask(path, write, answer_class.FromString)(request, timeout=30)
+        answers = list(answer) if RPCS[rpc].server_streaming else [answer]
+    except grpc.RpcError as error:
+        assert isinstance(error, grpc.Call)
+        status = rpc_status.from_call(error)
+        return str(status)
+    if answers and "chunk" in answers[0].DESCRIPTOR.fields_by_name:
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(one.chunk for one in answers)))
+        return "\n".join(f"{name}: {archive.read(name).decode()}" for name in archive.namelist())
+    return str(answers)

@@ -28,7 +28,7 @@ TABLE: Final = """
     OrdersService/ListOrders                        shown   all     all       -
     OrdersService/ListOrderEvents                   own     all     all       -
     OrdersService/DownloadPaper                     own     -       all       -
-    OrdersService/DownloadPapers                    own     -       all       -
+    OrdersService/DownloadPapers                    shown   -       all       -
     OrdersService/GetExtractSummary                 own     -       all       -
     OrdersService/ExportOrders                      shown   -       all       -
     OperatorService/GetOrderCase                    -       all     all       -
@@ -136,21 +136,21 @@ def test_the_fields_that_a_rule_goes_by_are_fields_of_the_request(rpc: str) -> N
     assert order_ids_of(rule, request) == (7,) * len(rule.order_ids)
 
 
-def _names_orders(descriptor: Any, path: str = "") -> set[str]:
+def names_orders(descriptor: Any, path: str = "") -> set[str]:
     """Paths of fields that name orders by id, by how they are called."""
     found = set()
     for field in descriptor.fields:
         if field.name in ("order_id", "order_ids"):
             found.add(path + field.name)
         elif field.message_type is not None and not field.is_repeated:
-            found |= _names_orders(field.message_type, f"{path}{field.name}.")
+            found |= names_orders(field.message_type, f"{path}{field.name}.")
     return found
 
 
 @pytest.mark.parametrize("rpc", sorted(rpc for rpc, role in CELLS if role is Role.CLIENT and CELLS[rpc, role] != "-"))
 def test_no_order_that_a_client_can_name_goes_unasked(rpc: str) -> None:
     """A new field that names an order has to be in the rule, or the answer be filtered."""
-    named = _names_orders(RPCS[rpc].input_type)
+    named = names_orders(RPCS[rpc].input_type)
 
     assert named <= set(RULES[rpc].order_ids) or RULES[rpc].is_filtered
 

@@ -83,7 +83,7 @@ def offer(servicer: Servicer, around: list[grpc.aio.ServerInterceptor]) -> Calls
 
 def call(calls: Calls, request: v1.GetOrderRequest | None = None) -> Any:
     async def run() -> Any:
-        context = CallContext([("authorization", "Bearer x")], "ipv4:127.0.0.1:1", 5)
+        context = CallContext([("authorization", "Bearer x")], "ipv4:127.0.0.1:1")
         return await calls.unary(GET, request or v1.GetOrderRequest(order_id=7), context)
 
     return asyncio.run(run())
@@ -151,12 +151,11 @@ def test_what_a_call_knows_of_its_caller() -> None:
     told: dict[str, Any] = {}
 
     async def look(context: Any) -> None:
-        told.update(peer=context.peer(), metadata=dict(context.invocation_metadata()), left=context.time_remaining())
+        told.update(peer=context.peer(), metadata=dict(context.invocation_metadata()))
 
     call(calls_of(Servicer(look)))
 
     assert (told["peer"], told["metadata"]) == ("ipv4:127.0.0.1:1", {"authorization": "Bearer x"})
-    assert 0 < told["left"] <= 5
 
 
 @pytest.mark.parametrize("is_failing", [False, True])
@@ -180,27 +179,16 @@ def test_a_stream_gives_what_came_before_its_error(is_failing: bool) -> None:
     assert got == ([b"1"] if is_failing else [b"1", b"2"])
 
 
-def test_a_stream_that_nobody_listens_to_any_more_is_ended_at_once() -> None:
+@pytest.mark.parametrize("around", [[], interceptors()], ids=["bare", "guarded"])
+def test_a_stream_that_nobody_listens_to_any_more_is_ended_at_once(around: list[grpc.aio.ServerInterceptor]) -> None:
+    """In the task that read it, so that what stands around it can take back what it set there."""
     servicer = Servicer(nothing)
 
     async def run() -> bool:
         context = CallContext([], "ipv4:127.0.0.1:1")
-        stream = offer(servicer, []).stream(DOWNLOAD, v1.DownloadPaperRequest(order_id=1), context)
+        stream = offer(servicer, around).stream(DOWNLOAD, v1.DownloadPaperRequest(order_id=1), context)
         await anext(stream)
         await stream.aclose()
         return servicer.is_closed
 
     assert asyncio.run(run())
-
-
-def test_whoever_asked_to_be_told_of_the_end_is_told_once() -> None:
-    told: list[bool] = []
-
-    async def run() -> None:
-        context = CallContext([], "ipv4:127.0.0.1:1")
-        context.add_done_callback(lambda one: told.append(one.done()))
-        context.finish()
-        context.finish()
-
-    asyncio.run(run())
-    assert told == [True]

@@ -1,0 +1,31 @@
+"""Long work of the processor beside the event loop: one piece of it at a time, in a thread.
+
+Python runs one thread at a time. The event loop waits some milliseconds for each other one that wants to run, so there
+is one of them, however many callers have long work; and a single call into C that takes long is cut into several by
+whoever makes it, since nothing else runs meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREAD: Final = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-work")
+
+
+async def in_turn(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what the work returns, when it was its turn.
+
+    Whoever is cancelled while it waits has it not done; work that has begun goes on to its end.
+    """
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_THREAD, lambda: context.run(work, *args, **kwargs))
