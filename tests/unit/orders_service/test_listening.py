@@ -131,7 +131,7 @@ def test_renewed_files_are_shown_and_broken_ones_left_aside(tmp_path: Path, capl
 def files_of(authority: Authority, *, client_ca_file: Path | None = None) -> TlsFiles:
     cert_file, key_file = authority.sign("localhost")
     return TlsFiles(
-        cert_file=str(cert_file), key_file=str(key_file), client_ca_file=client_ca_file and str(client_ca_file)
+        cert_file=str(cert_file), key_file=str(key_file), client_ca_file=str(client_ca_file) if client_ca_file else None
     )
 
 
@@ -176,7 +176,7 @@ def test_by_http_only_whoever_has_a_certificate_of_the_authority_gets_in(tmp_pat
 
 
 #: What somebody may put into the place of the service's files while it runs.
-BREAKING = {
+BREAKING: dict[str, dict[str, bytes | None]] = {
     "the authorities are rubbish": {"ca": b"rubbish"},
     "the authorities are empty": {"ca": b""},
     "the authorities aren't text": {"ca": bytes(range(256))},

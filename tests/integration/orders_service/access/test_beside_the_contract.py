@@ -108,7 +108,7 @@ def test_reflection_that_isnt_asked_any_more_is_ended(house: House, monkeypatch:
 
 
 def with_idle_s(idle_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = taking._Taking.__init__
+    original: Any = taking._Taking.__init__
 
     def init(self: Any, *args: Any) -> None:
         original(self, *args[:-1], idle_s)

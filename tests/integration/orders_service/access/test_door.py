@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import select
 import socket
@@ -94,7 +95,8 @@ def test_by_rest_no_role_that_may_not_is_waited_for(house: House, call: str) -> 
 @pytest.mark.parametrize("rpc", sorted(RPCS))
 def test_by_grpc_no_role_that_may_not_is_waited_for(house: House, rpc: str) -> None:
     for role in sorted(set(NAMES) - RULES[rpc].roles):
-        assert house.run(lambda role=role: opened(house, rpc, NAMES[role])) is grpc.StatusCode.PERMISSION_DENIED, role
+        code = house.run(functools.partial(opened, house, rpc, NAMES[role]))
+        assert code is grpc.StatusCode.PERMISSION_DENIED, role
 
 
 async def opened(house: House, rpc: str, name: str) -> Any:

@@ -95,7 +95,7 @@ def test_a_body_has_as_long_as_the_rule_of_its_call_says_in_however_many_pieces(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule = dataclasses.replace(rules.RULES["OrdersService/CreateOrder"], max_seconds=0.5)
-    monkeypatch.setitem(rules.RULES, "OrdersService/CreateOrder", rule)  # type: ignore[arg-type]
+    monkeypatch.setitem(rules.RULES, "OrdersService/CreateOrder", rule)
     head = (
         b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     )
