@@ -51,6 +51,8 @@ def last(
         **redis_server.env(),
         "ROSQ_QUEUE": queue_name,
         "PYTHONPATH": f"{release}:{SQL_DIR.parent}",
+        # Else the folder that the tests are run in comes first, and what runs is the present one.
+        "PYTHONSAFEPATH": "1",
         "ORDERS_SERVICE_SQL_DIR": str(release / "sql"),
     }
     (tmp_path / "a").mkdir()
