@@ -43,6 +43,7 @@ __all__ = [
     "PREVIOUS_SECRETS_ENV",
     "SECRET_ENV",
     "SESSION",
+    "TOTP",
     "CryptoError",
     "MissingSecret",
     "NotSealed",
@@ -59,6 +60,7 @@ __all__ = [
 #: What a sealed text may be for; any other short word works too.
 PASSWORD: Final = "password"
 SESSION: Final = "session"
+TOTP: Final = "totp"
 
 SECRET_ENV: Final = "ROSREESTR_CRYPTO_SECRET"
 #: Earlier secrets, one a line, that still open what they sealed while a rotation goes on.

@@ -12,7 +12,7 @@ from psycopg import errors as pg
 
 from orders_service import errors
 from orders_service.accounts.validation import AccountChange, check_change, check_name, is_possible
-from orders_service.crypto import PASSWORD, SESSION
+from orders_service.crypto import PASSWORD, SESSION, TOTP
 from orders_service.domain import paging
 from orders_service.store.queries import load
 
@@ -42,6 +42,7 @@ class AccountView:
     declarant_category: str | None
     has_password: bool
     has_session: bool
+    has_totp: bool
     standby_kind: str | None
     standby_reason: str | None
     standby_until: dt.datetime | None
@@ -76,6 +77,7 @@ async def create_account(
     parameters = {
         "username": name,
         "password_encrypted": password,
+        "totp_encrypted": await _seal(box, change.totp_secret, name, TOTP),
         "gu_login": change.gu_login or None,
         "is_active": is_active,
         "declarant_category": change.declarant_category or None,
@@ -137,6 +139,8 @@ async def update_account(database: Database, box: Secretbox, which: Which, chang
         "username": name,
         "sets_password": change.password is not None,
         "password_encrypted": await _seal(box, change.password, name, PASSWORD),
+        "sets_totp": change.totp_secret is not None,
+        "totp_encrypted": await _seal(box, change.totp_secret, name, TOTP),
         "sets_session": change.session is not None,
         "session_encrypted": await _seal(box, cookies, name, SESSION),
         "sets_gu_login": change.gu_login is not None,
@@ -145,7 +149,7 @@ async def update_account(database: Database, box: Secretbox, which: Which, chang
         "declarant_category": change.declarant_category or None,
         "sets_comment": change.comment is not None,
         "comment": change.comment or None,
-        "ends_standby": bool(change.password or change.session),
+        "ends_standby": bool(change.password or change.session or change.totp_secret),
     }
     async with database.transaction() as connection:
         await connection.execute(load("accounts")["update_account"], parameters)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
@@ -25,6 +27,7 @@ class AccountChange:
     """What to set; None leaves a field as it is, an empty text takes it away, and so does a session without cookies."""
 
     password: str | None = dataclasses.field(default=None, repr=False)
+    totp_secret: str | None = dataclasses.field(default=None, repr=False)
     session: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
     gu_login: str | None = None
     declarant_category: str | None = None
@@ -56,6 +59,7 @@ def check_change(change: AccountChange) -> None:
     violations = []
     for field, text, limit in (
         ("password", change.password, _MAX_SECRET),
+        ("totp_secret", change.totp_secret, _MAX_SECRET),
         ("gu_login", change.gu_login, _MAX_TEXT),
         ("comment", change.comment, _MAX_TEXT),
     ):
@@ -65,9 +69,19 @@ def check_change(change: AccountChange) -> None:
             violations.append((field, "may not hold a NUL character."))
     if change.declarant_category and not _CATEGORY.fullmatch(change.declarant_category):
         violations.append(("declarant_category", "must be a code of 12 digits, like 357039000000."))
+    if change.totp_secret and not _is_base32(change.totp_secret):
+        violations.append(("totp_secret", "must be Base32, as the portal showed it when one-time codes were set up."))
     violations += _broken_cookies(change.session or {})
     if violations:
         raise errors.InvalidInput([errors.Violation(field=field, rule=rule) for field, rule in violations])
+
+
+def _is_base32(secret: str) -> bool:
+    compact = "".join(secret.split()).rstrip("=").upper()
+    try:
+        return bool(base64.b32decode(compact + "=" * (-len(compact) % 8)))
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _broken_cookies(cookies: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -117,6 +117,11 @@ def show(context: Context, username: str, is_json: bool) -> None:
 @accounts.command("set", epilog=_EXIT_CODES)
 @_username
 @click.option("--password", is_flag=True, help="Ask for a new password, or read it from standard input.")
+@click.option(
+    "--totp",
+    is_flag=True,
+    help="Ask for the secret of the login's one-time codes (Base32), or read it from standard input.",
+)
 @click.option("--gu-login", help="Login at Госуслуги; empty: the same as USERNAME.")
 @click.option("--declarant-category", metavar="CODE", help="12 digits; empty: none, and the account orders nothing.")
 @click.option("--comment", help="A free note.")
@@ -126,6 +131,7 @@ def set_(
     context: Context,
     username: str,
     password: bool,
+    totp: bool,
     gu_login: str | None,
     declarant_category: str | None,
     comment: str | None,
@@ -137,14 +143,17 @@ def set_(
     Examples:
       orders-service accounts set rosreestr_user_1 --declarant-category 357039000000
       orders-service accounts set rosreestr_user_1 --password
+      orders-service accounts set rosreestr_user_1 --totp
     """
     request = v1.UpdateRosreestrUserRequest(
         account=username, gu_login=gu_login, declarant_category=declarant_category, comment=comment
     )
     if password:
         request.password = _read_password()
-    elif gu_login is None and declarant_category is None and comment is None:
-        raise click.UsageError("Say what to change: --password, --gu-login, --declarant-category or --comment.")
+    if totp:
+        request.totp_secret = _read_secret("One-time secret")
+    if not (password or totp) and gu_login is None and declarant_category is None and comment is None:
+        raise click.UsageError("Say what to change: --password, --totp, --gu-login, --declarant-category or --comment.")
     with connected(context.service) as client:
         user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
     _print(user, is_json=is_json, said=f"Account {username} was changed.")
@@ -231,6 +240,7 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
             ("login", user.gu_login),
             ("declarant category", user.declarant_category),
             ("password", "stored" if user.has_password else "none"),
+            ("one-time codes", "stored" if user.has_totp else "none"),
             ("session", "stored" if user.has_session else "none"),
             ("open orders", str(user.open_orders)),
             ("last opened", show_time(user.opened_at)),
@@ -253,13 +263,17 @@ def _standing(user: v1.RosreestrUser) -> str:
 
 
 def _read_password() -> str:
+    return _read_secret("Password")
+
+
+def _read_secret(what: str) -> str:
     if sys.stdin.isatty():
-        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        prompted: str = click.prompt(what, hide_input=True, confirmation_prompt=True)
         return prompted
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise click.UsageError("No password came on standard input: pipe one in, or run this in a terminal.")
-    return password
+    secret = sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise click.UsageError(f"No {what.lower()} came on standard input: pipe one in, or run this in a terminal.")
+    return secret
 
 
 def _read_cookies(file: IO[str]) -> dict[str, str]:

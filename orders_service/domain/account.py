@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import datetime as dt
 
-STANDBY_KINDS: Final = frozenset({"exhausted", "login_refused", "person_needed", "unusable", "forbidden"})
+STANDBY_KINDS: Final = frozenset({"exhausted", "login_refused", "person_needed", "unusable", "forbidden", "limited"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,9 @@ class Account:
         person_oid: Who it is at the portal; None: not known before its first intent.
         epoch: How often it was opened; decisions must carry it.
         is_standby_over: `standby_until` has come, by the database's clock: the worker may try again.
+        standby_left_s: Seconds until then; None: it waits for a person, or doesn't stand by.
+        passwords_sent: Passwords in a row without a call in between that was of use.
+        password_age_s: Seconds since the last of them; None: there is none.
         updated_at: Changes with every change of its secrets or standing.
     """
 
@@ -26,6 +29,7 @@ class Account:
     username: str
     gu_login: str | None
     password_encrypted: str | None = dataclasses.field(repr=False)
+    totp_encrypted: str | None = dataclasses.field(repr=False)
     session_encrypted: str | None = dataclasses.field(repr=False)
     session_imported_at: dt.datetime | None
     declarant_category: str | None
@@ -36,6 +40,9 @@ class Account:
     standby_reason: str | None
     standby_until: dt.datetime | None
     is_standby_over: bool
+    standby_left_s: float | None
+    passwords_sent: int
+    password_age_s: float | None
     updated_at: dt.datetime
 
     @property

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.domain.states import OrderState
-from orders_service.life import guard, loading, other_orders, weighing
+from orders_service.life import guard, loading, other_orders, strikes, weighing
 from orders_service.life.work import Work, working
 
 if TYPE_CHECKING:
     from orders_service.domain.account import Account
     from orders_service.domain.orders import Holder, Order, OrderInHand
+    from orders_service.domain.strikes import Trouble
     from orders_service.store.db import Database
 
 #: Thirty days: longer waits are a mistake of units.
@@ -38,20 +39,31 @@ async def claim_order(db: Database, holder: Holder) -> OrderInHand:
         return await loading.answer(work, order, account.id)
 
 
-async def release_order(db: Database, holder: Holder, *, reason: str, delay_s: float) -> OrderInHand:
+async def release_order(
+    db: Database, holder: Holder, *, reason: str, delay_s: float, trouble: Trouble | None = None
+) -> OrderInHand:
     """Put the order down: back to queued and unbound where nothing may have been sent, else it stays where it is.
 
     Args:
-        delay_s: Seconds until somebody should look at it again; 0: at once.
+        delay_s: Seconds until somebody should look at it again; 0: at once. With trouble the first pause, which grows.
+        trouble: What it met, neither its own fault nor its account's: counted, and in the end the order is held.
 
     Raises:
-        InvalidInput: A delay that isn't one.
+        InvalidInput: A delay or trouble that isn't one.
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE.
     """
     check_delay("delay", delay_s)
+    if trouble is not None:
+        strikes.check_trouble(trouble)
     async with working(db) as work:
         account, order = await guard.take(work, holder)
+        why_held = None
+        if trouble is not None and not order.state.is_final and order.hold_reason is None:
+            struck = await strikes.strike(work, order, holder, trouble, first_s=delay_s, reason=reason)
+            delay_s, why_held = struck.delay_s, struck.why_held
         await lay_down(work, order, holder, account, delay_s=delay_s, reason=reason)
+        if why_held is not None:
+            await strikes.hold(work, order, why_held, actor=account.actor)
         return await loading.answer(work, order, account.id)
 
 

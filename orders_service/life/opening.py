@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orders_service.store.db import Database
 
 _SQL: Final = queries.load("life_account")
+_STRIKES: Final = queries.load("strikes")
 #: A year: longer waits are a person's.
 _MAX_RETRY_S: Final = 365 * 24 * 3600.0
 
@@ -105,6 +106,20 @@ async def mark_account(
             )
         marked = await loading.lock_account(work, username, to_change=True)
         return OpenedAccount(account=marked, open_orders=await _count_bound(work, marked))
+
+
+async def record_password(db: Database, username: str, epoch: int, *, was_useful: bool) -> OpenedAccount:
+    """Count a password that is about to be sent for the account, or (useful) begin to count anew.
+
+    Raises:
+        Refused: ACCOUNT_UNKNOWN; STALE_EPOCH.
+    """
+    async with working(db) as work:
+        account = await loading.lock_opened_account(work, username, epoch, to_change=True)
+        if not was_useful or account.passwords_sent:
+            await work.run(_STRIKES["count_password"], account_id=account.id, epoch=epoch, was_useful=was_useful)
+        counted = await loading.lock_account(work, username, to_change=True)
+        return OpenedAccount(account=counted, open_orders=await _count_bound(work, counted))
 
 
 def _check_mark(kind: str, reason: str, retry_in_s: float | None) -> None:

@@ -38,6 +38,8 @@ class _StandbyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StandbyKi
     """It can't be used as it is."""
     STANDBY_KIND_FORBIDDEN: _StandbyKind.ValueType  # 5
     """The portal forbids what it asked for."""
+    STANDBY_KIND_LIMITED: _StandbyKind.ValueType  # 6
+    """The portal asked it to stay away for a while, or can't be used by it just now."""
 
 class StandbyKind(_StandbyKind, metaclass=_StandbyKindEnumTypeWrapper):
     """Why an account takes no new orders for now."""
@@ -54,6 +56,8 @@ STANDBY_KIND_UNUSABLE: StandbyKind.ValueType  # 4
 """It can't be used as it is."""
 STANDBY_KIND_FORBIDDEN: StandbyKind.ValueType  # 5
 """The portal forbids what it asked for."""
+STANDBY_KIND_LIMITED: StandbyKind.ValueType  # 6
+"""The portal asked it to stay away for a while, or can't be used by it just now."""
 Global___StandbyKind: _TypeAlias = StandbyKind  # noqa: Y015
 
 @_typing.final
@@ -78,6 +82,7 @@ class RosreestrUser(_message.Message):
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    HAS_TOTP_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The service's id."""
     account: _builtins.str
@@ -102,6 +107,8 @@ class RosreestrUser(_message.Message):
     """How many open orders are bound to it."""
     epoch: _builtins.int
     """How often a worker opened it."""
+    has_totp: _builtins.bool
+    """Whether a secret of one-time codes is stored."""
     @_builtins.property
     def standby_until(self) -> _timestamp_pb2.Timestamp:
         """When the worker tries again by itself; unset: after a person did something."""
@@ -137,10 +144,11 @@ class RosreestrUser(_message.Message):
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        has_totp: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "opened_at", b"opened_at", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "has_totp", b"has_totp", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,6 +210,7 @@ class CreateRosreestrUserRequest(_message.Message):
     DECLARANT_CATEGORY_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     IS_INACTIVE_FIELD_NUMBER: _builtins.int
+    TOTP_SECRET_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Letters, digits, dot, dash and underscore, up to 64. Required."""
     password: _builtins.str
@@ -214,6 +223,8 @@ class CreateRosreestrUserRequest(_message.Message):
     """A free note."""
     is_inactive: _builtins.bool
     """Whether it starts inactive."""
+    totp_secret: _builtins.str
+    """The Base32 secret of the login's one-time codes (TOTP), in clear; stored sealed. Empty: none."""
     def __init__(
         self,
         *,
@@ -223,10 +234,11 @@ class CreateRosreestrUserRequest(_message.Message):
         declarant_category: _builtins.str = ...,
         comment: _builtins.str = ...,
         is_inactive: _builtins.bool = ...,
+        totp_secret: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password", "totp_secret", b"totp_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -375,6 +387,7 @@ class UpdateRosreestrUserRequest(_message.Message):
     DECLARANT_CATEGORY_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    TOTP_SECRET_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """By id."""
     account: _builtins.str
@@ -387,6 +400,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     """The declarant category, 12 digits; empty: take it away."""
     comment: _builtins.str
     """A free note."""
+    totp_secret: _builtins.str
+    """A new Base32 secret of the login's one-time codes (TOTP), in clear; empty: take it away."""
     @_builtins.property
     def session(self) -> Global___PortalSession:
         """A session imported from a browser; unset: leave it. Without cookies: forget it."""
@@ -401,10 +416,11 @@ class UpdateRosreestrUserRequest(_message.Message):
         declarant_category: _builtins.str | None = ...,
         comment: _builtins.str | None = ...,
         session: Global___PortalSession | None = ...,
+        totp_secret: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "which", b"which"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "which", b"which"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
     _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
@@ -416,6 +432,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
     _WhichOneofReturnType__session: _TypeAlias = _typing.Literal["session"]  # noqa: Y015
     _WhichOneofArgType__session: _TypeAlias = _typing.Literal["_session", b"_session"]  # noqa: Y015
+    _WhichOneofReturnType__totp_secret: _TypeAlias = _typing.Literal["totp_secret"]  # noqa: Y015
+    _WhichOneofArgType__totp_secret: _TypeAlias = _typing.Literal["_totp_secret", b"_totp_secret"]  # noqa: Y015
     _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["account_id", "account"]  # noqa: Y015
     _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
     @_typing.overload
@@ -428,6 +446,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session) -> _WhichOneofReturnType__session | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__totp_secret) -> _WhichOneofReturnType__totp_secret | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 

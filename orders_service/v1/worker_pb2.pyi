@@ -157,6 +157,10 @@ class WorkerAccount(_message.Message):
     STANDBY_UNTIL_FIELD_NUMBER: _builtins.int
     OPEN_ORDERS_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    SEALED_TOTP_FIELD_NUMBER: _builtins.int
+    STANDBY_LEFT_FIELD_NUMBER: _builtins.int
+    PASSWORDS_SENT_FIELD_NUMBER: _builtins.int
+    PASSWORD_AGE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The service's id."""
     account: _builtins.str
@@ -179,6 +183,10 @@ class WorkerAccount(_message.Message):
     """Why it takes no new orders; unspecified: nothing is in the way."""
     open_orders: _builtins.int
     """How many open orders are bound to it."""
+    sealed_totp: _builtins.str
+    """Secret of the login's one-time codes, sealed; empty: none."""
+    passwords_sent: _builtins.int
+    """How many passwords were sent in a row, without a call in between that was of use."""
     @_builtins.property
     def session_imported_at(self) -> _timestamp_pb2.Timestamp:
         """When the session was imported; unset: none."""
@@ -190,6 +198,14 @@ class WorkerAccount(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Grows with every change of the account's secrets or standing: compare to learn of one."""
+
+    @_builtins.property
+    def standby_left(self) -> _duration_pb2.Duration:
+        """Until it tries again by itself, by the database's clock; unset: after a person did something, or nothing is in the way. Below 0: it is over."""
+
+    @_builtins.property
+    def password_age(self) -> _duration_pb2.Duration:
+        """How long ago the last of them was; unset: there is none."""
 
     def __init__(
         self,
@@ -208,10 +224,14 @@ class WorkerAccount(_message.Message):
         standby_until: _timestamp_pb2.Timestamp | None = ...,
         open_orders: _builtins.int = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        sealed_totp: _builtins.str = ...,
+        standby_left: _duration_pb2.Duration | None = ...,
+        passwords_sent: _builtins.int = ...,
+        password_age: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["session_imported_at", b"session_imported_at", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["password_age", b"password_age", "session_imported_at", b"session_imported_at", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "password_age", b"password_age", "passwords_sent", b"passwords_sent", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "sealed_totp", b"sealed_totp", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -738,6 +758,60 @@ class MarkAccountResponse(_message.Message):
 Global___MarkAccountResponse: _TypeAlias = MarkAccountResponse  # noqa: Y015
 
 @_typing.final
+class RecordPasswordRequest(_message.Message):
+    """Tell of a password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    WAS_USEFUL_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Which."""
+    epoch: _builtins.int
+    """From OpenAccount."""
+    was_useful: _builtins.bool
+    """A call was of use since the last password: counting begins anew. False: one more is about to be sent."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        was_useful: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch", "was_useful", b"was_useful"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordPasswordRequest: _TypeAlias = RecordPasswordRequest  # noqa: Y015
+
+@_typing.final
+class RecordPasswordResponse(_message.Message):
+    """The account afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___WorkerAccount:
+        """The account."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___WorkerAccount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordPasswordResponse: _TypeAlias = RecordPasswordResponse  # noqa: Y015
+
+@_typing.final
 class ClaimOrderRequest(_message.Message):
     """Ask to take an order in hand."""
 
@@ -1156,6 +1230,7 @@ class ReleaseOrderRequest(_message.Message):
     HOLDER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DELAY_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the history."""
     @_builtins.property
@@ -1164,7 +1239,11 @@ class ReleaseOrderRequest(_message.Message):
 
     @_builtins.property
     def delay(self) -> _duration_pb2.Duration:
-        """Until somebody should look at it again, up to 30 days; unset: at once."""
+        """Until somebody should look at it again, up to 30 days; unset: at once. With trouble: the first pause."""
+
+    @_builtins.property
+    def trouble(self) -> Global___OrderTrouble:
+        """What the order met, where that is neither its own fault nor its account's; unset: nothing."""
 
     def __init__(
         self,
@@ -1172,14 +1251,41 @@ class ReleaseOrderRequest(_message.Message):
         holder: Global___OrderHolder | None = ...,
         reason: _builtins.str = ...,
         delay: _duration_pb2.Duration | None = ...,
+        trouble: Global___OrderTrouble | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder", "trouble", b"trouble"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "holder", b"holder", "reason", b"reason", "trouble", b"trouble"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleaseOrderRequest: _TypeAlias = ReleaseOrderRequest  # noqa: Y015
+
+@_typing.final
+class OrderTrouble(_message.Message):
+    """Trouble that comes again. It is counted by order and step until the order moves on, or a person lets it go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """Which call of the portal, or what else. Required."""
+    limit: _builtins.int
+    """After how many times in a row a person decides; 0: by time alone, which is a day, and three where the order is registered."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderTrouble: _TypeAlias = OrderTrouble  # noqa: Y015
 
 @_typing.final
 class ReleaseOrderResponse(_message.Message):

@@ -57,6 +57,11 @@ class WorkerServiceStub:
                 request_serializer=orders__service_dot_v1_dot_worker__pb2.MarkAccountRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_worker__pb2.MarkAccountResponse.FromString,
                 _registered_method=True)
+        self.RecordPassword = channel.unary_unary(
+                '/orders_service.v1.WorkerService/RecordPassword',
+                request_serializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.FromString,
+                _registered_method=True)
         self.ClaimOrder = channel.unary_unary(
                 '/orders_service.v1.WorkerService/ClaimOrder',
                 request_serializer=orders__service_dot_v1_dot_worker__pb2.ClaimOrderRequest.SerializeToString,
@@ -142,6 +147,14 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordPassword(self, request, context):
+        """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
+        so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClaimOrder(self, request, context):
         """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
         A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -208,6 +221,7 @@ class WorkerServiceServicer:
 
     def ReleaseOrder(self, request, context):
         """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
+        With trouble the pause grows each time that the same step met it, and in the end the order is held for a person; a repeat counts once.
         The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -248,6 +262,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.MarkAccount,
                     request_deserializer=orders__service_dot_v1_dot_worker__pb2.MarkAccountRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_worker__pb2.MarkAccountResponse.SerializeToString,
+            ),
+            'RecordPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordPassword,
+                    request_deserializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.SerializeToString,
             ),
             'ClaimOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimOrder,
@@ -389,6 +408,33 @@ class WorkerService:
             '/orders_service.v1.WorkerService/MarkAccount',
             orders__service_dot_v1_dot_worker__pb2.MarkAccountRequest.SerializeToString,
             orders__service_dot_v1_dot_worker__pb2.MarkAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.WorkerService/RecordPassword',
+            orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.SerializeToString,
+            orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class WorkerServiceStub:
     """The account as it stands, without raising the epoch. Refused: STALE_EPOCH."""
     MarkAccount: _grpc.UnaryUnaryMultiCallable[_worker_pb2.MarkAccountRequest, _worker_pb2.MarkAccountResponse]
     """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
+    RecordPassword: _grpc.UnaryUnaryMultiCallable[_worker_pb2.RecordPasswordRequest, _worker_pb2.RecordPasswordResponse]
+    """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
+    so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+    """
     ClaimOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -86,6 +90,7 @@ class WorkerServiceStub:
     """
     ReleaseOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]
     """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
+    With trouble the pause grows each time that the same step met it, and in the end the order is held for a person; a repeat counts once.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
     """
     FailOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.FailOrderRequest, _worker_pb2.FailOrderResponse]
@@ -119,6 +124,10 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """The account as it stands, without raising the epoch. Refused: STALE_EPOCH."""
     MarkAccount: _aio.UnaryUnaryMultiCallable[_worker_pb2.MarkAccountRequest, _worker_pb2.MarkAccountResponse]  # type: ignore[assignment]
     """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
+    RecordPassword: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordPasswordRequest, _worker_pb2.RecordPasswordResponse]  # type: ignore[assignment]
+    """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
+    so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+    """
     ClaimOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]  # type: ignore[assignment]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -156,6 +165,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """
     ReleaseOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReleaseOrderRequest, _worker_pb2.ReleaseOrderResponse]  # type: ignore[assignment]
     """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
+    With trouble the pause grows each time that the same step met it, and in the end the order is held for a person; a repeat counts once.
     The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
     """
     FailOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.FailOrderRequest, _worker_pb2.FailOrderResponse]  # type: ignore[assignment]
@@ -204,6 +214,16 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.MarkAccountResponse, _abc.Awaitable[_worker_pb2.MarkAccountResponse]]:
         """Say why the account can take no new orders for now, or (kind unspecified) that nothing is in the way any more. Refused: STALE_EPOCH."""
+
+    @_abc_1.abstractmethod
+    def RecordPassword(
+        self,
+        request: _worker_pb2.RecordPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_pb2.RecordPasswordResponse, _abc.Awaitable[_worker_pb2.RecordPasswordResponse]]:
+        """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
+        so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+        """
 
     @_abc_1.abstractmethod
     def ClaimOrder(
@@ -289,6 +309,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.ReleaseOrderResponse, _abc.Awaitable[_worker_pb2.ReleaseOrderResponse]]:
         """Put the order down. Back to queued, and unbound, where nothing may have been sent; otherwise it keeps its state and its account.
+        With trouble the pause grows each time that the same step met it, and in the end the order is held for a person; a repeat counts once.
         The answer names the lane where its job belongs. Refused: STALE_FENCE, STALE_EPOCH.
         """
 

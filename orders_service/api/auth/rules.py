@@ -146,6 +146,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # Gives out the sealed secrets, too; asked every few seconds.
     "WorkerService/ReadAccount": Rule(roles=_WORKER, account="account"),
     "WorkerService/MarkAccount": Rule(roles=_WORKER, account="account", trace=Trace.WHOLE),
+    "WorkerService/RecordPassword": Rule(roles=_WORKER, account="account", trace=Trace.WHOLE),
     "WorkerService/ClaimOrder": _step(),
     "WorkerService/RecordIntent": _step(),
     "WorkerService/RecordUpload": _step(),

@@ -146,6 +146,7 @@ def account_message(account: AccountView) -> rosreestr_users_pb2.RosreestrUser:
         declarant_category=account.declarant_category or "",
         has_password=account.has_password,
         has_session=account.has_session,
+        has_totp=account.has_totp,
         standby_kind=STANDBY_KINDS.value(account.standby_kind),
         standby_reason=account.standby_reason or "",
         standby_until=time_message(account.standby_until),

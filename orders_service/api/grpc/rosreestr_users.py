@@ -37,6 +37,7 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
         """Add an account."""
         change = AccountChange(
             password=request.password,
+            totp_secret=request.totp_secret,
             gu_login=request.gu_login,
             declarant_category=request.declarant_category,
             comment=request.comment,
@@ -69,6 +70,7 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
         """Change what is given."""
         change = AccountChange(
             password=request.password if request.HasField("password") else None,
+            totp_secret=request.totp_secret if request.HasField("totp_secret") else None,
             session=dict(request.session.cookies) if request.HasField("session") else None,
             gu_login=request.gu_login if request.HasField("gu_login") else None,
             declarant_category=request.declarant_category if request.HasField("declarant_category") else None,

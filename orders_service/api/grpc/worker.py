@@ -51,6 +51,13 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         )
         return v1.MarkAccountResponse(account=messages.account_message(account))
 
+    async def RecordPassword(self, request: v1.RecordPasswordRequest, context: Context) -> v1.RecordPasswordResponse:
+        """Count a password."""
+        account = await opening.record_password(
+            self._database, request.account, request.epoch, was_useful=request.was_useful
+        )
+        return v1.RecordPasswordResponse(account=messages.account_message(account))
+
     async def ClaimOrder(self, request: v1.ClaimOrderRequest, context: Context) -> v1.ClaimOrderResponse:
         """Take the order in hand."""
         order = await claiming.claim_order(self._database, messages.read_holder(request.holder))
@@ -114,6 +121,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             messages.read_holder(request.holder),
             reason=request.reason,
             delay_s=read_seconds(request.delay),
+            trouble=messages.read_trouble(request.trouble) if request.HasField("trouble") else None,
         )
         return v1.ReleaseOrderResponse(order=messages.order_message(order))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from google.protobuf.duration_pb2 import Duration
+
 from orders_service import errors
 from orders_service.api.grpc.messages import read_time, time_message
 from orders_service.api.grpc.words import STANDBY_KINDS, STATES
 from orders_service.domain import facts
 from orders_service.domain.orders import Holder, NewSubmission, OrderInHand, Send, Submission
+from orders_service.domain.strikes import Trouble
 from orders_service.v1 import worker_pb2 as v1
 
 if TYPE_CHECKING:
@@ -82,6 +85,11 @@ def read_submission(message: v1.OrderSubmission) -> NewSubmission:
     )
 
 
+def read_trouble(message: v1.OrderTrouble) -> Trouble:
+    """Return what an order met."""
+    return Trouble(step=message.step, limit=message.limit)
+
+
 def read_row(message: v1.ApplicationRow) -> facts.ApplicationRow:
     """Return a row of the account's list."""
     return facts.ApplicationRow(
@@ -117,6 +125,15 @@ def read_fact(request: v1.RecordFactRequest) -> facts.Fact:
     raise errors.InvalidInput.of("fact", "is required: finish_answer, not_sent, refusal or reading.")
 
 
+def duration_message(seconds: float | None) -> Duration | None:
+    """Return a span of time, unset for None."""
+    if seconds is None:
+        return None
+    message = Duration()
+    message.FromMicroseconds(round(seconds * 1_000_000))
+    return message
+
+
 def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
     """Return the account with its sealed secrets, as its worker needs it."""
     account = opened.account
@@ -126,6 +143,7 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
         login=account.gu_login or account.username,
         sealed_password=account.password_encrypted or "",
         sealed_session=account.session_encrypted or "",
+        sealed_totp=account.totp_encrypted or "",
         session_imported_at=time_message(account.session_imported_at),
         declarant_category=account.declarant_category or "",
         epoch=account.epoch,
@@ -135,6 +153,9 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
         standby_until=time_message(account.standby_until),
         open_orders=opened.open_orders,
         updated_at=time_message(account.updated_at),
+        standby_left=duration_message(account.standby_left_s),
+        passwords_sent=account.passwords_sent,
+        password_age=duration_message(account.password_age_s),
     )
 
 

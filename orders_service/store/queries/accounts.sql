@@ -5,6 +5,7 @@
 select
     rosreestr_users.id, username as account, gu_login, is_active, rosreestr_users.comment, declarant_category,
     password_encrypted is not null as has_password, session_encrypted is not null as has_session,
+    totp_encrypted is not null as has_totp,
     standby_kind, standby_reason, standby_until, epoch, opened_at,
     rosreestr_users.created_at, rosreestr_users.updated_at,
     (
@@ -22,8 +23,8 @@ limit %(limit)s;
 
 -- name: insert_account
 -- Add an account; no row where the name is taken.
-insert into rosreestr_users (username, password_encrypted, gu_login, is_active, declarant_category, comment)
-values (%(username)s, %(password_encrypted)s, %(gu_login)s, %(is_active)s, %(declarant_category)s, %(comment)s)
+insert into rosreestr_users (username, password_encrypted, totp_encrypted, gu_login, is_active, declarant_category, comment)
+values (%(username)s, %(password_encrypted)s, %(totp_encrypted)s, %(gu_login)s, %(is_active)s, %(declarant_category)s, %(comment)s)
 on conflict (username) do nothing
 returning id;
 
@@ -31,6 +32,7 @@ returning id;
 -- Change what is given; a new secret ends a standby that waits for one. updated_at only grows: workers watch it.
 update rosreestr_users set
     password_encrypted = case when %(sets_password)s then %(password_encrypted)s else password_encrypted end,
+    totp_encrypted = case when %(sets_totp)s then %(totp_encrypted)s else totp_encrypted end,
     session_encrypted = case when %(sets_session)s then %(session_encrypted)s else session_encrypted end,
     session_imported_at = case
         when not %(sets_session)s then session_imported_at

@@ -15,7 +15,7 @@ order by orders.id;
 select jsonb_build_object(
     'account', username, 'is_active', is_active, 'declarant_category', declarant_category,
     'has_gu_login', gu_login is not null, 'has_password', password_encrypted is not null,
-    'has_session', session_encrypted is not null, 'standby_kind', standby_kind, 'standby_reason', standby_reason,
+    'has_session', session_encrypted is not null, 'has_totp', totp_encrypted is not null, 'standby_kind', standby_kind, 'standby_reason', standby_reason,
     'epoch', epoch
 ) as seen
 from rosreestr_users where username = %(account)s::text or id = %(account_id)s::bigint;

@@ -123,6 +123,11 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         self.account.why_not = request.reason
         return worker_pb2.MarkAccountResponse(account=self.account)
 
+    def RecordPassword(self, request: Any, context: Any) -> worker_pb2.RecordPasswordResponse:
+        self._take("RecordPassword", request, context)
+        self.account.passwords_sent = 0 if request.was_useful else self.account.passwords_sent + 1
+        return worker_pb2.RecordPasswordResponse(account=self.account)
+
     def ClaimOrder(self, request: Any, context: Any) -> worker_pb2.ClaimOrderResponse:
         self._take("ClaimOrder", request, context)
         if self.order.state == orders_pb2.ORDER_STATE_QUEUED:

@@ -73,11 +73,12 @@ def test_the_old_select_shows_what_failed_and_why_newest_first(fresh_database: D
     ]
 
 
-STANDBYS = ("exhausted", "login_refused", "person_needed", "unusable", "forbidden")
+STANDBYS = ("exhausted", "login_refused", "person_needed", "unusable", "forbidden", "limited")
 #: What is set by SQL, and which standbys that ends: the same as the command does.
 SET_BY_SQL = {
     "password_encrypted = 'new'": ("login_refused", "person_needed"),
     "session_encrypted = 'new'": ("login_refused", "person_needed"),
+    "totp_encrypted = 'new'": ("login_refused", "person_needed"),
     "password_encrypted = password_encrypted": (),
     "password_encrypted = null": (),
     "is_active = true": STANDBYS,

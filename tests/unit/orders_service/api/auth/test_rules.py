@@ -46,6 +46,7 @@ TABLE: Final = """
     WorkerService/OpenAccount                       -       -       -         own
     WorkerService/ReadAccount                       -       -       -         own
     WorkerService/MarkAccount                       -       -       -         own
+    WorkerService/RecordPassword                    -       -       -         own
     WorkerService/ClaimOrder                        -       -       -         own
     WorkerService/RecordIntent                      -       -       -         own
     WorkerService/RecordUpload                      -       -       -         own
