@@ -29,3 +29,14 @@ async def in_turn(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_THREAD, lambda: context.run(work, *args, **kwargs))
+
+
+async def in_turn_if(is_long: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what the work returns: here and now where it is short, since a thread takes longer to wake than that."""
+    return await in_turn(work, *args, **kwargs) if is_long else work(*args, **kwargs)
+
+
+async def give_way(done: int, every: int = 500) -> None:
+    """Let others have the event loop, at every so many steps of something that takes many."""
+    if done % every == 0:
+        await asyncio.sleep(0)

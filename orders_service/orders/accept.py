@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
+import operator
 from typing import TYPE_CHECKING, Final
 
 from psycopg import errors as pg
@@ -19,7 +19,9 @@ from orders_service.orders.validation import (
     check,
     violations_of,
 )
+from orders_service.store.long import array, read_rows
 from orders_service.store.queries import load
+from orders_service.turns import give_way, in_turn_if
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: From so many on, what is done with all of them is done beside the event loop.
+_MANY: Final = 100
 #: Whole orders are long: more of them wouldn't fit into the 4 MiB that most clients take.
 MAX_WITH_ORDERS: Final = 100
 
@@ -89,23 +93,27 @@ async def check_orders(database: Database, wanted: Sequence[WantedOrder], *, cli
         InvalidInput: There are none, or too many.
         DatabaseUnavailable: The database is away.
     """
-    acceptable, bad = await asyncio.to_thread(check, wanted)
+    is_long = len(wanted) > _MANY
+    acceptable, bad = await in_turn_if(is_long, check, wanted)
+    keys = await in_turn_if(is_long, _array_of_keys, acceptable.values())
     async with database.transaction() as connection:
-        known = await _find_by_keys(connection, client, (order.idempotency_key for order in acceptable.values()))
-    return sorted(bad + _taken(acceptable, known), key=lambda row: row.index)
+        known = await _find_by_keys(connection, client, keys)
+    return await in_turn_if(is_long, lambda: sorted(bad + _taken(acceptable, known), key=lambda row: row.index))
 
 
 async def _create(
     database: Database, wanted: Sequence[WantedOrder], *, client: str, with_orders: bool, is_single: bool = False
 ) -> list[CreatedOrder]:
     # Ten thousand numbers take a while to check: other calls go on meanwhile.
-    acceptable, bad = await asyncio.to_thread(check, wanted)
+    is_long = len(wanted) > _MANY
+    acceptable, bad = await in_turn_if(is_long, check, wanted)
     if bad:
-        raise errors.InvalidInput(violations_of(bad, is_single=is_single), bad_rows=None if is_single else len(bad))
+        violations = await in_turn_if(is_long, violations_of, bad, is_single=is_single)
+        raise errors.InvalidInput(violations, bad_rows=None if is_single else len(bad))
+    accepted = list(acceptable.values())
+    parameters = await in_turn_if(is_long, _parameters, accepted, client)
     try:
-        return await _store(
-            database, list(acceptable.values()), client=client, with_orders=with_orders, is_single=is_single
-        )
+        return await _store(database, accepted, parameters, with_orders=with_orders, is_single=is_single)
     except pg.UniqueViolation as exc:
         # Until the upgrade's last step a key is once for all clients, and two calls with the same one at one moment
         # see that constraint first.
@@ -113,18 +121,25 @@ async def _create(
 
 
 async def _store(
-    database: Database, accepted: Sequence[AcceptableOrder], *, client: str, with_orders: bool, is_single: bool
+    database: Database,
+    accepted: Sequence[AcceptableOrder],
+    parameters: Mapping[str, str],
+    *,
+    with_orders: bool,
+    is_single: bool,
 ) -> list[CreatedOrder]:
     async with database.transaction() as connection:
-        created = await _insert(connection, accepted, client)
+        created = await _insert(connection, parameters)
         missing = {index: order for index, order in enumerate(accepted) if index not in created}
         if missing:
             # Only now, in a statement of its own: it sees what a concurrent call with the same key committed.
-            known = await _find_by_keys(connection, client, (order.idempotency_key for order in missing.values()))
-            taken = _taken(missing, known)
+            keys = await in_turn_if(len(missing) > _MANY, _array_of_keys, missing.values())
+            known = await _find_by_keys(connection, parameters["client"], keys)
+            taken = await in_turn_if(len(missing) > _MANY, _taken, missing, known)
             if taken:
                 raise _key_taken(taken, accepted, is_single=is_single)
             for index, order in missing.items():
+                await give_way(index)
                 row = known[order.idempotency_key]
                 created[index] = CreatedOrder(order_id=row["id"], state=row["state"], is_existing=True)
         answered = [created[index] for index in range(len(accepted))]
@@ -138,23 +153,32 @@ async def _store(
     return answered
 
 
-async def _insert(connection: Connection, accepted: Sequence[AcceptableOrder], client: str) -> dict[int, CreatedOrder]:
-    """Insert what is new in one statement; by position, without those whose key was there before."""
-    parameters = {
+def _parameters(accepted: Sequence[AcceptableOrder], client: str) -> dict[str, str]:
+    """Return the parameters of the statement that stores these orders."""
+    return {
         "client": client,
-        "cad_nums": [order.cad_num for order in accepted],
-        "cad_keys": list({order.cad_key for order in accepted}),
-        "recipients": [order.recipient for order in accepted],
-        "comments": [order.comment for order in accepted],
-        "urgencies": [order.is_urgent for order in accepted],
-        "keys": [order.idempotency_key for order in accepted],
-        "hashes": [order.request_hash for order in accepted],
+        "cad_nums": array(order.cad_num for order in accepted),
+        "cad_keys": array({order.cad_key for order in accepted}),
+        "recipients": array(order.recipient for order in accepted),
+        "comments": array(order.comment for order in accepted),
+        "urgencies": array(order.is_urgent for order in accepted),
+        "keys": array(order.idempotency_key for order in accepted),
+        "hashes": array(order.request_hash for order in accepted),
     }
+
+
+async def _insert(connection: Connection, parameters: Mapping[str, str]) -> dict[int, CreatedOrder]:
+    """Insert what is new in one statement; by position, without those whose key was there before."""
     cursor = await connection.execute(load("accept")["insert_orders"], parameters)
-    rows = await cursor.fetchall()
-    open_of = {row["cad_key"]: row["id"] for row in rows if row["position"] is None}
+    open_of: dict[str, int] = {}
+    stored: list[DictRow] = []
+    async for rows in read_rows(cursor):
+        open_of |= {row["cad_key"]: row["id"] for row in rows if row["position"] is None}
+        stored += [row for row in rows if row["position"] is not None]
+    stored.sort(key=operator.itemgetter("position"))
     created: dict[int, CreatedOrder] = {}
-    for row in sorted((row for row in rows if row["position"] is not None), key=lambda row: row["position"]):
+    for index, row in enumerate(stored):
+        await give_way(index)
         created[row["position"] - 1] = CreatedOrder(
             order_id=row["id"], state="queued", is_existing=False, same_object=open_of.get(row["cad_key"])
         )
@@ -163,10 +187,13 @@ async def _insert(connection: Connection, accepted: Sequence[AcceptableOrder], c
     return created
 
 
-async def _find_by_keys(connection: Connection, client: str, keys: Iterable[str]) -> Mapping[str, DictRow]:
-    parameters = {"client": client, "keys": list(set(keys))}
-    cursor = await connection.execute(load("accept")["find_by_keys"], parameters)
-    return {row["idempotency_key"]: row for row in await cursor.fetchall()}
+def _array_of_keys(orders: Iterable[AcceptableOrder]) -> str:
+    return array({order.idempotency_key for order in orders})
+
+
+async def _find_by_keys(connection: Connection, client: str, keys: str) -> Mapping[str, DictRow]:
+    cursor = await connection.execute(load("accept")["find_by_keys"], {"client": client, "keys": keys})
+    return {row["idempotency_key"]: row async for rows in read_rows(cursor) for row in rows}
 
 
 def _taken(orders: Mapping[int, AcceptableOrder], known: Mapping[str, DictRow]) -> list[BadRow]:

@@ -69,6 +69,16 @@ class BadRow:
     rules: tuple[BrokenRule, ...]
 
 
+def check_length(count: int) -> None:
+    """Refuse to take none in one call, or too many.
+
+    Raises:
+        InvalidInput: So many can't be.
+    """
+    if not 1 <= count <= MAX_ORDERS:
+        raise errors.InvalidInput.of("orders", f"give 1 to {MAX_ORDERS} orders in one call, not {count}.")
+
+
 def check(wanted: Sequence[WantedOrder]) -> tuple[dict[int, AcceptableOrder], list[BadRow]]:
     """Check every order; return those that keep all rules by their place, and the others, both as they came.
 
@@ -77,8 +87,7 @@ def check(wanted: Sequence[WantedOrder]) -> tuple[dict[int, AcceptableOrder], li
     Raises:
         InvalidInput: There are none, or too many.
     """
-    if not 1 <= len(wanted) <= MAX_ORDERS:
-        raise errors.InvalidInput.of("orders", f"give 1 to {MAX_ORDERS} orders in one call, not {len(wanted)}.")
+    check_length(len(wanted))
     acceptable: dict[int, AcceptableOrder] = {}
     bad: list[BadRow] = []
     first_by_key: dict[str, int] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Literal
 
 from orders_service import errors
@@ -19,13 +18,14 @@ from orders_service.api.grpc.summary_messages import EXPORT_FORMATS, summary_mes
 from orders_service.api.grpc.words import STATES
 from orders_service.domain import paging
 from orders_service.orders import accept, bundle, download, export, search, summaries
-from orders_service.orders.validation import WantedOrder
+from orders_service.orders.validation import WantedOrder, check_length
+from orders_service.turns import in_turn
 from orders_service.v1 import orders_pb2 as v1
 from orders_service.v1 import orders_pb2_grpc
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from orders_service.api.grpc.status import Context
     from orders_service.orders.accept import CreatedOrder
@@ -52,17 +52,15 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     ) -> v1.BatchCreateOrdersResponse:
         """Accept many orders at once."""
         # Ten thousand messages take a while to read and to write: other calls go on meanwhile.
-        wanted = await asyncio.to_thread(_all_wanted, request.orders)
+        wanted = await _read_all(request.orders)
         created = await accept.create_orders(self._database, wanted, client=_client(), with_orders=request.with_orders)
-        return await asyncio.to_thread(_batch_message, created)
+        return await in_turn(_batch_message, created)
 
     async def CheckOrders(self, request: v1.CheckOrdersRequest, context: Context) -> v1.CheckOrdersResponse:
         """What is wrong with orders."""
-        wanted = await asyncio.to_thread(_all_wanted, request.orders)
+        wanted = await _read_all(request.orders)
         checked = await accept.check_orders(self._database, wanted, client=_client())
-        bad = [row for row in checked if row.index >= request.from_index]
-        rows = await asyncio.to_thread(fit, bad, _bad_row_message)
-        return v1.CheckOrdersResponse(bad_rows=rows, next_index=bad[len(rows)].index if len(rows) < len(bad) else 0)
+        return await in_turn(_check_message, [row for row in checked if row.index >= request.from_index])
 
     async def GetOrder(self, request: v1.GetOrderRequest, context: Context) -> v1.GetOrderResponse:
         """One order as it stands now."""
@@ -179,8 +177,10 @@ def _wanted(order: v1.NewOrder) -> WantedOrder:
     )
 
 
-def _all_wanted(orders: Iterable[v1.NewOrder]) -> list[WantedOrder]:
-    return [_wanted(order) for order in orders]
+async def _read_all(orders: Sequence[v1.NewOrder]) -> list[WantedOrder]:
+    # Before anything is made of them: there may be millions that are empty.
+    check_length(len(orders))
+    return await in_turn(lambda: [_wanted(order) for order in orders])
 
 
 def _batch_message(created: Iterable[CreatedOrder]) -> v1.BatchCreateOrdersResponse:
@@ -196,6 +196,11 @@ def _batch_message(created: Iterable[CreatedOrder]) -> v1.BatchCreateOrdersRespo
             for one in created
         ]
     )
+
+
+def _check_message(bad: Sequence[BadRow]) -> v1.CheckOrdersResponse:
+    rows = fit(bad, _bad_row_message)
+    return v1.CheckOrdersResponse(bad_rows=rows, next_index=bad[len(rows)].index if len(rows) < len(bad) else 0)
 
 
 def _bad_row_message(row: BadRow) -> v1.BadRow:

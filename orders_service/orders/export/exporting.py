@@ -25,6 +25,7 @@ from orders_service.orders.export.columns import (
 )
 from orders_service.orders.export.writers import CsvWriter, TableWriter, XlsxWriter
 from orders_service.store.queries import load
+from orders_service.turns import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -93,7 +94,7 @@ async def export_orders(database: Database, filters: search.Filters, kind: Expor
                     raise errors.InvalidInput.of(
                         "filter", f"matches more than {MAX_ORDERS:,} orders: narrow it, by time for example."
                     )
-                await asyncio.to_thread(_write, writer, orders, summaries)
+                await in_turn(_write, writer, orders, summaries)
         finally:
             # A workbook keeps files of its own until it is finished.
             await asyncio.to_thread(writer.finish)
