@@ -122,14 +122,16 @@ def read_order_file(
 
 
 def _with_keys(rows: Sequence[OrderRow], batch: str) -> tuple[tuple[OrderRow, ...], int]:
-    keys = derive_keys([(row.order.cad_num, row.order.recipient) for row in rows], batch=batch)
+    # A row with a key of its own counts for nothing here: whoever edits it gives no other row another key.
+    keyless = [row for row in rows if not row.order.idempotency_key]
+    keys = iter(derive_keys([(row.order.cad_num, row.order.recipient) for row in keyless], batch=batch))
     keyed = tuple(
         row
         if row.order.idempotency_key
-        else dataclasses.replace(row, order=dataclasses.replace(row.order, idempotency_key=key))
-        for row, key in zip(rows, keys, strict=True)
+        else dataclasses.replace(row, order=dataclasses.replace(row.order, idempotency_key=next(keys)))
+        for row in rows
     )
-    return keyed, sum(not row.order.idempotency_key for row in rows)
+    return keyed, len(keyless)
 
 
 def _find_columns(table: Table, wanted: str) -> tuple[Columns, int | None]:
