@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from orders_service.commands.context import Failure
+from orders_service.commands.context import Failure, WrongSetting
 from orders_service.commands.output import print_facts, print_json, print_table
 from orders_service.orders import order_file
 from orders_service.v1 import orders_pb2 as v1
@@ -131,14 +131,20 @@ def show(path: Path, options: FileOptions) -> None:
         if len(read.rows) > _MAX_SHOWN:
             click.echo(f"… and {len(read.rows) - _MAX_SHOWN:,} more.")
     if read.bad_rows:
-        if not options.is_json:
+        if options.is_json:
+            _keep_bad_rows(read.bad_rows, options)
+        else:
             _tell_bad_rows(read.bad_rows, options)
         raise Failure(f"{path.name}: {len(read.bad_rows):,} bad rows; as it is, nothing would be ordered.")
 
 
 def _read(path: Path, options: FileOptions) -> OrderFile:
+    if options.errors is not None and _is_same(options.errors, path):
+        raise WrongSetting(f"--errors {options.errors} is the file of orders itself: name another.")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            # One byte more than may be tells that it is too large, whatever is behind it: a pipe has no size.
+            content = file.read(order_file.MAX_FILE_BYTES + 1)
     except OSError as exc:
         raise Failure(f"{path} can't be read: {exc.strerror}.") from exc
     try:
@@ -155,10 +161,17 @@ def _read(path: Path, options: FileOptions) -> OrderFile:
         raise Failure(str(exc)) from exc
 
 
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are one file, by whatever name."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
 def _tell_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:
     """Print the first of them, and write all of them where they are wanted."""
-    if options.errors is not None:
-        _write_bad_rows(bad_rows, options.errors)
+    _keep_bad_rows(bad_rows, options)
     if options.is_json:
         print_json({"bad_rows": [dataclasses.asdict(bad) for bad in bad_rows]})
         return
@@ -170,7 +183,11 @@ def _tell_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:
         click.echo(f"… and {left:,} more: {where}.", err=True)
 
 
-def _write_bad_rows(bad_rows: Sequence[BadRow], path: Path) -> None:
+def _keep_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:
+    """Write all of them where they are wanted."""
+    path = options.errors
+    if path is None:
+        return
     try:
         with path.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file, delimiter=";")

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 from orders_service import cadastral, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_ORDERS: Final = 10_000
-MAX_KEY: Final = 200
-MAX_RECIPIENT: Final = 500
-MAX_COMMENT: Final = 2000
+#: How many characters a text of an order may have.
+TEXT_LIMITS: Final = {"idempotency_key": 200, "recipient": 500, "comment": 2000}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +121,15 @@ def violations_of(bad: Iterable[BadRow], *, is_single: bool = False) -> list[err
 def _broken_rules(order: WantedOrder) -> Iterable[tuple[str, str]]:
     if not order.idempotency_key.strip():
         yield "idempotency_key", "is required: a name of your own for this order; the same again orders nothing twice."
-    for field, text, limit in (
-        ("idempotency_key", order.idempotency_key, MAX_KEY),
-        ("recipient", order.recipient, MAX_RECIPIENT),
-        ("comment", order.comment, MAX_COMMENT),
-    ):
-        if len(text) > limit:
-            yield field, f"may have up to {limit} characters, not {len(text)}."
+    texts = {field: str(getattr(order, field)) for field in TEXT_LIMITS}
+    yield from broken_texts(texts)
+
+
+def broken_texts(texts: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield each text of an order that may not stand as it is, by its field, with the rule as the end of a sentence."""
+    for field, text in texts.items():
+        if len(text) > TEXT_LIMITS[field]:
+            yield field, f"may have up to {TEXT_LIMITS[field]} characters, not {len(text)}."
         if "\0" in text:
             yield field, "may not hold a NUL character."
 

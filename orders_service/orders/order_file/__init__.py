@@ -8,10 +8,11 @@ Pure: bytes in, orders out; no service, no database.
 from orders_service.orders.order_file.keys import KEY_PREFIX, derive_keys
 from orders_service.orders.order_file.reading import OrderFile, Preview, read_order_file
 from orders_service.orders.order_file.rows import BadRow, OrderRow
-from orders_service.orders.order_file.tables import FileUnreadable
+from orders_service.orders.order_file.tables import MAX_FILE_BYTES, FileUnreadable
 
 __all__ = [
     "KEY_PREFIX",
+    "MAX_FILE_BYTES",
     "BadRow",
     "FileUnreadable",
     "OrderFile",

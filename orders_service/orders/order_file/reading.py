@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MAX_TITLE: Final = 60
 #: Titles, and the headings below them.
 _LOOKED_AT: Final = 31
+#: No table has a column of a larger number.
+_MAX_DIGITS: Final = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def read_order_file(
     rows: list[OrderRow] = []
     bad: list[BadRow] = []
     for row in body:
-        read = read_row(row, columns, f"{name}, {table.row_name} {row.number}")
+        read = read_row(row, columns, f"{name}, {table.row_name} {row.number}", separator=table.separator)
         if isinstance(read, OrderRow):
             order = dataclasses.replace(read.order, recipient=read.order.recipient or recipient)
             rows.append(dataclasses.replace(read, order=order))
@@ -143,9 +145,9 @@ def _find_columns(table: Table, wanted: str) -> tuple[Columns, int | None]:
     rows = table.rows
     if not rows:
         return Columns(places={"cad_num": 0}, titles=()), None
+    if wanted.strip():
+        return _take_column(rows, wanted)
     header = find_header(rows)
-    if wanted:
-        return _take_column(rows, header, wanted)
     if header is not None:
         return _read_headings(rows[header].cells), header
     width = max(sum(map(bool, row.cells)) for row in rows)
@@ -158,42 +160,68 @@ def _find_columns(table: Table, wanted: str) -> tuple[Columns, int | None]:
     raise FileUnreadable(_tell_unknown(rows, width))
 
 
-def _read_headings(titles: tuple[str, ...]) -> Columns:
-    places: dict[str, int] = {}
+def _read_headings(titles: tuple[str, ...], *, number: int | None = None) -> Columns:
+    """Tell by the headings which column is which; `number` is the number's column, where a person has said it.
+
+    Raises:
+        FileUnreadable: Two columns may be the same thing.
+    """
+    places: dict[str, int] = {} if number is None else {"cad_num": number}
     for place, title in enumerate(titles):
         field = field_of(title)
-        if field is None:
+        if field is None or (number is not None and (field == "cad_num" or place == number)):
             continue
         if field in places:
             raise FileUnreadable(
                 f"two of its columns may be «{HEADINGS[field][0]}» ({_quote(titles[places[field]])}, {_quote(title)}): "
-                "rename one, or say which column holds the number."
+                + ("rename one." if number is not None else "rename one, or say which column holds the number.")
             )
         places[field] = place
     return Columns(places=places, titles=titles)
 
 
-def _take_column(rows: Sequence[Row], header: int | None, wanted: str) -> tuple[Columns, int | None]:
-    """Take the column that the person names, by its heading or its number."""
-    for index in range(min(len(rows), _LOOKED_AT)):
-        cells = rows[index].cells
-        matching = [place for place, cell in enumerate(cells) if cell and cell.casefold() == wanted.strip().casefold()]
-        if len(matching) == 1 and not cadastral.find_key(cells[matching[0]]):
-            known = {field_of(title): place for place, title in enumerate(cells) if field_of(title)}
-            places = {field: place for field, place in known.items() if field not in (None, "cad_num")}
-            return Columns(places={"cad_num": matching[0], **places}, titles=cells), index
-    if wanted.isascii() and wanted.isdigit() and int(wanted) >= 1:
-        place = int(wanted) - 1
-        if not any(place < len(row.cells) and row.cells[place] for row in rows):
+def _take_column(rows: Sequence[Row], wanted: str) -> tuple[Columns, int | None]:
+    """Take the column that the person names, by its number or its heading; the others by their headings, as ever.
+
+    Raises:
+        FileUnreadable: There is no such column, or which one is meant can't be told.
+    """
+    wanted = wanted.strip()
+    #: Headings stand above the first number. Below it a cell is no heading, whatever it holds.
+    numbered = (index for index, row in enumerate(rows) if any(cadastral.find_key(cell) for cell in row.cells))
+    above = rows[: min(next(numbered, _LOOKED_AT), _LOOKED_AT)]
+    if wanted.isascii() and wanted.isdigit():
+        # Digits are always the column's place: a table has digits in its rows, and may have them below its headings.
+        place = int(wanted) - 1 if len(wanted) <= _MAX_DIGITS else len(rows[0].cells)
+        if place < 0 or not any(place < len(row.cells) and row.cells[place] for row in rows):
             raise FileUnreadable(f"it has nothing in column {wanted}.")
-        # Headings, if any, are what stands above the first number of that column.
-        first = next(
-            (i for i, row in enumerate(rows) if place < len(row.cells) and any(map(str.isdigit, row.cells[place]))), 0
-        )
-        titles = rows[first - 1].cells if first else ()
-        return Columns(places={"cad_num": place}, titles=titles), first - 1 if first else None
-    headings = ", ".join(_quote(cell) for cell in (rows[header] if header is not None else rows[0]).cells if cell)
-    raise FileUnreadable(f"it has no column {_quote(wanted)}; its first line has {headings}.")
+        index = _find_headings(rows, above, place)
+        return _read_headings(rows[index].cells if index is not None else (), number=place), index
+    for index, row in enumerate(above):
+        matching = [place for place, cell in enumerate(row.cells) if cell and cell.casefold() == wanted.casefold()]
+        if len(matching) > 1:
+            raise FileUnreadable(
+                f"{len(matching)} of its columns are called {_quote(wanted)}: say which by its number, from 1."
+            )
+        if matching:
+            return _read_headings(row.cells, number=matching[0]), index
+    headings = ", ".join(_quote(cell) for cell in (above[-1] if above else rows[0]).cells if cell)
+    raise FileUnreadable(f"it has no column {_quote(wanted)}; its headings are {headings}.")
+
+
+def _find_headings(rows: Sequence[Row], above: Sequence[Row], place: int) -> int | None:
+    """Return the index of the headings above the numbers of this column; None: there are none.
+
+    It is the row with the most headings that are known, the lowest of such; where none is known, what stands above the
+    column's first digit.
+    """
+    known = [sum(field_of(cell) is not None for cell in row.cells) for row in above]
+    if any(known):
+        return max(range(len(known)), key=lambda index: (known[index], index))
+    first = next(
+        (i for i, row in enumerate(rows) if place < len(row.cells) and any(map(str.isdigit, row.cells[place]))), 0
+    )
+    return first - 1 if first else None
 
 
 def _tell_unknown(rows: Sequence[Row], width: int) -> str:

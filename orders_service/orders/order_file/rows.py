@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import cadastral
 from orders_service.orders.order_file.headers import HEADINGS
-from orders_service.orders.validation import MAX_COMMENT, MAX_KEY, MAX_RECIPIENT, WantedOrder
+from orders_service.orders.validation import TEXT_LIMITS, WantedOrder, broken_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _YES: Final = frozenset({"1", "true", "yes", "y", "да", "+", "срочно"})
 _NO: Final = frozenset({"", "0", "false", "no", "n", "нет", "-"})
-_LIMITS: Final = {"idempotency_key": MAX_KEY, "recipient": MAX_RECIPIENT, "comment": MAX_COMMENT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +61,18 @@ class Columns:
         return str(named) if named else HEADINGS[field][0]
 
 
-def read_row(row: Row, columns: Columns, where: str) -> OrderRow | list[BadRow]:
-    """Return the row's order, or every rule that it breaks."""
+def read_row(row: Row, columns: Columns, where: str, *, separator: str = "") -> OrderRow | list[BadRow]:
+    """Return the row's order, or every rule that it breaks.
+
+    Args:
+        separator: Of a CSV: a cell may hold rows that a quote made part of it.
+    """
     cells = {field: row.cells[place] if place < len(row.cells) else "" for field, place in columns.places.items()}
     bad: list[BadRow] = []
 
     def refuse(field: str, reason: str, **more: object) -> None:
-        text = cells.get(field, "")
-        shown = text if len(text) <= 200 else text[:199] + "…"
-        bad.append(BadRow(where=where, column=columns.title(field), text=shown, reason=reason, **more))  # type: ignore[arg-type]
+        text = _cut(cells.get(field, ""))
+        bad.append(BadRow(where=where, column=columns.title(field), text=text, reason=reason, **more))  # type: ignore[arg-type]
 
     cad_num = ""
     try:
@@ -79,12 +81,13 @@ def read_row(row: Row, columns: Columns, where: str) -> OrderRow | list[BadRow]:
         refuse("cad_num", str(exc), suggestion=exc.suggestion or "", parts=exc.parts)
     if columns.titles and any(row.cells[len(columns.titles) :]):
         refuse("cad_num", "The row has more cells than the header has columns: a separator too many?")
-    for field, limit in _LIMITS.items():
-        text = cells.get(field, "")
-        if len(text) > limit:
-            refuse(field, f"It may have up to {limit} characters, not {len(text)}.")
-        if "\0" in text:
-            refuse(field, "It may not hold a NUL character.")
+    for field, rule in broken_texts({field: cells.get(field, "") for field in TEXT_LIMITS}):
+        refuse(field, f"It {rule}")
+    for place, text in enumerate(row.cells):
+        if separator and _takes_in_rows(text, separator):
+            column = columns.titles[place] if place < len(columns.titles) else f"{place + 1}"
+            reason = 'The cell takes in rows below it: is a quote (") opened and never closed? Take it out.'
+            bad.append(BadRow(where=where, column=column, text=_cut(text), reason=reason))
     urgent = cells.get("is_urgent", "").lower()
     if urgent not in _YES | _NO:
         refuse("is_urgent", f"It must be yes or no (да or нет), not {urgent[:60]!r}.")
@@ -98,3 +101,15 @@ def read_row(row: Row, columns: Columns, where: str) -> OrderRow | list[BadRow]:
         is_urgent=urgent in _YES,
     )
     return OrderRow(order=order, where=where)
+
+
+def _takes_in_rows(text: str, separator: str) -> bool:
+    """Whether a cell of several lines holds what looks like rows of the table: orders that would be lost."""
+    return any(
+        separator in line and any(cadastral.find_key(cell.strip(' "')) for cell in line.split(separator))
+        for line in text.splitlines()[1:]
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else text[:199] + "…"

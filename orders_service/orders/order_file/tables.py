@@ -15,6 +15,7 @@ from orders_service.orders.order_file.headers import has_header
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: Whoever reads a file reads no more than this and one byte.
 MAX_FILE_BYTES: Final = 32 << 20
 
 _ENCODINGS_BY_MARK: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -79,7 +80,7 @@ def read_table(content: bytes, *, encoding: str = "", sheet: str = "") -> Table:
         FileUnreadable: It is no such file, too large, or damaged.
     """
     if len(content) > MAX_FILE_BYTES:
-        raise FileUnreadable(f"it has {len(content):,} bytes, more than {MAX_FILE_BYTES:,}: split it.")
+        raise FileUnreadable(f"it has more than {MAX_FILE_BYTES:,} bytes: split it.")
     if content.startswith(_ZIP):
         return _read_workbook(content, sheet)
     if content.startswith(_OLD_EXCEL):
@@ -187,17 +188,28 @@ def _read_rows(text: str, separator: str, *, is_strict: bool = True, most: int |
                 break
     except csv.Error as exc:
         if is_strict:
-            raise FileUnreadable(f"line {before + 1}: {_explain(exc)}") from exc
+            raise FileUnreadable(_explain(exc, before + 1, reader.line_num)) from exc
     return _filled(numbered)
 
 
-def _explain(exc: csv.Error) -> str:
+def _explain(exc: csv.Error, begins: int, ends: int) -> str:
+    """Say what is wrong with a row that begins on one line, and of which reading came as far as another."""
     text = str(exc)
     if "unexpected end" in text:
-        return 'a quote (") is opened here and never closed: close it, or take it out.'
-    if "expected after" in text:
-        return 'something stands behind a closing quote ("): double the quotes inside of a cell.'
-    return f"{text}."
+        return f'line {begins}: a quote (") is opened here and never closed: close it, or take it out.'
+    if "field larger" in text:
+        return (
+            f'line {begins}: a cell begins here that has more than {csv.field_size_limit():,} characters. A quote (") '
+            "that is opened and never closed makes one cell of all that follows: close it, or take it out."
+        )
+    if "expected after" not in text:
+        return f"line {begins}: {text}."
+    if begins == ends:
+        return f'line {begins}: something stands behind a closing quote ("): double the quotes inside of a cell.'
+    return (
+        f'line {begins}: a quote (") is opened here, and the next one is on line {ends}, inside of a cell: close it, '
+        "or take it out."
+    )
 
 
 def _filled(numbered: Iterable[tuple[int, list[str]]]) -> tuple[Row, ...]:

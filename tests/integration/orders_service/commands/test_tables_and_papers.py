@@ -132,8 +132,12 @@ def test_every_bad_row_is_told_on_the_screen_in_a_file_and_as_json(service: Serv
     assert len(rows) == 301
     assert (rows[1][0], rows[1][4]) == ("bad.csv, line 2", "77:01:0002003:1")
 
+    (service.folder / "errors.csv").unlink()
     for options in ((), ("--preview",)):
-        result = run(service, "orders", "submit", "--file", "bad.csv", "--json", *options, code=1)
+        result = run(
+            service, "orders", "submit", "--file", "bad.csv", "--json", *options, "--errors", "errors.csv", code=1
+        )
+        assert (service.folder / "errors.csv").stat().st_size > 10_000
         assert len(json.loads(result.stdout)["bad_rows"]) == 300
     assert answer(service, "orders", "list", "--cad-num", "77:01:0002003:999")["orders"] == []
 
@@ -147,6 +151,23 @@ def test_every_bad_row_is_told_on_the_screen_in_a_file_and_as_json(service: Serv
 )
 def test_options_that_do_not_go_together_are_refused(service: Service, options: tuple[str, ...], words: str) -> None:
     assert words in said(service, "orders", "submit", *options, code=2)
+
+
+@pytest.mark.parametrize("name", ["bad.csv", "./bad.csv", "link.csv", "hard.csv"])
+def test_the_file_of_orders_is_never_written_over(service: Service, name: str) -> None:
+    path = service.folder / "bad.csv"
+    path.write_text("КН\nсарай\n")
+    (service.folder / "link.csv").symlink_to(path)
+    (service.folder / "hard.csv").hardlink_to(path)
+
+    for options in ((), ("--preview",), ("--json",)):
+        sentence = said(service, "orders", "submit", "--file", "bad.csv", "--errors", name, *options, code=2)
+        assert "is the file of orders itself: name another" in sentence
+        assert path.read_text() == "КН\nсарай\n"
+
+
+def test_a_file_of_orders_without_an_end_is_refused(service: Service) -> None:
+    assert "more than 33,554,432 bytes" in said(service, "orders", "submit", "--file", "/dev/zero")
 
 
 def test_what_came_of_orders_is_exported_bundled_summed_up_and_moved(service: Service, database: Database) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xlsxwriter
 
-from orders_service.orders.order_file import FileUnreadable, read_order_file
+from orders_service.orders.order_file import MAX_FILE_BYTES, FileUnreadable, read_order_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +129,11 @@ def test_numbers_one_below_the_other_need_no_heading(text: str) -> None:
         (f"cad_num;КН\n{A};{B}\n", "two of its columns may be «кадастровый номер»"),
         (f'cad_num\n"{A}\n{B}\n', "line 2: a quote"),
         (f'cad_num\n"{A}"x\n', "line 2: something stands behind a closing quote"),
+        (
+            f'cad_num;comment\n{A};"дом\n{B};\n{C};"сад"\n',
+            r"line 2: a quote .* is opened here, and the next one is on line 4",
+        ),
+        (f'cad_num\n"{A}\n' + f"{B}\n" * 10_000, "line 2: a cell begins here that has .* A quote"),
         ("cad_num\n" + f"{A}\n" * 10_001, "more than 10,000: split it"),
         ("<html><table></table>", "web page"),
         ("cad_num\n\0\n", "NUL"),
@@ -149,8 +154,53 @@ def test_a_person_may_say_which_column_it_is(column: str) -> None:
 
     assert [row.order.cad_num for row in read.rows] == [A]
     assert read.preview.columns["cad_num"] == "Объект"
-    with pytest.raises(FileUnreadable, match="no column «Цена»; its first line has «Адрес», «Объект», «Получатель»"):
+    with pytest.raises(FileUnreadable, match="no column «Цена»; its headings are «Адрес», «Объект», «Получатель»"):
         read_order_file(text.encode(), "orders.csv", column="Цена")
+
+
+COLUMNS = {
+    "№": [str(number) for number in range(1, 5)],
+    "Объект": [f"77:01:0001001:{number}" for number in range(11, 15)],
+    "Получатель": ["Банк", "Суд", "", "3"],
+    "Ключ": ["k1", "", "4", "2"],
+    "Комментарий": ["2", "объект", "Объект", "№"],
+}
+
+
+@pytest.mark.parametrize("titles", [[], [["Отчёт"]], [["Отчёт за 2026 год"], ["Заказчик", "Иван"]]])
+@pytest.mark.parametrize("column", ["number", "heading"])
+def test_the_column_that_a_person_names_leaves_the_others_and_every_row_as_they_are(
+    column: str, titles: list[list[str]]
+) -> None:
+    for order in itertools.permutations(COLUMNS):
+        rows = [*titles, list(order), *(list(row) for row in zip(*(COLUMNS[name] for name in order), strict=True))]
+        named = str(order.index("Объект") + 1) if column == "number" else "объект"
+
+        read = read_order_file(as_csv(rows).encode(), "orders.csv", column=named)
+
+        assert read.bad_rows == ()
+        assert [row.order.cad_num for row in read.rows] == COLUMNS["Объект"], order
+        assert [row.order.recipient for row in read.rows] == COLUMNS["Получатель"], order
+        assert [row.order.comment for row in read.rows] == COLUMNS["Комментарий"], order
+        keys = [row.order.idempotency_key for row in read.rows]
+        assert [key if not key.startswith("row:") else "" for key in keys] == COLUMNS["Ключ"], order
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        (f"Объект;Ключ;key\n{A};a;b\n", "Объект", "two of its columns may be «ключ» .*: rename one"),
+        (f"Объект;Ключ;key\n{A};a;b\n", "1", "two of its columns may be «ключ» .*: rename one"),
+        (f"Объект;Объект\n{A};{B}\n", "Объект", "2 of its columns are called «Объект»: say which by its number"),
+        (f"Объект;Адрес\n{A};Москва\n{B};Тверь\n", "Москва", "no column «Москва»"),
+        (f"Объект\n{A}\n", "0", "nothing in column 0"),
+        (f"Объект\n{A}\n", "2", "nothing in column 2"),
+        (f"Объект\n{A}\n", "9" * 5000, "nothing in column 9"),
+    ],
+)
+def test_a_column_that_isnt_there_or_is_there_twice_is_refused(text: str, column: str, words: str) -> None:
+    with pytest.raises(FileUnreadable, match=words):
+        read_order_file(text.encode(), "orders.csv", column=column)
 
 
 def test_every_bad_row_is_told_with_its_place_and_what_was_meant() -> None:
@@ -183,6 +233,22 @@ def test_a_cell_that_breaks_a_rule_is_told(cells: list[str], reason: str) -> Non
 
     assert reason in bad.reason
     assert len(bad.text) <= 200
+
+
+@pytest.mark.parametrize("heading", ["Получатель", "Комментарий", "Адрес"])
+def test_rows_that_a_quote_makes_part_of_a_cell_are_told_and_not_left_out(heading: str) -> None:
+    text = f'КН;{heading}\n{A};"Банк\n{B};Суд\n{C};"\n77:01:0001001:3;"две\nстроки"\n'
+
+    read = read_order_file(text.encode(), "orders.csv")
+
+    [bad] = read.bad_rows
+    assert (bad.where, bad.column) == ("orders.csv, line 2", heading)
+    assert "takes in rows below it" in bad.reason
+
+
+def test_a_file_of_any_length_is_refused_by_its_first_bytes() -> None:
+    with pytest.raises(FileUnreadable, match="more than 33,554,432 bytes: split it"):
+        read_order_file(bytes(MAX_FILE_BYTES + 1), "orders.csv")
 
 
 def test_what_excel_made_of_a_number_is_refused_and_not_put_right() -> None:
