@@ -71,6 +71,8 @@ def _read_tree(source: IO[bytes]) -> Element:
     """Read the tree without namespaces and without what no summary needs."""
     kept = 0
     path: list[Element] = []
+    #: Who has something that is passed by, taken out at the end.
+    left: set[Element] = set()
     #: How deep the outermost element is that is passed by; 0: none is.
     passed_from = 0
     for event, element in defusedxml.ElementTree.iterparse(source, events=("start", "end"), forbid_dtd=True):
@@ -86,10 +88,17 @@ def _read_tree(source: IO[bytes]) -> Element:
                 passed_from = len(path)
             continue
         path.pop()
-        if passed_from and path:
-            kept -= 1
-            path[-1].remove(element)
+        if not passed_from:
+            continue
+        # What is passed by is emptied, never looked for among its siblings: they may be as many as it likes.
         if len(path) < passed_from:
             passed_from = 0
+            element.clear()
+            left.update(path[-1:])
+        else:
+            kept -= 1
+            path[-1].clear()
     root: Element = element
+    for parent in left:
+        parent[:] = [child for child in parent if child.tag not in _PASSED_BY]
     return root
