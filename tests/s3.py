@@ -1,4 +1,4 @@
-"""As much of an S3 as storing files by name needs, in memory: put, parts, ranges, delete. It looks at no signature."""
+"""As much of an S3 as storing files by name needs, in memory: put, parts, ranges, list, delete. No signatures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ENTRY = (
+    "<Contents><Key>{}</Key><LastModified>2026-01-15T10:00:00.000Z</LastModified><ETag>&quot;x&quot;</ETag>"
+    "<Size>1</Size></Contents>"
+)
+
 
 class S3Server(http.server.ThreadingHTTPServer):
-    """Holds objects by path; refuses everything while `is_away`."""
+    """Holds objects by path; refuses everything while `is_away`, and knows no bucket while `is_gone`."""
 
     daemon_threads = True
 
@@ -22,7 +27,9 @@ class S3Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
-        self.is_away = False
+        self.is_away = self.is_gone = False
+        #: Other names of a bucket.
+        self.aliases: dict[str, str] = {}
 
     @property
     def env(self) -> dict[str, str]:
@@ -69,7 +76,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "delete" in query:
             keys = re.findall(r"<Key>([^<]+)</Key>", sent.decode())
             for key in keys:
-                self.server.objects.pop(f"{path.rstrip('/')}/{key}", None)
+                self._remove(f"{path.rstrip('/')}/{key}")
             deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
             body = f"<DeleteResult>{deleted}</DeleteResult>"
         elif "uploads" in query:
@@ -83,7 +90,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(200, {"Content-Type": "application/xml"}, body.encode())
 
     def do_GET(self) -> None:
-        data = self.server.objects.get(self._target()[0])
+        path, query = self._target()
+        if "list-type" in query:
+            prefix = f"{path.rstrip('/')}/{query.get('prefix', '')}"
+            keys = [key.removeprefix(f"{path.rstrip('/')}/") for key in self.server.objects if key.startswith(prefix)]
+            told = "".join(_ENTRY.format(key) for key in keys)
+            self._answer(
+                200, {"Content-Type": "application/xml"}, f"<ListBucketResult>{told}</ListBucketResult>".encode()
+            )
+            return
+        data = self.server.objects.get(path)
         if data is None:
             self._answer(404, {}, b"<Error><Code>NoSuchKey</Code></Error>")
             return
@@ -100,27 +116,35 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, headers, data)
 
     def do_HEAD(self) -> None:
-        data = self.server.objects.get(self._target()[0])
-        self.send_response(200 if data is not None else 404)
+        data = None if self.server.is_gone else self.server.objects.get(self._target()[0])
+        self.send_response(403 if self.server.is_away else 200 if data is not None else 404)
         self.send_header("Content-Length", str(len(data or b"")))
         self.send_header("ETag", '"x"')
         self.send_header("Last-Modified", "Thu, 15 Jan 2026 10:00:00 GMT")
         self.end_headers()
 
     def do_DELETE(self) -> None:
-        self.server.objects.pop(self._target()[0], None)
+        self._remove(self._target()[0])
         self._answer(204, {})
+
+    def _remove(self, path: str) -> None:
+        if not self.server.is_away and not self.server.is_gone:
+            self.server.objects.pop(path, None)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
     def _target(self) -> tuple[str, dict[str, str]]:
         parts = urllib.parse.urlsplit(self.path)
-        return parts.path, dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+        bucket, slash, key = parts.path[1:].partition("/")
+        path = self.server.aliases.get(f"/{bucket}", f"/{bucket}") + slash + key
+        return path, dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         if self.server.is_away:
             status, headers, body = 403, {}, b"<Error><Code>AccessDenied</Code></Error>"
+        elif self.server.is_gone:
+            status, headers, body = 404, {}, b"<Error><Code>NoSuchBucket</Code></Error>"
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Final, TypeVar
+import functools
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from orders_service.commands.context import QUIET, Failure, WrongSetting
+from orders_service.commands.context import Failure, WrongSetting
+from orders_service.commands.database import run_on_database
 from orders_service.commands.output import print_json, print_table
-from orders_service.settings import DatabaseSettings
-from orders_service.store.db import Database
 from orders_service.store.extracts import PlaceInvalid, check_place, upkeep
-from rosq import logs
+from rosq.commands.values import Days
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from orders_service.commands.context import Context
-    from orders_service.store.extracts.upkeep import Outcome
+    from orders_service.store.db import Database
+    from orders_service.store.extracts.upkeep import Outcome, PlaceView
 
 T = TypeVar("T")
-
-_MIN_AGE_DAYS: Final = 1
 
 
 @click.group()
@@ -42,7 +40,6 @@ def extracts() -> None:
     \b
     Exit codes: 0 done, 1 a file has trouble (says which), 2 wrong usage, 3 PostgreSQL can't be reached.
     """
-    logs.configure("error", quiet=QUIET)
 
 
 @extracts.command("places")
@@ -52,11 +49,21 @@ def places(context: Context, is_json: bool) -> None:
     """Show how much lies where."""
     found = _run(context, upkeep.list_places)
     if is_json:
-        print_json([{"place": one.place or None, "files": one.files, "size_bytes": one.size_bytes} for one in found])
+        print_json(
+            [
+                {
+                    "place": one.place or None,
+                    "is_removed": one.is_removed,
+                    "files": one.files,
+                    "size_bytes": one.size_bytes,
+                }
+                for one in found
+            ]
+        )
         return
     print_table(
         ("place", "files", "bytes"),
-        ((one.place or "(removed)", str(one.files), f"{one.size_bytes:,}") for one in found),
+        ((_called(one), str(one.files), f"{one.size_bytes:,}") for one in found),
     )
 
 
@@ -72,14 +79,14 @@ def move(context: Context, to: str) -> None:
         target = check_place(to)
     except PlaceInvalid as exc:
         raise WrongSetting(f"--to: {exc}") from exc
-    _report("moved", _run(context, lambda db: _collect(upkeep.move(db, target), "moved")))
+    _report(context, lambda db: upkeep.move(db, target), "moved", "what isn't told as moved lies where it lay")
 
 
 @extracts.command("retire")
 @click.option(
     "--older-than-days",
     "days",
-    type=click.FloatRange(min=_MIN_AGE_DAYS),
+    type=Days(1),
     required=True,
     help="Only files of which every order was over before that, and which came before that.",
 )
@@ -90,16 +97,19 @@ def retire(context: Context, days: float, dry_run: bool, yes: bool) -> None:
     """Remove the files of old orders for good. Their hash, size, summary and history stay."""
     before = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
     if not dry_run and not yes:
-        click.confirm(f"Remove the files of orders that were over before {before:%Y-%m-%d} for good?", abort=True)
+        click.confirm(
+            f"Remove the files of orders that were over before {before:%Y-%m-%d} for good?", abort=True, err=True
+        )
     word = "would be removed" if dry_run else "removed"
-    _report(word, _run(context, lambda db: _collect(upkeep.retire(db, before, is_dry_run=dry_run), word)))
+    outcomes = functools.partial(upkeep.retire, before=before, is_dry_run=dry_run)
+    _report(context, outcomes, word, "what couldn't be removed is still there")
 
 
 @extracts.command("check")
 @click.pass_obj
 def check(context: Context) -> None:
     """Read every file, and hold it against its SHA-256."""
-    _report("good", _run(context, lambda db: _collect(upkeep.check(db), "good")))
+    _report(context, upkeep.check, "good", "what is damaged or missing comes back from a backup alone")
 
 
 async def _collect(outcomes: AsyncIterator[Outcome], word: str) -> tuple[int, int, int]:
@@ -117,22 +127,24 @@ async def _collect(outcomes: AsyncIterator[Outcome], word: str) -> tuple[int, in
     return good, size_bytes, bad
 
 
-def _report(word: str, counted: tuple[int, int, int]) -> None:
-    good, size_bytes, bad = counted
+def _report(
+    context: Context, outcomes: Callable[[Database], AsyncIterator[Outcome]], word: str, consequence: str
+) -> None:
+    """Do it file by file, and say what came of it.
+
+    Raises:
+        Failure: A file has trouble: each is told, and what follows for it.
+    """
+    good, size_bytes, bad = _run(context, lambda db: _collect(outcomes(db), word))
     click.echo(f"{good:,} {'file' if good == 1 else 'files'} {word}, {size_bytes:,} bytes.")
     if bad:
-        raise Failure(
-            f"{bad:,} {'file has' if bad == 1 else 'files have'} trouble, see above: nothing was lost by this."
-        )
+        raise Failure(f"{bad:,} {'file has' if bad == 1 else 'files have'} trouble, see above: {consequence}.")
+
+
+def _called(view: PlaceView) -> str:
+    return view.place or ("(removed)" if view.is_removed else "(never came)")
 
 
 def _run(context: Context, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        db = Database(DatabaseSettings.from_env(context.environ), application_name="orders-service extracts")
-        await db.open()
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    return asyncio.run(opened())
+    # Each file that has trouble is told as what came of the command, not as a line of a log too.
+    return run_on_database(context, work, name="extracts", log_level="error")

@@ -42,7 +42,7 @@ async def prepare(db: Database, target: str, sha256: str, size_bytes: int, file:
     """Bring the bytes to a place outside of the database, before the transaction that makes a paper of them.
 
     So a slow store holds no row of an order. For the database itself there is nothing to do. A crash leaves a row
-    without a place, which the repeat goes on with.
+    without a place, which the repeat goes on with, and `upkeep.check` tells where none comes.
 
     Raises:
         StoreUnavailable: The store can't be written to now.
@@ -136,10 +136,24 @@ async def _read(db: Database, stored: StoredFile, start: int, end: int) -> Async
         place = row["place"]
 
 
+async def is_whole(connection: Connection, stored: StoredFile) -> bool:
+    """Whether the database has the bytes that were stored once, as the transaction that is open sees them."""
+    digest = hashlib.sha256()
+    position = 0
+    while piece := await _find_piece(connection, stored.id, position, PIECE_BYTES):
+        digest.update(piece)
+        position += len(piece)
+    return digest.hexdigest() == stored.sha256
+
+
 async def _read_chunk(db: Database, extract_id: int, start: int, length: int) -> bytes:
     async with db.transaction() as connection:
-        values = {"extract_id": extract_id, "start": start, "length": min(PIECE_BYTES, length)}
-        row = await (await connection.execute(_sql("find_piece"), values, binary=True)).fetchone()
+        return await _find_piece(connection, extract_id, start, min(PIECE_BYTES, length))
+
+
+async def _find_piece(connection: Connection, extract_id: int, start: int, length: int) -> bytes:
+    values = {"extract_id": extract_id, "start": start, "length": length}
+    row = await (await connection.execute(_sql("find_piece"), values, binary=True)).fetchone()
     return bytes(row["data"]) if row is not None else b""
 
 

@@ -42,10 +42,11 @@ delete from extract_chunks where extract_id = %(extract_id)s;
 
 -- name: list_places
 -- How much lies where.
-select coalesce(place, '') as place, count(*) as files, coalesce(sum(size_bytes), 0)::bigint as size_bytes
+select coalesce(place, '') as place, removed_at is not null as is_removed, count(*) as files,
+       coalesce(sum(size_bytes), 0)::bigint as size_bytes
 from extracts
-group by place
-order by place;
+group by 1, 2
+order by 1, 2;
 
 -- name: list_elsewhere
 -- Files that lie elsewhere than here, by id.
@@ -58,6 +59,15 @@ limit %(limit)s;
 -- Files with bytes, by id.
 select id, sha256, size_bytes, place from extracts
 where place is not null and id > %(after_id)s
+order by id
+limit %(limit)s;
+
+-- name: list_without_bytes
+-- Files whose bytes never came, though time enough has passed, or an order has them as its paper; by id.
+select id, sha256, size_bytes, place from extracts
+where place is null and removed_at is null and id > %(after_id)s
+  and (stored_at < now() - interval '1 hour'
+       or exists (select from order_extracts where order_extracts.extract_id = extracts.id))
 order by id
 limit %(limit)s;
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import functools
 import hashlib
 import io
 import itertools
+import os
+import tempfile
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +64,15 @@ class Sites:
             (self._folder / sha256[:2] / f"{sha256}.zip").write_bytes(spoiled)
         else:
             self.bucket.objects[f"/extracts/papers/{sha256[:2]}/{sha256}.zip"] = spoiled
+
+    def lose(self, name: str, stored: StoredFile) -> None:
+        if name == "database":
+            with self._database.connect() as connection:
+                connection.execute("delete from extract_chunks where extract_id = %s", (stored.id,))
+        elif name == "folder":
+            (self._folder / places.key_of(stored.sha256)).unlink()
+        else:
+            self.bucket.objects.clear()
 
     def count(self, name: str) -> int:
         if name == "database":
@@ -174,6 +186,200 @@ def test_moving_brings_every_file_and_loses_none(run: Run, sites: Sites) -> None
                 assert await fetch(db, stored) == data
                 assert (await find(db, stored.id)).place == sites.addresses[target]
             assert [one async for one in upkeep.move(db, sites.addresses[target])] == []
+
+    run(work)
+
+
+def second_name(sites: Sites, kind: str, tmp_path: Path) -> tuple[str, str]:
+    """One storage under two names."""
+    folder = tmp_path / "papers ё"
+    if kind == "a link":
+        (tmp_path / "link").symlink_to(folder)
+        return sites.addresses["folder"], (tmp_path / "link").as_uri()
+    if kind == "a link inside":
+        (tmp_path / "other").mkdir()
+        for name in (f"{number:02x}" for number in range(256)):
+            (folder / name).mkdir()
+            (tmp_path / "other" / name).symlink_to(folder / name)
+        return sites.addresses["folder"], (tmp_path / "other").as_uri()
+    if kind == "another way of saying it":
+        return sites.addresses["folder"], f"{folder.as_uri()}/../{urllib.parse.quote('papers ё')}"
+    sites.bucket.aliases["/other"] = "/extracts"
+    return sites.addresses["bucket"], "s3://other/papers"
+
+
+@pytest.mark.parametrize("kind", ["a link", "a link inside", "another way of saying it", "an alias of the bucket"])
+def test_moving_to_the_same_storage_under_another_name_removes_nothing(
+    run: Run, sites: Sites, kind: str, tmp_path: Path
+) -> None:
+    here, there = second_name(sites, kind, tmp_path)
+
+    async def work(db: Database) -> None:
+        before = [(await store(db, here, b"%d" % number + SMALL), b"%d" % number + SMALL) for number in range(3)]
+        for target in (there, here):
+            assert [one.error async for one in upkeep.move(db, target)] == [""] * 3
+            for stored, data in before:
+                assert (await find(db, stored.id)).place == target
+                assert await fetch(db, await find(db, stored.id)) == data
+        assert [one.error async for one in upkeep.check(db)] == [""] * 3
+
+    run(work)
+    assert sites.count("bucket" if "bucket" in kind else "folder") == 3, "and no marker is left"
+
+
+class Careless(places.ObjectPlace):
+    """A store that says it has stored what it hasn't, or not whole."""
+
+    keeps = 0
+
+    async def write(self, sha256: str, file: Any) -> None:
+        await super().write(sha256, io.BytesIO(file.read()[: self.keeps]))
+
+
+@pytest.mark.parametrize("keeps", [1, 4])
+@pytest.mark.parametrize("name", ["folder", "database"])
+def test_nothing_is_removed_before_the_new_place_has_shown_that_it_has_it(
+    run: Run, sites: Sites, name: str, keeps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Careless, "keeps", keeps)
+    careless = Careless(sites.addresses["bucket"])
+    opened = places.open_place
+    monkeypatch.setattr(upkeep, "open_place", lambda place: careless if place == careless.address else opened(place))
+
+    async def work(db: Database) -> None:
+        stored = await store(db, sites.addresses[name], name.encode())
+        [outcome] = [one async for one in upkeep.move(db, careless.address)]
+        assert "isn't stored whole in s3://extracts/papers" in outcome.error
+        assert await fetch(db, await find(db, stored.id)) == name.encode()
+
+    run(work)
+
+
+def test_what_couldnt_be_removed_from_the_old_place_is_told(run: Run, sites: Sites, tmp_path: Path) -> None:
+    async def work(db: Database) -> None:
+        stored = await store(db, sites.addresses["folder"], SMALL)
+        taken_away = tmp_path / "away"
+        real = places.ObjectPlace.shares
+
+        async def shares(self: places.ObjectPlace, other: places.ObjectPlace, sha256: str) -> bool:
+            """The folder is unmounted when all else is done."""
+            found = await real(self, other, sha256)
+            (tmp_path / "papers ё").rename(taken_away)
+            (tmp_path / "papers ё").mkdir()
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(places.ObjectPlace, "shares", shares)
+            [outcome] = [one async for one in upkeep.move(db, sites.addresses["bucket"])]
+        assert "is still in file:" in outcome.error
+        assert f"{stored.sha256}.zip" in outcome.error
+        assert await fetch(db, await find(db, stored.id)) == SMALL
+
+    run(work)
+
+
+def test_a_full_disk_on_the_way_is_told_and_the_file_stays_where_it_is(
+    run: Run, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def work(db: Database) -> None:
+        stored = await store(db, DATABASE, SMALL)
+        monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: Full())
+        [outcome] = [one async for one in upkeep.move(db, sites.addresses["folder"])]
+        assert "No space left on device" in outcome.error
+        assert await fetch(db, await find(db, stored.id)) == SMALL
+
+    run(work)
+
+
+@pytest.mark.parametrize("name", ["folder", "bucket"])
+@pytest.mark.parametrize("how", ["gone", "an empty mount point"])
+def test_a_place_that_isnt_there_is_never_taken_for_one_without_the_file(
+    run: Run, sites: Sites, fresh_database: TestDatabase, tmp_path: Path, name: str, how: str
+) -> None:
+    folder = tmp_path / "papers ё"
+    stored = run(functools.partial(store, place=sites.addresses[name], data=SMALL))
+    order_of(fresh_database, stored.id, state="completed", days_ago=100)
+    sites.bucket.is_gone = True
+    folder.rename(tmp_path / "away")
+    if how == "an empty mount point":
+        folder.mkdir()
+
+    [told] = _retired(run, 99)
+    assert "can't be removed from" in told.error
+    [checked] = run(checked_all)
+    assert "can't be read from" in checked.error, "it isn't lost: nobody should look for a backup"
+
+    sites.bucket.is_gone = False
+    if folder.exists():
+        folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert [one.error for one in run(checked_all)] == [""]
+    assert [one.error for one in _retired(run, 99)] == [""]
+    assert sites.count(name) == 0
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_a_broken_off_removal_removed_is_removed(
+    run: Run, sites: Sites, fresh_database: TestDatabase, name: str
+) -> None:
+    stored = run(functools.partial(store, place=sites.addresses[name], data=SMALL))
+    order_of(fresh_database, stored.id, state="completed", days_ago=100)
+    sites.lose(name, stored)
+
+    assert [one.error for one in _retired(run, 99)] == [""]
+
+
+async def checked_all(db: Database) -> list[upkeep.Outcome]:
+    return [one async for one in upkeep.check(db)]
+
+
+@pytest.mark.parametrize(("is_paper", "hours_ago", "is_told"), [(False, 0, False), (False, 2, True), (True, 0, True)])
+def test_a_file_whose_bytes_never_came_is_told(
+    run: Run, sites: Sites, fresh_database: TestDatabase, is_paper: bool, hours_ago: int, is_told: bool
+) -> None:
+    sites.bucket.is_away = True
+    with pytest.raises(errors.StoreUnavailable):
+        run(lambda db: store(db, sites.addresses["bucket"], SMALL))
+    with fresh_database.connect() as connection:
+        row = connection.execute("select id from extracts").fetchone()
+        assert row is not None
+        if is_paper:
+            order_of(fresh_database, row[0], state="completed", days_ago=1)
+        connection.execute("update extracts set stored_at = now() - make_interval(hours => %s)", (hours_ago,))
+    sites.bucket.is_away = False
+
+    assert ["never came" in one.error for one in run(checked_all)] == [True] * is_told
+    [place] = run(upkeep.list_places)
+    assert (place.place, place.is_removed) == ("", False)
+
+    assert run(lambda db: store(db, sites.addresses["bucket"], SMALL)).place == sites.addresses["bucket"]
+    assert [one.error for one in run(checked_all)] == [""]
+
+
+def test_a_file_that_is_moved_by_two_at_once_is_told_as_moved_once(run: Run, sites: Sites) -> None:
+    async def work(db: Database) -> None:
+        stored = await store(db, sites.addresses["folder"], SMALL)
+        real = places.ObjectPlace.shares
+
+        async def shares(self: places.ObjectPlace, other: places.ObjectPlace, sha256: str) -> bool:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(places.ObjectPlace, "shares", real)
+                assert [one.error async for one in upkeep.move(db, sites.addresses[first])] == [""]
+            return False
+
+        for first, told in (("bucket", []), ("database", ["Somebody else moved or removed it meanwhile"])):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(places.ObjectPlace, "shares", shares)
+                outcomes = [one.error async for one in upkeep.move(db, sites.addresses["bucket"])]
+            assert [one.partition(":")[0] for one in outcomes] == told
+            assert await fetch(db, await find(db, stored.id)) == SMALL
+            assert (await find(db, stored.id)).place == sites.addresses[first]
+            async for _ in upkeep.move(db, sites.addresses["folder"]):
+                pass
 
     run(work)
 
