@@ -16,6 +16,7 @@ from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT
 from rosq import InvalidSettings
 from rosq.commands import streams
+from rosq.commands.values import Text, require_text
 from rosq.secret_files import SecretFiles
 
 #: Where each command is. Imported when it is asked for: `orders list` needs no database driver, `--help` needs nothing.
@@ -49,6 +50,7 @@ class LazyGroup(click.Group):
         module, _, name = _COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
+        require_text(command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -75,6 +77,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--host",
+    type=Text(),
     envvar="ORDERS_SERVICE_HOST",
     default="",
     show_default="127.0.0.1",
@@ -83,6 +86,7 @@ class LazyGroup(click.Group):
 )
 @click.option(
     "--port",
+    type=Text(),
     envvar="ORDERS_SERVICE_PORT",
     default=str(DEFAULT_PORT),
     show_default=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_QUEUE: Final = "order-processing"
 DEFAULT_PORT: Final = 5003
 DEFAULT_REST_PORT: Final = 5004
+
+_LONGEST_S: Final = 366 * 86_400.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,7 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
         value = float(text)
     except ValueError as exc:
         raise errors.SettingsInvalid(variable, f"must be a number of seconds, not {text!r}.") from exc
-    if not math.isfinite(value) or value <= 0:
-        raise errors.SettingsInvalid(variable, f"must be a number of seconds above 0, not {text!r}.")
+    if not 0 < value <= _LONGEST_S:
+        rule = f"must be a number of seconds above 0 and up to {_LONGEST_S:.0f}, not {text!r}."
+        raise errors.SettingsInvalid(variable, rule)
     return value

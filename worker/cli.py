@@ -12,6 +12,7 @@ import click
 from orders_service.channel.settings import ChannelInvalid, ChannelSettings
 from orders_service.crypto import PREVIOUS_SECRETS_ENV, SECRET_ENV, CryptoError, Secretbox
 from rosq import InvalidSettings, RedisSettings, RosqError, ServerUnreachable, logs
+from rosq.commands.values import Seconds, require_text
 from rosq.secret_files import SecretFiles
 from worker.errors import SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid
@@ -94,7 +95,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--min-interval-s",
     envvar="ROSREESTR_MIN_INTERVAL_S",
     default=5.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds from start to start of any two calls of the account.",
 )
@@ -102,7 +103,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--first-check-s",
     envvar="ROSREESTR_FIRST_CHECK_S",
     default=60.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds from the number to the first look for the extract.",
 )
@@ -110,7 +111,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--check-interval-s",
     envvar="ROSREESTR_CHECK_INTERVAL_S",
     default=60.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds between two looks at one order.",
 )
@@ -118,7 +119,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--not-found-recheck-s",
     envvar="ROSREESTR_NOT_FOUND_RECHECK_S",
     default=600.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds after which an object that the portal doesn't know is asked for once more.",
 )
@@ -126,7 +127,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--absent-after-s",
     envvar="ROSREESTR_ABSENT_AFTER_S",
     default=MIN_ABSENT_AFTER_S,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds for which the account's list must show nothing before a paid call counts as lost without effect;"
     " less than the default is for a portal on loopback only.",
@@ -135,7 +136,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--standby-check-s",
     envvar="ROSREESTR_STANDBY_CHECK_S",
     default=15.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds between two questions whether the account may go on, while it stands by.",
 )
@@ -151,7 +152,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--lease-s",
     envvar="ROSQ_LEASE_S",
     default=30.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds without a heartbeat after which the order in hand may go to another; not more than ORDER_LEASE_S of"
     " the orders service.",
@@ -160,7 +161,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--grace-s",
     envvar="ROSQ_GRACE_S",
     default=45.0,
-    type=float,
+    type=Seconds(),
     show_envvar=True,
     help="Seconds that a stop waits for the order in hand.",
 )
@@ -249,6 +250,9 @@ def cli(
         _end(exc, EXIT_UNREACHABLE)
     except (RosqError, WorkerError) as exc:
         _end(exc, EXIT_FAILED)
+
+
+require_text(cli)
 
 
 def _end(error: Exception, code: int) -> NoReturn:

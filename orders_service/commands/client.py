@@ -144,7 +144,7 @@ def explain(error: grpc.RpcError, address: Way) -> NoReturn:
     elif code is grpc.StatusCode.UNAVAILABLE and not reason:
         sentence = _unreached(address, sentence)
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and not reason:
-        sentence = f"The orders service at {address} didn't answer within {TIMEOUT_S:g} s: run the same command again."
+        sentence = f"The orders service at {address} didn't answer in time: run the same command again."
     elif code is grpc.StatusCode.UNIMPLEMENTED or (code is grpc.StatusCode.UNKNOWN and not reason):
         sentence = f"What answers at {address} isn't this version's orders service ({sentence})."
     is_away = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)

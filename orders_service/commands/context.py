@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -65,3 +67,11 @@ class Context:
             ChannelInvalid: Another variable that says how to get there can't be used.
         """
         return Way(address=Address.of_service(self.environ), channel=ChannelSettings.from_env(self.environ))
+
+
+def login_name() -> str:
+    """Return who types, as the system knows him; by number where it has no name for him, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.context import login_name
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
 from orders_service.commands.output import as_json, print_facts, print_json, print_table, show_time
 from orders_service.v1 import operator_pb2 as v1
+from rosq.commands.values import MAX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
         click.pass_obj,
         json_option,
         click.option("--reason", default="", help="Why, for the history."),
-        click.option("--actor", default=getpass.getuser, help="Who decides, for the history. Default: your login."),
+        click.option("--actor", default=login_name, help="Who decides, for the history. Default: your login."),
         click.option(
             "--case",
             "case_no",
@@ -57,7 +58,11 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--unseen", is_flag=True, help="With --number: it is right, although no reading of the list showed it.")
 @click.option("--absent", is_flag=True, help="It isn't there: it may be sent, and charged, once more.")
 @click.option(
-    "--row", "rows", type=int, multiple=True, help="With --absent: this row isn't the order's; name all that are shown."
+    "--row",
+    "rows",
+    type=click.IntRange(1, MAX_ID),
+    multiple=True,
+    help="With --absent: this row isn't the order's; name all that are shown.",
 )
 @click.option("--despite", multiple=True, help="The portal's finish answered this number, and that is wrong.")
 def settle(

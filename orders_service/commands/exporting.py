@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from orders_service.commands import extract_file
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.order_filters import filter_options
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument
-from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table
+from orders_service.commands.output import as_json, print_facts, print_json, print_table
 from orders_service.v1 import orders_pb2 as v1
+from rosq.commands.values import MAX_ID
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from orders_service.commands.context import Context
 
 #: Made and sent in one call: a hundred thousand orders take a while.
 _TIMEOUT_S: Final = TIMEOUT_S * 30
-_STATES: Final = [
-    enum_name(v1.Order.DESCRIPTOR.fields_by_name["state"], number) for number in v1.OrderState.values() if number
-]
 _FORMATS: Final = {".xlsx": v1.EXPORT_FORMAT_XLSX, ".csv": v1.EXPORT_FORMAT_CSV}
 _ANSWERS: Final = {
     v1.HOLDERS_ANSWER_NAMED: "named",
@@ -39,23 +36,13 @@ _ANSWERS: Final = {
     required=True,
     help="The file to write: .xlsx, or .csv as a Russian Excel opens it.",
 )
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only in this state; repeatable.")
-@click.option("--cad-num", default="", help="Only of this object, whatever the spelling.")
-@click.option("--account", default="", help="Only of this account.")
-@click.option("--on-hold", is_flag=True, help="Only those that wait for a person.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Accepted on this day or later, by the local clock.")
-@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Accepted before this day.")
+@filter_options
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.pass_obj
 def export(
     context: Context,
     to: Path,
-    states: tuple[str, ...],
-    cad_num: str,
-    account: str,
-    on_hold: bool,
-    since: dt.datetime | None,
-    before: dt.datetime | None,
+    wanted: dict[str, Any],
     force: bool,
 ) -> None:
     """Write orders and what their extracts say into a table, newest first.
@@ -68,17 +55,7 @@ def export(
     kind = _FORMATS.get(to.suffix.lower())
     if kind is None:
         raise click.UsageError(f"--to {to}: name a file that ends in .xlsx or .csv.")
-    request = v1.ExportOrdersRequest(
-        format=kind,
-        states=[v1.OrderState.Value(f"ORDER_STATE_{state.upper()}") for state in states],
-        cad_num=cad_num,
-        account=account,
-        only_on_hold=on_hold,
-    )
-    if since is not None:
-        request.created_from.FromDatetime(since.astimezone())
-    if before is not None:
-        request.created_before.FromDatetime(before.astimezone())
+    request = v1.ExportOrdersRequest(format=kind, **wanted)
     with connected(context.service) as client:
         parts = client.orders.ExportOrders(request, timeout=_TIMEOUT_S)
         header = next(iter(parts)).header
@@ -87,7 +64,7 @@ def export(
 
 
 @click.command("bundle", epilog=EXIT_CODES)
-@click.argument("order_ids", type=click.IntRange(min=1), nargs=-1, required=True, metavar="ORDER_ID…")
+@click.argument("order_ids", type=click.IntRange(1, MAX_ID), nargs=-1, required=True, metavar="ORDER_ID…")
 @click.option("--to", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ZIP to write.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.pass_obj

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orders_service.commands.output import print_table, show_time
+from rosq.commands.values import MAX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orders_service.v1 import orders_pb2 as v1
 
-#: The largest that PostgreSQL's bigint and protobuf's int64 hold.
-_MAX_ID: Final = 2**63 - 1
 json_option = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
-order_id_argument = click.argument("order_id", metavar="ID", type=click.IntRange(1, _MAX_ID))
+order_id_argument = click.argument("order_id", metavar="ID", type=click.IntRange(1, MAX_ID))
 EXIT_CODES: Final = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached."
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from orders_service.commands import deciding, exporting, extract_file, submitting
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.order_filters import filter_options
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
 from orders_service.v1 import operator_pb2
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from orders_service.commands.context import Context
 
 _PAPER_KIND: Final = v1.OrderPaper.DESCRIPTOR.fields_by_name["kind"]
-_STATES: Final = [
-    enum_name(v1.Order.DESCRIPTOR.fields_by_name["state"], number) for number in v1.OrderState.values() if number
-]
 
 
 @click.group()
@@ -39,20 +37,14 @@ def orders() -> None:
 
 
 @orders.command("list", epilog=EXIT_CODES)
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only in this state; repeatable.")
-@click.option("--cad-num", default="", help="Only of this object, whatever the spelling.")
-@click.option("--account", default="", help="Only of this account.")
-@click.option("--on-hold", is_flag=True, help="Only those that wait for a person.")
+@filter_options
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many at most.")
 @click.option("--page-token", default="", help="Go on from where the last page ended.")
 @json_option
 @click.pass_obj
 def list_(
     context: Context,
-    states: tuple[str, ...],
-    cad_num: str,
-    account: str,
-    on_hold: bool,
+    wanted: dict[str, Any],
     limit: int,
     page_token: str,
     is_json: bool,
@@ -64,21 +56,14 @@ def list_(
       orders-service orders list --on-hold
       orders-service orders list --state failed --json
     """
-    request = v1.ListOrdersRequest(
-        page_size=limit,
-        page_token=page_token,
-        states=[v1.OrderState.Value(f"ORDER_STATE_{state.upper()}") for state in states],
-        cad_num=cad_num,
-        account=account,
-        only_on_hold=on_hold,
-    )
+    request = v1.ListOrdersRequest(page_size=limit, page_token=page_token, **wanted)
     with connected(context.service) as client:
         page = client.orders.ListOrders(request, timeout=TIMEOUT_S)
     if is_json:
         print_json(as_json(page))
         return
     if not page.orders:
-        click.echo("No order waits for a person." if on_hold else "There are no such orders.")
+        click.echo("No order waits for a person." if wanted["only_on_hold"] else "There are no such orders.")
     else:
         print_orders(page.orders)
     if page.next_page_token:

@@ -15,6 +15,7 @@ from orders_service.listening import ListenSettings, TlsFiles
 from orders_service.settings import DEFAULT_REST_PORT, Address, Settings
 from orders_service.store import extracts, migrations
 from rosq import Queue, RedisSettings, RosqError, logs
+from rosq.commands.values import Number
 
 if TYPE_CHECKING:
     from orders_service.commands.context import Context
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rate",
     envvar="ORDERS_SERVICE_RATE",
-    type=click.FloatRange(min=0),
+    type=Number(0, 1_000_000_000),
     default=500.0,
     show_default=True,
     show_envvar=True,

@@ -15,6 +15,7 @@ from orders_service.commands.order_file import FileOptions, Line, read_orders, s
 from orders_service.commands.order_output import json_option, print_orders
 from orders_service.commands.output import as_json, enum_name, print_json, print_table
 from orders_service.v1 import orders_pb2 as v1
+from rosq.commands.values import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ _BAD_ROWS: Final = frozenset({"INVALID_INPUT", "KEY_TAKEN"})
     "objects once more.",
 )
 @click.option("--wait", is_flag=True, help="Follow the orders until each is final or waits for a person.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Stop following after this many seconds.")
+@click.option("--timeout", type=Seconds(), help="Stop following after this many seconds.")
 @json_option
 @click.pass_obj
 def submit(

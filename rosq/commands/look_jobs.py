@@ -86,7 +86,7 @@ def _job_exit_code(view: JobView | Explanation) -> int:
 @click.option("--show-trace", is_flag=True, help="Print where each error came from too.")
 @click.option(
     "--log-lines",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1_000_000_000),
     default=DEFAULT_LOG_LINES,
     show_default=True,
     help="With --show-data, print so many of the last lines that it logged.",

@@ -38,7 +38,7 @@ def queues(target: Target, output: Output) -> None:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option("--min-alive", type=click.IntRange(0), help="Exit with 5 when fewer are alive.")
+@click.option("--min-alive", type=click.IntRange(0, 1_000_000_000), help="Exit with 5 when fewer are alive.")
 @output_options
 @click.pass_obj
 def workers(target: Target, output: Output, min_alive: int | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -38,17 +37,6 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except errors.InvalidSettings as error:
             self.fail(str(error), param, ctx)
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds; `nan` and `inf` are none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it, or fail."""
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail("that is no number of seconds.", param, ctx)
-        return seconds
 
 
 AGE = Parsed("age", filters.parse_age)

@@ -18,7 +18,8 @@ from rich.text import Text
 from rosq import errors
 from rosq.commands import streams
 from rosq.commands.context import Target, to_failure
-from rosq.commands.options import ZONE, Seconds
+from rosq.commands.options import ZONE
+from rosq.commands.values import Seconds
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.words import use_zone
 

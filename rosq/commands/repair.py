@@ -14,7 +14,7 @@ from rosq import errors, facts
 from rosq.commands import streams
 from rosq.commands.context import EXIT_CODES, EXIT_INCONSISTENT, Target
 from rosq.commands.deed import Deed, deed_options
-from rosq.commands.options import Seconds
+from rosq.commands.values import Seconds
 from rosq.connection.translating import is_wrong_type
 from rosq.inspect.doctor.key_check import tell
 from rosq.inspect.inspector import Inspector

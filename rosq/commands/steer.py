@@ -112,7 +112,7 @@ def drain(
     help="Which finished jobs.",
 )
 @click.option("--older-than", "older_s", type=DURATION, metavar="DURATION", help="Those that finished before: 7d, 12h.")
-@click.option("--keep", type=click.IntRange(0), metavar="N", help="All but the N that finished last.")
+@click.option("--keep", type=click.IntRange(0, 1_000_000_000), metavar="N", help="All but the N that finished last.")
 @click.option("--all", "is_all", is_flag=True, help="All of them; needs --yes.")
 @click.option("--yes", "is_sure", is_flag=True, help="Yes, all of them.")
 @remembering_options

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rosq.commands.context import EXIT_CODES, Target, WrongUse
-from rosq.commands.options import ZONE, Seconds
+from rosq.commands.options import ZONE
+from rosq.commands.values import Seconds
 from rosq.inspect.inspector import Inspector
 from rosq.inspect.words import use_zone
 
