@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orders_service.access import audit as access
+from orders_service.commands.database import run_on_database
 from orders_service.commands.output import print_json, print_table
-from orders_service.commands.tokens import run_on_database
+from rosq.commands.values import MAX_ID, Days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached.",
 )
-@click.option("--order", "order_id", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="About this order.")
+@click.option("--order", "order_id", type=click.IntRange(1, MAX_ID), metavar="ID", help="About this order.")
 @click.option("--account", metavar="NAME", help="About this account.")
 @click.option("--actor", metavar="WHO", help="By this one, like operator:ivan, client:crm or worker:rosreestr_user_1.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Of the last so many days.")
+@click.option("--days", type=Days(min_open=True), help="Of the last so many days.")
 @click.option(
-    "--before", "before_id", type=click.IntRange(min=1), metavar="ID", help="Older than this row: for the next page."
+    "--before",
+    "before_id",
+    type=click.IntRange(1, MAX_ID),
+    metavar="ID",
+    help="Older than this row: for the next page.",
 )
 @click.option(
     "--limit",
@@ -66,7 +71,7 @@ def audit(
         before_id=before_id,
         limit=limit,
     )
-    rows = run_on_database(context, lambda database: access.list_audit(database, filters))
+    rows = run_on_database(context, lambda database: access.list_audit(database, filters), name="audit")
     if is_json:
         print_json({"audit": [_as_json(row) for row in rows]})
     elif not rows:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import datetime as dt
-import getpass
+import functools
 import os
 import socket
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orders_service.access import tokens as access
 from orders_service.access.callers import Role
-from orders_service.commands.context import QUIET, Failure
+from orders_service.commands.context import Failure, login_name
+from orders_service.commands.database import run_on_database
 from orders_service.commands.output import print_json, print_table
-from orders_service.settings import DatabaseSettings
-from orders_service.store.db import Database
-from rosq import logs
+from rosq.commands.values import Days
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from orders_service.access.tokens import TokenView
     from orders_service.commands.context import Context
-
-T = TypeVar("T")
+    from orders_service.store.db import Database
 
 _EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached."
 _DEFAULT_DAYS = 365
+#: More than any token has: what else lies in the file isn't read.
+_MAX_SECRET = 1000
 _json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 
 
@@ -65,7 +64,7 @@ def tokens() -> None:
 @click.option("--account", metavar="NAME", help="The account that it works for; for the role worker.")
 @click.option(
     "--days",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Days(min_open=True),
     help=f"It ends after so many days.  [default: {_DEFAULT_DAYS}]",
 )
 @click.option("--no-end", is_flag=True, help="It never ends.")
@@ -110,11 +109,12 @@ def add(
             _make_room(path)
         async with database.transaction() as connection:
             is_first = not await access.is_any_made(connection)
-        return *await access.add_token(database, wanted), is_first
+        token, secret = await access.add_token(database, wanted)
+        if path is not None:
+            await _write(database, path, token, secret)
+        return token, secret, is_first
 
-    token, secret, is_first = run_on_database(context, work)
-    if path is not None and secret is not None:
-        _write(path, secret)
+    token, secret, is_first = run_on_database(context, work, name="tokens")
     if is_json:
         print_json({**_as_json(token), "token": None if path is not None else secret})
         return
@@ -136,7 +136,7 @@ def add(
 @click.pass_obj
 def list_(context: Context, with_past: bool, is_json: bool) -> None:
     """Show the tokens, without what lets their owners in."""
-    found = run_on_database(context, lambda database: access.list_tokens(database, with_past=with_past))
+    found = run_on_database(context, lambda database: access.list_tokens(database, with_past=with_past), name="tokens")
     if is_json:
         print_json({"tokens": [_as_json(token) for token in found]})
     elif not found:
@@ -162,7 +162,8 @@ def list_(context: Context, with_past: bool, is_json: bool) -> None:
 @click.pass_obj
 def revoke(context: Context, name: str, is_json: bool) -> None:
     """Let nobody in with this token any more: within five seconds, in every process of the service."""
-    token = run_on_database(context, lambda database: access.revoke_token(database, name, revoked_by=_who()))
+    revoke_it = functools.partial(access.revoke_token, name=name, revoked_by=_who())
+    token = run_on_database(context, revoke_it, name="tokens")
     if is_json:
         print_json(_as_json(token))
     else:
@@ -172,7 +173,8 @@ def revoke(context: Context, name: str, is_json: bool) -> None:
 async def _find_in_file(database: Database, path: Path, name: str) -> TokenView | None:
     """Return the token that lies in the file already, where it is in use under this name."""
     try:
-        secret = path.read_text(encoding="ascii").strip()
+        with path.open(encoding="ascii") as file:
+            secret = file.read(_MAX_SECRET).strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as exc:
@@ -195,36 +197,31 @@ def _make_room(path: Path) -> None:
         raise Failure(f"{path} can't be written ({exc.strerror}): no token was made.") from exc
 
 
-def _write(path: Path, secret: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(secret + "\n")
+async def _write(database: Database, path: Path, token: TokenView, secret: str) -> None:
+    """Write the secret; what can't be written lets nobody in: nobody would ever know it, and the name would be taken.
 
-
-def run_on_database(context: Context, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Do this on the database that DB_HOST and its siblings name."""
-    logs.configure("warning", quiet=QUIET)
-    settings = DatabaseSettings.from_env(context.environ)
-
-    async def opened() -> T:
-        database = Database(settings)
-        await database.open()
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(opened())
+    Raises:
+        Failure: It can't be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(secret + "\n")
+            file.flush()
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fsync(file.fileno())
+    except OSError as exc:
+        await access.revoke_token(database, token.name, revoked_by=_who())
+        # Half a secret would keep the next one out.
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
+        raise Failure(f"{path} can't be written ({exc.strerror}): the token {token.name} was revoked again.") from exc
 
 
 def _who() -> str:
     """Return who types, for the audit: nobody checks it, but whoever can reach the database could write anything."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = str(os.getuid())
-    return f"shell:{user}@{socket.gethostname()}"
+    return f"shell:{login_name()}@{socket.gethostname()}"
 
 
 def _told(token: TokenView) -> str:
