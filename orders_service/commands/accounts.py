@@ -268,7 +268,7 @@ def _read_password() -> str:
 
 def _read_secret(what: str) -> str:
     if sys.stdin.isatty():
-        prompted: str = click.prompt(what, hide_input=True, confirmation_prompt=True)
+        prompted: str = click.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
         return prompted
     secret = sys.stdin.readline().rstrip("\r\n")
     if not secret:

@@ -17,6 +17,7 @@ from orders_service.store.migrating import Patience
 from orders_service.store.migrations import Phase
 from orders_service.takeover import survey, taking
 from rosq import logs
+from rosq.commands.values import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--lock-timeout-s",
     envvar="MIGRATE_LOCK_TIMEOUT_S",
-    type=click.FloatRange(min=0.01, max=3600),
+    type=Seconds(0.01, 3600),
     default=Patience().lock_timeout_s,
     show_default=True,
     show_envvar=True,
@@ -168,7 +169,11 @@ def _take_over(
     if is_dry_run:
         return found
     if not is_yes and sys.stdin.isatty():
-        click.confirm("Take it over?", abort=True)
+        # What was said is what is asked about; with --json stdout is for the machine.
+        if is_quiet:
+            for line in found.tell():
+                click.echo(line, err=True)
+        click.confirm("Take it over?", abort=True, err=True)
     taken = asyncio.run(taking.take_over(settings, files, patience))
     if taken is not None and not is_quiet:
         click.echo("Taken over.")

@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _LOCK_KEY: Final = 0x726F_7371_6D69_6772
 _LOCK_POLL_S: Final = 0.25
+#: How a server ends a session, or doesn't begin one: what was asked has nothing to do with it.
+_GONE_CLASS: Final = "08"
+_GONE: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P05"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,12 @@ async def opened(settings: DatabaseSettings) -> AsyncIterator[Connection]:
         await connection.execute("set statement_timeout = 0")
         await connection.execute("set idle_in_transaction_session_timeout = 0")
         yield connection
-    except psycopg.OperationalError as exc:
-        raise db.unavailable(settings, exc) from exc
     except psycopg.Error as exc:
+        if is_away(exc):
+            raise errors.DatabaseUnavailable(
+                f"PostgreSQL at {settings.where} went away ({one_line(exc)}): what was applied stays. Run the same "
+                "command again."
+            ) from exc
         raise errors.MigrationFailed(f"The schema can't be changed: {one_line(exc)}.") from exc
     finally:
         # The lock is the session's and ends with it.
@@ -153,6 +159,8 @@ async def create_database(settings: DatabaseSettings) -> bool:
     except pg.DuplicateDatabase:
         return False  # somebody else just did
     except psycopg.Error as exc:
+        if is_away(exc):
+            raise db.unavailable(settings, exc) from exc
         raise errors.MigrationFailed(f"The database {settings.name!r} can't be created: {one_line(exc)}.") from exc
     finally:
         await connection.close()
@@ -197,9 +205,9 @@ async def _apply(connection: Connection, migration: Migration, patience: Patienc
             await _apply_alone(connection, migration)
         else:
             await with_patience(connection, patience, migration.name, lambda: apply_here(connection, migration))
-    except psycopg.OperationalError:
-        raise
     except psycopg.Error as exc:
+        if is_away(exc):
+            raise
         raise errors.MigrationFailed(f"{migration.name} can't be applied: {one_line(exc)}.") from exc
     logger.info("Applied a schema file", extra={"event": "migration_applied", "file": migration.name})
 
@@ -260,6 +268,16 @@ def _facts(migration: Migration) -> dict[str, object]:
 def _raw(migration: Migration) -> bytes:
     # As bytes: the text is the repository's own, with several statements and without parameters.
     return migration.text.encode()
+
+
+def is_away(exc: psycopg.Error) -> bool:
+    """Whether the server is away, told from one that answers and can't do what was asked: its disk is full, say.
+
+    psycopg has one class for both. What came from no server has no code.
+    """
+    return isinstance(exc, psycopg.OperationalError) and (
+        exc.sqlstate is None or exc.sqlstate.startswith(_GONE_CLASS) or exc.sqlstate in _GONE
+    )
 
 
 def one_line(exc: Exception) -> str:

@@ -56,9 +56,9 @@ async def take_over(settings: DatabaseSettings, files: Sequence[Migration], pati
         await migrating.require_rights(connection, settings)
         try:
             await migrating.with_patience(connection, patience, "Taking over the old tables", act)
-        except psycopg.OperationalError:
-            raise
         except psycopg.Error as exc:
+            if migrating.is_away(exc):
+                raise
             raise errors.MigrationFailed(f"The database can't be taken over: {migrating.one_line(exc)}.") from exc
     return done
 

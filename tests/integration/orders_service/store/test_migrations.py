@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import errors as pg
 
 from orders_service import errors
 from orders_service.settings import DatabaseSettings
@@ -409,3 +410,30 @@ def test_what_else_postgresql_refuses_is_one_sentence_too(
 
     with pytest.raises(errors.MigrationFailed, match="The schema can't be changed: permission denied for table"):
         asyncio.run(migrating.migrate(DatabaseSettings.from_env(env), migrations.read_folder(folder)))
+
+
+def codes_of_trouble() -> list[str]:
+    """Everything for which psycopg has the error of a server that is away, also where it answers."""
+    kinds = [
+        kind for kind in vars(pg).values() if isinstance(kind, type) and issubclass(kind, psycopg.OperationalError)
+    ]
+    return sorted(kind.sqlstate for kind in kinds if kind.sqlstate and not kind.sqlstate.startswith("08"))
+
+
+#: The server ends its sessions, or takes none.
+ENDED = {"53300", "57P01", "57P02", "57P03", "57P05"}
+
+
+def test_a_server_that_answers_is_never_told_as_one_that_is_away(empty_database: Database, tmp_path: Path) -> None:
+    codes = codes_of_trouble()
+    assert {"53100", "57014", "53200", "55P03", *ENDED} <= set(codes), "a full disk, a cancelled statement, memory"
+    file = tmp_path / "0001_first.sql"
+    for code in codes:
+        file.write_text(f"do $$ begin raise exception 'no room left' using errcode = '{code}'; end $$;\n")
+        kind = errors.DatabaseUnavailable if code in ENDED else errors.MigrationFailed
+        with pytest.raises(kind) as caught:
+            migrate(empty_database, tmp_path, patience=Patience(lock_timeout_s=0.1, attempts=1))
+        if code not in ENDED:
+            assert "0001_first.sql" in str(caught.value), code
+        else:
+            assert "what was applied stays" in str(caught.value), code

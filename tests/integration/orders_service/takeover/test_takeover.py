@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -375,6 +378,31 @@ def test_migrate_says_first_what_becomes_of_the_orders_and_does_it_then(old: Dat
     assert done.startswith(told[: told.index("would apply")] + "Taken over.\n")
     code, again, _ = cli(old, tmp_path, "--json")
     assert (code, json.loads(again)["taken_over"], json.loads(again)["applied_now"]) == (0, None, [])
+
+
+def test_with_json_the_question_isnt_part_of_the_answer(old: Database, tmp_path: Path) -> None:
+    terminal, stdin = os.openpty()
+    os.write(terminal, b"y\n")
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "orders_service.cli", "migrate", "--json"],
+            env=clean_env(old.env()),
+            cwd=tmp_path,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(stdin)
+        os.close(terminal)
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["taken_over"]["accounts"] == 3
+    asked = result.stderr.partition("Take it over?")
+    assert "accounts" in asked[0], "what is asked about was said before"
+    assert asked[1]
 
 
 def test_all_of_it_is_done_or_nothing(old: Database, tmp_path: Path) -> None:
