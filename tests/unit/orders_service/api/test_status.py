@@ -166,8 +166,10 @@ def test_a_database_that_is_away_is_never_told_as_nothing_stored_and_says_when_t
 
 
 def test_no_sentence_of_the_contract_promises_that_nothing_was_stored_by_a_lost_call() -> None:
-    protos = (Path(orders_service.__file__).parents[1] / "proto" / "orders_service" / "v1").glob("*.proto")
+    folder = Path(orders_service.__file__).parents[1] / "proto" / "orders_service" / "v1"
+    protos = sorted(folder.glob("*.proto"))
 
+    assert protos, "the contract is somewhere else"
     for text in (path.read_text(encoding="utf-8") for path in protos):
         assert not re.search(r"UNAVAILABLE[^.]*nothing was stored", text)
 
