@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,6 +134,20 @@ def test_the_longest_time_that_an_option_takes_can_be_counted_with(
     result = run(command, way, {parameter.name: str(parameter.type.max)}, tmp_path, {})
 
     assert isinstance(result.exception, SystemExit), repr(result.exception)
+
+
+@pytest.mark.parametrize("option", ["since", "before"])
+@pytest.mark.parametrize("way", [("orders", "list"), ("orders", "export")])
+def test_a_day_that_no_clock_can_tell_is_refused(
+    way: Way, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Moscow")
+    time.tzset()
+    try:
+        require_refused(run(orders_service, way, {option: "0001-01-01"}, tmp_path, {}), "no clock can count with")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def is_text(parameter: click.Parameter) -> bool:
