@@ -5,7 +5,6 @@
     ├── AccountNotUsable         the worker can't start with this account: it ends and says why
     ├── AccountExhausted         no orders are left: the account stands by for a while
     ├── AccountSecretsUnusable   password or session can't be opened: the account stands by until they are set again
-    ├── PersonChanged            the session is another person's than the one who ordered: the account stands by
     ├── PaperBroken              the paper can't be used: it is brought again, and an attempt is spent
     └── …                        what the orders service answers, or doesn't: worker.service.errors
 
@@ -19,7 +18,6 @@ __all__ = [
     "AccountNotUsable",
     "AccountSecretsUnusable",
     "PaperBroken",
-    "PersonChanged",
     "SettingsInvalid",
     "WorkerError",
 ]
@@ -50,10 +48,6 @@ class AccountExhausted(WorkerError):
 
 class AccountSecretsUnusable(WorkerError):
     """The account has no password and no session that can be used."""
-
-
-class PersonChanged(WorkerError):
-    """The session is another person's than the one who ordered: log in as that one, or settle the order by hand."""
 
 
 class PaperBroken(WorkerError):

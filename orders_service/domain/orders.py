@@ -6,12 +6,10 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from orders_service.domain.states import SendOutcome
+from orders_service.domain.states import OrderState, SendOutcome
 
 if TYPE_CHECKING:
     import uuid
-
-    from orders_service.domain.states import OrderState
 
 LANE_MAIN: Final = "main"
 LANE_URGENT: Final = "urgent"
@@ -62,31 +60,25 @@ class Submission:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """By which account a send was made: the order may have gone on to another one since, by a person's word."""
-
-    submission_id: int
-    account_id: int
-    username: str
-    known_application_ids: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """One passing of the gate.
 
     Attributes:
+        account_id, username: By which account; by a person's word the order may have gone on to another one since.
         person_oid: As whom at the portal; only that person's list can show what came of it.
         balance: What the balance is where the send wasn't charged, as far as is known: read before the gate, or the
             last that a person saw who decided about it.
         balance_at: When the person's was read; None: before the gate.
         decided_at: When a person last decided about it; None: never.
+        looked_at: When its account's list was last read in full to find it late; None: never.
         is_denied: A person said that it is absent, and named every row that he was shown.
         clear_readings: When the readings were begun that count towards its absence.
     """
 
     send_id: uuid.UUID
     submission_id: int
+    account_id: int
+    username: str
     person_oid: str
     fence: int
     fence_token: str
@@ -99,6 +91,7 @@ class Send:
     settled_at: dt.datetime | None
     settled_by: str | None
     decided_at: dt.datetime | None = None
+    looked_at: dt.datetime | None = None
     balance_at: dt.datetime | None = None
     is_denied: bool = False
     clear_readings: tuple[dt.datetime, ...] = ()
@@ -125,6 +118,7 @@ class Order:
 
     Attributes:
         username: The account that has it; None: none.
+        account_person_oid: Who that account is at the portal by now.
         bound_at: Since when nobody but that account can go on with it; None: any account may take it.
         person_oid: As whom at the portal it is bound; None: not bound, or not known.
         is_in_hand: Its holder gave a sign of life within the lease.
@@ -141,6 +135,7 @@ class Order:
     state: OrderState
     rosreestr_user_id: int | None
     username: str | None
+    account_person_oid: str | None
     bound_at: dt.datetime | None
     person_oid: str | None
     fence: int
@@ -183,6 +178,19 @@ class Order:
         return tuple(send for send in self.sends if send.may_have_left)
 
     @property
+    def was_sent_as_now(self) -> bool:
+        """Whether the account that has the order may have sent it as the person that it is: its list would show it."""
+        return any(
+            (send.account_id, send.person_oid) == (self.rosreestr_user_id, self.account_person_oid)
+            for send in self.may_have_left
+        )
+
+    @property
+    def is_free_by_person(self) -> bool:
+        """Whether all that may have left isn't at the portal, by a person's word: then nothing binds the order."""
+        return all(send.is_denied for send in self.may_have_left)
+
+    @property
     def absent_sends(self) -> tuple[Send, ...]:
         """Sends that were settled as absent."""
         return tuple(send for send in self.sends if send.outcome is SendOutcome.ABSENT)
@@ -192,6 +200,21 @@ class Order:
         """The send that a person decides about: the open one, the number's, or the latest that is absent."""
         numbered = [send for send in self.sends if send.outcome is SendOutcome.NUMBER]
         return self.open_send or next(reversed([*self.absent_sends, *numbered]), None)
+
+    def is_look_due(self, account_id: int) -> bool:
+        """Whether this account's list is to be read once more for a row of a send that was settled as absent.
+
+        Others than the account that has the order are asked once it is over: before that its job is in one lane only.
+        """
+        if self.look_at is None or self.look_at > self.as_of:
+            return False
+        if not self.state.is_final and self.rosreestr_user_id != account_id:
+            return False
+        return any(
+            send.account_id == account_id and (send.looked_at is None or send.looked_at < self.look_at)
+            for send in self.sends
+            if send.outcome is SendOutcome.ABSENT or (send.outcome is None and self.state is OrderState.FAILED)
+        )
 
     def find_send(self, send_id: uuid.UUID) -> Send | None:
         """Return the order's send of this id, if it has one."""
@@ -208,15 +231,18 @@ class OrderInHand:
 
     Attributes:
         submission: This account's; None: no intent yet.
+        was_sent: The account may have sent it as the person that it is: what its list shows is looked at first.
         open_send: None: none, or not this account's.
         counted_readings: How many readings count towards the open send's absence.
         as_of: The database's clock at this answer: a reading made after it may claim this time.
-        is_look_due: A send was settled as absent: the list is to be read once more, before the paper is brought.
+        is_look_due: A send of this account was settled as absent: its list is to be read once more, before the paper is
+            brought, and when the order is over.
     """
 
     order: Order
     is_bound_here: bool
     submission: Submission | None
+    was_sent: bool
     open_send: Send | None
     counted_readings: int
     as_of: dt.datetime

@@ -102,9 +102,14 @@ async def back_to_queue(
 async def put_down(
     work: Work, order: Order, holder: Holder, account: Account, *, delay_s: float, is_not_found: bool = False
 ) -> None:
-    """Let the order stay where it is, in nobody's hand until its time."""
+    """Let the order stay where it is, in nobody's hand until its time; with its account, where anything binds it."""
     await work.change(
-        "put_down", order, delay_s=_or_none(delay_s), is_not_found=is_not_found, **holding(holder, account)
+        "put_down",
+        order,
+        delay_s=_or_none(delay_s),
+        is_not_found=is_not_found,
+        is_freed=order.state is OrderState.PROCESSING and bool(order.may_have_left) and order.is_free_by_person,
+        **holding(holder, account),
     )
 
 
@@ -141,7 +146,7 @@ async def _claim_open(work: Work, order: Order, holder: Holder, account: Account
         raise errors.Refused(reason, message)
     is_to_be_sent = order.state in (OrderState.QUEUED, OrderState.PROCESSING)
     if is_to_be_sent and not is_repeat:
-        busy = await other_orders.find_busy(work, order, order.person_oid or account.person_oid)
+        busy = await other_orders.find_busy(work, order, order.person_oid or account.person_oid, account.id)
         if busy is not None:
             raise guard.object_busy(order, busy)
     if is_repeat:

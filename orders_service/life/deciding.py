@@ -103,9 +103,7 @@ async def settle_as_absent(
             raise wrong_state(order, f"Order {order.id} is {order.state} and doesn't wait for this decision.")
         _check_call_is_over(order, send)
         _check_all_is_named(order, seen, application_ids, despite)
-        await work.run(
-            _JOURNAL["know_applications"], submission_id=send.submission_id, application_ids=list(application_ids)
-        )
+        await work.run(_JOURNAL["know_applications"], order_id=order.id, application_ids=list(application_ids))
         if send.outcome is None:
             await settling.settle(work, send, SendOutcome.ABSENT, settled_by=actor)
             reason = f"absent. {on.reason}".strip()
@@ -245,8 +243,7 @@ async def _take_number(
         await work.note(order, "number_corrected", actor=actor, reason=f"{told} Before: {order.number}.")
     else:
         await settling.settle(work, send, SendOutcome.NUMBER, settled_by=actor)
-        sender = await loading.find_sender(work, order, send)
-        values |= {"account_id": sender.account_id, "person_oid": send.person_oid}
+        values |= {"account_id": send.account_id, "person_oid": send.person_oid}
         await work.move("register_by_person", order, OrderState.REGISTERED, actor=actor, reason=told, **values)
     await _overrule(work, order, seen, send, actor)
     await _pass_over(work, order, seen, actor)
@@ -264,10 +261,7 @@ async def _check_number(
     ids = {row.application_id for row in own if row.application_id > 0}
     if ids & seen.known_before:
         raise _not_ours(order, number, "its row was in the list before the order was sent.")
-    sender = await loading.find_sender(work, order, send)
-    others = await other_orders.look(
-        work, order, send, account_id=sender.account_id, numbers=[number], application_ids=ids
-    )
+    others = await other_orders.look(work, order, send, numbers=[number], application_ids=ids)
     if others.taken:
         raise _number_taken(order.id, number)
     if not own and not is_unseen:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service import cadastral
 from orders_service.domain import facts
 from orders_service.domain.decisions import Evidence, SeenRow
-from orders_service.life import loading, other_orders
+from orders_service.life import other_orders
 from orders_service.store import queries
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ async def gather(work: Work, order: Order) -> Evidence:
     send = order.current_send
     if send is None:
         return Evidence()
-    sender = await loading.find_sender(work, order, send)
     answers = {send.expected_number} if send.expected_number else set()
     unread: list[int] = []
     readings: list[tuple[dt.datetime, facts.ListReading]] = []
@@ -46,12 +45,12 @@ async def gather(work: Work, order: Order) -> Evidence:
         work,
         order,
         send,
-        account_id=sender.account_id,
         numbers=[row.order_number for row in all_rows if row.order_number],
         application_ids=[row.application_id for row in all_rows],
     )
     elsewhere = others.elsewhere
-    known = set(sender.known_application_ids)
+    # Of all its accounts: what one of them knew isn't another's.
+    known = {row["id"] for row in await work.list(_DECISION["list_known_rows"], order_id=order.id)}
     with_balance = [told for _, told in readings if told.balance is not None]
     last = max(with_balance, key=lambda told: told.begun_at, default=None)
     return Evidence(

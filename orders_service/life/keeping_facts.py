@@ -124,5 +124,11 @@ async def _find_send(
         return send_id
     if not isinstance(fact, facts.ListReading) or not order.sends:
         return None
-    # After a send was settled as absent a worker isn't told of it any more, and looks once more all the same.
-    return (order.open_send or order.sends[-1]).send_id
+    # After a send was settled as absent a worker isn't told of it any more, and looks once more all the same: for its
+    # account's own, which its list can show, and as the person that it read as.
+    own = [send for send in order.sends if send.username == holder.username]
+    as_person = [send for send in own if send.person_oid == fact.person_oid]
+    is_others = order.open_send is not None and order.open_send.username != holder.username
+    if order.open_send is not None and not (is_others and own):
+        return order.open_send.send_id
+    return (as_person or own or order.sends)[-1].send_id

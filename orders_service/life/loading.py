@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orders_service import errors
 from orders_service.domain.absence import count_readings
 from orders_service.domain.account import Account
-from orders_service.domain.orders import Order, OrderInHand, Send, Sender, Submission
+from orders_service.domain.orders import Order, OrderInHand, Send, Submission
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.store import queries
 
@@ -103,18 +103,13 @@ async def read_order(work: Work, order_id: int) -> Order:
     )
 
 
-async def find_sender(work: Work, order: Order, send: Send) -> Sender:
-    """Return by which account this send was made."""
+async def read_known_rows(work: Work, order: Order, send: Send) -> tuple[int, ...]:
+    """Return the applications that were known when this send was made."""
     kept = order.submission
     if kept is not None and kept.id == send.submission_id:
-        return Sender(
-            submission_id=kept.id,
-            account_id=kept.rosreestr_user_id,
-            username=order.username or "",
-            known_application_ids=kept.known_application_ids,
-        )
-    row = await work.get(_JOURNAL["find_sender"], submission_id=send.submission_id)
-    return Sender(**(row | {"known_application_ids": tuple(row["known_application_ids"])}))
+        return kept.known_application_ids
+    row = await work.get(_JOURNAL["find_known_rows"], submission_id=send.submission_id)
+    return tuple(row["known_application_ids"])
 
 
 async def answer(work: Work, order: Order, account_id: int | None) -> OrderInHand:
@@ -128,23 +123,23 @@ async def answer(work: Work, order: Order, account_id: int | None) -> OrderInHan
         order = await read_order(work, order.id)
     is_own = account_id is not None and order.rosreestr_user_id == account_id
     # After a person's word the intent is gone, and the account looks once more before it sends again.
-    has_intent = order.submission is not None and (order.is_bound or was_sent(order))
+    has_intent = order.submission is not None and (order.is_bound or order.was_sent_as_now)
     send = order.open_send if is_own else None
+    is_look_due = account_id is not None and order.is_look_due(account_id)
+    submission = order.submission if is_own and (has_intent or is_look_due) else None
+    if is_look_due and not is_own:
+        row = await work.get(_JOURNAL["find_submission"], order_id=order.id, account_id=account_id)
+        submission = _submission(row)
     return OrderInHand(
         order=order,
         is_bound_here=is_own and order.is_bound,
-        submission=order.submission if is_own and has_intent else None,
+        submission=submission,
+        was_sent=is_own and order.was_sent_as_now,
         open_send=send,
         counted_readings=count_absence(send) if send is not None else 0,
         as_of=order.as_of,
-        is_look_due=is_own and order.look_at is not None and order.look_at <= order.as_of,
+        is_look_due=is_look_due,
     )
-
-
-def was_sent(order: Order) -> bool:
-    """Whether the account that has the order may have sent it."""
-    submission = order.submission
-    return submission is not None and any(send.submission_id == submission.id for send in order.may_have_left)
 
 
 def count_absence(send: Send) -> int:

@@ -1,4 +1,8 @@
-"""What other orders of the same person at the portal say about a row, an object or a balance."""
+"""What other orders of the same list at the portal say about a row, an object or a balance.
+
+A list is a person's. What the system before this one ordered stands under its account instead (`persons_of_list` in
+the schema), and is of the list of whoever that account is.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +45,13 @@ async def look(
     order: Order,
     send: Send,
     *,
-    account_id: int,
     numbers: Iterable[str] = (),
     application_ids: Iterable[int] = (),
     until: dt.datetime | None = None,
 ) -> Neighbours:
-    """Return what the other orders of the send's person have to do with these numbers and applications.
+    """Return what the other orders of the send's list have to do with these numbers and applications.
 
     Args:
-        account_id: Whose send it was: numbers from before a person was known are compared by account.
         until: Charges up to here are counted; None: none are.
     """
     since = send.balance_at or send.gate_at
@@ -57,7 +59,7 @@ async def look(
         _ORDER["read_elsewhere"],
         order_id=order.id,
         person_oid=send.person_oid,
-        account_id=account_id,
+        account_id=send.account_id,
         cad_key=order.cad_key,
         numbers=list(numbers),
         application_ids=list(application_ids),
@@ -88,9 +90,18 @@ async def look(
     )
 
 
-async def find_busy(work: Work, order: Order, person_oid: str | None) -> int | None:
-    """Return another order of the object that is between gate and number as this person, if there is one."""
-    if person_oid is None:
-        return None
-    row = await work.find(_ORDER["find_busy_object"], person_oid=person_oid, cad_key=order.cad_key, order_id=order.id)
+async def find_busy(work: Work, order: Order, person_oid: str | None, account_id: int) -> int | None:
+    """Return another order of the object that is between gate and number in this list, if there is one.
+
+    Args:
+        person_oid: Whose list; None: the account's person isn't known yet.
+        account_id: Whose list, for orders from before persons were known.
+    """
+    row = await work.find(
+        _ORDER["find_busy_object"],
+        person_oid=person_oid,
+        account_id=account_id,
+        cad_key=order.cad_key,
+        order_id=order.id,
+    )
     return None if row is None else int(row["id"])

@@ -46,10 +46,9 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
     A row that can only be the send's is adopted; rows that could be others' too go to a person; a reading without any
     counts towards absence, where it proves anything.
     """
-    sender = await loading.find_sender(work, order, send)
     void = absence.find_whose_fault(
         told,
-        is_own_account=fact.username == sender.username,
+        is_own_account=fact.username == send.username,
         person_oid=send.person_oid,
         gate_at=send.gate_at,
         recorded_at=fact.recorded_at,
@@ -58,7 +57,6 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
         work,
         order,
         send,
-        account_id=sender.account_id,
         numbers=[row.order_number for row in told.rows if row.order_number],
         application_ids=[row.application_id for row in told.rows],
         until=told.begun_at,
@@ -66,19 +64,24 @@ async def weigh_reading(work: Work, order: Order, fact: KeptFact, told: ListRead
     candidates = adoption.find_candidates(
         () if void is not None else told.rows,
         cad_key=order.cad_key,
-        known_ids=sender.known_application_ids,
+        known_ids=await loading.read_known_rows(work, order, send),
         elsewhere=others.elsewhere,
     )
-    if order.submission is None or order.submission.id != sender.submission_id:
+    if order.submission is None or order.submission.id != send.submission_id:
         # By a person's word the order went on to another account: what this one's list shows can only be an alarm.
-        if send.may_have_left:
-            await double_payment.look_elsewhere(work, order, fact, send, sender, candidates)
+        is_looked = send.may_have_left and await double_payment.look_elsewhere(work, order, fact, send, candidates)
     elif order.state in (OrderState.UNCONFIRMED, OrderState.PROCESSING):
         return await _weigh_undecided(work, order, fact, told, send, candidates, others)
     else:
         is_looked = await double_payment.look_for(work, order, fact, send, candidates)
-        if is_looked and void is None and told.is_unfiltered and told.is_complete and order.look_at is not None:
-            await work.run(_ORDER["note_look"], order_id=order.id, begun_at=told.begun_at)
+    if is_looked and void is None and told.is_unfiltered and told.is_complete and order.look_at is not None:
+        await work.run(
+            _ORDER["note_look"],
+            order_id=order.id,
+            submission_id=send.submission_id,
+            person_oid=send.person_oid,
+            begun_at=told.begun_at,
+        )
     return order
 
 
@@ -104,7 +107,7 @@ async def _weigh_undecided(
         expected_balance=expected_balance,
     )
     is_processing = order.state is OrderState.PROCESSING
-    if candidates and is_processing and await other_orders.find_busy(work, order, send.person_oid):
+    if candidates and is_processing and await other_orders.find_busy(work, order, send.person_oid, send.account_id):
         # The row may be that order's as well as a late one of ours; ours can't pass the gate meanwhile.
         void = VoidReason.OBJECT_BUSY
     elif candidates:
@@ -275,10 +278,17 @@ async def _has_lasted(work: Work, send: Send) -> bool:
 
 
 def _sending(order: Order, send: Send) -> Send | None:
-    """Return the send that a new row would belong to: the open one, else the latest that was settled as absent."""
+    """Return the send that a new row would belong to: the open one, else the latest that was settled as absent.
+
+    Of those that the list can show in which this send's row would be: the account may be another person since.
+    """
     if order.open_send is not None:
         return order.open_send
-    absent = order.absent_sends
+    absent = [
+        other
+        for other in order.absent_sends
+        if (other.submission_id, other.person_oid) == (send.submission_id, send.person_oid)
+    ]
     if not absent:
         return None
     return send if send in absent and send.expected_number else absent[-1]

@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from orders_service import errors
 from orders_service.domain.states import OrderState, SendOutcome
-from orders_service.life import guard, loading, other_orders, persons, settling
+from orders_service.life import double_payment, guard, loading, other_orders, persons, settling
 from orders_service.life.claiming import holding
 from orders_service.life.work import Work, working, wrong_state
 from orders_service.store import queries
@@ -41,9 +41,10 @@ async def record_intent(db: Database, holder: Holder, new: NewSubmission) -> Ord
 
     Raises:
         Refused: ACCOUNT_UNKNOWN; STALE_EPOCH; ORDER_UNKNOWN; STALE_FENCE; WRONG_STATE; OBJECT_BUSY; ORDER_ON_HOLD, also
-            where the account is another person by now than the one an earlier send was made as (then it is held by
-            this); ACCOUNT_ON_STANDBY where it turned out to be another person than it was, or one that another account
-            is already: then it stands by from here on, and the order is put down.
+            where the account is another person by now than the one an earlier send was made as, or its list shows what
+            an earlier send by another account may have made (then it is held by this); ACCOUNT_ON_STANDBY where it
+            turned out to be another person than it was, or one that another account is already: then it stands by from
+            here on, and the order is put down.
     """
     try:
         return await _record_intent(db, holder, new)
@@ -167,6 +168,7 @@ async def _check_gate(work: Work, order: Order, send_id: uuid.UUID) -> None:
         send_id=send_id,
         order_id=order.id,
         person_oid=order.person_oid,
+        account_id=order.rosreestr_user_id,
         cad_key=order.cad_key,
     )
     if met["is_used"]:
@@ -187,8 +189,9 @@ def _check_resend(order: Order) -> None:
             "RESEND_NEEDS_PERSON",
             f"Order {order.id} was sent again once by itself: a person decides about another time.",
         )
-    if not loading.was_sent(order):
-        # Another account's sends, of which a person said that they are absent: this one's list can't show them.
+    if not order.was_sent_as_now:
+        # Another account's or person's sends, of which a person said that they are absent: where this list can show
+        # them, the intent looked at it.
         return
     since: dt.datetime = max(send.settled_at for send in order.sends if send.settled_at is not None)
     if not any(at >= since for send in order.sends for at in send.clear_readings):
@@ -209,27 +212,33 @@ async def _record_intent(db: Database, holder: Holder, new: NewSubmission) -> Or
         guard.check_open(order, OrderState.PROCESSING)
         if account.person_oid != new.person_oid:
             raise _PersonUnknown
-        is_other_person = any(
-            send.person_oid != new.person_oid
-            for send in order.may_have_left
-            if order.submission is not None and send.submission_id == order.submission.id
-        )
-        if is_other_person:
-            # Another person's list wouldn't show the earlier send: what is read from here on would prove nothing.
-            await work.hold(
-                order,
-                f"Account {account.username} is another person at the portal than when the order was sent.",
-                actor=account.actor,
-            )
-        else:
-            busy = await other_orders.find_busy(work, order, new.person_oid)
+        is_held = await _hold_as_other_person(work, order, account, new)
+        if not is_held:
+            busy = await other_orders.find_busy(work, order, new.person_oid, account.id)
             if busy is not None:
                 raise guard.object_busy(order, busy)
+            is_held = await double_payment.look_before_intent(work, order, holder, account, new)
+        if not is_held:
             await _write_intent(work, order, holder, account, new)
         answered = await loading.answer(work, order, account.id)
-    if is_other_person:
+    if is_held:
         raise guard.on_hold(answered.order)
     return answered
+
+
+async def _hold_as_other_person(work: Work, order: Order, account: Account, new: NewSubmission) -> bool:
+    """Hold an order that is bound to the account as another person, and may have been sent as that one.
+
+    Another person's list wouldn't show the earlier send: what is read from here on would prove nothing. By a person's
+    *absent* the order is bound to nobody, and what was sent before is like another account's.
+    """
+    if not order.is_bound or order.person_oid == new.person_oid:
+        return False
+    if not any(send.person_oid == order.person_oid for send in order.may_have_left):
+        return False
+    reason = f"Account {account.username} is another person at the portal than when the order was sent."
+    await work.hold(order, reason, actor=account.actor)
+    return True
 
 
 async def _write_intent(work: Work, order: Order, holder: Holder, account: Account, new: NewSubmission) -> None:

@@ -137,11 +137,18 @@ async def _unbind(db: Database, order_id: int, quiet_s: float) -> bool:
         order = await loading.find_free_order(work, order_id)
         if order is None or order.state is not OrderState.PROCESSING or order.hold_reason is not None:
             return False
-        if order.has_unweighed_facts or order.may_have_left or not order.is_bound:
+        if order.has_unweighed_facts or not order.is_free_by_person or not order.is_bound:
             return False
         reason = f"account {order.username} bound it and gave no sign of life for {quiet_s:.0f} s; nothing was sent"
         try:
-            await work.move("unbind_abandoned", order, OrderState.QUEUED, actor=ACTOR, reason=reason, quiet_s=quiet_s)
+            if order.may_have_left:
+                # Its place is beside the sends that a person looked for: where a late row is for him again.
+                await work.change("free_abandoned", order, quiet_s=quiet_s)
+                await work.note(order, "released", actor=ACTOR, reason=f"{reason} since a person looked for it")
+            else:
+                await work.move(
+                    "unbind_abandoned", order, OrderState.QUEUED, actor=ACTOR, reason=reason, quiet_s=quiet_s
+                )
         except errors.Refused:
             return False  # it came back at this moment
         return True

@@ -37,6 +37,8 @@ CHANNEL: Final = "orders_to_relay"
 BATCH: Final = 500
 
 _ACTOR: Final = "relay"
+#: How often, a day apart, an order that is over is called for a look into a list that nobody reads.
+LOOK_TRIES: Final = 7
 _FINISHED: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.FORGOTTEN})
 
 
@@ -86,8 +88,7 @@ class Relay:
             ServerUnreachable: The queue's server is away; what was enqueued before is enqueued again, without effect.
             DatabaseUnavailable: The database is away.
         """
-        async with self._database.transaction() as connection:
-            await connection.execute(load("schedule")["call_for_looks"])
+        await self._call_for_looks()
         relayed = refused = after_id = 0
         while True:
             batch, after_id = await self._relay_batch(after_id)
@@ -95,6 +96,15 @@ class Relay:
             refused += batch.refused
             if batch.relayed + batch.refused < BATCH:
                 return RelayCounts(relayed=relayed, refused=refused)
+
+    async def _call_for_looks(self) -> None:
+        """Let orders that are over, and of which a send may turn up, be looked for; so often at most."""
+        parameters = {"tries": LOOK_TRIES, "actor": _ACTOR, "kind": "look_missed"}
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(load("schedule")["call_for_looks"], parameters)
+            missed = [row["order_id"] for row in await cursor.fetchall()]
+        for order_id in missed:
+            logger.warning("Nobody looked for a late row", extra={"event": "look_missed", "order_id": order_id})
 
     async def _relay_batch(self, after_id: int) -> tuple[RelayCounts, int]:
         """Relay the next orders of this pass; also returns how far it came.

@@ -142,6 +142,8 @@ class _OrderEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderE
     """A send that was settled is open again."""
     ORDER_EVENT_KIND_FACT_PASSED_OVER: _OrderEventKind.ValueType  # 21
     """Something that a worker saw couldn't be read, and a person passed over it."""
+    ORDER_EVENT_KIND_LOOK_MISSED: _OrderEventKind.ValueType  # 22
+    """For days nobody could read the list of an account that had sent it before: whether that send turned up isn't known."""
 
 class OrderEventKind(_OrderEventKind, metaclass=_OrderEventKindEnumTypeWrapper):
     """What a step of an order's life is."""
@@ -190,6 +192,8 @@ ORDER_EVENT_KIND_SEND_REOPENED: OrderEventKind.ValueType  # 20
 """A send that was settled is open again."""
 ORDER_EVENT_KIND_FACT_PASSED_OVER: OrderEventKind.ValueType  # 21
 """Something that a worker saw couldn't be read, and a person passed over it."""
+ORDER_EVENT_KIND_LOOK_MISSED: OrderEventKind.ValueType  # 22
+"""For days nobody could read the list of an account that had sent it before: whether that send turned up isn't known."""
 Global___OrderEventKind: _TypeAlias = OrderEventKind  # noqa: Y015
 
 class _OrderWarningCode:

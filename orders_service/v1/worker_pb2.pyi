@@ -273,7 +273,7 @@ class OrderSubmission(_message.Message):
     is_uploaded: _builtins.bool
     """Whether the portal accepted the upload."""
     was_sent: _builtins.bool
-    """Whether the gate was ever passed."""
+    """Whether it may have been sent by this account as the person that the account is: its list is to be read before it may be sent again."""
     @_builtins.property
     def known_application_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Applications of this object that were there before the gate was first passed."""

@@ -65,7 +65,7 @@ def collect(visit: Visit) -> Outcome:
 
 
 def look_again(visit: Visit) -> Outcome:
-    """Read the list once more for an order that is over, and was sent twice: the service judges what it shows."""
+    """Read the list once more for an order that is over, and that this account had sent: the service judges it."""
     reading.record_full_reading(visit)
     return Done()
 

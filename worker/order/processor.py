@@ -202,8 +202,8 @@ class Processor:
         return outcome
 
     def _put_down(self, journal: OrderJournal, outcome: Outcome) -> None:
-        """Tell PostgreSQL that nobody has the order in hand any more."""
-        if isinstance(outcome, Later) and not outcome.is_put_down:
+        """Tell PostgreSQL that nobody has the order in hand any more. One that is over never was in hand."""
+        if isinstance(outcome, Later) and not outcome.is_put_down and journal.order.state not in FINAL_STATES:
             is_at_once = outcome.is_for_others and not _is_sent(journal)
             journal.release(outcome.reason, delay_s=0.0 if is_at_once else outcome.delay_s)
 
@@ -317,7 +317,7 @@ class Processor:
         raise exc
 
     def _release_on_the_way_out(self, journal: OrderJournal, reason: str) -> None:
-        if journal.order.state not in _PHASES:
+        if journal.order.state not in _PHASES or journal.order.state in FINAL_STATES:
             return
         try:
             journal.release(reason, delay_s=0.0, is_on_the_way_out=True)
@@ -343,7 +343,8 @@ def _read_order_id(delivery: Delivery) -> int:
 
 
 def _lane_of(journal: OrderJournal) -> str | None:
-    return journal.order.lane or None
+    """Where the job belongs; None: where it is. That of an order that is over is in the lane of who is to look."""
+    return None if journal.order.state in FINAL_STATES else journal.order.lane or None
 
 
 def _is_sent(journal: OrderJournal) -> bool:

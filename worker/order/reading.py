@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from orders_service.v1 import worker_pb2
 from worker.order.visit import row_message
 from worker.portal.errors import AccountUnusable, Lack, PortalError
+from worker.service.errors import ServiceDefect
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -130,5 +131,9 @@ def _find_balance(visit: Visit) -> int | None:
 
 def _submission(visit: Visit) -> worker_pb2.OrderSubmission:
     submission = visit.submission
-    assert submission is not None, "a reading is made for a submission"
+    if submission is None:
+        # The service shows the journal of the account that is to read; no fault of the order's.
+        raise ServiceDefect(
+            f"Order {visit.order.order_id} is to be read for, and the service shows no submission of it."
+        )
     return submission

@@ -18,10 +18,6 @@ _logger = logging.getLogger(__name__)
 
 def settle(visit: Visit) -> Outcome:
     """Read the list once as far as it can help now, and say when to come back."""
-    submission = visit.submission
-    if submission is None:
-        # The service shows the journal of the account that an order is bound to; an unconfirmed order always has one.
-        raise AssertionError(f"order {visit.order.order_id} is unconfirmed without a submission")
     reading.look(visit)
     order = visit.order
     if order.state == orders_pb2.ORDER_STATE_UNCONFIRMED and reading.is_counting_due(order):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orders_service.v1 import rosreestr_users_pb2
-from worker.errors import AccountExhausted, AccountSecretsUnusable, PersonChanged
+from worker.errors import AccountExhausted, AccountSecretsUnusable
 from worker.order.visit import Later
 from worker.portal.errors import (
     AccountUnusable,
@@ -32,7 +32,6 @@ ACCOUNT_TROUBLE: Final = (
     AccountUnusable,
     AccountExhausted,
     AccountSecretsUnusable,
-    PersonChanged,
 )
 #: The portal's own trouble: waited out.
 PORTAL_TROUBLE: Final = (PortalUnavailable, RateLimited, UnreadableAnswer, SessionExpired, DocumentNotReady)
@@ -63,7 +62,7 @@ def mark_for(error: Exception, *, exhausted_retry_s: float) -> Mark:
             return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, reason=reason, retry_in_s=None)
         case PersonNeeded(need=Need.CA_BUNDLE):
             return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_UNUSABLE, reason=reason, retry_in_s=CA_BUNDLE_RETRY_S)
-        case PersonNeeded() | PersonChanged() | AccountUnusable(lack=Lack.SAME_PERSON | Lack.ROLE):
+        case PersonNeeded() | AccountUnusable(lack=Lack.SAME_PERSON | Lack.ROLE):
             return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED, reason=reason, retry_in_s=None)
         case AccountExhausted() | AccountUnusable(lack=Lack.BALANCE_ITEM):
             return Mark(kind=rosreestr_users_pb2.STANDBY_KIND_EXHAUSTED, reason=reason, retry_in_s=exhausted_retry_s)

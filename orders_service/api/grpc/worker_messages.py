@@ -162,15 +162,12 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
 def order_message(answered: OrderInHand) -> v1.OrderInHand:
     """Return the order as its holder sees it."""
     order = answered.order
-    was_sent = (
-        any(send.submission_id == answered.submission.id for send in order.sends) if answered.submission else False
-    )
     return v1.OrderInHand(
         order_id=order.id,
         cad_num=order.cad_num,
         state=STATES.value(order.state.value),
         is_bound=answered.is_bound_here,
-        submission=_submission_message(answered.submission, was_sent) if answered.submission else None,
+        submission=_submission_message(answered.submission, answered.was_sent) if answered.submission else None,
         open_send=_send_message(answered.open_send, answered.counted_readings) if answered.open_send else None,
         order_number=order.number or "",
         application_id=order.application_id or 0,

@@ -17,9 +17,15 @@ select distinct named.id
 from decisions d, unnest(d.application_ids) as named (id)
 where d.order_id = %(order_id)s;
 
+-- name: list_known_rows
+-- Rows that the order's accounts knew before each sent it, or that persons ruled out since.
+select distinct known.id
+from submissions m, unnest(m.known_application_ids) as known (id)
+where m.order_id = %(order_id)s;
+
 -- name: list_shown
 -- Readings and answers of the portal about the order, weighed or not, as they came.
-select id, send_id, kind, version, recorded_at, username, fence, fence_token, content, weighed_at is not null as is_weighed
+select id, kind, version, recorded_at, content, weighed_at is not null as is_weighed
 from facts
 where order_id = %(order_id)s
 order by id;
@@ -45,7 +51,7 @@ update orders
 set state = 'registered', rosreestr_order_num = %(number)s, rosreestr_application_id = %(application_id)s::bigint,
     rosreestr_user_id = %(account_id)s, bound_at = coalesce(bound_at, clock_timestamp()), person_oid = %(person_oid)s, open_send_id = null,
     registered_at = clock_timestamp(), next_at = null,
-    look_at = case when exists (select 1 from sends s where s.order_id = orders.id and s.outcome = 'absent') then clock_timestamp() end,
+    look_at = first_look_at(id, 'registered'),
     updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('unconfirmed', 'processing');
 
@@ -62,8 +68,7 @@ where id = %(order_id)s and state = 'registered' and extract_id is null;
 -- An open order -> failed: a person gives it up.
 update orders
 set state = 'failed', error = %(error)s, open_send_id = null,
-    look_at = case when exists (select 1 from sends s where s.order_id = orders.id and (s.outcome is null or s.outcome = 'absent'))
-        then clock_timestamp() + interval '1 day' end,
+    look_at = first_look_at(id, 'failed'),
     hold_reason = null, hold_at = null, seen_at = null, next_at = null,
     case_no = case_no + 1, finished_at = clock_timestamp(), updated_at = clock_timestamp()
 where id = %(order_id)s and state = %(state)s and state in ('queued', 'processing', 'unconfirmed', 'registered');

@@ -1,26 +1,45 @@
 -- The journal of a submission: intent, upload, sends, facts and readings.
 
--- name: find_sender
--- By which account a send was made, and which rows it knew.
-select m.id as submission_id, m.rosreestr_user_id as account_id, u.username, m.known_application_ids
+-- name: find_known_rows
+-- Which rows were known when a send was made.
+select m.known_application_ids
 from submissions m
-join rosreestr_users u on u.id = m.rosreestr_user_id
 where m.id = %(submission_id)s;
 
+-- name: find_submission
+-- The submission of an order by this account.
+select id, rosreestr_user_id, super_package_guid, statement_guid, package_guid, draft_guid, person_oid, access_key, balance, portal_cad_num,
+       known_application_ids, uploaded_at
+from submissions
+where order_id = %(order_id)s and rosreestr_user_id = %(account_id)s;
+
+-- name: list_earlier_senders
+-- Sends of the order that may have left, and that this person's list would show, but for those of this account as this very person: with which
+-- account, and which rows were known then.
+select s.send_id, s.person_oid, m.rosreestr_user_id as account_id, u.username, m.known_application_ids
+from sends s
+join submissions m on m.id = s.submission_id
+join rosreestr_users u on u.id = m.rosreestr_user_id
+where s.order_id = %(order_id)s and s.outcome is distinct from 'not_sent'
+  and %(person_oid)s = any(persons_of_list(s.person_oid, m.rosreestr_user_id))
+  and not (m.rosreestr_user_id = %(account_id)s and s.person_oid = %(person_oid)s)
+order by s.gate_at, s.send_id;
+
 -- name: know_applications
--- A person said that none of these is the order's.
+-- A person said that none of these is the order's: whichever of its accounts reads them.
 update submissions
 set known_application_ids = (
     select coalesce(array_agg(distinct known.id order by known.id), '{}')
     from unnest(known_application_ids || %(application_ids)s::bigint[]) as known (id))
-where id = %(submission_id)s;
+where order_id = %(order_id)s;
 
 -- name: look_before_gate
--- Whether the send's id was used before, and another order of the object that is between gate and number as the same person.
+-- Whether the send's id was used before, and another order of the object that is between gate and number in the same list.
 select exists (select 1 from sends where send_id = %(send_id)s)
        or exists (select 1 from unsent_sends where send_id = %(send_id)s) as is_used,
        (select id from orders
-        where person_oid = %(person_oid)s and cad_key = %(cad_key)s and state = 'unconfirmed' and id <> %(order_id)s
+        where person_oid = any(persons_of_list(%(person_oid)s::text, %(account_id)s::integer)) and cad_key = %(cad_key)s
+          and state = 'unconfirmed' and id <> %(order_id)s
         limit 1) as busy_id;
 
 -- name: record_answer

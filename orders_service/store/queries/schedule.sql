@@ -1,17 +1,54 @@
 -- Open orders and where on the queue they belong: a bound one in its account's lane.
 
 -- name: call_for_looks
--- Orders that are over and to be looked for once more get a job again; once more a day later where it was lost.
-update orders
-set relayed_at = null
-where look_at <= clock_timestamp() and state in ('completed', 'failed')
-  and relayed_at < greatest(look_at, clock_timestamp() - interval '1 day');
+-- Orders that are over and to be looked for once more get a job again, and a day later once more where nothing came of it. After so many tries
+-- it is said in the history whose list was never read, and they are over: their ids.
+with due as (
+    select id, look_at, look_tries
+    from orders
+    where look_at <= clock_timestamp() and state in ('completed', 'failed')
+      and relayed_at < greatest(look_at, clock_timestamp() - interval '1 day')
+    for update skip locked
+), called as (
+    update orders
+    set relayed_at = null, look_tries = orders.look_tries + 1
+    from due
+    where orders.id = due.id and due.look_tries < %(tries)s
+), missed as (
+    update orders
+    set look_at = null, look_tries = 0
+    from due
+    where orders.id = due.id and due.look_tries >= %(tries)s
+    returning orders.id, orders.state, due.look_at
+)
+insert into order_events (order_id, actor, kind, reason)
+select missed.id, %(actor)s, %(kind)s,
+       'in ' || %(tries)s || ' days nobody read the list of '
+       || coalesce((select string_agg(distinct u.username, ', ')
+                    from sends s
+                    join submissions m on m.id = s.submission_id
+                    join rosreestr_users u on u.id = m.rosreestr_user_id
+                    where s.order_id = missed.id and (s.outcome = 'absent' or s.outcome is null and missed.state = 'failed')
+                      and (s.looked_at is null or s.looked_at < missed.look_at)), 'its account')
+       || ' as whoever sent the order: whether that send turned up is not known'
+from missed
+returning order_id;
 
 -- name: take_unrelayed
--- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it.
+-- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it. One that is over goes to the account
+-- whose list is to be read for a late row.
 select
     orders.id, orders.state::text, orders.fence, orders.is_urgent,
-    case when orders.bound_at is not null then rosreestr_users.username end as username,
+    coalesce(case when orders.state in ('completed', 'failed') then (
+                 select u.username
+                 from sends s
+                 join submissions m on m.id = s.submission_id
+                 join rosreestr_users u on u.id = m.rosreestr_user_id
+                 where s.order_id = orders.id and (s.outcome = 'absent' or s.outcome is null and orders.state = 'failed')
+                   and (s.looked_at is null or s.looked_at < orders.look_at)
+                 order by s.gate_at
+                 limit 1) end,
+             case when orders.bound_at is not null then rosreestr_users.username end) as username,
     -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.
     greatest(0, coalesce(extract(epoch from
         case when orders.next_at <= clock_timestamp() then interval '0'

@@ -16,6 +16,8 @@ from orders_service.life import claiming, submitting
 from tests.integration.orders_service.life.bench import BALANCE, PERSON, Bench, refused, row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orders_service.domain.orders import Holder
 
 OTHER = "77:01:0001001:1002"
@@ -259,6 +261,75 @@ def test_a_row_is_adopted_once_an_earlier_orders_absence_is_long_ago(bench: Benc
     holder = bench.sent()
 
     assert bench.read(holder, row(901, "N-1")).order.order.state == "registered"
+
+
+def as_the_system_before_left_it(bench: Bench, order_id: int) -> None:
+    """It knew accounts, and not who they are at the portal."""
+    name = "'old-system:' || (select id from rosreestr_users where username = 'first')"
+    for table in ("sends", "submissions"):
+        bench.execute(f"update {table} set person_oid = {name} where order_id = %(id)s", id=order_id)
+    bench.execute(f"update orders set person_oid = {name} where id = %(id)s and person_oid is not null", id=order_id)
+    bench.execute("update rosreestr_users set person_oid = null where username = 'first'")
+
+
+def stop_at_claim(bench: Bench) -> None:
+    order_id = bench.add_order()
+    as_the_system_before_left_it(bench, bench.sent().order_id)
+    bench.claim(order_id)
+
+
+def stop_at_intent(bench: Bench) -> None:
+    holder = bench.claim(bench.add_order())
+    as_the_system_before_left_it(bench, bench.sent().order_id)
+    bench.intend(holder)
+
+
+def stop_at_gate(bench: Bench) -> None:
+    holder = bench.uploaded()
+    as_the_system_before_left_it(bench, bench.sent().order_id)
+    become(bench, PERSON)
+    bench.gate(holder)
+
+
+def stop_at_the_persons_other_account(bench: Bench) -> None:
+    as_the_system_before_left_it(bench, bench.sent().order_id)
+    become(bench, PERSON)
+    take_over(bench)
+    uploaded(bench, "second", "77:01:0001001:1001")
+
+
+def become(bench: Bench, person_oid: str) -> None:
+    bench.execute("update rosreestr_users set person_oid = %(oid)s where username = 'first'", oid=person_oid)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [stop_at_claim, stop_at_intent, stop_at_gate, stop_at_the_persons_other_account],
+    ids=lambda stop: stop.__name__,
+)
+def test_an_order_that_the_system_before_may_have_sent_keeps_its_object_busy_in_its_list(
+    bench: Bench, stop: Callable[[Bench], None]
+) -> None:
+    with refused("OBJECT_BUSY"):
+        stop(bench)
+
+
+def test_it_keeps_no_object_busy_in_another_list(bench: Bench) -> None:
+    bench.add_account("second")
+    as_the_system_before_left_it(bench, bench.sent().order_id)
+
+    assert bench.gate(bench.uploaded("second")).order.state == "unconfirmed"
+
+
+def test_a_row_that_may_be_of_an_order_of_the_system_before_is_for_a_person(bench: Bench) -> None:
+    earlier = bench.sent()
+    bench.give_up(earlier.order_id)
+    as_the_system_before_left_it(bench, earlier.order_id)
+    holder = bench.sent()
+
+    told = bench.read(holder, row(901, "N-1"))
+
+    assert f"may be that of order {earlier.order_id}" in (told.order.order.hold_reason or "")
 
 
 #: What no row may say, whoever writes it: each as an assignment to an order that is between gate and number.

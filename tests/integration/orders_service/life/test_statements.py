@@ -24,7 +24,7 @@ DECISIONS: dict[str, tuple[Callable[[Bench], Holder], dict[str, Any]]] = {
         {"send_id": uuid.uuid4(), "absent_after_s": 3600.0, "actor": "worker:first", "reason": ""},
     ),
     "unbind": (lambda bench: bench.uploaded(), {"delay_s": None, "is_not_found": False}),
-    "put_down": (lambda bench: bench.sent(), {"delay_s": None, "is_not_found": False}),
+    "put_down": (lambda bench: bench.sent(), {"delay_s": None, "is_not_found": False, "is_freed": False}),
     "note_check": (
         lambda bench: bench.registered(),
         {"portal_status": None, "application_id": None, "is_seen": True, "next_check_s": 60.0},

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orders_service.v1 import orders_pb2
+from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 from rosq import Fail, Snooze
 from tests.unit.worker.doubles import CAD_NUM, NUMBER, delivery, row
+from tests.unit.worker.order.test_register import given_intent
 from worker.errors import PaperBroken
-from worker.portal.errors import DocumentNotReady
+from worker.portal.errors import DocumentNotReady, LoginRefused, Outage, PortalUnavailable
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Bench
@@ -173,3 +174,47 @@ def test_a_paper_that_is_not_there_yet_is_waited_for(bench: Bench) -> None:
 
     assert isinstance(signal, Snooze)
     assert "RecordCheck" in bench.log
+
+
+def given_a_look(bench: Bench) -> None:
+    """An order that is over, and that this account had sent in vain before."""
+    given_intent(bench, is_uploaded=True)
+    bench.service.order.state = orders_pb2.ORDER_STATE_COMPLETED
+    bench.service.order.is_look_due = True
+    bench.service.order.lane = "@another"
+
+
+def test_an_order_that_is_over_is_looked_for_once_more_in_the_whole_list(bench: Bench) -> None:
+    given_a_look(bench)
+
+    assert bench.run(delivery(lane="@a1")) is None
+
+    [fact] = bench.service.requests["RecordFact:reading"]
+    assert fact.reading.is_unfiltered
+    assert "ReleaseOrder" not in bench.log, "it never was in hand"
+
+
+@pytest.mark.parametrize("trouble", ["portal", "login", "account"])
+def test_a_look_that_cant_be_made_ends_its_job_and_the_service_calls_for_it_again(bench: Bench, trouble: str) -> None:
+    given_a_look(bench)
+    if trouble == "portal":
+        bench.portal.raising["list"] = [PortalUnavailable("HTTP 500", outage=Outage.SERVER_ERROR)]
+    elif trouble == "account":
+        bench.portal.raising["list"] = [LoginRefused()]
+    else:
+        bench.service.account.can_take_new = False
+        bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED
+
+    assert bench.run(delivery(lane="@a1")) is None
+
+    assert "ReleaseOrder" not in bench.log
+
+
+def test_a_look_that_a_defect_ends_rests_in_its_own_lane_and_spends_no_attempt(bench: Bench) -> None:
+    given_a_look(bench)
+    bench.service.order.ClearField("submission")
+
+    signal = bench.run(delivery(lane="@a1", is_last=True))
+
+    assert isinstance(signal, Snooze)
+    assert signal.lane is None

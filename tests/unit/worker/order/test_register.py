@@ -157,14 +157,17 @@ def test_a_late_row_is_found_although_it_took_the_accounts_last_order(bench: Ben
     assert "portal.send" not in bench.log
 
 
-def test_another_person_never_sends_again_what_the_first_one_may_have_sent(bench: Bench) -> None:
+def test_that_the_account_is_another_person_is_said_to_the_service_which_lets_it_stand_by(bench: Bench) -> None:
+    """Only what the service learns by an intent can be confirmed by a person: a mark of the worker's own comes back."""
     given_intent(bench, is_uploaded=True, was_sent=True, person="2000000002")
+    bench.service.script["RecordIntent"] = [refusal("ACCOUNT_ON_STANDBY")]
 
-    bench.run()
+    signal = bench.run()
 
+    assert isinstance(signal, Release)
     assert bench.portal.sent == []
-    assert "PassGate" not in bench.log
-    assert bench.service.requests["MarkAccount"][0].kind == rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED
+    assert [intent.submission.person_oid for intent in bench.service.requests["RecordIntent"]] == [PERSON]
+    assert "MarkAccount" not in bench.log
 
 
 def test_an_empty_balance_marks_the_account_and_gives_the_order_to_others(bench: Bench) -> None:
