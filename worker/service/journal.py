@@ -1,8 +1,8 @@
 """What one delivery tells the orders service about its order, and the order as the service last answered it.
 
 Decisions are asked while the lease lasts: their retries sleep by the delivery, which raises once it is lost or a stop's
-grace is over. Facts are told even then, for a short while: what the portal answered must not be lost because somebody
-else has the order by now.
+grace is over. Facts are told even then, for a short while, and to a service that fails over them, too: what the portal
+answered must not be lost because somebody else has the order by now, or because of a defect.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from orders_service.v1 import worker_pb2
 from rosq import JobSignal, LeaseLost
-from worker.service.errors import ServiceUnreachable
-from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S, duration
+from worker.service.errors import ServiceDefect, ServiceUnreachable
+from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S, duration, log_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,9 +169,12 @@ class OrderJournal:
 
     def _tell(self, request: worker_pb2.RecordFactRequest) -> worker_pb2.OrderInHand:
         retrying = Retrying(
-            retry=retry_if_exception_type(ServiceUnreachable),
+            # A service that fails over it, or doesn't let this worker in, may be mended meanwhile: a decision can be
+            # asked for again, what isn't kept of a fact is lost.
+            retry=retry_if_exception_type((ServiceUnreachable, ServiceDefect)),
             wait=wait_random_exponential(multiplier=0.2, max=3.0),
             stop=self._is_telling_over,
+            before_sleep=log_retry,
             reraise=True,
         )
         self.order = retrying(self._reporter.once, lambda: self.stub.RecordFact(request, timeout=CALL_TIMEOUT_S).order)

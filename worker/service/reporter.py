@@ -162,7 +162,7 @@ class Reporter:
             wait=_RETRY_WAIT,
             stop=stop_after_delay(patience_s),
             sleep=sleep,
-            before_sleep=_log_retry,
+            before_sleep=log_retry,
             reraise=True,
         )
         answer: Answer = retrying(self.once, call)
@@ -211,7 +211,8 @@ def translate(exc: grpc.RpcError, address: str) -> WorkerError:
     return ServiceBroken(f"The orders service at {address} answered {code.name}: {said}.")
 
 
-def _log_retry(state: RetryCallState) -> None:
+def log_retry(state: RetryCallState) -> None:
+    """Say that the service is asked again, and why."""
     error = state.outcome.exception() if state.outcome is not None else None
     _logger.warning(
         "the orders service doesn't answer, asking again",
