@@ -19,6 +19,7 @@ OrdersServiceError
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
 │   ├── DatabaseMissing  there is no database of that name
 │   ├── NotMigrated      the schema isn't the one of this version
+│   ├── RightMissing     its user may not do what the service does
 │   └── UnsafeServer     it can't be trusted with an order: it may forget, or garble, what it acknowledged
 │       └── ReadOnlyServer  it takes no changes: a standby, or told so
 ├── Inconsistent         what can't be was found: a defect, and nothing of the call was stored
@@ -255,6 +256,13 @@ class NotMigrated(DatabaseUnfit):
         names = f" {', '.join(missing)} " + ("is" if len(missing) == 1 else "are") if missing else " its schema is"
         super().__init__(f"The database isn't migrated:{names} missing. Run `orders-service migrate`.")
         self.missing = tuple(missing)
+
+
+class RightMissing(DatabaseUnfit):
+    """The service's user may not read or write something that it must."""
+
+    def __init__(self, user: str, what: str) -> None:
+        super().__init__(f"The database's user {user!r} lacks a right ({what}): grant it, and try again.")
 
 
 class UnsafeServer(DatabaseUnfit):

@@ -13,6 +13,7 @@ from orders_service.domain import facts
 from orders_service.life import loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, Work, working
 from orders_service.store import queries
+from orders_service.store.db import OF_THE_DATABASE
 
 if TYPE_CHECKING:
     import uuid
@@ -59,11 +60,13 @@ async def record_fact(
         raise errors.InvalidInput.of("send_id", "is required: the fact is about one send.")
     try:
         return await _record(db, holder, fact, send_id, lease_s, is_quick=True)
-    except Exception as error:
-        if isinstance(error, errors.OrdersServiceError) and not isinstance(error, errors.Inconsistent):
-            raise
+    except _NotWeighed:
         # Another order took the very row, or it can't be weighed at all: kept first, and weighed apart from that.
         return await _record(db, holder, fact, send_id, lease_s, is_quick=False)
+
+
+class _NotWeighed(Exception):
+    """Nothing was kept: what follows from the fact, whatever went wrong with that, took it back."""
 
 
 async def _record(
@@ -103,7 +106,12 @@ async def _record(
                 content=fact.content(),
             )
             if is_quick:
-                order = await weighing.weigh_alone(work, order, kept)
+                try:
+                    order = await weighing.weigh_alone(work, order, kept)
+                except OF_THE_DATABASE:
+                    raise
+                except Exception as error:
+                    raise _NotWeighed from error
         if may_weigh and not is_weighed:
             order = await weighing.weigh_pending(work, order)
             is_weighed = bool((await work.get(_JOURNAL["find_weighing"], fact_id=row["id"]))["is_weighed"])

@@ -11,6 +11,7 @@ from orders_service.domain.states import OrderState
 from orders_service.life import loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, working
 from orders_service.store import queries
+from orders_service.store.db import OF_THE_DATABASE
 
 if TYPE_CHECKING:
     from orders_service.store.db import Database
@@ -173,7 +174,7 @@ async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, 
         for row in rows:
             try:
                 weighed += await _weigh_unheld(db, row["id"], lease_s)
-            except errors.DatabaseUnavailable:
+            except OF_THE_DATABASE:
                 raise
             except Exception as error:
                 # One order that can't be read must not keep all others from being weighed.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-import psycopg
 from psycopg import errors as pg
 
 from orders_service import errors
@@ -13,6 +12,7 @@ from orders_service.domain import facts
 from orders_service.domain.states import OrderState, SendOutcome
 from orders_service.life import double_payment, loading, settling
 from orders_service.store import queries
+from orders_service.store.db import OF_THE_DATABASE
 
 if TYPE_CHECKING:
     from orders_service.domain.orders import Order, Send
@@ -45,7 +45,7 @@ async def weigh_pending(work: Work, order: Order) -> Order:
             break
         try:
             order = await _weigh_apart(work, order, facts.KeptFact(**row))
-        except (psycopg.OperationalError, errors.DatabaseUnavailable):
+        except OF_THE_DATABASE:
             raise
         except facts.NewerFact as newer:
             await _leave_to_newer(work, order, facts.KeptFact(**row), newer)

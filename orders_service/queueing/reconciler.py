@@ -104,7 +104,7 @@ class Reconciler:
             "reconciler",
             self._run_if_first,
             interval_s=min(settings.reconcile_interval_s, _WATCH_S),
-            expected=(errors.DatabaseUnavailable, ServerUnreachable),
+            expected=(errors.DatabaseUnavailable, errors.DatabaseUnfit, ServerUnreachable),
         )
 
     async def run(self) -> None:
@@ -232,7 +232,7 @@ class Reconciler:
                 error=job.last_error or "",
                 lease_s=self._settings.order_lease_s,
             )
-        except errors.DatabaseUnavailable:
+        except db.OF_THE_DATABASE:
             raise
         except Exception as error:
             logger.exception("An order can't be handled", extra={"event": "order_spoiled", "order_id": order.id})

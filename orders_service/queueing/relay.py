@@ -69,7 +69,7 @@ class Relay:
             "relay",
             self.run_once,
             interval_s=settings.relay_sweep_s,
-            expected=(errors.DatabaseUnavailable, ServerUnreachable),
+            expected=(errors.DatabaseUnavailable, errors.DatabaseUnfit, ServerUnreachable),
         )
         self._listening = Loop("relay_bell", self._listen_once, interval_s=1.0)
 

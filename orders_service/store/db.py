@@ -21,13 +21,33 @@ from orders_service.store.session import Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["APPLICATION_NAME", "Connection", "Database", "connect", "connection_arguments", "unavailable"]
+__all__ = [
+    "APPLICATION_NAME",
+    "OF_THE_DATABASE",
+    "Connection",
+    "Database",
+    "connect",
+    "connection_arguments",
+    "unavailable",
+]
 
 APPLICATION_NAME: Final = "orders-service"
 
 # A standby that was written to by mistake answers with this: the primary is elsewhere, and will be back.
 _AWAY: Final = (psycopg.OperationalError, pg.ReadOnlySqlTransaction)
 _NOT_MIGRATED: Final = (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.UndefinedObject)
+#: A plan that the schema has left behind: the next try makes another.
+_CHANGED: Final = (pg.FeatureNotSupported,)
+#: What a statement meets whatever row it is about: the database's trouble, which no order may be held for.
+OF_THE_DATABASE: Final = (
+    *_AWAY,
+    *_NOT_MIGRATED,
+    *_CHANGED,
+    pg.InsufficientPrivilege,
+    pg.InvalidSchemaName,
+    errors.DatabaseUnavailable,
+    errors.DatabaseUnfit,
+)
 #: How long the pool tries by itself, at growing distances; whoever asks after that makes it try at once.
 _RECONNECT_S: Final = 5.0
 
@@ -84,6 +104,7 @@ class Database:
             DatabaseUnavailable: No connection to a server that may be trusted could be had in time, or it broke.
                 Nothing was stored, unless `is_outcome_unknown`.
             NotMigrated: The schema lacks something that a statement names.
+            RightMissing: This user may not do what a statement does.
         """
         connection = await self._begin()
         is_committing = False
@@ -104,8 +125,13 @@ class Database:
             raise self._unavailable(exc) from exc
         except psycopg.OperationalError as exc:
             raise self._unavailable(exc, is_outcome_unknown=is_committing) from exc
-        except _NOT_MIGRATED as exc:
+        except (*_NOT_MIGRATED, pg.InvalidSchemaName) as exc:
             raise errors.NotMigrated([]) from exc
+        except pg.InsufficientPrivilege as exc:
+            raise errors.RightMissing(self.settings.username, _reason(exc)) from exc
+        except _CHANGED as exc:
+            await connection.close()
+            raise self._unavailable(exc) from exc
         finally:
             await self._pool.putconn(connection)
 
