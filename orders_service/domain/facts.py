@@ -109,6 +109,8 @@ class ListReading:
 
 
 Fact: TypeAlias = FinishAnswer | NotSent | PortalRefusal | ListReading
+#: What this version can read.
+KINDS: Final = frozenset(told.kind for told in (FinishAnswer, NotSent, PortalRefusal, ListReading))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

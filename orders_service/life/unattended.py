@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
+from orders_service.domain import facts
 from orders_service.domain.states import OrderState
 from orders_service.life import loading, weighing
 from orders_service.life.work import DEFAULT_LEASE_S, working
@@ -169,7 +170,13 @@ async def weigh_unheld_facts(db: Database, lease_s: float = DEFAULT_LEASE_S, *, 
     while True:
         async with working(db, lease_s) as work:
             rows = await work.list(
-                _ORDER["list_orders_with_pending_facts"], after_id=after_id, lease_s=lease_s, limit=page
+                _ORDER["list_orders_with_pending_facts"],
+                after_id=after_id,
+                lease_s=lease_s,
+                most=weighing.MAX_WEIGHINGS,
+                version=facts.VERSION,
+                kinds=sorted(facts.KINDS),
+                limit=page,
             )
         for row in rows:
             try:

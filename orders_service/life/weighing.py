@@ -52,6 +52,7 @@ async def weigh_pending(work: Work, order: Order) -> Order:
             break
         except Exception as error:
             logger.exception("A fact can't be weighed", extra={"event": "weighing_failed", "order_id": order.id})
+            await work.add(_JOURNAL["note_failed_weighing"], fact_id=row["id"], most=MAX_WEIGHINGS)
             # Money may hang on what it says, so nobody goes on with the order before a person has read it.
             what = f"{type(error).__name__}: {error}".rstrip(".")
             reason = f"What worker {row['username']} saw (fact {row['id']}, {row['kind']}) can't be weighed: {what}."
@@ -61,16 +62,20 @@ async def weigh_pending(work: Work, order: Order) -> Order:
 
 
 async def _leave_to_newer(work: Work, order: Order, fact: facts.KeptFact, newer: facts.NewerFact) -> None:
-    """Leave a fact to a newer service beside this one; where none comes, it is for a person."""
-    counted = await work.find(_JOURNAL["note_failed_weighing"], fact_id=fact.id)
+    """Leave a fact to a newer service beside this one; where none comes, it is for a person.
+
+    He is told once of an order that is over: nothing waits for him there, and it would be told each minute.
+    """
+    counted = await work.find(_JOURNAL["note_failed_weighing"], fact_id=fact.id, most=MAX_WEIGHINGS)
     if counted is None:
         return
-    tries = counted["failed_weighings"]
     work.log(
         logging.WARNING, "A fact waits for a newer version", event="fact_waits", order_id=order.id, error=str(newer)
     )
-    if tries >= MAX_WEIGHINGS:
-        reason = f"What {fact.actor} saw (fact {fact.id}, {fact.kind}) can't be weighed: {newer}, in {tries} tries."
+    if counted["failed_weighings"] == MAX_WEIGHINGS:
+        reason = (
+            f"What {fact.actor} saw (fact {fact.id}, {fact.kind}) can't be weighed: {newer}, in {MAX_WEIGHINGS} tries."
+        )
         await work.hold_unread(order.id, reason, actor="reconciler")
 
 

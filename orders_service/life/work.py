@@ -160,10 +160,10 @@ class Work:
     async def hold_unread(self, order_id: int, reason: str, *, actor: str) -> None:
         """Hold an order with an alarm without reading it: it is its own row that makes the trouble.
 
-        Told once: an order that is over can't be held, and each pass over it would tell the same alarm again.
+        An order that is over can't be held: it is told once, as each pass over it would tell the same alarm again.
         """
-        last = await self.find(self._order_sql["find_last_event"], order_id=order_id)
-        if last is None or (last["kind"], last["reason"]) not in {("alarm", reason), ("hold", reason)}:
+        told = await self.find(self._order_sql["find_told_unread"], order_id=order_id, reason=reason)
+        if told is None:
             await self._hold(order_id, reason, actor=actor, is_alarm=True, level=logging.ERROR)
 
     async def _hold(self, order_id: int, reason: str, *, actor: str, is_alarm: bool, level: int) -> None:

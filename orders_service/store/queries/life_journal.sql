@@ -93,9 +93,9 @@ where order_id = %(order_id)s and weighed_at is null
 order by id;
 
 -- name: note_failed_weighing
--- Nobody here can weigh this fact; counted once a minute at most.
+-- Nobody here can weigh this fact; counted once a minute at most, and up to what makes it a person's.
 update facts
-set failed_weighings = failed_weighings + 1, failed_at = clock_timestamp()
+set failed_weighings = least(failed_weighings + 1, %(most)s), failed_at = clock_timestamp()
 where id = %(fact_id)s and (failed_at is null or failed_at < clock_timestamp() - interval '1 minute')
 returning failed_weighings;
 

@@ -65,6 +65,15 @@ from order_events
 where order_id = %(order_id)s and kind in ('alarm', 'hold') and reason = %(reason)s
 limit 1;
 
+-- name: find_told_unread
+-- Whether a person was told this very reason last of all, or at any time where the order is over.
+select e.id
+from order_events e
+join orders o on o.id = e.order_id
+where e.order_id = %(order_id)s and e.kind in ('alarm', 'hold') and e.reason = %(reason)s
+  and (o.state in ('completed', 'failed', 'cancelled') or e.id = (select max(id) from order_events where order_id = %(order_id)s))
+limit 1;
+
 -- name: touch
 -- A sign of life of the delivery in hand, where nothing else is written.
 update orders
@@ -367,11 +376,15 @@ where s.person_oid = any(persons_of_list(%(person_oid)s::text, %(account_id)s::i
   and s.gate_at > %(since)s::timestamptz and s.gate_at < %(until)s::timestamptz;
 
 -- name: list_orders_with_pending_facts
--- Open orders with facts that nobody weighed and that nobody has in hand; a person's are left alone. Final ones, too: an alarm may be in them.
+-- Orders with facts that nobody weighed and that nobody has in hand; a person's are left alone. Final ones, too: an alarm may be in them, but for
+-- facts that were told to a person as nobody's here; a service that knows their form weighs them.
 select o.id
 from orders o
 where o.id > %(after_id)s and o.hold_reason is null
   and (o.seen_at is null or o.seen_at <= clock_timestamp() - make_interval(secs => %(lease_s)s::double precision))
-  and exists (select 1 from facts f where f.order_id = o.id and f.weighed_at is null)
+  and exists (select 1 from facts f
+              where f.order_id = o.id and f.weighed_at is null
+                and (o.state not in ('completed', 'failed', 'cancelled') or f.failed_weighings < %(most)s
+                     or f.version <= %(version)s and f.kind = any(%(kinds)s::text[]) and f.failed_at < clock_timestamp() - interval '1 hour'))
 order by o.id
 limit %(limit)s;

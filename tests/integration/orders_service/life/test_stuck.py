@@ -178,6 +178,63 @@ def test_a_fact_of_a_newer_version_is_for_a_person_after_some_tries_a_minute_apa
     assert bench.one("select weighed_at from facts order by id limit 1")["weighed_at"] is None, "and kept all the same"
 
 
+def wait(bench: Bench, state: str) -> int:
+    """An order that stands so, with a fact that nobody has weighed."""
+    holder = bench.completed() if state == "completed" else bench.sent()
+    if state == "processing":
+        bench.make_absent(holder)
+    elif state == "registered":
+        bench.read(holder, row(901, "N-1"))
+    elif state == "failed":
+        bench.give_up(holder.order_id)
+    elif state == "cancelled":
+        bench.tell(holder, facts.NotSent(reason="closed"))
+        bench.execute("update orders set state = 'cancelled', finished_at = now()")
+    bench.execute("update orders set seen_at = null")
+    bench.execute("update facts set weighed_at = now()")
+    bench.tell(bench.delivery(holder.order_id), facts.PortalRefusal(step="search", http_status=500, text=""))
+    bench.execute("update facts set weighed_at = null where id = (select max(id) from facts)")
+    return holder.order_id
+
+
+SPOIL: dict[str, str] = {
+    "of a newer version": "version = 2",
+    "that no version can read": "content = '[]'",
+}
+
+
+@pytest.mark.parametrize("how", SPOIL)
+@pytest.mark.parametrize("state", ["processing", "unconfirmed", "registered", "completed", "failed", "cancelled"])
+def test_what_cant_be_weighed_is_told_once_in_whatever_state_the_order_is(bench: Bench, state: str, how: str) -> None:
+    order_id = wait(bench, state)
+    bench.execute(f"update facts set {SPOIL[how]} where weighed_at is null")
+
+    weighed = 0
+    for minute in range(3 * MAX_WEIGHINGS):
+        if minute == 2 * MAX_WEIGHINGS:
+            # As far as a count that isn't bounded would have come in three weeks.
+            bench.execute("update facts set failed_weighings = 32767 where weighed_at is null")
+        weighed = bench.run(unattended.weigh_unheld_facts(bench.db))
+        bench.execute("update facts set failed_at = failed_at - interval '1 minute'")
+
+    assert weighed == 0, "it isn't even looked at any more"
+    assert len(bench.events(order_id, "alarm")) == 1
+    is_over = state in ("completed", "failed", "cancelled")
+    assert (bench.order(order_id)["hold_reason"] is None) is is_over
+    assert bench.one("select weighed_at from facts where id = (select max(id) from facts)")["weighed_at"] is None, (
+        "kept"
+    )
+
+
+def test_a_newer_service_weighs_what_was_told_to_a_person_of_an_order_that_is_over(bench: Bench) -> None:
+    order_id = wait(bench, "completed")
+    bench.execute(f"update facts set failed_weighings = {MAX_WEIGHINGS}, failed_at = now() - interval '61 minutes'")
+
+    assert bench.run(unattended.weigh_unheld_facts(bench.db)) == 1
+
+    assert len(bench.events(order_id, "refusal")) == 2, "told, and weighed anew"
+
+
 def test_a_fact_of_a_newer_version_is_weighed_once_a_newer_service_is_there(bench: Bench) -> None:
     newer(bench, "of a newer version")
     bench.run(claiming.claim_order(bench.db, bench.delivery(1)))
