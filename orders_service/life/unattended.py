@@ -105,8 +105,8 @@ def tell_spoiled(error: Exception) -> str:
     return f"It can't be handled ({what}). Nothing was decided about it; mend its row, or tell the developers."
 
 
-async def unbind_abandoned(db: Database, *, quiet_s: float = UNBIND_AFTER_S, page: int = 500) -> int:
-    """Let any account take the orders that one bound to itself, never sent, and forgot. Return how many.
+async def unbind_abandoned(db: Database, *, quiet_s: float = UNBIND_AFTER_S, page: int = 500) -> list[int]:
+    """Let any account take the orders that one bound to itself, never sent, and forgot. Return their ids.
 
     Its worker may be gone for good, and only that one could put them down. One that is merely slow loses nothing but
     the upload: its next decision is refused.
@@ -117,14 +117,16 @@ async def unbind_abandoned(db: Database, *, quiet_s: float = UNBIND_AFTER_S, pag
     Raises:
         DatabaseUnavailable: PostgreSQL is away; what was unbound so far stays so.
     """
-    unbound = after_id = 0
+    unbound: list[int] = []
+    after_id = 0
     while True:
         async with working(db) as work:
             rows = await work.list(_ORDER["list_abandoned"], after_id=after_id, quiet_s=quiet_s, limit=page)
         for row in rows:
             try:
-                unbound += await _unbind(db, row["id"], quiet_s)
-            except errors.DatabaseUnavailable:
+                if await _unbind(db, row["id"], quiet_s):
+                    unbound.append(row["id"])
+            except OF_THE_DATABASE:
                 raise
             except Exception as error:
                 logger.exception("An order can't be unbound", extra={"event": "order_spoiled", "order_id": row["id"]})

@@ -146,7 +146,7 @@ class Reconciler:
             ServerUnreachable: The queue's server is away; what was done so far stands.
             DatabaseUnavailable: The database is away.
         """
-        total = await self._tend_unattended()
+        total, _ = await self._tend_unattended()
         after_id = 0
         while page := await self._read_page(after_id):
             total += await self._judge(page)
@@ -155,7 +155,11 @@ class Reconciler:
 
     async def _look_at_silent(self) -> ReconcileCounts:
         """Compare the orders that somebody should have taken up by now, a page of them, and the newest."""
-        total = await self._tend_unattended()
+        total, unbound = await self._tend_unattended()
+        # Their jobs lie in the lane of an account that is gone, where nobody is silent about them any more.
+        for first in range(0, len(unbound), BATCH):
+            if page := await self._read_some(unbound[first : first + BATCH]):
+                total += await self._judge(page)
         page = await self._read_page(self._silent_after_id, is_silent=True)
         self._silent_after_id = page[-1].id if len(page) == BATCH else 0
         async with self._database.transaction() as connection:
@@ -164,9 +168,11 @@ class Reconciler:
         page += [order for order in await self._read_some(newest) if order.id not in seen]
         return _told(total + await self._judge(page) if page else total)
 
-    async def _tend_unattended(self) -> ReconcileCounts:
+    async def _tend_unattended(self) -> tuple[ReconcileCounts, list[int]]:
+        """Weigh what waits, and let go what was left; also returns what any account may take now."""
         weighed = await unattended.weigh_unheld_facts(self._database, self._settings.order_lease_s)
-        return ReconcileCounts(weighed=weighed, unbound=await unattended.unbind_abandoned(self._database))
+        unbound = await unattended.unbind_abandoned(self._database)
+        return ReconcileCounts(weighed=weighed, unbound=len(unbound)), unbound
 
     async def _has_lost_data(self) -> bool:
         """Whether a job of an open order is gone that was there: then others are, too."""

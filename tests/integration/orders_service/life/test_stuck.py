@@ -30,7 +30,7 @@ def leave(bench: Bench) -> None:
 
 
 def unbind(bench: Bench) -> int:
-    return bench.run(unattended.unbind_abandoned(bench.db))
+    return len(bench.run(unattended.unbind_abandoned(bench.db)))
 
 
 def not_sent(bench: Bench) -> Holder:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orders_service import errors
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.reconciler import Reconciler
 from orders_service.queueing.relay import Relay
@@ -410,3 +411,50 @@ def test_an_order_that_somebody_should_have_taken_up_is_looked_at_between_two_co
     job = queue.find_job(str(order_id))
     assert job is not None
     assert job.is_live
+
+
+def test_what_an_account_left_bound_is_in_everybodys_lane_before_the_next_comparison(
+    run: Any, settings: Settings, queue: Queue, fresh_database: Database
+) -> None:
+    order_id = relayed(fresh_database, state="processing", account="a", has_intent=True, fence=7)
+    for number in range(2, 7):
+        relayed(fresh_database, number)
+
+    async def scene(db: ServiceDatabase) -> ReconcileCounts:
+        reconciler = Reconciler(db, queue, settings)
+        await reconciler.run_pass()
+        job = await asyncio.to_thread(queue.find_job, str(order_id))
+        assert job is not None
+        assert job.lane == "@a"
+        reconciler._full_at, reconciler._look_at = float("inf"), 0.0
+        change_orders(fresh_database, "updated_at = now() - interval '1 hour'")
+        return await reconciler.run_pass()
+
+    assert run(scene).unbound == 1
+
+    job = queue.find_job(str(order_id))
+    assert job is not None
+    assert (job.lane, job.is_live) == ("main", True)
+
+
+@pytest.mark.parametrize("sqlstate", ["42703", "42501"], ids=["no such column", "no such right"])
+def test_trouble_of_the_database_holds_no_order_whose_job_failed(
+    reconcile: Any, queue: Queue, fresh_database: Database, sqlstate: str
+) -> None:
+    order_id = relayed(fresh_database)
+    fail_job(queue, order_id, "x")
+    with fresh_database.connect() as connection:
+        connection.execute(
+            "create function break_down() returns trigger language plpgsql as "
+            f"$$ begin raise exception 'as it is told' using errcode = '{sqlstate}'; end $$".encode()
+        )
+        connection.execute(
+            "create trigger breaks before update on orders for each row when (new.state = 'failed') "
+            "execute function break_down()"
+        )
+
+    with pytest.raises(errors.DatabaseUnfit):
+        reconcile()
+
+    assert read_order(fresh_database, order_id)["hold_reason"] is None
+    assert read_events(fresh_database, order_id) == []
