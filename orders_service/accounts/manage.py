@@ -149,7 +149,6 @@ async def update_account(database: Database, box: Secretbox, which: Which, chang
         "declarant_category": change.declarant_category or None,
         "sets_comment": change.comment is not None,
         "comment": change.comment or None,
-        "ends_standby": bool(change.password or change.session or change.totp_secret),
     }
     async with database.transaction() as connection:
         await connection.execute(load("accounts")["update_account"], parameters)

@@ -72,20 +72,6 @@ async def fail_by_queue(
         return Verdict.HELD
 
 
-async def hold_order(db: Database, order_id: int, reason: str, *, actor: str, is_alarm: bool = False) -> bool:
-    """Stop work on an open order until a person decides; False where it is final, held already, or isn't there.
-
-    Args:
-        is_alarm: Something that must not happen did: keep it as an alarm, too.
-    """
-    async with working(db) as work:
-        order = await loading.find_order(work, order_id)
-        if order is None or order.state.is_final or order.hold_reason is not None:
-            return False
-        await work.hold(order, reason, actor=actor, is_alarm=is_alarm)
-        return True
-
-
 async def hold_spoiled(db: Database, order_id: int, error: Exception, *, actor: str) -> None:
     """Hold an order that can't be handled, with an alarm, so that it keeps no other from being handled.
 

@@ -29,7 +29,8 @@ on conflict (username) do nothing
 returning id;
 
 -- name: update_account
--- Change what is given; a new secret ends a standby that waits for one. updated_at only grows: workers watch it.
+-- Change what is given. A new secret ends a standby that waits for one, by a trigger (end_standby_by_secret), whoever sets it. updated_at only
+-- grows: workers watch it.
 update rosreestr_users set
     password_encrypted = case when %(sets_password)s then %(password_encrypted)s else password_encrypted end,
     totp_encrypted = case when %(sets_totp)s then %(totp_encrypted)s else totp_encrypted end,
@@ -41,11 +42,6 @@ update rosreestr_users set
     gu_login = case when %(sets_gu_login)s then %(gu_login)s else gu_login end,
     declarant_category = case when %(sets_declarant_category)s then %(declarant_category)s else declarant_category end,
     comment = case when %(sets_comment)s then %(comment)s else comment end,
-    claimed_person_oid = case when %(ends_standby)s then null else claimed_person_oid end,
-    standby_kind = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_kind end,
-    standby_reason = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_reason end,
-    standby_since = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_since end,
-    standby_until = case when %(ends_standby)s and standby_kind in ('login_refused', 'person_needed') then null else standby_until end,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
 where username = %(username)s
 returning id;
@@ -66,10 +62,9 @@ where u.username = %(username)s
 limit 1;
 
 -- name: activate_account
--- Take new orders with it again, whatever was in the way. Where it turned out to be another person, that is confirmed by it.
+-- Take new orders with it again. A trigger (end_standby_by_activation), whoever activates it, ends whatever was in the way; where it turned out
+-- to be another person, that is confirmed by it.
 update rosreestr_users set
     is_active = true,
-    person_oid = coalesce(claimed_person_oid, person_oid), claimed_person_oid = null,
-    standby_kind = null, standby_reason = null, standby_since = null, standby_until = null,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
 where username = %(username)s and (not is_active or standby_kind is not null);

@@ -129,6 +129,21 @@ def test_the_right_session_ends_the_standby_without_another_person(bench: Bench)
     bench.intend(bench.claim(order_id))
 
 
+def test_a_new_secret_takes_back_another_person_whatever_the_account_stands_by_for_by_then(bench: Bench) -> None:
+    """Who activates it afterwards confirms what he was shown, not the session before."""
+    bench.release(bench.uploaded())
+    with refused("ACCOUNT_ON_STANDBY"):
+        bench.intend(bench.claim(bench.add_order(OTHER)), person_oid="another")
+    bench.execute("update rosreestr_users set standby_kind = 'exhausted', standby_reason = 'no orders left'")
+
+    change = AccountChange(session={"sid": "the right one"})
+    bench.run(manage.update_account(bench.db, Secretbox("secret of the tests"), "first", change))
+    assert account(bench, "first")["standby_kind"] == "exhausted", "a secret doesn't help there"
+    bench.run(manage.activate_account(bench.db, "first"))
+
+    assert account(bench, "first")["person_oid"] == PERSON
+
+
 def test_of_two_accounts_that_learn_the_same_person_at_one_moment_one_stands_by(bench: Bench) -> None:
     bench.add_account("second")
     holders = [bench.claim(bench.add_order(), "first"), bench.claim(bench.add_order(OTHER), "second")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orders_service.domain.orders import OrderInHand
 from orders_service.life import unattended
 from orders_service.life.unattended import Verdict
-from tests.integration.orders_service.life.bench import Bench, refused, row
+from tests.integration.orders_service.life.bench import Bench, row
 
 if TYPE_CHECKING:
     import pytest
@@ -80,17 +80,6 @@ def test_an_order_that_somebody_went_on_with_is_left_alone(bench: Bench) -> None
     assert queue_failed(bench, bench.delivery(404)) is Verdict.LEFT_ALONE
 
     assert bench.state(holder.order_id) == "processing"
-
-
-def test_an_order_can_be_held_by_hand(bench: Bench) -> None:
-    holder = bench.uploaded()
-
-    assert bench.run(unattended.hold_order(bench.db, holder.order_id, "why", actor="reconciler", is_alarm=True))
-    assert not bench.run(unattended.hold_order(bench.db, holder.order_id, "again", actor="reconciler"))
-
-    assert bench.order(holder.order_id)["hold_reason"].startswith("why. ")
-    with refused("ORDER_ON_HOLD"):
-        bench.gate(holder)
 
 
 def test_a_claim_and_a_failed_job_at_the_same_moment_leave_one_of_both(bench: Bench) -> None:
