@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Final
 from orders_service import errors
 from orders_service.access import tokens
 from orders_service.api.auth.gatekeeper import Gatekeeper
+from orders_service.api.webhook_body import write_body
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.reconciler import Reconciler
 from orders_service.queueing.relay import Relay
 from orders_service.server import Server
 from orders_service.store import fitness
 from orders_service.store.db import Database
+from orders_service.store.share import Share
+from orders_service.webhooks.service import Webhooks
+from rosq import Queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from orders_service.listening import ListenSettings
     from orders_service.settings import Settings
     from orders_service.store.migrations import Migration
-    from rosq import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ logger = logging.getLogger(__name__)
 _GARBAGE: Final = (10_000, 10, 20)
 #: How long a thread may go on while another waits.
 _TURN_S: Final = 0.001
+#: Connections of the pool that telling clients may take: one for each five.
+_WEBHOOK_SHARE: Final = 5
 
 
 async def serve(
@@ -53,6 +58,7 @@ async def serve(
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     database = Database(settings)
+    webhook_queue = Queue(queue.redis_settings, settings.webhooks.queue_name)
     await database.open()
     try:
         await fitness.check_database(database, needed)
@@ -62,6 +68,7 @@ async def serve(
         addresses = await server.start()
         relay = Relay(database, queue, settings)
         reconciler = Reconciler(database, queue, settings)
+        webhooks = _make_webhooks(database, webhook_queue, box, settings)
         background = (
             server.watch_health(),
             server.watch_certificates(),
@@ -69,6 +76,7 @@ async def serve(
             relay.listen(),
             relay.run(),
             reconciler.run(),
+            *([webhooks.run()] if webhooks is not None else []),
         )
         settle_down()
         with _signals(stop, hurry):
@@ -81,10 +89,11 @@ async def serve(
                 logger.info("Serving", extra={"event": "serving", **where})
                 await stop.wait()
                 logger.info("Stopping", extra={"event": "stopping"})
-                await _stop(server, hurry)
+                await _stop(server, webhooks, hurry)
         await _write_rest(gatekeeper)
     finally:
         await database.close()
+        webhook_queue.close()
     logger.info("Stopped", extra={"event": "stopped"})
 
 
@@ -126,14 +135,31 @@ async def _write_rest(gatekeeper: Gatekeeper) -> None:
         )
 
 
-async def _stop(server: Server, hurry: asyncio.Event) -> None:
-    ending = asyncio.create_task(server.stop())
+def _make_webhooks(database: Database, queue: Queue, box: Secretbox, settings: Settings) -> Webhooks | None:
+    if not settings.webhooks.senders:
+        return None
+    # What waits for a client's address waits without a connection; what is told must not hold up calls.
+    share = Share(database, max(2, settings.db.pool_size // _WEBHOOK_SHARE))
+    return Webhooks(share, queue, box, settings.webhooks, write_body, grace_s=settings.stop_grace_s)
+
+
+async def _stop(server: Server, webhooks: Webhooks | None, hurry: asyncio.Event) -> None:
+    ending = asyncio.create_task(_stop_all(server, webhooks))
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
     hurrying.cancel()
     if not ending.done():
+        if webhooks is not None:
+            webhooks.hurry()
         await server.abort()
     await ending
+
+
+async def _stop_all(server: Server, webhooks: Webhooks | None) -> None:
+    if webhooks is None:
+        await server.stop()
+    else:
+        await asyncio.gather(server.stop(), webhooks.stop())
 
 
 @contextlib.contextmanager

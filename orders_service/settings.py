@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 DEFAULT_QUEUE: Final = "order-processing"
 DEFAULT_PORT: Final = 5003
 DEFAULT_REST_PORT: Final = 5004
+#: Name of the queue on which what is to be told to clients travels.
+DEFAULT_WEBHOOK_QUEUE: Final = "order-webhooks"
+#: Seconds between the tries to tell a client: about a day in all.
+_WEBHOOK_PAUSES_S: Final = (10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, *[7200.0] * 11)
+_DAY_S: Final = 86_400.0
 
 _LONGEST_S: Final = 366 * 86_400.0
 
@@ -73,6 +78,55 @@ class DatabaseSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """How clients are told of what becomes of their orders.
+
+    Attributes:
+        queue_name: Where what is to be told travels; WEBHOOK_QUEUE.
+        senders: How many are told at once by one process; 0: it tells nobody; WEBHOOK_SENDERS.
+        timeout_s: For one try, from looking up the name to the answer; WEBHOOK_TIMEOUT_S.
+        lease_s: What a killed process was sending is sent again after so long; WEBHOOK_LEASE_S.
+        off_after_s: A webhook at whose address nothing was taken for so long is switched off; WEBHOOK_OFF_AFTER_S.
+        keep_s: What is over is forgotten after so long; WEBHOOK_KEEP_S.
+        ca_file: Authorities to trust beside the usual ones; WEBHOOK_CA_FILE.
+        pauses_s: Between the tries; after as many and one more it is given up.
+        give_up_after_s: After so long the try that fails next is the last, however many there were.
+        rest_s: For which an address that failed thrice in a row is left in peace at first.
+        sweep_s: How often it is looked whether the queue still has what it should.
+    """
+
+    queue_name: str = DEFAULT_WEBHOOK_QUEUE
+    senders: int = 4
+    timeout_s: float = 15.0
+    lease_s: float = 30.0
+    off_after_s: float = 3 * _DAY_S
+    keep_s: float = 30 * _DAY_S
+    ca_file: str | None = None
+    pauses_s: tuple[float, ...] = _WEBHOOK_PAUSES_S
+    give_up_after_s: float = 2 * _DAY_S
+    rest_s: float = 5.0
+    sweep_s: float = 30.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> WebhookSettings:
+        """Read the variables; an empty one counts as unset.
+
+        Raises:
+            SettingsInvalid: A number isn't one, or out of its range.
+        """
+        default = cls()
+        return cls(
+            queue_name=environ.get("WEBHOOK_QUEUE") or default.queue_name,
+            senders=_integer(environ, "WEBHOOK_SENDERS", default.senders, low=0, high=64),
+            timeout_s=_seconds(environ, "WEBHOOK_TIMEOUT_S", default.timeout_s),
+            lease_s=_seconds(environ, "WEBHOOK_LEASE_S", default.lease_s),
+            off_after_s=_seconds(environ, "WEBHOOK_OFF_AFTER_S", default.off_after_s),
+            keep_s=_seconds(environ, "WEBHOOK_KEEP_S", default.keep_s),
+            ca_file=environ.get("WEBHOOK_CA_FILE") or None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that the service's behaviour depends on, apart from its secret and its queue's server.
 
@@ -85,6 +139,7 @@ class Settings:
         relay_margin_s: An order that was relayed less than this ago isn't judged yet by the reconciler.
         stop_grace_s: How long running calls may take to end after SIGTERM; ORDERS_SERVICE_GRACE_S.
         extract_store: Where new papers go: `database`, file:///folder or s3://bucket/prefix; EXTRACT_STORE.
+        webhooks: How clients are told of their orders.
     """
 
     db: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
@@ -95,6 +150,7 @@ class Settings:
     relay_margin_s: float = 5.0
     stop_grace_s: float = 10.0
     extract_store: str = "database"
+    webhooks: WebhookSettings = dataclasses.field(default_factory=WebhookSettings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -112,6 +168,7 @@ class Settings:
             reconcile_interval_s=_seconds(environ, "RECONCILE_INTERVAL_S", default.reconcile_interval_s),
             stop_grace_s=_seconds(environ, "ORDERS_SERVICE_GRACE_S", default.stop_grace_s),
             extract_store=environ.get("EXTRACT_STORE") or default.extract_store,
+            webhooks=WebhookSettings.from_env(environ),
         )
 
 

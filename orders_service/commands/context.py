@@ -22,7 +22,12 @@ SECRETS: Final = ("DB_PASSWORD", SECRET_ENV, PREVIOUS_SECRETS_ENV)
 
 #: The pool repeats each failed attempt to connect; the loops say once that the database is away. What goes wrong in a
 #: request is told by `api.rest`, and uvicorn would tell it again.
-QUIET: Final = {"psycopg.pool": logging.ERROR, "uvicorn.error": logging.CRITICAL}
+QUIET: Final = {
+    "psycopg.pool": logging.ERROR,
+    "uvicorn.error": logging.CRITICAL,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+}
 
 
 class Failure(click.ClickException):

@@ -137,6 +137,7 @@ def serve(
       RECONCILE_INTERVAL_S                               open orders are compared with the queue every (10)
       EXTRACT_STORE                                      where new papers go: database (the default), file:///folder
                                                          or s3://bucket/prefix
+      WEBHOOK_SENDERS                                    clients told at once (4); 0: none. More: docs/webhooks.md
     \b
     Examples:
       orders-service serve
@@ -168,6 +169,8 @@ def serve(
     needed = migrations.read_folder(folder)
     try:
         queue = Queue(RedisSettings.from_env(context.environ), settings.queue_name)
+        # A name that no queue may have is told here, before anything is opened.
+        Queue(queue.redis_settings, settings.webhooks.queue_name).close()
     except RosqError as error:
         raise WrongSetting(str(error)) from error
     try:

@@ -77,7 +77,18 @@ class Service:
 
 def clean_env(env: Mapping[str, str]) -> dict[str, str]:
     """This environment without what would lead a process of ours astray, and with `env`."""
-    prefixes = ("EXTRACT_", "DB_", "REDIS_", "ROSREESTR_", "ORDERS_SERVICE_", "ROSQ_", "ORDER_", "RECONCILE_", "RELAY_")
+    prefixes = (
+        "EXTRACT_",
+        "DB_",
+        "REDIS_",
+        "ROSREESTR_",
+        "ORDERS_SERVICE_",
+        "ROSQ_",
+        "ORDER_",
+        "RECONCILE_",
+        "RELAY_",
+        "WEBHOOK_",
+    )
     kept = {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}
     # Tests run in a folder of their own.
     path = str(Path(__file__).parents[3])
