@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "orders": "orders_service.commands.orders:orders",
     "extracts": "orders_service.commands.extracts:extracts",
     "tokens": "orders_service.commands.tokens:tokens",
+    "webhooks": "orders_service.commands.webhooks:webhooks",
     "audit": "orders_service.commands.audit:audit",
     "dev": "orders_service.dev.command:dev",
 }

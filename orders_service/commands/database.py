@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+import socket
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from orders_service.commands.context import QUIET
+import click
+
+from orders_service.commands.context import QUIET, login_name
 from orders_service.settings import DatabaseSettings
 from orders_service.store.db import Database
 from rosq import logs
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable
 
     from orders_service.commands.context import Context
 
 T = TypeVar("T")
+
+EXIT_CODES: Final = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached."
+
+json_option = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 
 
 def run_on_database(
@@ -42,3 +50,13 @@ def run_on_database(
             await database.close()
 
     return asyncio.run(opened())
+
+
+def who_types() -> str:
+    """Return who types, for the audit: nobody checks it, but whoever can reach the database could write anything."""
+    return f"shell:{login_name()}@{socket.gethostname()}"
+
+
+def show_at(time: dt.datetime | None) -> str:
+    """Return a point in time in the local zone, to the minute; empty for None."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M") if time is not None else ""

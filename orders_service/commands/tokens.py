@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import functools
 import os
-import socket
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,10 @@ import click
 
 from orders_service.access import tokens as access
 from orders_service.access.callers import Role
-from orders_service.commands.context import Failure, login_name
-from orders_service.commands.database import run_on_database
+from orders_service.commands.context import Failure
+from orders_service.commands.database import EXIT_CODES, json_option, run_on_database, show_at, who_types
 from orders_service.commands.output import print_json, print_table
+from orders_service.commands.token_webhook import webhook
 from rosq.commands.values import Days
 
 if TYPE_CHECKING:
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from orders_service.commands.context import Context
     from orders_service.store.db import Database
 
-_EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached."
 _DEFAULT_DAYS = 365
 #: More than any token has: what else lies in the file isn't read.
 _MAX_SECRET = 1000
-_json = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 
 
 @click.group()
@@ -52,12 +50,16 @@ def tokens() -> None:
       orders-service tokens add worker-1 --role worker --account rosreestr_user_1 --to /run/secrets/worker-1
       orders-service tokens list
       orders-service tokens revoke crm-2025
+      orders-service tokens webhook set crm-2026 --url https://crm.example.ru/rosreestr
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached.
     """
 
 
-@tokens.command("add", epilog=_EXIT_CODES)
+tokens.add_command(webhook)
+
+
+@tokens.command("add", epilog=EXIT_CODES)
 @click.argument("name")
 @click.option("--role", required=True, type=click.Choice([role.value for role in access.ROLES]), help="What it may do.")
 @click.option("--client", metavar="NAME", help="Whose orders it sees; for the role client.")
@@ -75,7 +77,7 @@ def tokens() -> None:
     help="Write it to this file, for nobody else to read, and don't show it. Where the file holds a token that is in "
     "use under this name already, nothing is done.",
 )
-@_json
+@json_option
 @click.pass_obj
 def add(
     context: Context,
@@ -99,7 +101,7 @@ def add(
         raise click.UsageError("Say --days or --no-end, not both.")
     ends_at = None if no_end else dt.datetime.now(dt.UTC) + dt.timedelta(days=days or _DEFAULT_DAYS)
     wanted = access.NewToken(
-        name=name, role=Role(role), client=client, account=account, ends_at=ends_at, created_by=_who()
+        name=name, role=Role(role), client=client, account=account, ends_at=ends_at, created_by=who_types()
     )
 
     async def work(database: Database) -> tuple[TokenView, str | None, bool]:
@@ -130,9 +132,9 @@ def add(
         click.echo("It is the first: within five seconds the service asks everybody for one. Give each worker its own.")
 
 
-@tokens.command("list", epilog=_EXIT_CODES)
+@tokens.command("list", epilog=EXIT_CODES)
 @click.option("--all", "with_past", is_flag=True, help="Also those that were revoked or have ended.")
-@_json
+@json_option
 @click.pass_obj
 def list_(context: Context, with_past: bool, is_json: bool) -> None:
     """Show the tokens, without what lets their owners in."""
@@ -156,13 +158,13 @@ def list_(context: Context, with_past: bool, is_json: bool) -> None:
         print_table(("id", "name", "role", "of", "standing", "last used"), rows)
 
 
-@tokens.command("revoke", epilog=_EXIT_CODES)
+@tokens.command("revoke", epilog=EXIT_CODES)
 @click.argument("name")
-@_json
+@json_option
 @click.pass_obj
 def revoke(context: Context, name: str, is_json: bool) -> None:
     """Let nobody in with this token any more: within five seconds, in every process of the service."""
-    revoke_it = functools.partial(access.revoke_token, name=name, revoked_by=_who())
+    revoke_it = functools.partial(access.revoke_token, name=name, revoked_by=who_types())
     token = run_on_database(context, revoke_it, name="tokens")
     if is_json:
         print_json(_as_json(token))
@@ -212,16 +214,11 @@ async def _write(database: Database, path: Path, token: TokenView, secret: str) 
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 os.fsync(file.fileno())
     except OSError as exc:
-        await access.revoke_token(database, token.name, revoked_by=_who())
+        await access.revoke_token(database, token.name, revoked_by=who_types())
         # Half a secret would keep the next one out.
         with contextlib.suppress(OSError):
             os.truncate(path, 0)
         raise Failure(f"{path} can't be written ({exc.strerror}): the token {token.name} was revoked again.") from exc
-
-
-def _who() -> str:
-    """Return who types, for the audit: nobody checks it, but whoever can reach the database could write anything."""
-    return f"shell:{login_name()}@{socket.gethostname()}"
 
 
 def _told(token: TokenView) -> str:
@@ -231,18 +228,14 @@ def _told(token: TokenView) -> str:
 
 def _end(token: TokenView) -> str:
     if token.revoked_at is not None:
-        return f"was revoked at {_at(token.revoked_at)} by {token.revoked_by}"
+        return f"was revoked at {show_at(token.revoked_at)} by {token.revoked_by}"
     if token.ends_at is None:
         return "never ends"
-    return f"{'ended' if token.has_ended else 'ends'} at {_at(token.ends_at)}"
+    return f"{'ended' if token.has_ended else 'ends'} at {show_at(token.ends_at)}"
 
 
 def _used(token: TokenView) -> str:
-    return f"{_at(token.last_used_at)} from {token.last_used_from}" if token.last_used_at else "never"
-
-
-def _at(time: dt.datetime) -> str:
-    return time.astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{show_at(token.last_used_at)} from {token.last_used_from}" if token.last_used_at else "never"
 
 
 def _as_json(token: TokenView) -> dict[str, Any]:

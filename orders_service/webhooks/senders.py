@@ -154,7 +154,7 @@ class Senders:
                 self._await(self._sending.make(begun))
         except Later as later:
             raise Snooze(later.pause_s) from None
-        except errors.DatabaseUnavailable as error:
+        except (errors.DatabaseUnavailable, errors.DatabaseUnfit) as error:
             self._condition.report_trouble(error)
             raise Snooze(_AWAY_PAUSE_S) from None
         else:

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 LOOK_S: Final = 5.0
 #: The same while one is left in peace.
 _LOOK_SOON_S: Final = 1.0
+_AWAY: Final = (errors.DatabaseUnavailable, errors.DatabaseUnfit)
 
 
 class Webhooks:
@@ -55,13 +56,13 @@ class Webhooks:
             "webhook_relay",
             self._relay_once,
             interval_s=LOOK_S,
-            expected=(errors.DatabaseUnavailable, RosqError),
+            expected=(*_AWAY, RosqError),
         )
         self._relay = WebhookRelay(database, queue, settings, self._relay_loop.wake)
         sending = Sending(database, box, self._poster, settings, write_body)
         self._senders = Senders(queue, sending, settings, grace_s=grace_s)
-        self._look_loop = Loop("webhooks", self._look, interval_s=_LOOK_SOON_S)
-        self._bell_loop = Loop("webhook_bell", self._listen_once, interval_s=LOOK_S)
+        self._look_loop = Loop("webhooks", self._look, interval_s=_LOOK_SOON_S, expected=_AWAY)
+        self._bell_loop = Loop("webhook_bell", self._listen_once, interval_s=LOOK_S, expected=_AWAY)
         self._looked_at = self._swept_at = 0.0
         self._has_any = self._is_any_paused = False
 
