@@ -55,13 +55,16 @@ def die_with_parent() -> None:
 class Process:
     """One process of ours, and what it wrote."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], folder: Path, *, cwd: Path | None = None
+    ) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
                 list(command),
                 env=dict(env),
+                cwd=cwd,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

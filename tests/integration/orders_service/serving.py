@@ -53,7 +53,9 @@ class Service:
 
     def start(self) -> Process:
         """Start another process with the same settings; returns at once."""
-        return Process("service", [sys.executable, "-m", "orders_service.cli", "serve"], self.env, self.folder)
+        command = [sys.executable, "-m", "orders_service.cli", "serve"]
+        # In its folder: with `-m` what lies in the present one comes first, whatever PYTHONPATH says.
+        return Process("service", command, self.env, self.folder, cwd=self.folder)
 
     def wait_ready(self) -> None:
         """Wait until it serves."""
