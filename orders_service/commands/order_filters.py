@@ -62,15 +62,16 @@ def filter_options(command: F) -> F:
             "cad_num": cad_num,
             "account": account,
             "only_on_hold": on_hold,
-            "created_from": _timestamp(since),
-            "created_before": _timestamp(before),
+            "created_from": as_timestamp(since),
+            "created_before": as_timestamp(before),
         }
         return command(*args, wanted=wanted, **options)
 
     return wrapped  # type: ignore[return-value]
 
 
-def _timestamp(day: dt.datetime | None) -> Timestamp | None:
+def as_timestamp(day: dt.datetime | None) -> Timestamp | None:
+    """Return the point in time as a message; None for none."""
     if day is None:
         return None
     time = Timestamp()

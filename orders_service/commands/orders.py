@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orders_service.commands import deciding, exporting, extract_file, submitting
+from orders_service.commands import counting, deciding, exporting, extract_file, submitting
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.order_filters import filter_options
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
@@ -170,6 +170,7 @@ for command in (
     exporting.export,
     exporting.bundle,
     exporting.summary,
+    counting.stats,
     deciding.settle,
     deciding.resume,
     deciding.give_up,

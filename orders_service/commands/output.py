@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +59,9 @@ def console() -> Console:
 
 
 def as_json(message: Message) -> dict[str, Any]:
-    """Return a message as JSON values: numbers as numbers, states as their names, times in ISO form, unset as null."""
+    """Return a message as JSON values: numbers as numbers, states as their names, times in ISO form, durations in
+    seconds, unset as null.
+    """
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 
@@ -92,4 +95,6 @@ def _value(field: Field, value: Any) -> Any:
         return value
     if isinstance(value, Timestamp):
         return value.ToDatetime(tzinfo=dt.UTC).isoformat()
+    if isinstance(value, Duration):
+        return value.seconds + value.nanos / 1e9
     return as_json(value)

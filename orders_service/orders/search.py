@@ -243,7 +243,7 @@ async def list_orders(database: Database, filters: Filters, *, page_size: int = 
         "limit": size + 1,
     }
     async with database.transaction() as connection:
-        parameters["account_id"] = await _find_account(connection, filters.account)
+        parameters["account_id"] = await find_account(connection, filters.account)
         # Unprepared: the plan then depends on which filters are given.
         cursor = await connection.execute(load("search")["list_ids"], parameters, prepare=False)
         ids = [row["id"] for row in await cursor.fetchall()]
@@ -275,7 +275,12 @@ async def _find_by_keys(connection: Connection, keys: Sequence[str], client: str
     return {row["idempotency_key"]: row["id"] for row in await cursor.fetchall()}
 
 
-async def _find_account(connection: Connection, account: str) -> int | None:
+async def find_account(connection: Connection, account: str) -> int | None:
+    """Return the id of the account of this name; None where none is named.
+
+    Raises:
+        NotFound: There is no such account.
+    """
     if not account:
         return None
     cursor = await connection.execute(load("search")["find_account"], {"account": account})

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -1729,3 +1730,267 @@ class Encumbrance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Encumbrance: _TypeAlias = Encumbrance  # noqa: Y015
+
+@_typing.final
+class GetOrderStatisticsRequest(_message.Message):
+    """Ask how many orders there are, and how they stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Only of this account; empty: of all, also those that no account has yet."""
+    time_zone: _builtins.str
+    """Where the days are those of this zone, by its IANA name; empty: Europe/Moscow."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Of orders that were accepted at or after; unset: 30 days before created_before."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Of orders that were accepted before; unset: now."""
+
+    def __init__(
+        self,
+        *,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        account: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "created_before", b"created_before", "created_from", b"created_from", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderStatisticsRequest: _TypeAlias = GetOrderStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class GetOrderStatisticsResponse(_message.Message):
+    """How many orders there are, and how they stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    time_zone: _builtins.str
+    """The zone of the days, as it was taken."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Accepted at or after, as it was taken."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Accepted before, as it was taken."""
+
+    @_builtins.property
+    def total(self) -> Global___OrderNumbers:
+        """Of all these orders."""
+
+    @_builtins.property
+    def times(self) -> Global___ExtractTimes:
+        """How long the extracts of those that are completed took."""
+
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountNumbers]:
+        """By account, by name; first of those that no account has."""
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayNumbers]:
+        """By the day on which they were accepted, oldest first; days without an order are left out."""
+
+    def __init__(
+        self,
+        *,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        time_zone: _builtins.str = ...,
+        total: Global___OrderNumbers | None = ...,
+        times: Global___ExtractTimes | None = ...,
+        accounts: _abc.Iterable[Global___AccountNumbers] | None = ...,
+        days: _abc.Iterable[Global___DayNumbers] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from", "times", b"times", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "created_before", b"created_before", "created_from", b"created_from", "days", b"days", "time_zone", b"time_zone", "times", b"times", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderStatisticsResponse: _TypeAlias = GetOrderStatisticsResponse  # noqa: Y015
+
+@_typing.final
+class OrderNumbers(_message.Message):
+    """Numbers of orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    ON_HOLD_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
+    OPEN_SENDS_FIELD_NUMBER: _builtins.int
+    orders: _builtins.int
+    """How many were accepted."""
+    on_hold: _builtins.int
+    """How many of them wait for a person."""
+    charges: _builtins.int
+    """How many paid calls made an application for them: what they cost, in orders of the balance."""
+    open_sends: _builtins.int
+    """How many paid calls may have been sent for them, and aren't settled yet."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateNumber]:
+        """How many of them are in which state now; states that none is in are left out."""
+
+    def __init__(
+        self,
+        *,
+        orders: _builtins.int = ...,
+        states: _abc.Iterable[Global___StateNumber] | None = ...,
+        on_hold: _builtins.int = ...,
+        charges: _builtins.int = ...,
+        open_sends: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "on_hold", b"on_hold", "open_sends", b"open_sends", "orders", b"orders", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderNumbers: _TypeAlias = OrderNumbers  # noqa: Y015
+
+@_typing.final
+class StateNumber(_message.Message):
+    """How many orders are in a state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    state: Global___OrderState.ValueType
+    """The state."""
+    orders: _builtins.int
+    """How many orders are in it."""
+    def __init__(
+        self,
+        *,
+        state: Global___OrderState.ValueType = ...,
+        orders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateNumber: _TypeAlias = StateNumber  # noqa: Y015
+
+@_typing.final
+class AccountNumbers(_message.Message):
+    """Numbers of the orders of one account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The account's name; empty: no account has them."""
+    @_builtins.property
+    def numbers(self) -> Global___OrderNumbers:
+        """Of its orders."""
+
+    @_builtins.property
+    def times(self) -> Global___ExtractTimes:
+        """How long the extracts of those that are completed took."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        numbers: Global___OrderNumbers | None = ...,
+        times: Global___ExtractTimes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "times", b"times"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "numbers", b"numbers", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountNumbers: _TypeAlias = AccountNumbers  # noqa: Y015
+
+@_typing.final
+class DayNumbers(_message.Message):
+    """Numbers of the orders of one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day, YYYY-MM-DD."""
+    @_builtins.property
+    def numbers(self) -> Global___OrderNumbers:
+        """Of the orders that were accepted on it."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        numbers: Global___OrderNumbers | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayNumbers: _TypeAlias = DayNumbers  # noqa: Y015
+
+@_typing.final
+class ExtractTimes(_message.Message):
+    """How long it took from accepting an order to storing its extract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACTS_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    LONGEST_FIELD_NUMBER: _builtins.int
+    extracts: _builtins.int
+    """Of how many extracts."""
+    @_builtins.property
+    def median(self) -> _duration_pb2.Duration:
+        """Half of them took no longer; unset where there is none, as are the others."""
+
+    @_builtins.property
+    def p90(self) -> _duration_pb2.Duration:
+        """Nine of ten took no longer."""
+
+    @_builtins.property
+    def longest(self) -> _duration_pb2.Duration:
+        """None took longer."""
+
+    def __init__(
+        self,
+        *,
+        extracts: _builtins.int = ...,
+        median: _duration_pb2.Duration | None = ...,
+        p90: _duration_pb2.Duration | None = ...,
+        longest: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longest", b"longest", "median", b"median", "p90", b"p90"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extracts", b"extracts", "longest", b"longest", "median", b"median", "p90", b"p90"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtractTimes: _TypeAlias = ExtractTimes  # noqa: Y015

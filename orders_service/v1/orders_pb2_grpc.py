@@ -95,6 +95,11 @@ class OrdersServiceStub:
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.FromString,
                 _registered_method=True)
+        self.GetOrderStatistics = channel.unary_unary(
+                '/orders_service.v1.OrdersService/GetOrderStatistics',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -191,6 +196,14 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOrderStatistics(self, request, context):
+        """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
+        day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +261,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ExportOrders,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.SerializeToString,
+            ),
+            'GetOrderStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderStatistics,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -553,6 +571,33 @@ class OrdersService:
             '/orders_service.v1.OrdersService/ExportOrders',
             orders__service_dot_v1_dot_orders__pb2.ExportOrdersRequest.SerializeToString,
             orders__service_dot_v1_dot_orders__pb2.ExportOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/GetOrderStatistics',
+            orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,6 +76,10 @@ class OrdersServiceStub:
     """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
     match. No cell of it is run as a formula.
     """
+    GetOrderStatistics: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderStatisticsRequest, _orders_pb2.GetOrderStatisticsResponse]
+    """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
+    day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -124,6 +128,10 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     ExportOrders: _aio.UnaryStreamMultiCallable[_orders_pb2.ExportOrdersRequest, _orders_pb2.ExportOrdersResponse]  # type: ignore[assignment]
     """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
     match. No cell of it is run as a formula.
+    """
+    GetOrderStatistics: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderStatisticsRequest, _orders_pb2.GetOrderStatisticsResponse]  # type: ignore[assignment]
+    """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
+    day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -236,6 +244,16 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_orders_pb2.ExportOrdersResponse], _abc.AsyncIterator[_orders_pb2.ExportOrdersResponse]]:
         """Orders with what their extracts say as a table for people: first a header, then the bytes of the file. Newest first; INVALID_INPUT where more than 100,000
         match. No cell of it is run as a formula.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrderStatistics(
+        self,
+        request: _orders_pb2.GetOrderStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.GetOrderStatisticsResponse, _abc.Awaitable[_orders_pb2.GetOrderStatisticsResponse]]:
+        """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
+        day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

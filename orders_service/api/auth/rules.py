@@ -92,7 +92,7 @@ _BATCH: Final = 64 * MIB
 _REPORT: Final = 4 * MIB
 #: Each is a message of megabytes, and ten thousand rows.
 _BATCHES: Final = Few(of_one=8, of_all=32)
-#: Each reads up to a hundred thousand orders into a file of its own.
+#: Each reads up to a hundred thousand orders into a file of its own, or counts those of a year.
 _TABLES: Final = Few(of_one=2, of_all=8)
 #: Each reads up to a thousand papers.
 _BUNDLES: Final = Few(of_one=2, of_all=16)
@@ -129,6 +129,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # What an extract says of persons is for whoever ordered it.
     "OrdersService/GetExtractSummary": Rule(roles=_PEOPLE, order_ids=("order_id",)),
     "OrdersService/ExportOrders": Rule(roles=_PEOPLE, is_filtered=True, few=_TABLES),
+    "OrdersService/GetOrderStatistics": Rule(roles=_READERS, is_filtered=True, few=_TABLES),
     "OperatorService/GetOrderCase": Rule(roles=_STAFF, order_ids=("order_id",)),
     "OperatorService/SettleByNumber": _decision(),
     "OperatorService/SettleAsAbsent": _decision(),

@@ -14,10 +14,11 @@ from orders_service.api.grpc.messages import (
     read_time,
     warning_messages,
 )
+from orders_service.api.grpc.statistics_messages import statistics_message
 from orders_service.api.grpc.summary_messages import EXPORT_FORMATS, summary_message
 from orders_service.api.grpc.words import STATES
 from orders_service.domain import paging
-from orders_service.orders import accept, bundle, download, export, search, summaries
+from orders_service.orders import accept, bundle, download, export, search, statistics, summaries
 from orders_service.orders.validation import WantedOrder, check_length
 from orders_service.turns import in_turn
 from orders_service.v1 import orders_pb2 as v1
@@ -149,6 +150,19 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             async for piece in table.read_pieces():
                 yield v1.ExportOrdersResponse(chunk=piece)
 
+    async def GetOrderStatistics(
+        self, request: v1.GetOrderStatisticsRequest, context: Context
+    ) -> v1.GetOrderStatisticsResponse:
+        """How many orders there are, and how they stand."""
+        span = statistics.Span(
+            created_from=_time(request, "created_from"),
+            created_before=_time(request, "created_before"),
+            account=request.account,
+            client=current().owned,
+            time_zone=request.time_zone,
+        )
+        return statistics_message(await statistics.count_orders(self._database, span))
+
 
 def _filters(request: v1.ListOrdersRequest | v1.ExportOrdersRequest) -> search.Filters:
     return search.Filters(
@@ -214,6 +228,7 @@ def _bad_row_message(row: BadRow) -> v1.BadRow:
 
 
 def _time(
-    request: v1.ListOrdersRequest | v1.ExportOrdersRequest, field: Literal["created_from", "created_before"]
+    request: v1.ListOrdersRequest | v1.ExportOrdersRequest | v1.GetOrderStatisticsRequest,
+    field: Literal["created_from", "created_before"],
 ) -> dt.datetime | None:
     return read_time(getattr(request, field), field) if request.HasField(field) else None

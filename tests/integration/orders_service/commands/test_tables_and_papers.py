@@ -202,6 +202,13 @@ def test_what_came_of_orders_is_exported_bundled_summed_up_and_moved(service: Se
     run(service, *told.partition("orders-service ")[2].split(), "--to", "aside.zip")
     assert (service.folder / "aside.zip").read_bytes() == b"of another object"
 
+    counted = answer(service, "orders", "stats", "--account", "a")
+    assert (counted["total"]["orders"], counted["times"]["extracts"]) == (1, 1)
+    assert counted["total"]["states"] == [{"state": "completed", "orders": 1}]
+    [row] = [line.split() for line in run(service, "orders", "stats").stdout.splitlines() if line.startswith("a ")]
+    assert row[:2] == ["a", "1"]
+    assert "time_zone: must be a zone's name" in said(service, "orders", "stats", "--zone", "Mars")
+
     (service.folder / "store").mkdir()
     store = (service.folder / "store").as_uri()
     moved = service.cli("extracts", "move", "--to", store)

@@ -77,6 +77,17 @@ def test_a_list_with_a_filter_reads_what_fits_it(year: psycopg.Connection, filte
         assert "orders_pkey" not in found, f"it would walk through all orders for one that isn't there:\n{found}"
 
 
+@pytest.mark.parametrize("days", [1, 30])
+def test_counting_reads_the_orders_of_its_span(year: psycopg.Connection, days: int) -> None:
+    end = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+    span = {"created_from": end - dt.timedelta(days=days), "created_before": end, "time_zone": "Europe/Moscow"}
+
+    found = plan(year, load("statistics")["count_orders"], Filters(span))
+
+    assert "orders_by_creation" in found
+    assert "Seq Scan on orders" not in found
+
+
 def test_the_old_statement_of_what_failed_reads_what_failed(year: psycopg.Connection) -> None:
     assert "orders_failed" in plan(year, SELECT_FAILED.replace("%", "%%"), {})
 

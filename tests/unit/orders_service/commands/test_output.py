@@ -22,3 +22,10 @@ def test_numbers_stay_numbers_states_are_names_and_what_is_unset_is_null() -> No
     assert (answer["created_at"], answer["finished_at"]) == ("2026-01-02T03:04:05+00:00", None)
     assert (answer["papers"][0]["kind"], answer["papers"][0]["size_bytes"]) == ("extract", 1)
     assert as_json(orders_pb2.OrderEvent())["from_state"] is None
+
+
+def test_durations_are_seconds() -> None:
+    times = orders_pb2.ExtractTimes(extracts=1)
+    times.median.FromTimedelta(dt.timedelta(days=1, milliseconds=250))
+
+    assert as_json(times) == {"extracts": 1, "median": 86_400.25, "p90": None, "longest": None}

@@ -31,6 +31,7 @@ TABLE: Final = """
     OrdersService/DownloadPapers                    shown   -       all       -
     OrdersService/GetExtractSummary                 own     -       all       -
     OrdersService/ExportOrders                      shown   -       all       -
+    OrdersService/GetOrderStatistics                shown   all     all       -
     OperatorService/GetOrderCase                    -       all     all       -
     OperatorService/SettleByNumber                  -       -       all       -
     OperatorService/SettleAsAbsent                  -       -       all       -
