@@ -11,6 +11,9 @@ A job runs at least once, in the hands of one holder at a time; who loses it can
 
 from __future__ import annotations
 
+import importlib
+import typing
+
 from rosq.errors import (
     InvalidData,
     InvalidName,
@@ -30,10 +33,6 @@ from rosq.errors import (
     WorkerNameTaken,
     WorkLeft,
 )
-from rosq.execution.delivery import Delivery, Handler
-from rosq.execution.lease import Lease
-from rosq.execution.settlement import Outcome
-from rosq.execution.stop_signals import StopSignals
 from rosq.hooks import Hook
 from rosq.job import (
     Changed,
@@ -51,12 +50,30 @@ from rosq.job import (
     Reopened,
     ReopenOutcome,
 )
-from rosq.queue import Queue
 from rosq.redis_values import Address
 from rosq.retry import RetryPolicy
 from rosq.settings import QueueSettings, RedisSettings, WorkerSettings
 from rosq.signals import Cancel, Fail, JobSignal, Release, Snooze
-from rosq.worker import Worker
+
+if typing.TYPE_CHECKING:
+    from rosq.execution.delivery import Delivery, Handler
+    from rosq.execution.lease import Lease
+    from rosq.execution.settlement import Outcome
+    from rosq.execution.stop_signals import StopSignals
+    from rosq.queue import Queue
+    from rosq.worker import Worker
+
+#: What redis-py stands under is imported when it is first asked for: that takes longer than all else here, and a
+#: program that only knows errors and settings, as a command line does before it speaks to a server, goes without.
+_LATE = {
+    "Delivery": "rosq.execution.delivery",
+    "Handler": "rosq.execution.delivery",
+    "Lease": "rosq.execution.lease",
+    "Outcome": "rosq.execution.settlement",
+    "Queue": "rosq.queue",
+    "StopSignals": "rosq.execution.stop_signals",
+    "Worker": "rosq.worker",
+}
 
 __all__ = [  # noqa: RUF022 - grouped by topic
     # Putting jobs on the queue, and looking at them
@@ -114,3 +131,14 @@ __all__ = [  # noqa: RUF022 - grouped by topic
     "WorkLeft",
     "WorkerNameTaken",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'rosq' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rosq.commands.context import EXIT_UNWRITTEN
-from rosq.inspect.view import JSON_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +161,9 @@ def say_json(value: Any) -> None:
 
 def say_error(kind: str, sentence: str, queue: str = "") -> None:
     """Print what stands with --json in the place of a view that can't be had."""
+    # By itself it is a number, but redis-py comes with the views; `orders-service` writes by this module, too.
+    from rosq.inspect.view import JSON_VERSION
+
     say_json({"version": JSON_VERSION, "view": "error", "queue": queue, "kind": kind, "problems": [sentence]})
 
 

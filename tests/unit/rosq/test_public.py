@@ -20,8 +20,10 @@ DOCS = Path(rosq.__file__).parents[1] / "docs"
 def test_every_public_name_is_exported_and_every_export_is_there() -> None:
     public = {
         name
-        for name, value in vars(rosq).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType) and name not in ("annotations",)
+        for name in dir(rosq)
+        if not name.startswith("_")
+        and not isinstance(getattr(rosq, name), types.ModuleType)
+        and name not in ("annotations",)
     }
 
     assert public == set(rosq.__all__)
@@ -34,10 +36,21 @@ def test_every_export_says_what_it_is_for() -> None:
     assert [value for value in exported if inspect.isclass(value) and not value.__doc__] == []
 
 
+def list_imported(code: str) -> list[str]:
+    """The modules that are there after it, in a process of its own: other tests have imported them here."""
+    code = f"import sys; {code}; print(*sorted(sys.modules))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_what_speaks_to_no_server_doesnt_wait_for_redis_py() -> None:
+    assert "redis" not in list_imported(
+        "import rosq, rosq.commands.streams; rosq.RedisSettings, rosq.ServerUnreachable"
+    )
+    assert "redis" not in list_imported("import orders_service.cli, orders_service.commands.orders")
+
+
 def test_importing_rosq_brings_in_nothing_of_its_extras() -> None:
-    # In a process of its own: other tests have imported them here.
-    code = "import sys, rosq, rosq.cli; print(*sorted(sys.modules))"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    printed = list_imported("import rosq, rosq.cli; rosq.Queue, rosq.Worker")
 
     assert "rosq.queue" in printed
     # OpenTelemetry itself may be there: redis-py imports it where it is installed.
