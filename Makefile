@@ -17,7 +17,7 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I proto
 BUF := --config proto/buf.yaml --path orders_service/v1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long test-containers bench lint types proto proto-check openapi reference last-release migrate clean
+.PHONY: help demo up test test-long test-containers bench bench-service lint types proto proto-check openapi reference last-release migrate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +44,9 @@ test-long: $(STAMP) ## Random steps, storms of faults and bad requests in large 
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
 	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
 	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} ORDERS_DEATH_STRIDE=1 \
-	  $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) \
-	  tests/integration/orders_service/api/test_lost_answers.py $(ARGS)
+	  ORDERS_MANY_SERVICES=$${ORDERS_MANY_SERVICES:-10000} $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) \
+	  tests/integration/orders_service/api/test_lost_answers.py \
+	  tests/integration/orders_service/queueing/test_many_services.py $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
@@ -53,6 +54,9 @@ test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL
 
 bench: $(STAMP) ## Measure rosq beside the floor and other queues, about 25 minutes. Options: ARGS=--quick (3 minutes), ARGS='--deep --json run.json'
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-service: $(STAMP) ## Measure the orders service beside PostgreSQL and the queue, about 15 minutes. Options: ARGS=--quick (4 minutes)
+	@$(BIN)/python -m benchmarks.service $(ARGS)
 
 lint: $(STAMP) ## Check format, lint rules, import contracts, and the contract in proto/ (buf)
 	@$(BIN)/ruff format --check .

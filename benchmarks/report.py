@@ -14,9 +14,10 @@ from benchmarks.distance import name_distance
 from benchmarks.targets import list_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.result import Result, Spread
+    from benchmarks.targets import Target
 
 _WIDTH = 190
 _NOTHING = "–"
@@ -47,7 +48,7 @@ def show(result: Result, *, is_markdown: bool) -> None:
         made = table(result, style)
         if made.row_count:
             console.print(made)
-    console.print(_targets(result, style))
+    console.print(table_of_targets(list_targets(result), style))
     for name, reason in result.skipped.items():
         console.print(f"Left out: {name}. {reason}", soft_wrap=True)
 
@@ -199,13 +200,14 @@ def _crowds(result: Result, style: box.Box) -> Table:
     return _table(result, style, "server µs of a drained job by so many workers, × by one", columns)
 
 
-def _targets(result: Result, style: box.Box) -> Table:
+def table_of_targets(targets: Iterable[Target], style: box.Box) -> Table:
+    """How each stands."""
     table = Table(box=style)
     table.add_column("target")
     for column in ("limit", "seen", "least to most", ""):
         table.add_column(column, justify="right")
     table.add_column("beside")
-    for target in list_targets(result):
+    for target in targets:
         sign = "≤" if target.is_ceiling else "≥"
         seen, spread = _NOTHING, ""
         if target.seen is not None:
@@ -213,6 +215,16 @@ def _targets(result: Result, style: box.Box) -> Table:
             spread = f"{target.seen.least:.3g} to {target.seen.most:.3g}"
         limit = f"{sign} {target.limit:g}{target.unit}" if target.limit is not None else _NOTHING
         table.add_row(target.sentence, limit, seen, spread, target.verdict, target.note)
+    return table
+
+
+def table_of_figures(figures: Mapping[str, Spread | None], style: box.Box) -> Table:
+    """A line for each that was measured."""
+    table = Table(box=style)
+    table.add_column("figure")
+    table.add_column("median (least to most)", justify="right")
+    for name, spread in figures.items():
+        table.add_row(name, _span(spread, "{:,.4g}") if spread is not None else _NOTHING)
     return table
 
 
