@@ -58,12 +58,17 @@ class Pooler:
         """The `DB_*` variables that point a process at the database by this way."""
         return {**database.env(), "DB_HOST": "127.0.0.1", "DB_PORT": str(self.port)}
 
+    def cut(self) -> None:
+        """End every connection that stands, in whatever it is doing."""
+        for connection in self._open.copy():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End it, and every connection."""
         self._listener.close()
+        self.cut()
         for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def _accept(self) -> None:
