@@ -22,7 +22,7 @@ from orders_service.store import fitness
 from orders_service.store.db import Database
 from orders_service.store.share import Share
 from orders_service.webhooks.service import Webhooks
-from rosq import Queue
+from rosq import Queue, QueueSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
@@ -40,6 +40,8 @@ _GARBAGE: Final = (10_000, 10, 20)
 _TURN_S: Final = 0.001
 #: Connections of the pool that telling clients may take: one for each five.
 _WEBHOOK_SHARE: Final = 5
+#: Their jobs are pointers that nobody asks for twice: few are kept for people to look at.
+_WEBHOOK_QUEUE: Final = QueueSettings(keep_completed=1_000, keep_completed_s=3_600.0)
 
 
 async def serve(
@@ -58,17 +60,17 @@ async def serve(
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     database = Database(settings)
-    webhook_queue = Queue(queue.redis_settings, settings.webhooks.queue_name)
+    webhook_queue = Queue(queue.redis_settings, settings.webhooks.queue_name, _WEBHOOK_QUEUE)
     await database.open()
     try:
         await fitness.check_database(database, needed)
         await _check_access(database, listen)
         gatekeeper = Gatekeeper(database, is_token_required=listen.is_token_required, rate=listen.rate)
         server = Server(database, box, settings, listen, gatekeeper)
+        webhooks = _make_webhooks(database, webhook_queue, box, settings)
         addresses = await server.start()
         relay = Relay(database, queue, settings)
         reconciler = Reconciler(database, queue, settings)
-        webhooks = _make_webhooks(database, webhook_queue, box, settings)
         background = (
             server.watch_health(),
             server.watch_certificates(),

@@ -160,15 +160,21 @@ class Settings:
             SettingsInvalid: A number isn't one, or out of its range.
         """
         default = cls()
+        queue_name = environ.get("ROSQ_QUEUE") or default.queue_name
+        webhooks = WebhookSettings.from_env(environ)
+        if webhooks.queue_name == queue_name:
+            raise errors.SettingsInvalid(
+                "WEBHOOK_QUEUE", f"must name another queue than that of the orders, {queue_name!r}, which workers read."
+            )
         return cls(
             db=DatabaseSettings.from_env(environ),
-            queue_name=environ.get("ROSQ_QUEUE") or default.queue_name,
+            queue_name=queue_name,
             order_lease_s=_seconds(environ, "ORDER_LEASE_S", default.order_lease_s),
             relay_sweep_s=_seconds(environ, "RELAY_SWEEP_S", default.relay_sweep_s),
             reconcile_interval_s=_seconds(environ, "RECONCILE_INTERVAL_S", default.reconcile_interval_s),
             stop_grace_s=_seconds(environ, "ORDERS_SERVICE_GRACE_S", default.stop_grace_s),
             extract_store=environ.get("EXTRACT_STORE") or default.extract_store,
-            webhooks=WebhookSettings.from_env(environ),
+            webhooks=webhooks,
         )
 
 

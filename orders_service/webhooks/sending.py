@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import random
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,7 @@ _GONE: Final = 410
 _OWN_PAUSE_S: Final = 60.0
 #: An earlier one of the order is under way.
 _BEHIND_PAUSE_S: Final = 5.0
+_SPREAD: Final = 1.1
 _SQL: Final = load("webhook_notifications")
 
 
@@ -181,7 +183,8 @@ class Sending:
         if is_over:
             logger.warning("A client isn't told: that was given up", extra={"event": "webhook_given_up", **facts})
             return
-        pause_s = self._settings.pauses_s[begun.attempt - 1]
+        # What failed together doesn't come back together.
+        pause_s = self._settings.pauses_s[begun.attempt - 1] * random.uniform(1.0, _SPREAD)
         logger.info("A client couldn't be told", extra={"event": "webhook_not_taken", **facts, "delay_s": pause_s})
         raise Later(max(pause_s, error.pause_s))
 

@@ -50,6 +50,9 @@ def test_a_folder_is_a_unix_socket() -> None:
         ("ORDER_LEASE_S", "nan"),
         ("RECONCILE_INTERVAL_S", "often"),
         ("RELAY_SWEEP_S", "inf"),
+        ("WEBHOOK_SENDERS", "-1"),
+        ("WEBHOOK_TIMEOUT_S", "0"),
+        ("WEBHOOK_QUEUE", "order-processing"),
     ],
 )
 def test_what_is_no_number_of_its_range_is_named(variable: str, value: str) -> None:

@@ -6,14 +6,13 @@ import collections
 import dataclasses
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orders_service.access import tokens
 from orders_service.api.grpc.messages import order_message
 from orders_service.api.rest.rpc import to_plain
 from orders_service.orders.search import get_order
 from orders_service.webhooks import manage, notifications
-from orders_service.webhooks.relay import WebhookRelay
 from tests.integration.orders_service.webhooks.house import (
     SOON,
     add_order,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests import postgres
     from tests.integration.orders_service.webhooks.house import Received, Receiver, Teller
-    from tests.servers import RedisServer
+    from tests.servers import EmbeddedRedis, RedisServer
 
 STATES = ("processing", "unconfirmed", "registered", "completed")
 
@@ -228,24 +227,34 @@ def test_a_slow_address_holds_up_no_other(teller: Teller, receiver: Receiver) ->
 def test_what_the_queue_lost_is_sent_all_the_same(teller: Teller, receiver: Receiver) -> None:
     teller.add_client("crm", receiver.url)
     add_order(teller, "crm")
-    relay = WebhookRelay(teller.db, teller.queue, teller.settings, lambda: None)
-    assert teller.run(relay.run_once) == 1
-    # Another queue is as good as one that lost everything.
+    # As if it had been relayed: the queue knows nothing of it.
     teller.rows("update webhook_notifications set relayed_at = now() - interval '1 minute'")
-    client = teller.queue.redis_settings
-    with opened_queue_of(teller) as redis:
-        redis.delete(*redis.keys(f"rosq:{{{teller.queue.name}}}*"))
-    assert client is teller.queue.redis_settings
     teller.start()
 
     wait_for(1, receiver.taken, "the client to be told")
 
 
-def opened_queue_of(teller: Teller) -> Any:
-    import redis
+def test_what_happens_while_the_queue_is_away_is_told_when_it_is_back_and_what_it_forgot_too(
+    fresh_database: postgres.Database, own_redis: EmbeddedRedis, queue_name: str, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: (503, {})
+    settings = dataclasses.replace(SOON, pauses_s=(0.05, *[0.3] * 50))
+    with opened_teller(fresh_database, own_redis, queue_name, settings) as teller:
+        teller.add_client("crm", receiver.url)
+        first = add_order(teller, "crm", 1)
+        teller.start()
+        wait_for(1, receiver.received, "a try that fails")
+        own_redis.kill()
+        second = add_order(teller, "crm", 2)
+        move(teller, first, "processing")
+        receiver.answer = lambda _: (200, {})
 
-    settings = teller.queue.redis_settings
-    return redis.Redis(host=settings.host, port=settings.port, db=settings.db, password=settings.password)
+        own_redis.start()
+
+        assert set(wait_over(teller)) == {"delivered"}
+        told = [one.told for one in receiver.taken]
+        assert [state for order_id, state in told if order_id == first] == ["order.queued", "order.processing"]
+        assert (second, "order.queued") in told
 
 
 def test_no_line_of_the_log_holds_the_address_the_secret_or_a_name(
