@@ -74,6 +74,7 @@ async def serve(
         background = (
             server.watch_health(),
             server.watch_certificates(),
+            server.watch_orders(),
             gatekeeper.scribe.run(),
             relay.listen(),
             relay.run(),

@@ -20,6 +20,7 @@ from orders_service.api.rest import app
 from orders_service.api.rest.calls import Calls
 from orders_service.api.rest.serving import HttpServer
 from orders_service.listening import Certificates, is_loopback
+from orders_service.orders.watch import Watch
 from orders_service.ports import Port, PortUnavailable
 from orders_service.queueing.loops import Loop
 from orders_service.settings import Address
@@ -99,10 +100,11 @@ class Server:
             self._workers_port = Port(own_port, around, self._health, option="--listen-workers")
         # Workers have the whole pool, the others a share of it.
         share = gatekeeper.share
+        self._orders = Watch(database, share)
         self._calls = Calls(interceptors(gatekeeper), gatekeeper)
         # The very same for both: what a servicer does, it does whoever asks.
         for target in (self._port.server, self._calls):
-            _register(target, share, box, settings)
+            _register(target, share, box, settings, self._orders)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(
             WorkerServicer(database, settings), self._workers_port.server
         )
@@ -144,6 +146,12 @@ class Server:
             self._certificates.tell_of_end()
             await asyncio.sleep(_CERTIFICATE_INTERVAL_S)
 
+    async def watch_orders(self) -> None:
+        """Follow the steps of orders for those who watch, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._orders.run())
+            group.create_task(self._orders.listen())
+
     async def watch_health(self) -> None:
         """Keep the answer of the health service true, until cancelled."""
         await self._watch.run()
@@ -152,6 +160,7 @@ class Server:
         """Take no new calls and let those under way end, up to the grace."""
         self._readiness.stop()
         self._health.stop()
+        self._orders.stop()
         await asyncio.gather(self._stop(self._grace_s), *([self._http.stop()] if self._http is not None else []))
 
     async def abort(self) -> None:
@@ -183,7 +192,7 @@ class Server:
                 self._health.set(service, status)
 
 
-def _register(target: Any, database: Database, box: Secretbox, settings: Settings) -> None:
-    orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database), target)
+def _register(target: Any, database: Database, box: Secretbox, settings: Settings, watch: Watch) -> None:
+    orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database, watch), target)
     operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorServicer(database, settings), target)
     rosreestr_users_pb2_grpc.add_RosreestrUsersServiceServicer_to_server(RosreestrUsersServicer(database, box), target)

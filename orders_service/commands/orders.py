@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orders_service.commands import counting, deciding, exporting, extract_file, submitting
+from orders_service.commands import counting, deciding, exporting, extract_file, submitting, watching
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.order_filters import filter_options
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
@@ -30,6 +30,7 @@ def orders() -> None:
       orders-service orders submit --cad-num 77:01:0001001:1001 --wait
       orders-service orders submit --file orders.csv
       orders-service orders list --state failed
+      orders-service orders watch
       orders-service orders download 1
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached.
@@ -167,6 +168,7 @@ def download(
 
 for command in (
     submitting.submit,
+    watching.watch,
     exporting.export,
     exporting.bundle,
     exporting.summary,

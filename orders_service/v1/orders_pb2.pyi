@@ -1076,6 +1076,68 @@ class ListOrderEventsResponse(_message.Message):
 Global___ListOrderEventsResponse: _TypeAlias = ListOrderEventsResponse  # noqa: Y015
 
 @_typing.final
+class WatchOrdersRequest(_message.Message):
+    """Ask to be told of steps of orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_EVENT_ID_FIELD_NUMBER: _builtins.int
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    after_event_id: _builtins.int
+    """Only steps after this one, as an answer had it; 0: from the first there is. Unset: from now on."""
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only of these orders, up to 1,000; none: of all that the caller may see."""
+
+    def __init__(
+        self,
+        *,
+        after_event_id: _builtins.int | None = ...,
+        order_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_event_id", b"_after_event_id", "after_event_id", b"after_event_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_event_id", b"_after_event_id", "after_event_id", b"after_event_id", "order_ids", b"order_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_event_id: _TypeAlias = _typing.Literal["after_event_id"]  # noqa: Y015
+    _WhichOneofArgType__after_event_id: _TypeAlias = _typing.Literal["_after_event_id", b"_after_event_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_event_id) -> _WhichOneofReturnType__after_event_id | None: ...
+
+Global___WatchOrdersRequest: _TypeAlias = WatchOrdersRequest  # noqa: Y015
+
+@_typing.final
+class WatchOrdersResponse(_message.Message):
+    """A step, or a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.int
+    """From where to go on after a broken connection: after_event_id of the next call."""
+    order_id: _builtins.int
+    """The order; 0: a sign of life."""
+    @_builtins.property
+    def event(self) -> Global___OrderEvent:
+        """What happened to it; unset: a sign of life."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+        event: Global___OrderEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "event_id", b"event_id", "order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOrdersResponse: _TypeAlias = WatchOrdersResponse  # noqa: Y015
+
+@_typing.final
 class DownloadPaperRequest(_message.Message):
     """Ask for what came of an order on paper."""
 

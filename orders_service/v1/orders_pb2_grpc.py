@@ -75,6 +75,11 @@ class OrdersServiceStub:
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.FromString,
                 _registered_method=True)
+        self.WatchOrders = channel.unary_stream(
+                '/orders_service.v1.OrdersService/WatchOrders',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.WatchOrdersRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.WatchOrdersResponse.FromString,
+                _registered_method=True)
         self.DownloadPaper = channel.unary_stream(
                 '/orders_service.v1.OrdersService/DownloadPaper',
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.DownloadPaperRequest.SerializeToString,
@@ -163,6 +168,16 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchOrders(self, request, context):
+        """Steps of orders as they are taken, from a given one on: each once, none left out, those of an order in the order of their ids. The first answer comes at
+        once and says from where it goes on; whoever is told nothing for 15 s gets another such sign of life. Ends when the service stops, and after some hours:
+        go on with the event_id of the last answer. By HTTP the answers are Server-Sent Events, with event_id as their id, and Last-Event-ID is taken.
+        INVALID_INPUT for an event_id that no step has. No side effects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadPaper(self, request, context):
         """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
         that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
@@ -241,6 +256,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListOrderEvents,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.SerializeToString,
+            ),
+            'WatchOrders': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOrders,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.WatchOrdersRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.WatchOrdersResponse.SerializeToString,
             ),
             'DownloadPaper': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadPaper,
@@ -463,6 +483,33 @@ class OrdersService:
             '/orders_service.v1.OrdersService/ListOrderEvents',
             orders__service_dot_v1_dot_orders__pb2.ListOrderEventsRequest.SerializeToString,
             orders__service_dot_v1_dot_orders__pb2.ListOrderEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/WatchOrders',
+            orders__service_dot_v1_dot_orders__pb2.WatchOrdersRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.WatchOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,12 @@ class OrdersServiceStub:
     """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects."""
     ListOrderEvents: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrderEventsRequest, _orders_pb2.ListOrderEventsResponse]
     """The history of an order, page by page. No side effects."""
+    WatchOrders: _grpc.UnaryStreamMultiCallable[_orders_pb2.WatchOrdersRequest, _orders_pb2.WatchOrdersResponse]
+    """Steps of orders as they are taken, from a given one on: each once, none left out, those of an order in the order of their ids. The first answer comes at
+    once and says from where it goes on; whoever is told nothing for 15 s gets another such sign of life. Ends when the service stops, and after some hours:
+    go on with the event_id of the last answer. By HTTP the answers are Server-Sent Events, with event_id as their id, and Last-Event-ID is taken.
+    INVALID_INPUT for an event_id that no step has. No side effects.
+    """
     DownloadPaper: _grpc.UnaryStreamMultiCallable[_orders_pb2.DownloadPaperRequest, _orders_pb2.DownloadPaperResponse]
     """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
     that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
@@ -112,6 +118,12 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Orders, newest first, page by page. Orders that are accepted meanwhile move nothing. No side effects."""
     ListOrderEvents: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrderEventsRequest, _orders_pb2.ListOrderEventsResponse]  # type: ignore[assignment]
     """The history of an order, page by page. No side effects."""
+    WatchOrders: _aio.UnaryStreamMultiCallable[_orders_pb2.WatchOrdersRequest, _orders_pb2.WatchOrdersResponse]  # type: ignore[assignment]
+    """Steps of orders as they are taken, from a given one on: each once, none left out, those of an order in the order of their ids. The first answer comes at
+    once and says from where it goes on; whoever is told nothing for 15 s gets another such sign of life. Ends when the service stops, and after some hours:
+    go on with the event_id of the last answer. By HTTP the answers are Server-Sent Events, with event_id as their id, and Last-Event-ID is taken.
+    INVALID_INPUT for an event_id that no step has. No side effects.
+    """
     DownloadPaper: _aio.UnaryStreamMultiCallable[_orders_pb2.DownloadPaperRequest, _orders_pb2.DownloadPaperResponse]  # type: ignore[assignment]
     """What came of an order on paper: first a header, then the bytes of its ZIP in order. Where the registry answered with a notice instead of an extract,
     that notice (kind in the header). WRONG_STATE while there is none, saying how far the order is; PAPER_UNKNOWN for a hash that is none of its papers.
@@ -204,6 +216,18 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ListOrderEventsResponse, _abc.Awaitable[_orders_pb2.ListOrderEventsResponse]]:
         """The history of an order, page by page. No side effects."""
+
+    @_abc_1.abstractmethod
+    def WatchOrders(
+        self,
+        request: _orders_pb2.WatchOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.WatchOrdersResponse], _abc.AsyncIterator[_orders_pb2.WatchOrdersResponse]]:
+        """Steps of orders as they are taken, from a given one on: each once, none left out, those of an order in the order of their ids. The first answer comes at
+        once and says from where it goes on; whoever is told nothing for 15 s gets another such sign of life. Ends when the service stops, and after some hours:
+        go on with the event_id of the last answer. By HTTP the answers are Server-Sent Events, with event_id as their id, and Last-Event-ID is taken.
+        INVALID_INPUT for an event_id that no step has. No side effects.
+        """
 
     @_abc_1.abstractmethod
     def DownloadPaper(

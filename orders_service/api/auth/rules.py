@@ -92,6 +92,8 @@ _BATCH: Final = 64 * MIB
 _REPORT: Final = 4 * MIB
 #: Each is a message of megabytes, and ten thousand rows.
 _BATCHES: Final = Few(of_one=8, of_all=32)
+#: Each lasts as long as its caller listens.
+_WATCHES: Final = Few(of_one=200, of_all=2000)
 #: Each reads up to a hundred thousand orders into a file of its own, or counts those of a year.
 _TABLES: Final = Few(of_one=2, of_all=8)
 #: Each reads up to a thousand papers.
@@ -123,6 +125,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "OrdersService/BatchGetOrders": Rule(roles=_READERS, is_filtered=True),
     "OrdersService/ListOrders": Rule(roles=_READERS, is_filtered=True),
     "OrdersService/ListOrderEvents": Rule(roles=_READERS, order_ids=("order_id",)),
+    # Whose orders they are, and whether there are such, nobody is told.
+    "OrdersService/WatchOrders": Rule(roles=_READERS, is_filtered=True, few=_WATCHES),
     "OrdersService/DownloadPaper": Rule(roles=_PEOPLE, order_ids=("order_id",)),
     # One that is another's is told in the list as one that isn't there.
     "OrdersService/DownloadPapers": Rule(roles=_PEOPLE, is_filtered=True, few=_BUNDLES),

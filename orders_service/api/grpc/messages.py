@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orders_service.accounts.manage import AccountView
     from orders_service.orders.accept import CreatedOrder
     from orders_service.orders.search import EventView, OrderView, PaperView
+    from orders_service.orders.watch import Step
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -132,6 +134,14 @@ def event_message(event: EventView) -> orders_pb2.OrderEvent:
         from_state=STATES.value(event.from_state),
         to_state=STATES.value(event.to_state),
         reason=event.reason or "",
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def step_message(step: Step) -> orders_pb2.WatchOrdersResponse:
+    """Return a step for those who watch: one message for all of them, to be changed by none."""
+    return orders_pb2.WatchOrdersResponse(
+        event_id=step.place.event_id, order_id=step.order_id, event=event_message(step.event)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from orders_service import errors
@@ -12,6 +13,7 @@ from orders_service.api.grpc.messages import (
     order_message,
     paper_message,
     read_time,
+    step_message,
     warning_messages,
 )
 from orders_service.api.grpc.statistics_messages import statistics_message
@@ -20,6 +22,7 @@ from orders_service.api.grpc.words import STATES
 from orders_service.domain import paging
 from orders_service.orders import accept, bundle, download, export, search, statistics, summaries
 from orders_service.orders.validation import WantedOrder, check_length
+from orders_service.orders.watch import Wish
 from orders_service.turns import in_turn
 from orders_service.v1 import orders_pb2 as v1
 from orders_service.v1 import orders_pb2_grpc
@@ -31,14 +34,16 @@ if TYPE_CHECKING:
     from orders_service.api.grpc.status import Context
     from orders_service.orders.accept import CreatedOrder
     from orders_service.orders.validation import BadRow
+    from orders_service.orders.watch import Watch
     from orders_service.store.db import Database
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     """Answers by the use cases of `orders_service.orders`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, watch: Watch) -> None:
         self._database = database
+        self._watch = watch
 
     async def CreateOrder(self, request: v1.CreateOrderRequest, context: Context) -> v1.CreateOrderResponse:
         """Accept one order."""
@@ -111,6 +116,22 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         listed = search.event_list(request.order_id, request.after_event_id, newest_first=request.newest_first)
         token = paging.write_token(events[-1].event_id, *listed) if has_more else ""
         return v1.ListOrderEventsResponse(events=events, next_page_token=token)
+
+    async def WatchOrders(
+        self, request: v1.WatchOrdersRequest, context: Context
+    ) -> AsyncIterator[v1.WatchOrdersResponse]:
+        """Steps of orders as they are taken."""
+        wish = Wish(
+            after_event_id=request.after_event_id if request.HasField("after_event_id") else None,
+            order_ids=frozenset(request.order_ids),
+            client=current().owned,
+        )
+        async with contextlib.aclosing(self._watch.follow(wish)) as told:
+            async for one in told:
+                if one.step is not None:
+                    yield step_message(one.step)
+                else:
+                    yield v1.WatchOrdersResponse(event_id=one.event_id)
 
     async def DownloadPaper(
         self, request: v1.DownloadPaperRequest, context: Context

@@ -10,6 +10,7 @@ from orders_service.api.rest.front import Front
 from orders_service.api.rest.pages import DocsEndpoint, HealthEndpoint, OpenApiEndpoint
 from orders_service.api.rest.routing import Routes
 from orders_service.api.rest.rpc import Desk, UnaryEndpoint
+from orders_service.api.rest.watch import WatchEndpoint, is_watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,6 +38,8 @@ def _calls(services: Iterable[ServiceDescriptor], desk: Desk) -> Iterator[tuple[
             yield binding.verb, binding.template.text, UnaryEndpoint(desk, binding)
         elif is_file(binding):
             yield binding.verb, binding.template.text, FileEndpoint(desk, binding)
+        elif is_watch(binding):
+            yield binding.verb, binding.template.text, WatchEndpoint(desk, binding)
         else:
             raise ValueError(f"{binding.method.full_name} answers with a stream that has no form in HTTP.")
 

@@ -81,17 +81,20 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.members = members
 
-    def response(self) -> Response:
-        """Make the answer."""
-        content = {
+    def content(self) -> dict[str, object]:
+        """Return what is told of it, as JSON has it."""
+        return {
             "type": "about:blank",
             "title": _TITLES.get(self.status, "Not done"),
             "status": self.status,
             "detail": self.detail,
             **self.members,
         }
+
+    def response(self) -> Response:
+        """Make the answer."""
         headers = {"cache-control": "no-store", **self.headers}
-        return Response(to_json(content), self.status, headers=headers, media_type=MEDIA_TYPE)
+        return Response(to_json(self.content()), self.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def of_status(status: status_pb2.Status) -> Problem:

@@ -23,8 +23,8 @@ stored as (
     returning id, cad_key
 ),
 noted as (
-    insert into order_events (order_id, actor, kind, to_state)
-    select id, 'client', 'transition', 'queued' from stored order by id
+    insert into order_events (order_id, actor, kind, to_state, written_in)
+    select id, 'client', 'transition', 'queued', pg_current_xact_id() from stored order by id
 )
 select given.position, stored.id, stored.cad_key
 from stored

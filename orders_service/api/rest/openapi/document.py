@@ -12,6 +12,8 @@ from orders_service.api.rest.file import MEDIA_TYPES, has_parts, is_file
 from orders_service.api.rest.openapi.comments import first_sentence
 from orders_service.api.rest.openapi.schemas import Schemas, is_required, reachable_from
 from orders_service.api.rest.problem import MEDIA_TYPE as PROBLEM_TYPE
+from orders_service.api.rest.watch import MEDIA_TYPE as WATCH_TYPE
+from orders_service.api.rest.watch import is_watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,6 +66,12 @@ _HEALTH: Final[dict[str, Any]] = {
     "description": "How the service stands.",
     "required": ["status"],
     "properties": {"status": {"type": "string", "enum": ["ok", "unavailable"]}, "detail": {"type": "string"}},
+}
+_LAST_EVENT: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "Go on after this event, as EventSource says by itself; counts before after_event_id.",
+    "schema": {"type": "string"},
 }
 _FILE_HEADERS: Final = {
     "ETag": "SHA-256 of the file, hexadecimal, in quotes: give it back as If-None-Match or If-Range.",
@@ -119,7 +127,8 @@ def _operation(binding: Binding, schemas: Schemas, comments: Comments) -> dict[s
         "summary": first_sentence(text),
         "description": text,
     }
-    if parameters := [*_path_parameters(binding, schemas), *_query_parameters(binding, schemas)]:
+    in_head = [_LAST_EVENT] if is_watch(binding) else []
+    if parameters := [*_path_parameters(binding, schemas), *_query_parameters(binding, schemas), *in_head]:
         operation["parameters"] = parameters
     if binding.body:
         operation["requestBody"] = _body(binding, schemas)
@@ -196,6 +205,9 @@ def _body(binding: Binding, schemas: Schemas) -> dict[str, Any]:
 def _answers(binding: Binding, schemas: Schemas, comments: Comments) -> dict[str, Any]:
     described = binding.method.output_type
     text = comments.of(described.full_name) or "Done."
+    if is_watch(binding):
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas.refer(described)}
+        return {"200": _answer(f"Server-Sent Events. What `data` of each holds: {text}", WATCH_TYPE, data)}
     if binding.response_body:
         schema = schemas.field(described.fields_by_name[binding.response_body])
         schema.pop("description", None)

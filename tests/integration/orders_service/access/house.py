@@ -111,7 +111,13 @@ def call(channel: grpc.Channel, method: Any, request: Message) -> grpc.StatusCod
         if method.client_streaming:
             return channel.stream_unary(path, write, read)(iter([request]), timeout=30)
         if method.server_streaming:
-            return list(channel.unary_stream(path, write, read)(request, timeout=30))
+            answers: Any = channel.unary_stream(path, write, read)(request, timeout=30)
+            if not method.name.startswith("Watch"):
+                return list(answers)
+            # Begun at once, and never over by itself.
+            first = next(answers)
+            answers.cancel()
+            return [first]
         return channel.unary_unary(path, write, read)(request, timeout=30)
     except grpc.RpcError as error:
         assert isinstance(error, grpc.Call)

@@ -207,7 +207,12 @@ def said(channel: grpc.Channel, rpc: str, request: Any) -> str:
     ask = channel.unary_stream if RPCS[rpc].server_streaming else channel.unary_unary
     try:
         answer: Any = ask(path, write, answer_class.FromString)(request, timeout=30)
-        answers = list(answer) if RPCS[rpc].server_streaming else [answer]
+        if rpc.partition("/")[2].startswith("Watch"):
+            # Begun at once, and never over by itself.
+            answers = [next(answer)]
+            answer.cancel()
+        else:
+            answers = list(answer) if RPCS[rpc].server_streaming else [answer]
     except grpc.RpcError as error:
         assert isinstance(error, grpc.Call)
         status = rpc_status.from_call(error)

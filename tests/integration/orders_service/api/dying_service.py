@@ -18,6 +18,7 @@ import grpc
 
 from orders_service.api.grpc.orders import OrdersServicer
 from orders_service.orders import accept
+from orders_service.orders.watch import Watch
 from orders_service.server import interceptors
 from orders_service.settings import DatabaseSettings
 from orders_service.store.db import Database
@@ -59,7 +60,7 @@ async def _serve(port: int, step: int) -> None:
     database = Database(DatabaseSettings.from_env(os.environ))
     await database.open()
     server = grpc.aio.server(interceptors=interceptors())
-    orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database), server)
+    orders_pb2_grpc.add_OrdersServiceServicer_to_server(OrdersServicer(database, Watch(database)), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     death = Death(step)
     # Messages are made in a thread.

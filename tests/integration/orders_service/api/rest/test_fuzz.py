@@ -152,6 +152,10 @@ def test_bad_requests_are_refused_in_json_and_leave_nothing(service: Service, da
             verb, path, body, headers = fuzzer.request()
             connection.request(verb, path, body, headers)
             answer = connection.getresponse()
+            if answer.headers["content-type"] == "text/event-stream":
+                # Begun, and never over by itself.
+                connection.close()
+                continue
             content = answer.read()
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
             sent = f"{verb} {path[:200]!r} {body and body[:500]!r} {headers}"
@@ -176,6 +180,7 @@ def test_schemathesis_finds_no_request_that_breaks_the_service_or_the_document(
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{service.rest_port}/openapi.json"),
         *("--mode", "negative", "--phases", "coverage,fuzzing", "--max-examples", str(SCHEMATHESIS)),
+        *("--exclude-path", "/v1/orders:watch"),
         *("--exclude-checks", "positive_data_acceptance,negative_data_rejection,unsupported_method"),
         *("--no-color", "--warnings", "off", "--continue-on-failure", "--suppress-health-check", "all"),
     ]

@@ -27,6 +27,7 @@ TABLE: Final = """
     OrdersService/BatchGetOrders                    shown   all     all       -
     OrdersService/ListOrders                        shown   all     all       -
     OrdersService/ListOrderEvents                   own     all     all       -
+    OrdersService/WatchOrders                       shown   all     all       -
     OrdersService/DownloadPaper                     own     -       all       -
     OrdersService/DownloadPapers                    shown   -       all       -
     OrdersService/GetExtractSummary                 own     -       all       -
@@ -157,7 +158,7 @@ def test_no_order_that_a_client_can_name_goes_unasked(rpc: str) -> None:
     assert named <= set(RULES[rpc].order_ids) or RULES[rpc].is_filtered
 
 
-READING: Final = ("Get", "List", "BatchGet", "Check", "Download", "Read", "Export")
+READING: Final = ("Get", "List", "BatchGet", "Check", "Download", "Read", "Export", "Watch")
 
 
 @pytest.mark.parametrize("rpc", sorted(RPCS))
