@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.postgres import Database
 
 _ENCRYPTION_REQUESTS = (80877103, 80877104)
+_CANCEL_REQUEST = 80877102
 
 
 class Pooler:
@@ -84,6 +85,11 @@ class Pooler:
         with client, contextlib.suppress(OSError):
             startup = _read_startup(client)
             if startup is None:
+                return
+            if struct.unpack("!I", startup[:4])[0] == _CANCEL_REQUEST:
+                # Asks the server to break off a statement of another connection; there is no answer.
+                with _connect(self._target) as server:
+                    server.sendall(struct.pack("!I", len(startup) + 4) + startup)
                 return
             parameters = _parameters(startup)
             if "options" in parameters and self._refuses_options:
