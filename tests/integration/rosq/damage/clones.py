@@ -86,7 +86,7 @@ def list_damaged_state(stage: Stage) -> set[str]:
     return fields
 
 
-def wait_for_rest(stage: Stage, job_ids: list[str], timeout_s: float = 15.0) -> None:
+def wait_for_rest(stage: Stage, job_ids: list[str], timeout_s: float = 60.0) -> None:
     """Wait until none of these is left to a worker: each ran, failed, or is where no worker has to look."""
     keys = stage.queue.keys
 

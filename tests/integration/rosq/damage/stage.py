@@ -120,7 +120,7 @@ class Stage:
     def _is_unfinished(job: Job | None) -> bool:
         return job is None or job.state.value not in OVER
 
-    def wait_for_good(self, timeout_s: float = 15.0) -> None:
+    def wait_for_good(self, timeout_s: float = 60.0) -> None:
         """Wait until all good jobs have come to an end."""
 
         def look() -> bool:
