@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 #: Little is kept, and only for a moment, so that whatever forgets and trims is at work in the time of a test.
-SETTINGS = QueueSettings(remember_s=30.0, crash_pause_s=0.0, forget_worker_s=0.3, keep_completed=40)
+SETTINGS = QueueSettings(remember_s=180.0, crash_pause_s=0.0, forget_worker_s=0.3, keep_completed=40)
 TIMES = WorkerSettings(lease_s=0.3, round_s=0.3, max_backoff_s=0.2, grace_s=1.0, exit_s=1.0)
 _LONG = "x" * 300
 #: Ends of a handler; each job comes to its end by one of them.
