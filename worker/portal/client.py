@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from worker.portal.errors import AccountUnusable, Lack
+from worker.portal.errors import AccountUnusable, Lack, ObjectForbidden, StepForbidden
 from worker.portal.finish import FinishRequest, PaidCall
 from worker.portal.login.session import Session
 from worker.portal.pages import access_key, applications, balance, download, profile, search, statement
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from worker.portal.login.credentials import Credentials
+    from worker.portal.login.passwords import PasswordCount
     from worker.portal.pages.applications import Application, Listing
     from worker.portal.pages.download import Downloaded
     from worker.portal.pages.profile import Declarant
@@ -34,17 +35,25 @@ class PortalClient:
     raises what `errors.py` lists; `retry_after_s` says when waiting helps.
     """
 
-    def __init__(self, settings: PortalSettings, credentials: Credentials, *, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self,
+        settings: PortalSettings,
+        credentials: Credentials,
+        *,
+        pacer: Pacer | None = None,
+        count: PasswordCount | None = None,
+    ) -> None:
         """Prepare; nothing is called yet.
 
         Args:
             pacer: Of the client before this one, when only the credentials changed: the account keeps its pace.
+            count: Where passwords are counted; None: in memory, which a restart forgets.
 
         Raises:
             PortalSettingsInvalid: The CA bundle can't be used.
         """
         self._transport = Transport(settings, pacer=pacer)
-        self._session = Session(self._transport, credentials)
+        self._session = Session(self._transport, credentials, count)
 
     def __enter__(self) -> PortalClient:
         return self
@@ -77,6 +86,22 @@ class PortalClient:
         finally:
             self._transport.sleep = before
 
+    def hold(self, seconds: float) -> None:
+        """Let no call go out for so long, not even the login's; a longer pause that stands already stays."""
+        self._transport.pacer.hold(seconds)
+
+    def lift_hold(self) -> None:
+        """Go on before such a pause is over, because a person says so."""
+        self._transport.pacer.lift()
+
+    def successes(self, step: str) -> int:
+        """Return how often a step went well in this process: what fails without one in between fails in a row."""
+        return self._transport.pacer.successes(step)
+
+    def forget_profile(self) -> None:
+        """Ask who the person is anew with the next call: his profile may have been mended, or have changed."""
+        self._session.forget_profile()
+
     def log_in(self) -> None:
         """Open the session now, unless it stands; every other method does so by itself."""
         self._session.ensure_open()
@@ -86,29 +111,34 @@ class PortalClient:
         return self._session.person_oid()
 
     def profile(self) -> Declarant:
-        """Return the person who orders, as the portal showed them at login."""
+        """Return the person who orders, as the portal showed them at login, or after something was missing."""
         return profile.read_declarant(self._session)
 
     def balance(self) -> int:
         """Return how many orders are left. What can't be read raises; it is never taken for enough."""
-        return balance.read_balance(self._session)
+        with self._forbidden_to_account():
+            return balance.read_balance(self._session)
 
     def search(self, cad_num: str) -> tuple[FoundObject, ...]:
         """Return what the portal finds under a number; `judge` says what that means for the order."""
-        return search.search(self._session, cad_num)
+        with self._forbidden_to_whom():
+            return search.search(self._session, cad_num)
 
     def cards(self, cad_num: str) -> tuple[Card, ...]:
         """Return the cards under a number: they alone show whether the object was annulled."""
-        return search.read_cards(self._session, cad_num)
+        with self._forbidden_to_whom():
+            return search.read_cards(self._session, cad_num)
 
     def access_key(self) -> str:
         """Return the person's access key."""
-        return access_key.read_access_key(self._session)
+        with self._forbidden_to_account():
+            return access_key.read_access_key(self._session)
 
     def upload(self, request: Statement) -> None:
         """Upload a statement; nothing is paid. After any doubt upload it again, with the same GUIDs."""
         self._check_person(request.declarant.person_oid)
-        statement.upload(self._session, request)
+        with self._forbidden_to_whom():
+            statement.upload(self._session, request)
 
     def prepare_finish(self, request: FinishRequest) -> PaidCall:
         """Return the paid call, ready but for its connection. To be done before the gate; nothing is sent.
@@ -121,15 +151,37 @@ class PortalClient:
 
     def list_applications(self, *, cad_num: str = "") -> Listing:
         """Read the account's list to its end: all of it, or what it shows of one object in the portal's spelling."""
-        return applications.list_applications(self._session, cad_num=cad_num)
+        with self._forbidden_to_account():
+            return applications.list_applications(self._session, cad_num=cad_num)
 
     def find_application(self, request_number: str) -> Application | None:
         """Return the row with exactly this number, or None while the list doesn't show it."""
-        return applications.find_application(self._session, request_number)
+        with self._forbidden_to_account():
+            return applications.find_application(self._session, request_number)
 
     def download(self, application_id: int, into: Path) -> Downloaded:
         """Bring an application's paper to `into`, whole or not at all."""
-        return download.download(self._session, application_id, into)
+        with self._forbidden_to_whom():
+            return download.download(self._session, application_id, into)
+
+    @contextmanager
+    def _forbidden_to_account(self) -> Iterator[None]:
+        """A call that is about no object: who may not make it may do nothing."""
+        try:
+            yield
+        except StepForbidden as exc:
+            raise _told(
+                AccountUnusable(f"{exc} Check the account's rights at the portal.", lack=Lack.PERMISSION), exc
+            ) from exc
+
+    @contextmanager
+    def _forbidden_to_whom(self) -> Iterator[None]:
+        """A call about an object: whether the account may do anything at all is asked by one that is about none."""
+        try:
+            yield
+        except StepForbidden as exc:
+            self.balance()
+            raise _told(ObjectForbidden(f"The portal forbids the account this object alone: {exc}"), exc) from exc
 
     def _check_person(self, person_oid: str) -> None:
         if self._session.person_oid() != person_oid:
@@ -137,3 +189,8 @@ class PortalClient:
                 "The order was begun by another person or role than the session's: log in as that one.",
                 lack=Lack.SAME_PERSON,
             )
+
+
+def _told(error: AccountUnusable | ObjectForbidden, of: StepForbidden) -> AccountUnusable | ObjectForbidden:
+    error.step = of.step
+    return error

@@ -3,17 +3,21 @@
     PortalError
     ├── PortalSettingsInvalid (also a ValueError)   a setting is wrong: fix it, then start
     ├── PortalUnavailable     .outage               wait `retry_after_s`; the order and its attempts stay as they are
+    ├── LoginPaused                                 wait `retry_after_s`: passwords were sent, and none was of use
     ├── RateLimited                                 wait `retry_after_s`: the portal, or our own pacing, said so
     ├── UnreadableAnswer      .excerpt              wait `retry_after_s`; never "not found", never "no such row"
     ├── DocumentNotReady                            wait: the paper can't be downloaded yet
-    ├── SessionExpired                              wait `retry_after_s`, then call again: it logs in again by itself
+    ├── SessionExpired                              the session's own affair: outside it shows as one of the others
     ├── LoginRefused                                stand by until the password was changed; never try it again before
     ├── PersonNeeded          .need                 stand by until a person did what `need` names
     ├── AccountUnusable       .lack                 stand by; orders that aren't bound go to another account
-    ├── RequestRefused        .status, .text        search, card or upload: the order's own fault
+    ├── StepForbidden                               403 at one call while the session lives: not outside of the client
+    ├── ObjectForbidden                             403 at this object alone: the account may go on with others
+    ├── RequestRefused        .status, .text        search, card or upload; `.is_of_object`: the order's own fault
     └── PaidCallMisused                             a programming error, found before anything was sent
 
-`retry_after_s` (float seconds or None) is on every one: None means that waiting alone doesn't help.
+`retry_after_s` (float seconds or None) is on every one: None means that waiting alone doesn't help. `step` says which
+call it was: search, upload, download ...; empty: none, or not known.
 The paid call has no errors of its own: what came of it is a value, see `finish.SendResult`. An error raised on the way
 to it (while it is prepared or opened) says that it was not sent.
 """
@@ -26,8 +30,10 @@ __all__ = [
     "AccountUnusable",
     "DocumentNotReady",
     "Lack",
+    "LoginPaused",
     "LoginRefused",
     "Need",
+    "ObjectForbidden",
     "Outage",
     "PaidCallMisused",
     "PersonNeeded",
@@ -37,6 +43,7 @@ __all__ = [
     "RateLimited",
     "RequestRefused",
     "SessionExpired",
+    "StepForbidden",
     "UnreadableAnswer",
 ]
 
@@ -44,10 +51,12 @@ __all__ = [
 class Outage(Enum):
     """Why the portal can't be used just now."""
 
-    UNREACHABLE = "unreachable"  # no connection, or it broke; from outside Russia a connect only times out
+    UNREACHABLE = "unreachable"  # no connection; from outside Russia a connect only times out
+    BROKEN = "broken"  # the connection broke before a whole answer came
     SLOW = "slow"  # no answer within the time allowed
     SERVER_ERROR = "server_error"  # 5xx
     MAINTENANCE = "maintenance"  # a page for people that says so
+    DEGRADED = "degraded"  # it answers in the right shape, and not the truth: it finds nothing of what is there
     BLOCKED = "blocked"  # the web firewall's page: wait long, hammering makes it worse
 
 
@@ -61,6 +70,7 @@ class Need(Enum):
     NEW_SESSION = "new_session"  # import a session again, or set a password
     LOGIN_PAGE = "login_page"  # look at the login in a browser: it shows something unknown
     CA_BUNDLE = "ca_bundle"  # the portal's certificate isn't trusted: give the CA bundle
+    LOGIN_LOOP = "login_loop"  # password after password was sent, and no session came of it: look at the login
 
 
 class Lack(Enum):
@@ -81,6 +91,7 @@ class PortalError(Exception):
     def __init__(self, message: str | None = None, *, retry_after_s: float | None = None) -> None:
         super().__init__(message or self.__class__.__doc__)
         self.retry_after_s = retry_after_s
+        self.step = ""
 
 
 class PortalSettingsInvalid(PortalError, ValueError):
@@ -97,6 +108,10 @@ class PortalUnavailable(PortalError):
 
 class RateLimited(PortalError):
     """The account has to wait before its next call."""
+
+
+class LoginPaused(PortalError):
+    """Passwords were sent for the account, and no call was of use since: the next one has to wait."""
 
 
 class UnreadableAnswer(PortalError):
@@ -150,14 +165,24 @@ class AccountUnusable(PortalError):
         self.lack = lack
 
 
+class StepForbidden(PortalError):
+    """The portal forbids a call, though the account's session lives."""
+
+
+class ObjectForbidden(PortalError):
+    """The portal forbids the account this object, and nothing else."""
+
+
 class RequestRefused(PortalError):
     """The portal refuses this request."""
 
-    def __init__(self, message: str, *, step: str, status: int, text: str) -> None:
+    def __init__(self, message: str, *, step: str, status: int, text: str, is_of_object: bool = False) -> None:
         super().__init__(message)
         #: Which step: search, card, upload ...
         self.step = step
         self.status = status
+        #: It is the object that is refused, not the person, the key or our form: another order may be fine.
+        self.is_of_object = is_of_object
         #: What the portal said, at most 2000 characters.
         self.text = text
 

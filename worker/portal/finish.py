@@ -211,11 +211,18 @@ class PaidCall:
             if response.length and len(body) < _MAX_BODY_BYTES:
                 # With a size given, http.client returns a cut body as if it were whole.
                 raise http.client.IncompleteRead(body, response.length)
-        except (OSError, http.client.HTTPException) as exc:
+        except (OSError, ValueError, http.client.HTTPException) as exc:
             return Lost(reason=f"No whole answer came: {_describe(exc)}.", status=status)
         finally:
             response.close()
-        self._note(response, status)
+        try:
+            self._note(response, status)
+        except Exception as exc:
+            # Whatever stands in its headers: what the paid call was answered must not get lost over it.
+            _logger.warning(
+                "what the paid call's answer says besides can't be read",
+                extra={"event": "portal_paid_call_odd", "error_type": type(exc).__name__},
+            )
         content_type = response.headers.get("Content-Type", "").lower()
         answer = Answer(
             step="finish", status=status, content_type=content_type, content=body, origin=self._transport.origin
@@ -227,9 +234,11 @@ class PaidCall:
         self._transport.cookies.jar.extract_cookies(
             response, urllib.request.Request(self._transport.origin + "/account-request/statement/finish")
         )
-        retry_after_s = read_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
+        retry_after_s = read_retry_after(
+            response.headers.get("Retry-After"), now=datetime.now(UTC), date=response.headers.get("Date")
+        )
         if status == _TOO_MANY:
-            self._transport.pacer.note_limit(retry_after_s)
+            self._transport.pacer.note_limit("finish", retry_after_s)
         elif retry_after_s is not None:
             self._transport.pacer.hold(retry_after_s)
 

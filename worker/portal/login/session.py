@@ -1,8 +1,13 @@
-"""The account's session: opened when first needed, bound to one person and role, renewed once when it is over."""
+"""The account's session: opened when first needed, bound to one person and role, renewed when it is over.
+
+That it is over is believed only of `profile/roles`, which costs one call and no password; what another call says may be
+that call's own trouble.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,9 +19,11 @@ from worker.portal.errors import (
     PersonNeeded,
     PortalError,
     SessionExpired,
+    StepForbidden,
     UnreadableAnswer,
 )
 from worker.portal.login.password import find_login_origin, log_in
+from worker.portal.login.passwords import CountInMemory
 from worker.portal.wire.answers import Answer, decode_json, diagnose, raise_for_verdict
 from worker.portal.wire.pacer import boottime_s
 from worker.portal.wire.shapes import Node
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.portal.login.credentials import Credentials
+    from worker.portal.login.passwords import PasswordCount
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +41,10 @@ T = TypeVar("T")
 
 #: Names the person and role that a session acts as; the client sets it itself.
 ROLE_COOKIE: Final = "PC_USER_WAS_AUTHORIZED"
-_MAX_FUTILE_LOGINS: Final = 2
+#: How old a login must be before a session that lives, by one answer, and is over, by another, is renewed.
+_DOUBTFUL_AFTER_S: Final = 3600.0
+#: What a role's id may look like: it becomes a cookie and a parameter.
+_OID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class Session:
@@ -43,17 +54,18 @@ class Session:
     hangs on who asked. After new credentials were given to the account, make a new one.
     """
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, count: PasswordCount | None = None) -> None:
         self.transport: Final = transport
         self._credentials = credentials
+        self._count: PasswordCount = count or CountInMemory()
         self._profile: Node | None = None
         self._person_oid: str | None = None
         self._has_tried_cookies = not credentials.cookies
         # Whether the jar's cookies are believed to be a session.
         self._is_live = False
+        # Whether a call was of use since the last password. What was imported was used in a browser.
+        self._is_proven = True
         self._logged_in_s: float | None = None
-        # A login that brought a session with which nothing could be done yet.
-        self._futile_logins = 0
         self._refusal: LoginRefused | PersonNeeded | None = None
 
     def ensure_open(self) -> None:
@@ -63,8 +75,8 @@ class Session:
 
         Raises:
             LoginRefused, PersonNeeded: Remembered: repeated at once, without asking the portal, for this object's life.
+            LoginPaused: Passwords were sent, and nothing came of them.
             AccountUnusable: No role to act in.
-            SessionExpired: The portal ends what it has just begun.
             PortalUnavailable, RateLimited, UnreadableAnswer: As for any call.
         """
         if self._profile is not None:
@@ -75,42 +87,39 @@ class Session:
             self._has_tried_cookies = True
             self._put_cookies()
             self._is_live = True
-        if self._is_live:
-            # Imported, or left unbound by an answer that was lost.
-            try:
-                self._bind()
-                return
-            except SessionExpired:
-                self._end()
+        # Imported, left unbound by an answer that was lost, or doubtful: asking whose it is costs no password.
+        if self._is_live and self._bind_if_alive():
+            return
         self._log_in()
-        try:
-            self._bind()
-        except SessionExpired as expired:
-            self._end()
-            raise self._explain(expired) from expired
+        if not self._bind_if_alive():
+            raise AssertionError("a session that a password has just brought binds, or is for a person")
+
+    def forget_profile(self) -> None:
+        """Read the person anew with the next call: he may have been mended at the portal. It costs no password."""
+        self._profile = None
 
     def person_oid(self) -> str:
         """Return the id of the person and role that the session acts as."""
         self.ensure_open()
         if self._person_oid is None:
-            raise SessionExpired("The session is bound to nobody.")
+            raise UnreadableAnswer("The session is bound to nobody.")
         return self._person_oid
 
     def profile(self) -> Node:
         """Return the person's profile as it was read at login. Personal data: for the statement, never for a log."""
         self.ensure_open()
         if self._profile is None:
-            raise SessionExpired("The session has no profile.")
+            raise UnreadableAnswer("The session has no profile.")
         return self._profile
 
     def call(self, call: Call, read: Callable[[Answer], T]) -> T:
         """Send a call that may safely be repeated, and return what `read` makes of its answer.
 
-        When the session turns out to be over, it logs in again and repeats the call, once.
+        Where its answer looks as if the session were over, it asks whether it is, logs in again only then, and repeats
+        the call.
 
         Raises:
-            SessionExpired: It was over again at once: wait.
-            AccountUnusable: Forbidden right after a good login.
+            StepForbidden: Forbidden, although the session lives.
             What `ensure_open`, `Transport.exchange` and `read` raise.
         """
         return self.run(lambda: self.transport.exchange(call), read)
@@ -119,79 +128,111 @@ class Session:
         """Like `call`, for an exchange of another kind; `send` starts afresh each time."""
         self.ensure_open()
         try:
-            result = self._read(send(), read)
-        except SessionExpired as expired:
-            is_futile = self._is_futile()
-            self._end()
-            if is_futile:
-                raise self._explain(expired) from expired
-        else:
-            self._futile_logins = 0
-            return result
+            return self._use(send, read)
+        except SessionExpired:
+            # Bound anew where the session lives, renewed where it doesn't.
+            self._profile = None
+            self.ensure_open()
+        try:
+            return self._use(send, read)
+        except SessionExpired as again:
+            if not self._is_worth_a_password(again):
+                raise self._explain(again) from again
+        _logger.warning(
+            "the portal's session lives, and a call says that it is over: it is renewed",
+            extra={"event": "portal_session_doubtful"},
+        )
+        self._end()
         self.ensure_open()
         try:
-            result = self._read(send(), read)
-        except SessionExpired as expired:
-            self._end()
-            raise self._explain(expired) from expired
-        self._futile_logins = 0
+            return self._use(send, read)
+        except SessionExpired as still:
+            raise self._explain(still) from still
+
+    def _use(self, send: Callable[[], Answer], read: Callable[[Answer], T]) -> T:
+        result = self._read(send(), read)
+        if not self._is_proven:
+            self._is_proven = self._count.clear(self.transport.sleep)
         return result
 
     def _read(self, answer: Answer, read: Callable[[Answer], T]) -> T:
         try:
             raise_for_verdict(answer, diagnose(answer))
             result = read(answer)
-        except UnreadableAnswer as exc:
-            if exc.retry_after_s is None:
-                exc.retry_after_s = self.transport.pacer.note_outage()
+        except PortalError as exc:
+            exc.step = exc.step or answer.step
+            if isinstance(exc, UnreadableAnswer) and exc.retry_after_s is None:
+                exc.retry_after_s = self.transport.pacer.note_outage(answer.step)
             raise
-        self.transport.pacer.note_success()
+        self.transport.pacer.note_success(answer.step)
         return result
-
-    def _is_futile(self) -> bool:
-        """Whether logging in once more would be a loop: two logins in a row brought nothing, the last one just now."""
-        if self._logged_in_s is None or self._futile_logins < _MAX_FUTILE_LOGINS:
-            return False
-        return boottime_s() - self._logged_in_s < self.transport.settings.login_pause_s
 
     def _end(self) -> None:
         _logger.info("the portal's session is over", extra={"event": "portal_session_over"})
         self._profile = None
         self._is_live = False
 
+    def _is_worth_a_password(self, expired: SessionExpired) -> bool:
+        """Whether a session that lives, by one answer, and is over, by another, is renewed: once an hour at most."""
+        if expired.is_forbidden or expired.is_page or self._credentials.password is None:
+            return False
+        return self._logged_in_s is None or boottime_s() - self._logged_in_s >= _DOUBTFUL_AFTER_S
+
     def _explain(self, expired: SessionExpired) -> PortalError:
+        """What a call means that says the session is over, while the session lives."""
+        explained: PortalError
         if expired.is_forbidden:
-            return AccountUnusable(
-                f"Right after a good login: {expired} Check the account's rights at the portal.", lack=Lack.PERMISSION
+            explained = StepForbidden(f"The session lives, and all the same: {expired}")
+        else:
+            explained = UnreadableAnswer(
+                f"The session lives, and all the same: {expired}",
+                retry_after_s=self.transport.pacer.note_outage(expired.step),
             )
-        if expired.is_page:
-            return UnreadableAnswer(
-                f"Right after a good login: {expired}", retry_after_s=self.transport.pacer.note_outage()
-            )
-        return SessionExpired(
-            f"The session was over again right after a good login: {expired}",
-            retry_after_s=self.transport.settings.login_pause_s,
-        )
+        explained.step = expired.step
+        return explained
 
     def _log_in(self) -> None:
-        if self._is_futile():
-            raise SessionExpired(
-                "The session was over right after the last login: the next one has to wait.",
-                retry_after_s=self.transport.settings.login_pause_s,
-            )
         if self._credentials.password is None:
             # A maintenance page looks like a dead session; only a portal that is up can have ended it.
             find_login_origin(self.transport)
         try:
-            log_in(self.transport, self._credentials)
+            log_in(self.transport, self._credentials, self._count)
         except (LoginRefused, PersonNeeded) as exc:
-            # An untrusted certificate is found before any password is sent and may be mended beside us.
-            if not (isinstance(exc, PersonNeeded) and exc.need is Need.CA_BUNDLE):
-                self._refusal = exc
+            self._remember(exc)
             raise
         self._logged_in_s = boottime_s()
-        self._futile_logins += 1
         self._is_live = True
+        self._is_proven = False
+
+    def _remember(self, refusal: LoginRefused | PersonNeeded) -> None:
+        # An untrusted certificate is found before any password is sent and may be mended beside us.
+        if not (isinstance(refusal, PersonNeeded) and refusal.need is Need.CA_BUNDLE):
+            self._refusal = refusal
+
+    def _bind_if_alive(self) -> bool:
+        """Bind the role; False where the session is over.
+
+        Raises:
+            PersonNeeded: A password has just been sent for it, and something is odd: no further one is sent for that.
+            What `_bind` raises.
+        """
+        try:
+            self._bind()
+        except (SessionExpired, UnreadableAnswer) as odd:
+            if self._is_proven:
+                if isinstance(odd, UnreadableAnswer):
+                    raise
+                self._end()
+                return False
+            self._end()
+            refusal = PersonNeeded(
+                f"The login went through, and its session is of no use: {odd} Log in with a browser and import the"
+                " session.",
+                need=Need.LOGIN_PAGE,
+            )
+            self._remember(refusal)
+            raise refusal from odd
+        return True
 
     def _bind(self) -> None:
         """Choose the role and tell the portal. `logged` is false until this is done: no reason to log in again."""
@@ -227,7 +268,7 @@ class Session:
         return self._read(self.transport.exchange(call), lambda answer: Node(decode_json(answer), f"{answer.step}:"))
 
     def _choose_role(self, roles: list[Node]) -> str:
-        oids = [role.field("oid").scalar() for role in roles]
+        oids = [_read_oid(role) for role in roles]
         wanted = self._credentials.role
         if wanted is not None:
             fitting = [
@@ -264,6 +305,13 @@ class Session:
             if cookie.name == name:
                 jar.jar.clear(cookie.domain, cookie.path, cookie.name)
         jar.set(name, value, domain=_cookie_domain(self.transport.origin), path="/")
+
+
+def _read_oid(role: Node) -> str:
+    oid = role.field("oid").scalar()
+    if not _OID.fullmatch(oid):
+        raise UnreadableAnswer("The portal's answer can't be read: a role's oid is none.")
+    return oid
 
 
 def _cookie_domain(origin: str) -> str:

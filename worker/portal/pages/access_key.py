@@ -41,7 +41,7 @@ def _ask(session: Session, path: str, read: Callable[[Answer], str]) -> str:
     except StepRefused as exc:
         if exc.status != 404:
             raise
-        session.transport.pacer.note_success()
+        session.transport.pacer.note_success(exc.step)
         return ""
 
 

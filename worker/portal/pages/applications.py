@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 # A page that comes without its rows is asked for again, each time an interval later.
 _PAGE_ATTEMPTS: Final = 3
+_ID: Final = re.compile(r"[0-9]{1,19}")
+# What an id is kept in.
+_MOST_ID: Final = 2**63 - 1
+_MAX_FIELD: Final = 200
 
 
 class ApplicationState(Enum):
@@ -46,6 +52,7 @@ _USUAL_PAIRS: Final = frozenset({("created", "Создана"), ("sent", "Отп
 class Application:
     """One row of the list."""
 
+    #: 0 where the row shows none that is one: it can't be told from others like it, nor downloaded.
     application_id: int
     #: Opaque; empty where the row shows none (yet).
     request_number: str
@@ -68,8 +75,12 @@ class Application:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it says which object and number it is of. One that doesn't might be anybody's, ours too."""
-        return bool(self.request_number) and cadastral.find_key(self.cad_num) is not None
+        """Whether it says which object and number it is of. One that doesn't might be anybody's, ours too.
+
+        A draft without an id that names its object is of that object and no other: it keeps nobody else's order.
+        """
+        has_object = cadastral.find_key(self.cad_num) is not None
+        return has_object and (bool(self.request_number) or not self.application_id)
 
     @property
     def _pair(self) -> tuple[str, str]:
@@ -103,7 +114,9 @@ class Listing:
     def known_ids(self, cad_num: str) -> tuple[int, ...]:
         """Return the ids to journal before the gate: this object's rows, and those that don't say whose they are."""
         return tuple(
-            row.application_id for row in self.rows if not row.is_clear or cadastral.same_object(row.cad_num, cad_num)
+            row.application_id
+            for row in self.rows
+            if row.application_id and (not row.is_clear or cadastral.same_object(row.cad_num, cad_num))
         )
 
     def unclear_rows(self, known_ids: Collection[int] = ()) -> tuple[Application, ...]:
@@ -122,11 +135,8 @@ def list_applications(session: Session, *, cad_num: str = "") -> Listing:
     """
     # A session never changes its person, not even when it is renewed between two pages.
     person_oid = session.person_oid()
-    rows: dict[int, Application] = {}
     pages = _Pages(session, cad_num=cad_num)
-    for row in pages:
-        rows[row.application_id] = row
-    shown = tuple(rows.values())
+    shown = tuple(pages)
     return Listing(
         person_oid=person_oid,
         cad_num=cad_num,
@@ -148,17 +158,17 @@ def find_application(session: Session, request_number: str) -> Application | Non
     """
     if not request_number.strip():
         raise ValueError("An empty number is no filter: the list would answer with every row.")
-    found: dict[int, Application] = {}
-    pages = _Pages(session, request_number=request_number)
-    for row in pages:
-        if row.request_number == request_number:
-            found[row.application_id] = row
+    found = [row for row in _Pages(session, request_number=request_number) if row.request_number == request_number]
     if len(found) > 1:
         raise UnreadableAnswer(
             f"The account's list shows {len(found)} rows with the number {request_number}.",
-            retry_after_s=session.transport.pacer.note_outage(),
+            retry_after_s=session.transport.pacer.note_outage("applications"),
         )
-    return next(iter(found.values()), None)
+    if found and not found[0].application_id:
+        raise UnreadableAnswer(
+            f"The account's list shows {request_number} without an id: its paper can't be asked for."
+        )
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +189,17 @@ class _Pages:
         self.is_complete = False
 
     def __iter__(self) -> Iterator[Application]:
-        seen: set[int] = set()
+        # Rows without an id are told apart by all that they say: a page that comes twice doesn't make them two.
+        seen: set[int | Application] = set()
         totals: set[int] = set()
         is_shifted = False
         for number in range(self._session.transport.settings.list_max_pages):
             page = self._read_page(number)
-            fresh = [row for row in page.rows if row.application_id not in seen]
+            fresh = [row for row in page.rows if (row.application_id or row) not in seen]
             is_shifted = is_shifted or len(fresh) < len(page.rows)
             if page.total is not None:
                 totals.add(page.total)
-            seen.update(row.application_id for row in fresh)
+            seen.update(row.application_id or row for row in fresh)
             yield from fresh
             if page.is_last or not page.rows:
                 # Rows that come, go or move while the pages are read push others past us. One total on all pages, and
@@ -251,10 +262,29 @@ def _read_rows(answer: Answer) -> _Page:
 
 
 def _read_row(row: Node) -> Application:
+    """Read a row, whatever stands in it: one odd row must not keep the account from reading all others.
+
+    What can't be read is left out, and the row is unclear then: it may be anybody's, until it says whose it is.
+    """
     return Application(
-        application_id=row.field("id").integer(),
-        request_number=row.find_text("requestNumber").strip(),
-        cad_num=row.find_text("cadastralNumber").strip(),
-        status_code=row.find_text("statusCode"),
-        request_status=row.find_text("requestStatus"),
+        application_id=_read_id(row),
+        request_number=_read_text(row, "requestNumber").strip(),
+        cad_num=_read_text(row, "cadastralNumber").strip(),
+        status_code=_read_text(row, "statusCode"),
+        request_status=_read_text(row, "requestStatus"),
     )
+
+
+def _read_id(row: Node) -> int:
+    value = row.value.get("id") if isinstance(row.value, dict) else None
+    if isinstance(value, str) and _ID.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST_ID:
+        return 0
+    return value
+
+
+def _read_text(row: Node, name: str) -> str:
+    value = row.value.get(name) if isinstance(row.value, dict) else None
+    is_text = isinstance(value, str | int | Decimal) and not isinstance(value, bool)
+    return str(value)[:_MAX_FIELD] if is_text else ""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from worker.portal.errors import AccountUnusable, Lack
+from worker.portal.errors import AccountUnusable, Lack, UnreadableAnswer
 from worker.portal.wire.answers import Answer, decode_json
 from worker.portal.wire.shapes import Node
 from worker.portal.wire.transport import Call
 
 if TYPE_CHECKING:
     from worker.portal.login.session import Session
+
+
+_MOST: Final = 2**31 - 1
 
 
 def read_balance(session: Session) -> int:
@@ -31,7 +34,11 @@ def read_balance(session: Session) -> int:
             raise AccountUnusable(
                 f"The account has no package {package} at the portal: buy one there.", lack=Lack.BALANCE_ITEM
             )
-        return lines[0].field("count").integer()
+        count = lines[0].field("count").integer()
+        if abs(count) > _MOST:
+            # What we keep it in is smaller; and cut off it would hide that something was charged.
+            raise UnreadableAnswer("The portal's answer can't be read: balance: count is beyond all measure.")
+        return count
 
     return session.call(
         Call(

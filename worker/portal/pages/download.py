@@ -63,7 +63,7 @@ def download(session: Session, application_id: int, into: Path) -> Downloaded:
         except StepRefused as exc:
             if exc.status != 404:
                 raise
-            session.transport.pacer.note_success()
+            session.transport.pacer.note_success(exc.step)
             raise DocumentNotReady(
                 f"The portal has no paper for application {application_id} yet.",
                 retry_after_s=session.transport.pacer.remaining_s(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.portal.errors import AccountUnusable, Lack
+from worker.portal.errors import AccountUnusable, Lack, UnreadableAnswer
 
 if TYPE_CHECKING:
     from worker.portal.login.session import Session
@@ -51,6 +51,16 @@ def read_declarant(session: Session) -> Declarant:
         What `Session.ensure_open` raises.
     """
     profile = session.profile()
+    try:
+        return _read(session, profile)
+    except (AccountUnusable, UnreadableAnswer) as exc:
+        # It is mended at the portal, where nobody tells us: the next time it is read anew.
+        session.forget_profile()
+        exc.step = "profile"
+        raise
+
+
+def _read(session: Session, profile: Node) -> Declarant:
     person = profile.field("attributesOauth")
     declarant = {
         "first_name": person.find_text("firstName"),

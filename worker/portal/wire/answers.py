@@ -19,10 +19,18 @@ from urllib.parse import urlsplit
 from worker.portal.errors import Need, PersonNeeded, RequestRefused, SessionExpired, UnreadableAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 #: How much of the portal's own words is kept.
 MAX_TEXT: Final = 2000
+#: Whatever a header says, nobody waits longer for it; a limit of the day is over by then.
+MAX_RETRY_AFTER_S: Final = 24 * 3600.0
+# Encodings that the portal may use; whatever else a label says is read as UTF-8. (Python knows many more under such
+# names, and some of them raise, or run.)
+_CHARSETS: Final = frozenset(
+    {"utf-8", "utf8", "windows-1251", "cp1251", "koi8-r", "cp866", "iso-8859-5", "iso-8859-1", "us-ascii", "utf-16"}
+)
 # Longer bodies are data or whole applications, not a message: they aren't searched for phrases.
 _MAX_MESSAGE: Final = 64 * 1024
 
@@ -32,6 +40,7 @@ _LIMIT_WORDS: Final = (
     "произошла ошибка получения сведений об объектах недвижимости. пожалуйста, повторите свой запрос позже",
     "too many requests",
 )
+_ODD_ESCAPES: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 _OUTAGE_WORDS: Final = re.compile(r"(?:request client|status code) 5\d\d\b")
 _MAINTENANCE_WORDS: Final = re.compile(
     r"технически\w+ (?:работ|перерыв|обслуживани)|ведутся (?:\w+ )?работы|регламентн\w+ работ|профилактическ\w+ работ"
@@ -103,17 +112,16 @@ class Answer:
     def text(self) -> str:
         """The body as text; broken bytes don't raise, they show."""
         label = re.search(r"charset=\"?([\w-]+)", self.content_type)
-        try:
-            return self.content.decode(label[1] if label else "utf-8", errors="replace")
-        except LookupError:
-            return self.content.decode("utf-8", errors="replace")
+        charset = label[1] if label and label[1] in _CHARSETS else "utf-8"
+        # NUL is nothing that may be kept of it: PostgreSQL takes none.
+        return self.content.decode(charset, errors="replace").replace("\0", "\ufffd")
 
     @property
     def message(self) -> str:
         """What the answer says to a person, at most 2000 characters; JSON without its escapes."""
         if self.is_json and len(self.content) <= _MAX_MESSAGE:
             try:
-                return json.dumps(json.loads(self.content), ensure_ascii=False)[:MAX_TEXT]
+                return json.dumps(_load(self.content), ensure_ascii=False, default=str)[:MAX_TEXT]
             except (ValueError, RecursionError):
                 return self.text[:MAX_TEXT]
         return self.text[:MAX_TEXT]
@@ -189,6 +197,7 @@ def raise_for_verdict(answer: Answer, verdict: Verdict) -> None:
             step=answer.step,
             status=answer.status,
             text=answer.message,
+            is_of_object=_is_of_object(answer),
         )
     if verdict is Verdict.REFUSED:
         raise StepRefused(f"The portal refuses it: {at}.", excerpt=answer.message, status=answer.status)
@@ -212,30 +221,94 @@ def decode_json(answer: Answer) -> object:
 def parse_json(answer: Answer) -> object:
     """Like `decode_json`, whatever the label says."""
     try:
-        value: object = json.loads(answer.content, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as exc:
+        return _load(answer.content)
+    except (ValueError, ArithmeticError, RecursionError) as exc:
         raise UnreadableAnswer(f"{answer.step} was answered with broken JSON.", excerpt=answer.message) from exc
-    return value
 
 
-def read_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Read a Retry-After header, seconds or date, as seconds from now; None where it is absent or means nothing."""
+def read_retry_after(value: str | None, *, now: datetime, date: str | None = None) -> float | None:
+    """Read a Retry-After header, seconds or date, as seconds from now, a day at most.
+
+    None where it is absent or means nothing.
+
+    Args:
+        now: By this machine's clock.
+        date: The same answer's Date header: a date is counted from it where it can be read, since this machine's clock
+            may be wrong.
+    """
     if value is None:
         return None
     value = value.strip()
-    if re.fullmatch(r"[0-9]{1,10}", value):
-        return float(value)
+    if re.fullmatch(r"[0-9]+", value):
+        return MAX_RETRY_AFTER_S if len(value) > 6 else min(float(value), MAX_RETRY_AFTER_S)
+    at = _read_date(value)
+    if at is None:
+        return None
+    return min(max(0.0, (at - (_read_date(date) or now)).total_seconds()), MAX_RETRY_AFTER_S)
+
+
+def _read_date(value: str | None) -> datetime | None:
+    if value is None:
+        return None
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if at.tzinfo is None:
-        return None
-    return max(0.0, (at - now).total_seconds())
+    return None if at.tzinfo is None else at
+
+
+def _is_of_object(answer: Answer) -> bool:
+    """Whether it is the object that is refused: search and card say nothing else; an upload names the fields."""
+    if answer.step != "upload":
+        return True
+    try:
+        named = set(_named_fields(_load(answer.content)))
+    except (ValueError, ArithmeticError, RecursionError):
+        return False
+    return bool(named) and all(name == "objects" or name.startswith(("objects.", "objects[")) for name in named)
+
+
+def _named_fields(value: object) -> Iterator[str]:
+    """The fields that a refusal names: under `field`, or as the names of `errors`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _named_fields(item)
+    if not isinstance(value, dict):
+        return
+    for name, member in value.items():
+        if name == "field" and isinstance(member, str):
+            yield member
+        elif name in ("errors", "fields", "violations"):
+            if isinstance(member, dict):
+                yield from (str(field) for field in member)
+            else:
+                yield from _named_fields(member)
+
+
+def _load(content: bytes) -> object:
+    """Read JSON so that whatever text is in it can be written down: no half of a surrogate pair, no NUL."""
+    value: object = json.loads(content, parse_float=Decimal, parse_constant=_refuse_constant)
+    return _mended(value) if _ODD_ESCAPES.search(content) else value
+
+
+def _mended(value: object) -> object:
+    match value:
+        case str():
+            whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return whole.replace("\0", "\ufffd")
+        case list():
+            return [_mended(item) for item in value]
+        case dict():
+            return {_mended(name): _mended(member) for name, member in value.items()}
+        case _:
+            return value
 
 
 def _leads_to_login(answer: Answer) -> bool:
-    target = urlsplit(answer.location)
+    try:
+        target = urlsplit(answer.location)
+    except ValueError:
+        return False
     if target.netloc and f"{target.scheme or urlsplit(answer.origin).scheme}://{target.netloc}" != answer.origin:
         return True  # away from the portal: to the identity provider
     return target.path.rstrip("/") in ("/login", "/account-back/auth/login")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,9 @@ from worker.portal.errors import RateLimited
 
 #: Sleeps that many seconds, or raises: a worker passes its delivery's sleep, which raises when the lease is lost.
 Sleep = Callable[[float], None]
+
+#: In place of a step's name: trouble of the portal as a whole.
+HOST: Final = ""
 
 # After trouble of the portal's: 10 s, 20 s, 40 s ... 10 min.
 _OUTAGE_WAIT: Final = wait_exponential(multiplier=10, max=600)
@@ -54,8 +58,10 @@ class Pacer:
         self._clock = clock
         self._next_at = clock() + min_interval_s
         self._held_until = 0.0
-        self._outages = 0
-        self._limits = 0
+        # By step: that the search goes well says nothing about the card. Under no step: what is the whole host's.
+        self._outages: Counter[str] = Counter()
+        self._limits: Counter[str] = Counter()
+        self._successes: Counter[str] = Counter()
 
     def remaining_s(self) -> float:
         """Return the seconds until the next call may start; 0 when it may start now."""
@@ -87,36 +93,54 @@ class Pacer:
         """Let no call start for so long; a longer pause that stands already stays."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
-    def note_success(self) -> None:
-        """The portal answered as it should: the next trouble starts with the short pauses again."""
-        self._outages = 0
-        self._limits = 0
+    def lift(self) -> None:
+        """Forget the pause that was asked for: a person says that the account may go on. The interval stays."""
+        self._held_until = 0.0
 
-    def note_limit(self, retry_after_s: float | None) -> float:
+    def note_success(self, step: str) -> None:
+        """The portal answered a step as it should: its next trouble starts with the short pauses again.
+
+        The host's does, too; that of other steps goes on growing.
+        """
+        self._successes[step] += 1
+        for name in (step, HOST):
+            del self._outages[name], self._limits[name]
+
+    def successes(self, step: str) -> int:
+        """Return how often a step went well: where it didn't in between, trouble came in a row."""
+        return self._successes[step]
+
+    def note_limit(self, step: str, retry_after_s: float | None) -> float:
         """Take a rate limit into account and return the seconds to stay away. What the portal names is binding."""
-        step_s = _LIMIT_STEPS_S[min(self._limits, len(_LIMIT_STEPS_S) - 1)]
-        self._limits += 1
-        pause_s = max(step_s if retry_after_s is None else retry_after_s, self._interval_s)
+        step_s = _LIMIT_STEPS_S[min(self._limits[step], len(_LIMIT_STEPS_S) - 1)]
+        self._limits[step] += 1
+        # "At once" is no time at all.
+        pause_s = max(retry_after_s or step_s, self._interval_s)
         self.hold(pause_s)
         return pause_s
 
-    def note_outage(self, retry_after_s: float | None = None) -> float:
+    def note_outage(self, step: str, retry_after_s: float | None = None) -> float:
         """Take an outage into account and return the seconds after which asking again makes sense, growing each time.
 
         Only what the portal itself names (`retry_after_s`) holds the next call back; otherwise the worker is free to
         try another order's step sooner.
+
+        Args:
+            step: Which call; `HOST`: the portal as a whole.
         """
-        self._outages += 1
-        if retry_after_s is not None:
-            self.hold(retry_after_s)
-            return retry_after_s
+        self._outages[step] += 1
         state = RetryCallState(Retrying(), None, (), {})
-        state.attempt_number = self._outages
-        return float(_OUTAGE_WAIT(state))
+        state.attempt_number = self._outages[step]
+        grown_s = float(_OUTAGE_WAIT(state))
+        if retry_after_s is None:
+            return grown_s
+        self.hold(retry_after_s)
+        # The least, from the second time on: who names a second for hours isn't asked each second.
+        return retry_after_s if retry_after_s and self._outages[step] == 1 else max(retry_after_s, grown_s)
 
     def note_blocked(self, retry_after_s: float | None = None) -> float:
         """Take the web firewall's refusal into account: no call at all for a long while."""
-        self._outages += 1
+        self._outages[HOST] += 1
         # Not all accounts of one address should come back in the same second.
         pause_s = max(random.uniform(1, 2) * self._blocked_pause_s, retry_after_s or 0.0)
         self.hold(pause_s)

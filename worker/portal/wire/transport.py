@@ -28,7 +28,7 @@ from worker.portal.errors import (
     UnreadableAnswer,
 )
 from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
-from worker.portal.wire.pacer import Pacer, Sleep, boottime_s
+from worker.portal.wire.pacer import HOST, Pacer, Sleep, boottime_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,10 @@ _ZIP_MAGIC_BYTES: Final = 4
 _OUTAGES: Final[tuple[tuple[type[Exception], Outage], ...]] = (
     (httpx.ConnectTimeout, Outage.UNREACHABLE),
     (httpx.TimeoutException, Outage.SLOW),
+    (httpx.ReadError, Outage.BROKEN),
+    (httpx.WriteError, Outage.BROKEN),
+    (httpx.RemoteProtocolError, Outage.BROKEN),
+    (httpx.DecodingError, Outage.BROKEN),
     (httpx.TransportError, Outage.UNREACHABLE),
     (httpx.RequestError, Outage.UNREACHABLE),
     (httpx.HTTPError, Outage.UNREACHABLE),
@@ -159,6 +163,13 @@ class Transport:
         return self._run(call, sink)
 
     def _run(self, call: Call, sink: BinaryIO | None) -> Answer:
+        try:
+            return self._exchange(call, sink)
+        except PortalError as exc:
+            exc.step = exc.step or call.step
+            raise
+
+    def _exchange(self, call: Call, sink: BinaryIO | None) -> Answer:
         if call.is_paced:
             self.pacer.wait(self.sleep)
             self.pacer.mark()
@@ -200,7 +211,9 @@ class Transport:
             is_paper=is_paper,
             origin=call.origin or self.origin,
             location=response.headers.get("location", ""),
-            retry_after_s=read_retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)),
+            retry_after_s=read_retry_after(
+                response.headers.get("retry-after"), now=datetime.now(UTC), date=response.headers.get("date")
+            ),
         )
 
     def _read_body(self, call: Call, response: httpx.Response, sink: BinaryIO | None) -> tuple[bool, bytes]:
@@ -229,7 +242,7 @@ class Transport:
         if size > limit:
             raise UnreadableAnswer(
                 f"The answer to {call.step} is larger than {limit} bytes and was refused.",
-                retry_after_s=self.pacer.note_outage(),
+                retry_after_s=self.pacer.note_outage(call.step),
             )
 
     def _mark_first_byte(self, name: str, _info: object) -> None:
@@ -247,7 +260,7 @@ class Transport:
         verdict = diagnose(answer)
         at = f"{answer.step} was answered with HTTP {answer.status}"
         if verdict is Verdict.LIMITED:
-            pause_s = self.pacer.note_limit(answer.retry_after_s)
+            pause_s = self.pacer.note_limit(answer.step, answer.retry_after_s)
             raise RateLimited(
                 f"The portal limits the account's rate ({at}): wait {pause_s:.0f} s.", retry_after_s=pause_s
             )
@@ -255,13 +268,13 @@ class Transport:
             raise PortalUnavailable(
                 f"The portal is in trouble: {at} ({'a page' if answer.is_page else answer.message[:200]}).",
                 outage=Outage.SERVER_ERROR,
-                retry_after_s=self.pacer.note_outage(answer.retry_after_s),
+                retry_after_s=self.pacer.note_outage(answer.step, answer.retry_after_s),
             )
         if verdict is Verdict.MAINTENANCE:
             raise PortalUnavailable(
                 f"The portal is in maintenance: {at} and a page that says so.",
                 outage=Outage.MAINTENANCE,
-                retry_after_s=self.pacer.note_outage(answer.retry_after_s),
+                retry_after_s=self.pacer.note_outage(HOST, answer.retry_after_s),
             )
         if verdict is Verdict.BLOCKED:
             raise PortalUnavailable(
@@ -283,7 +296,7 @@ def translate(exc: Exception, step: str, pacer: Pacer) -> PortalError:
     return PortalUnavailable(
         f"No answer to {step} came from the portal: {type(exc).__name__}: {exc}.",
         outage=outage,
-        retry_after_s=pacer.note_outage(),
+        retry_after_s=pacer.note_outage(HOST if outage is Outage.UNREACHABLE else step),
     )
 
 
@@ -299,7 +312,10 @@ def is_zip(head: bytes | bytearray) -> bool:
 
 def origin_of(url: str) -> str:
     """Return scheme and host of an absolute URL, or an empty text where it has none."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else ""
 
 

@@ -14,6 +14,8 @@ from worker.portal.settings import PortalSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from worker.portal.login.passwords import PasswordCount
+
 ClientFactory = "Callable[..., PortalClient]"
 
 
@@ -28,9 +30,12 @@ def make_client(portal: Portal) -> Iterator[Callable[..., PortalClient]]:
     """A factory: settings by keyword, `credentials` for others than the right password."""
     made: list[PortalClient] = []
 
-    def make(*, credentials: Credentials | None = None, **changes: Any) -> PortalClient:
+    def make(
+        *, credentials: Credentials | None = None, count: PasswordCount | None = None, **changes: Any
+    ) -> PortalClient:
         settings = PortalSettings(**{"url": portal.url, "min_interval_s": 0.0, "patience_s": 2.0, **changes})
-        made.append(PortalClient(settings, credentials or Credentials(login="+70000000000", password="right")))
+        credentials = credentials or Credentials(login="+70000000000", password="right")
+        made.append(PortalClient(settings, credentials, count=count))
         return made[-1]
 
     yield make

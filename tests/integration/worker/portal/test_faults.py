@@ -15,6 +15,7 @@ from worker.portal.errors import (
     Need,
     Outage,
     PersonNeeded,
+    PortalError,
     PortalUnavailable,
     RateLimited,
     RequestRefused,
@@ -53,9 +54,9 @@ MAINTENANCE = "<html>На портале ведутся технические �
         ),
         (Reply(status=403, body=WAF, content_type=HTML), Outage.BLOCKED),
         (Reply(status=200, body=WAF, content_type=HTML), Outage.BLOCKED),
-        (Reply(action="close"), Outage.UNREACHABLE),
-        (Reply(action="reset"), Outage.UNREACHABLE),
-        (Reply(body={"elements": [server.found()], "count": 1}, action="cut"), Outage.UNREACHABLE),
+        (Reply(action="close"), Outage.BROKEN),
+        (Reply(action="reset"), Outage.BROKEN),
+        (Reply(body={"elements": [server.found()], "count": 1}, action="cut"), Outage.BROKEN),
     ],
 )
 def test_the_portals_own_trouble_means_waiting(
@@ -105,6 +106,53 @@ def test_repeated_trouble_means_waiting_longer_each_time_until_an_answer_is_good
 
     assert waits == [10.0, 20.0, 40.0]
     assert caught.value.retry_after_s == 10.0
+
+
+def test_a_step_that_goes_well_says_nothing_about_another(portal: Portal, client: PortalClient) -> None:
+    """An object whose card fails: the search before it goes well each time, and the pause grows all the same."""
+    portal.always("POST", server.ON_CARD, Reply(status=500, body={}))
+    waits = []
+
+    for _ in range(4):
+        client.search(server.CAD_NUM)
+        with pytest.raises(PortalUnavailable) as caught:
+            client.cards(server.CAD_NUM)
+        waits.append(caught.value.retry_after_s)
+
+    assert waits == [10.0, 20.0, 40.0, 80.0]
+    assert caught.value.step == "card"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["9999999999", "9" * 400, "86401", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"],
+)
+@pytest.mark.parametrize("status", [200, 401, 429, 503])
+def test_no_retry_after_keeps_an_account_away_for_longer_than_a_day(
+    portal: Portal, make_client: MakeClient, status: int, value: str
+) -> None:
+    client = make_client(patience_s=1.0)
+    client.log_in()
+    portal.script("GET", server.BALANCE, Reply(status=status, body={}, headers=(("Retry-After", value),)))
+
+    with pytest.raises(PortalError) as caught:
+        client.balance()
+
+    assert 0 < (caught.value.retry_after_s or 0) <= 86_400
+    assert 80_000 < client.pacer.remaining_s() <= 86_400
+
+
+def test_a_retry_after_of_nothing_is_no_loop(portal: Portal, client: PortalClient) -> None:
+    client.log_in()
+    waits = []
+    for status in (429, 503):
+        portal.script("GET", server.BALANCE, Reply(status=status, body={}, headers=(("Retry-After", "0"),)))
+        with pytest.raises((RateLimited, PortalUnavailable)) as caught:
+            client.balance()
+        waits.append(caught.value.retry_after_s)
+        client.pacer._held_until = 0.0  # the pause is over
+
+    assert waits == [5.0, 10.0]
 
 
 def test_the_firewalls_page_stops_all_calls_for_long(portal: Portal, client: PortalClient) -> None:

@@ -12,13 +12,15 @@ from tests.integration.worker.portal.server import HTML, Reply
 from worker.portal.errors import (
     AccountUnusable,
     Lack,
+    LoginPaused,
     LoginRefused,
     Need,
+    ObjectForbidden,
     Outage,
     PersonNeeded,
+    PortalError,
     PortalUnavailable,
     RateLimited,
-    SessionExpired,
     UnreadableAnswer,
 )
 from worker.portal.login.credentials import Credentials, make_totp
@@ -81,19 +83,37 @@ def test_a_session_that_is_over_is_renewed_once_and_the_call_repeated(
     portal: Portal, client: PortalClient, answer: Reply
 ) -> None:
     client.balance()
+    portal.sessions.clear()
     portal.script("GET", server.BALANCE, answer)
+    # The portal says so in the same way wherever it is asked.
+    portal.script("GET", server.ROLES, answer)
 
     assert client.balance() == 87
 
     assert login_count(portal) == 2
 
 
-def test_a_list_that_answers_with_a_link_means_that_the_session_is_over(portal: Portal, client: PortalClient) -> None:
+@pytest.mark.parametrize("answer", EXPIRED_ANSWERS)
+def test_a_session_that_lives_is_only_bound_anew_and_costs_no_password(
+    portal: Portal, client: PortalClient, answer: Reply
+) -> None:
+    client.balance()
+    portal.script("GET", server.BALANCE, answer)
+
+    assert client.balance() == 87
+
+    assert login_count(portal) == 1
+    assert len(portal.seen(server.ROLES)) == 2
+
+
+def test_a_list_that_answers_with_a_link_means_that_the_session_may_be_over(
+    portal: Portal, client: PortalClient
+) -> None:
     portal.script("POST", server.LIST, Reply(body={"link": "https://lk.rosreestr.ru/login"}))
 
     assert client.list_applications().rows == ()
 
-    assert login_count(portal) == 2
+    assert (login_count(portal), len(portal.seen(server.ROLES))) == (1, 2)
 
 
 def test_logged_false_before_the_role_is_bound_is_no_reason_to_log_in_again(
@@ -105,24 +125,209 @@ def test_logged_false_before_the_role_is_bound_is_no_reason_to_log_in_again(
     assert len(portal.seen(server.ROLES)) == 1
 
 
-def test_a_session_that_dies_at_once_is_not_renewed_in_a_loop(portal: Portal, client: PortalClient) -> None:
-    portal.always("GET", server.BALANCE, Reply(status=401, body={"error": "unauthorized"}))
+@pytest.mark.parametrize("answer", [answer for answer in EXPIRED_ANSWERS if answer.id != "403 JSON"])
+def test_a_call_that_says_that_a_living_session_is_over_costs_no_password_however_often(
+    portal: Portal, client: PortalClient, answer: Reply
+) -> None:
+    portal.always("GET", server.BALANCE, answer)
 
     for _ in range(3):
-        with pytest.raises(SessionExpired) as caught:
+        with pytest.raises(UnreadableAnswer) as caught:
             client.balance()
         assert caught.value.retry_after_s
+        assert client.list_applications().rows == (), "others go on"
+
+    assert login_count(portal) == 1
+
+
+def test_a_doubtful_session_is_renewed_after_an_hour(
+    portal: Portal, client: PortalClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.balance()
+    dead = Reply(status=401, body={"error": "unauthorized"})
+    monkeypatch.setattr("worker.portal.login.session._DOUBTFUL_AFTER_S", 0.0)
+    portal.script("GET", server.BALANCE, dead, dead)
+
+    assert client.balance() == 87
 
     assert login_count(portal) == 2
 
 
-def test_a_403_right_after_a_good_login_means_that_the_account_may_not(portal: Portal, client: PortalClient) -> None:
+@pytest.mark.parametrize("answer", EXPIRED_ANSWERS)
+def test_a_session_that_is_over_right_after_its_password_is_for_a_person(
+    portal: Portal, client: PortalClient, answer: Reply
+) -> None:
+    portal.always("GET", server.ROLES, answer)
+
+    for _ in range(5):
+        with pytest.raises(PersonNeeded) as caught:
+            client.balance()
+
+    assert caught.value.need is Need.LOGIN_PAGE
+    assert login_count(portal) == 1
+
+
+ODD_WAYS_BACK = [
+    pytest.param(server.RETURN, SHELL, id="a page on the way back"),
+    pytest.param(server.RETURN, Reply(status=302, headers=(("Location", "http://[bad"),)), id="a broken address"),
+    pytest.param(server.RETURN, Reply(status=302, headers=(("Location", "http://x.example/"),)), id="another host"),
+    pytest.param(server.RETURN, Reply(body={"fine": True}), id="no cookie"),
+    pytest.param(server.LOGIN, Reply(body="{", content_type=server.JSON), id="broken JSON"),
+    pytest.param(server.LOGIN, Reply(body=[1]), id="a list"),
+    pytest.param(server.LOGIN, Reply(body={"redirect_url": {"no": "text"}}), id="an address that is none"),
+    pytest.param(server.LOGIN, Reply(body={"redirect_url": "http://[bad"}), id="an address that can't be read"),
+    pytest.param(server.ROLES, Reply(body={"logged": "yes", "roles": None}), id="roles of another shape"),
+    pytest.param(server.INFO, Reply(body="{", content_type=server.JSON), id="a broken profile"),
+]
+
+
+@pytest.mark.parametrize(("path", "answer"), ODD_WAYS_BACK)
+def test_whatever_is_odd_between_the_password_and_the_first_good_call_is_for_a_person(
+    portal: Portal, client: PortalClient, path: str, answer: Reply
+) -> None:
+    for method in ("GET", "POST"):
+        portal.always(method, path, answer)
+
+    for _ in range(5):
+        with pytest.raises(PersonNeeded):
+            client.balance()
+
+    assert login_count(portal) == 1
+
+
+OUTAGES_AFTER_THE_PASSWORD = [
+    pytest.param(server.LOGIN, Reply(status=500, body={"error": "x"}), id="500 to the password"),
+    pytest.param(server.LOGIN, Reply(action="close"), id="no answer to the password"),
+    pytest.param(server.RETURN, Reply(status=502, body={}), id="502 on the way back"),
+]
+
+
+@pytest.mark.parametrize(("path", "answer"), OUTAGES_AFTER_THE_PASSWORD)
+def test_two_passwords_are_sent_without_a_call_of_use_and_the_third_waits(
+    portal: Portal, client: PortalClient, path: str, answer: Reply
+) -> None:
+    for method in ("GET", "POST"):
+        portal.always(method, path, answer)
+    seen: list[type[Exception]] = []
+
+    for _ in range(6):
+        with pytest.raises(PortalError) as caught:
+            client.balance()
+        seen.append(type(caught.value))
+
+    assert login_count(portal) == 2
+    assert seen == [PortalUnavailable] * 2 + [LoginPaused] * 4
+    assert 590 < (caught.value.retry_after_s or 0) <= 600
+
+
+class Counted:
+    """A count that stands elsewhere, and how long ago it was."""
+
+    def __init__(self, sent: int = 0, age_s: float = 0.0) -> None:
+        self.sent, self.age_s = sent, age_s
+        self.said: list[str] = []
+
+    def read(self) -> tuple[int, float]:
+        return self.sent, self.age_s
+
+    def add(self, _sleep: object) -> None:
+        self.sent += 1
+        self.said.append("sent")
+
+    def clear(self, _sleep: object) -> bool:
+        self.sent = 0
+        self.said.append("useful")
+        return True
+
+
+@pytest.mark.parametrize(
+    ("sent", "age_s", "error"),
+    [
+        (0, 0.0, None),
+        (1, 0.0, None),
+        (2, 599.0, LoginPaused),
+        (2, 601.0, None),
+        (3, 3599.0, LoginPaused),
+        (3, 3601.0, None),
+        (4, 1e9, PersonNeeded),
+        (99, 1e9, PersonNeeded),
+    ],
+)
+def test_what_was_sent_before_counts_also_after_a_restart(
+    portal: Portal, make_client: MakeClient, sent: int, age_s: float, error: type[Exception] | None
+) -> None:
+    count = Counted(sent, age_s)
+    client = make_client(count=count)
+
+    if error is None:
+        assert client.balance() == 87
+        assert count.said == ["sent", "useful"]
+    else:
+        with pytest.raises(error):
+            client.balance()
+        assert (count.said, login_count(portal)) == ([], 0)
+
+
+def test_a_call_of_use_is_told_once_and_again_only_where_that_failed(portal: Portal, make_client: MakeClient) -> None:
+    count = Counted()
+    client = make_client(count=count)
+    for _ in range(3):
+        client.balance()
+    assert count.said == ["sent", "useful"]
+
+    count.said.clear()
+    count.clear = lambda _sleep: count.said.append("lost") is not None  # type: ignore[method-assign]
+    portal.sessions.clear()
+    for _ in range(2):
+        client.balance()
+
+    assert count.said == ["sent", "lost", "lost"]
+
+
+def test_no_password_goes_out_that_couldnt_be_counted(portal: Portal, make_client: MakeClient) -> None:
+    class Away(Exception):
+        pass
+
+    count = Counted()
+
+    def add(_sleep: object) -> None:
+        raise Away
+
+    count.add = add  # type: ignore[method-assign]
+
+    with pytest.raises(Away):
+        make_client(count=count).balance()
+
+    assert login_count(portal) == 0
+
+
+def test_a_403_to_everything_means_that_the_account_may_not(portal: Portal, client: PortalClient) -> None:
     portal.always("GET", server.BALANCE, Reply(status=403, body={"error": "forbidden"}))
 
     with pytest.raises(AccountUnusable) as caught:
         client.balance()
 
     assert caught.value.lack is Lack.PERMISSION
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "ask"),
+    [
+        ("POST", server.ON_SEARCH, lambda client: client.search(server.CAD_NUM)),
+        ("POST", server.ON_CARD, lambda client: client.cards(server.CAD_NUM)),
+    ],
+)
+def test_a_403_at_one_object_is_that_objects_alone(
+    portal: Portal, client: PortalClient, method: str, path: str, ask: Callable[[PortalClient], object]
+) -> None:
+    portal.always(method, path, Reply(status=403, body={"error": "forbidden"}))
+
+    for _ in range(3):
+        with pytest.raises(ObjectForbidden):
+            ask(client)
+
+    assert login_count(portal) == 1
+    assert client.balance() == 87
 
 
 def test_a_page_right_after_a_good_login_is_unreadable_not_nothing(portal: Portal, client: PortalClient) -> None:
@@ -152,6 +357,12 @@ def test_a_refused_password_is_tried_once_only(portal: Portal, make_client: Make
         (Reply(body="<html><p>Что-то новое</p></html>", content_type=HTML), Need.LOGIN_PAGE),
         (Reply(status=401, body="<html>", content_type=HTML), Need.LOGIN_PAGE),
         (Reply(status=403, body={"error": "blocked"}), Need.LOGIN_PAGE),
+        (Reply(body={"failed": "CAPTCHA_REQUIRED"}), Need.CAPTCHA),
+        (Reply(body={"failed": "ACCOUNT_LOCKED"}), Need.LOGIN_PAGE),
+        (Reply(body={"action": "ENTER_MFA", "mfa_details": {"type": "SMS"}}), Need.SECOND_FACTOR),
+        (Reply(body={"action": "ENTER_MFA", "mfa_details": {"type": "TTP"}}), Need.SECOND_FACTOR),
+        (Reply(body={"action": "ENTER_MFA", "mfa_details": None}), Need.SECOND_FACTOR),
+        (Reply(body={"action": "CHANGE_PASSWORD"}), Need.LOGIN_PAGE),
         (Reply(body={"action": "ENTER_TOTP"}), Need.SECOND_FACTOR),
         (Reply(body={"action": "ENTER_SMS"}), Need.SECOND_FACTOR),
         (Reply(body={"something": "else"}), Need.LOGIN_PAGE),
@@ -190,11 +401,34 @@ def test_trouble_of_the_login_itself_blames_no_password_and_is_tried_again(
     assert client.balance() == 87
 
 
-def test_a_one_time_code_is_made_where_its_secret_is_known(portal: Portal, make_client: MakeClient) -> None:
+@pytest.mark.parametrize("failed", ["INVALID_PASSWORD", "INVALID_LOGIN", "ACCOUNT_NOT_FOUND"])
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_password_that_is_refused_in_the_logins_own_words_is_tried_once_only(
+    portal: Portal, client: PortalClient, failed: str, status: int
+) -> None:
+    portal.always("POST", server.LOGIN, Reply(status=status, body={"failed": failed}))
+
+    for _ in range(3):
+        with pytest.raises(LoginRefused):
+            client.balance()
+
+    assert login_count(portal) == 1
+
+
+ASKS_FOR_CODE = [
+    pytest.param({"action": "ENTER_TOTP"}, id="the short word"),
+    pytest.param({"action": "ENTER_MFA", "mfa_details": {"type": "TTP", "ttp_details": {}}}, id="the long one"),
+]
+
+
+@pytest.mark.parametrize("asked", ASKS_FOR_CODE)
+def test_a_one_time_code_is_made_where_its_secret_is_known(
+    portal: Portal, make_client: MakeClient, asked: dict[str, object]
+) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     client = make_client(credentials=Credentials(login="x", password="right", totp_secret=secret))
     flow = (("Set-Cookie", "flow=1; Path=/aas"),)
-    portal.script("POST", server.LOGIN, Reply(body={"action": "ENTER_TOTP"}, headers=flow))
+    portal.script("POST", server.LOGIN, Reply(body=asked, headers=flow))
     portal.script("POST", server.TOTP, Reply(body={"redirect_url": portal.url + server.RETURN}))
 
     assert client.balance() == 87
@@ -205,15 +439,25 @@ def test_a_one_time_code_is_made_where_its_secret_is_known(portal: Portal, make_
     assert verify.headers["cookie"] == "flow=1"
 
 
-def test_a_refused_one_time_code_needs_a_person(portal: Portal, make_client: MakeClient) -> None:
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Reply(status=400, body={"error": "wrong code"}),
+        Reply(body={"failed": "INVALID_CODE"}),
+        Reply(status=401, body={}),
+    ],
+    ids=["400", "200", "401"],
+)
+def test_a_refused_one_time_code_needs_a_person(portal: Portal, make_client: MakeClient, refused: Reply) -> None:
     client = make_client(credentials=Credentials(login="x", password="right", totp_secret="GEZDGNBV"))
     portal.script("POST", server.LOGIN, Reply(body={"action": "ENTER_TOTP"}))
-    portal.script("POST", server.TOTP, Reply(status=400, body={"error": "wrong code"}))
+    portal.script("POST", server.TOTP, refused)
 
     with pytest.raises(PersonNeeded) as caught:
         client.log_in()
 
-    assert caught.value.need is Need.SECOND_FACTOR
+    assert caught.value.need is (Need.LOGIN_PAGE if refused.status == 401 else Need.SECOND_FACTOR)
+    assert len(portal.seen(server.TOTP)) == 1
 
 
 def test_an_imported_session_is_used_without_any_login(portal: Portal, make_client: MakeClient) -> None:
@@ -248,8 +492,8 @@ def test_maintenance_does_not_condemn_an_imported_session(portal: Portal, make_c
     client = make_client(credentials=Credentials(login="x", cookies={"AUTH_TOKEN": "imported"}))
     client.balance()
     # A page that says nothing we know, wherever one asks.
-    portal.script("GET", server.BALANCE, SHELL)
-    portal.script("GET", server.AUTH, SHELL)
+    for path in (server.BALANCE, server.ROLES, server.AUTH):
+        portal.script("GET", path, SHELL)
 
     with pytest.raises(PortalUnavailable) as caught:
         client.balance()
@@ -304,5 +548,30 @@ def test_a_binding_that_was_lost_is_resumed_without_another_login(portal: Portal
 def test_a_login_that_leads_elsewhere_is_not_followed(portal: Portal, client: PortalClient) -> None:
     portal.script("POST", server.LOGIN, Reply(body={"redirect_url": "http://elsewhere.example.org/steal"}))
 
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(PersonNeeded, match=r"elsewhere\.example\.org"):
         client.log_in()
+
+
+def test_a_person_who_was_mended_at_the_portal_is_read_anew_without_a_login(
+    portal: Portal, client: PortalClient
+) -> None:
+    bare = {**server.PROFILE, "attributesOauth": {**server.PROFILE["attributesOauth"], "documents": None}}
+    portal.script("GET", server.INFO, Reply(body=bare))
+    with pytest.raises(AccountUnusable) as caught:
+        client.profile()
+
+    assert caught.value.lack is Lack.PASSPORT
+    assert client.profile().passport.number == "987654"
+    assert login_count(portal) == 1
+
+
+def test_a_person_can_be_read_anew_at_will(portal: Portal, client: PortalClient) -> None:
+    changed = {**server.PROFILE, "attributesOauth": {**server.PROFILE["attributesOauth"], "email": "new@example.org"}}
+    client.profile()
+    portal.script("GET", server.INFO, Reply(body=changed))
+
+    assert client.profile().email == "test@example.org"
+    client.forget_profile()
+
+    assert client.profile().email == "new@example.org"
+    assert login_count(portal) == 1

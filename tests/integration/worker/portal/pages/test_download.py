@@ -97,7 +97,8 @@ def test_a_download_that_trickles_is_given_up_in_time(portal: Portal, make_clien
 def test_a_session_that_is_over_is_renewed_for_a_download_too(
     portal: Portal, client: PortalClient, tmp_path: Path
 ) -> None:
-    portal.script("GET", PATH, Reply(status=401, body={}))
+    client.balance()
+    portal.sessions.clear()
 
     client.download(900_001, tmp_path / "x.zip")
 

@@ -461,7 +461,6 @@ def test_a_list_that_hints_at_more_rows_is_not_complete(
         Reply(body={"numberOfElements": None}),
         Reply(body={"content": [], "numberOfElements": None}),
         Reply(body={"content": [], "numberOfElements": 3}),
-        Reply(body={"content": [{"requestNumber": "x"}]}),
     ],
 )
 def test_an_incomplete_page_is_asked_for_again_and_never_taken_for_the_end(

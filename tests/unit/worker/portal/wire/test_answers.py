@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
+from worker.portal.errors import RequestRefused
+from worker.portal.wire.answers import (
+    Answer,
+    Verdict,
+    diagnose,
+    parse_json,
+    raise_for_verdict,
+    read_retry_after,
+)
 
 NOW = datetime(2026, 1, 15, 12, 0, 0, tzinfo=UTC)
 
@@ -61,8 +69,81 @@ def test_an_answer_is_told_by_status_type_and_known_phrases(given: Answer, verdi
         ("-5", None),
         ("1e9", None),
         ("", None),
-        ("9" * 50, None),
+        # A day at most, however it is said.
+        ("86401", 86_400.0),
+        ("9999999999", 86_400.0),
+        ("9" * 50, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86_400.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Mon, 99 Foo 2026", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_and_as_a_date(value: str | None, seconds: float | None) -> None:
     assert read_retry_after(value, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [("Wed, 14 Jan 2026 12:00:00 GMT", 60.0), ("no date", 86_400.0), (None, 86_400.0)],
+)
+def test_a_date_is_counted_from_the_portals_own_clock(date: str | None, seconds: float) -> None:
+    """Ours goes a day behind."""
+    behind = datetime(2026, 1, 13, 11, 59, 0, tzinfo=UTC)
+
+    assert read_retry_after("Wed, 14 Jan 2026 12:01:00 GMT", now=behind, date=date) == seconds
+
+
+def upload_refused(body: str) -> Answer:
+    return Answer(
+        step="upload",
+        status=400,
+        content_type="application/json",
+        content=body.encode(),
+        origin="https://lk.rosreestr.ru",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "is_of_object"),
+    [
+        ('{"field": "objects.0.cadastralNumber"}', True),
+        ('{"errors": [{"field": "objects[0].objectTypeCode"}, {"field": "objects"}]}', True),
+        ('{"errors": {"objects.0.physicalProperties": "x"}}', True),
+        ('{"errors": [{"field": "objects.0.cadastralNumber"}, {"field": "attachments.0.issuer"}]}', False),
+        ('{"field": "attachments.0.issuer"}', False),
+        ('{"field": "objectsAndMore"}', False),
+        ('{"field": null}', False),
+        ('{"message": "objects.0"}', False),
+        ("{}", False),
+        ("[]", False),
+        ("{", False),
+        ("[" * 5000, False),
+    ],
+)
+def test_a_refused_upload_is_the_objects_where_it_names_nothing_else(body: str, is_of_object: bool) -> None:
+    given = upload_refused(body)
+
+    with pytest.raises(RequestRefused) as caught:
+        raise_for_verdict(given, diagnose(given))
+
+    assert caught.value.is_of_object is is_of_object
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "base64", "unicode_escape", "no-such"])
+def test_no_label_of_an_encoding_is_more_than_a_label(charset: str) -> None:
+    given = answer(body="\\x41 б", content_type=f"text/plain; charset={charset}")
+
+    assert given.text == "\\x41 б"
+
+
+@pytest.mark.parametrize("escaped", ['"a\\ud800b"', '"a\\u0000b"', '{"a\\udfff": ["\\ud800"]}'])
+def test_what_no_text_can_hold_is_replaced(escaped: str) -> None:
+    value = parse_json(answer(body=escaped))
+
+    assert "\ufffd" in str(value)
+    str(value).encode()
+
+
+def test_a_pair_of_surrogates_is_one_letter() -> None:
+    assert parse_json(answer(body='"\\ud83d\\ude00"')) == "😀"

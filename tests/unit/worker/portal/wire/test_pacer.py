@@ -99,22 +99,22 @@ def test_a_call_that_keeps_no_interval_keeps_what_the_portal_asked_for() -> None
 def test_limits_without_a_time_grow_and_a_named_time_is_binding() -> None:
     pacer = Pacer(5.0, clock=Clock())
 
-    assert [pacer.note_limit(None) for _ in range(4)] == [5.0, 30.0, 300.0, 300.0]
-    assert pacer.note_limit(7.0) == 7.0
-    assert pacer.note_limit(0.0) == 5.0
-    pacer.note_success()
-    assert pacer.note_limit(None) == 5.0
+    assert [pacer.note_limit("search", None) for _ in range(4)] == [5.0, 30.0, 300.0, 300.0]
+    assert pacer.note_limit("search", 7.0) == 7.0
+    assert pacer.note_limit("search", 0.0) == 300.0, "at once is no time at all"
+    pacer.note_success("search")
+    assert pacer.note_limit("search", None) == 5.0
 
 
 def test_outages_wait_from_ten_seconds_to_ten_minutes_without_holding_other_calls() -> None:
     clock = Clock()
     pacer = Pacer(0.0, clock=clock)
 
-    waits = [pacer.note_outage() for _ in range(8)]
+    waits = [pacer.note_outage("search") for _ in range(8)]
 
     assert waits == [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0]
     assert pacer.remaining_s() == 0
-    pacer.note_outage(12.0)
+    pacer.note_outage("search", 12.0)
     assert pacer.remaining_s() == 12.0
 
 
