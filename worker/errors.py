@@ -3,9 +3,12 @@
     WorkerError
     ├── SettingsInvalid          a setting is wrong: fix it, then start
     ├── AccountNotUsable         the worker can't start with this account: it ends and says why
+    ├── AccountStandsBy          it was found to stand by already: the order goes to others
     ├── AccountExhausted         no orders are left: the account stands by for a while
     ├── AccountSecretsUnusable   password or session can't be opened: the account stands by until they are set again
+    ├── PersonChanged            the session is another person's than the one who ordered: that order rests
     ├── PaperBroken              the paper can't be used: it is brought again, and an attempt is spent
+    ├── PaidCallNotSent          no byte of the paid call left, and the journal says so: later again
     └── …                        what the orders service answers, or doesn't: worker.service.errors
 
 The portal's errors are in worker.portal.errors. What the queue is told (Snooze, Release, Fail) are no errors.
@@ -17,7 +20,10 @@ __all__ = [
     "AccountExhausted",
     "AccountNotUsable",
     "AccountSecretsUnusable",
+    "AccountStandsBy",
+    "PaidCallNotSent",
     "PaperBroken",
+    "PersonChanged",
     "SettingsInvalid",
     "WorkerError",
 ]
@@ -38,6 +44,10 @@ class AccountNotUsable(WorkerError):
     """The worker can't start with this account."""
 
 
+class AccountStandsBy(WorkerError):
+    """The account stands by."""
+
+
 class AccountExhausted(WorkerError):
     """The account has no orders left."""
 
@@ -48,6 +58,14 @@ class AccountExhausted(WorkerError):
 
 class AccountSecretsUnusable(WorkerError):
     """The account has no password and no session that can be used."""
+
+
+class PersonChanged(WorkerError):
+    """The session is another person's than the one who ordered: log in as that one, or settle the order by hand."""
+
+
+class PaidCallNotSent(WorkerError):
+    """The paid call wasn't sent."""
 
 
 class PaperBroken(WorkerError):

@@ -7,8 +7,6 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tenacity import wait_exponential, wait_random
-
 from rosq import Queue, RedisSettings, RetryPolicy, StopSignals, Worker, WorkerSettings
 from worker.account.account import Account
 from worker.account.standby import StandbyWatcher
@@ -31,8 +29,8 @@ _logger = logging.getLogger(__name__)
 
 #: How long a start waits for the orders service before it gives up with code 3.
 START_PATIENCE_S: Final = 10.0
-#: The order's own faults only: a refused request, a broken paper. The portal's trouble and waiting spend none.
-RETRIES: Final = RetryPolicy(max_attempts=5, wait=wait_exponential(multiplier=10, max=600) + wait_random(0, 5))
+#: The object's own faults only: a request that is refused for it, a broken paper. Whatever else happens spends none.
+RETRIES: Final = RetryPolicy()
 #: A read loop whose last round is older, with no order in hand, isn't well.
 WELL_WITHIN_S: Final = 60.0
 

@@ -7,13 +7,14 @@ import logging
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
-from orders_service.crypto import PASSWORD, SESSION, CryptoError, WrongSecret
+from orders_service.crypto import PASSWORD, SESSION, TOTP, CryptoError, WrongSecret
 from orders_service.v1 import rosreestr_users_pb2
-from worker.errors import AccountNotUsable, AccountSecretsUnusable
+from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials
@@ -35,6 +36,7 @@ _logger = logging.getLogger(__name__)
 
 LANE_MAIN: Final = "main"
 LANE_URGENT: Final = "urgent"
+_LIMITED: Final = rosreestr_users_pb2.STANDBY_KIND_LIMITED
 #: Standing by for one of these, the account must not log in: it was refused, and a loop of refusals locks a person out.
 LOGIN_BLOCKED: Final = frozenset(
     {rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED}
@@ -52,8 +54,11 @@ class Account:
         self._changed = threading.Condition(self._lock)
         self._snapshot: worker_pb2.WorkerAccount | None = None
         self._portal: PortalClient | None = None
-        self._portal_secrets: tuple[str, str, str] | None = None
+        self._portal_secrets: tuple[str, str, str, str] | None = None
+        # When it was answered, to count on from what it says of times.
+        self._snapshot_s = 0.0
         self._must_renew_portal = False
+        self._must_lift_hold = False
 
     @property
     def username(self) -> str:
@@ -194,20 +199,42 @@ class Account:
             PortalSettingsInvalid: The CA bundle can't be used.
         """
         snapshot = self.snapshot
-        secrets = (snapshot.login, snapshot.sealed_password, snapshot.sealed_session)
+        secrets = (snapshot.login, snapshot.sealed_password, snapshot.sealed_session, snapshot.sealed_totp)
         with self._lock:
-            must_renew, self._must_renew_portal = self._must_renew_portal, False
+            must_renew = self._must_renew_portal
         if self._portal is not None and self._portal_secrets == secrets and not must_renew:
+            self._hold_as_marked(self._portal)
             return self._portal
         try:
             credentials = self._make_credentials(snapshot)
         except WrongSecret as exc:
             raise AccountSecretsUnusable(str(exc)) from exc
         pacer = self._portal.pacer if self._portal is not None else None
+        # Before the old one is closed: where it can't be made, what there is goes on.
+        fresh = PortalClient(self._settings.portal, credentials, pacer=pacer, count=_PasswordCount(self))
         self.close()
-        self._portal = PortalClient(self._settings.portal, credentials, pacer=pacer)
-        self._portal_secrets = secrets
-        return self._portal
+        self._portal, self._portal_secrets = fresh, secrets
+        with self._lock:
+            self._must_renew_portal = False
+        self._hold_as_marked(fresh)
+        return fresh
+
+    def successes(self, step: str) -> int:
+        """Return how often a step went well at the portal, in this process."""
+        return 0 if self._portal is None else self._portal.successes(step)
+
+    def _hold_as_marked(self, portal: PortalClient) -> None:
+        """Call nothing while the portal is to be left alone, not for the account's own orders either, nor after a
+        restart; until a person says otherwise."""
+        with self._lock:
+            snapshot, age_s = self._snapshot, time.monotonic() - self._snapshot_s
+            must_lift, self._must_lift_hold = self._must_lift_hold, False
+        if must_lift:
+            portal.lift_hold()
+        if snapshot is not None and snapshot.standby_kind == _LIMITED:
+            left_s = snapshot.standby_left.ToTimedelta().total_seconds() - age_s
+            if left_s > 0:
+                portal.hold(left_s)
 
     def close(self) -> None:
         """Close the connections to the portal. Its session stays alive there."""
@@ -232,15 +259,40 @@ class Account:
             if before is not None and _is_login_blocked(before) and not _is_login_blocked(snapshot):
                 # A person did something: a refusal that the portal's client remembers is forgotten.
                 self._must_renew_portal = True
-            self._snapshot = snapshot
+            if before is not None and before.standby_kind == _LIMITED and snapshot.standby_kind != _LIMITED:
+                self._must_lift_hold = True
+            self._snapshot, self._snapshot_s = snapshot, time.monotonic()
             self._changed.notify_all()
+
+    def passwords_sent(self) -> tuple[int, float]:
+        """Return how many passwords were sent in a row without a call of use, and the seconds since the last one."""
+        with self._lock:
+            if self._snapshot is None:
+                raise AssertionError("the account isn't open")
+            age_s = self._snapshot.password_age.ToTimedelta().total_seconds()
+            return self._snapshot.passwords_sent, age_s + time.monotonic() - self._snapshot_s
+
+    def record_password(self, *, was_useful: bool, sleep: Callable[[float], None]) -> None:
+        """Write down that a password is about to be sent, or (useful) that the row of them is over.
+
+        Raises:
+            As for `refresh`.
+        """
+        self._set(
+            self._reporter.record_password(self.username, self.snapshot.epoch, was_useful=was_useful, sleep=sleep)
+        )
 
     def _make_credentials(self, snapshot: worker_pb2.WorkerAccount) -> Credentials:
         """Open the sealed secrets; they are in memory from here on, as long as the session lasts."""
         try:
             password = self._open_sealed(snapshot.sealed_password, PASSWORD)
             cookies = _read_cookies(self._open_sealed(snapshot.sealed_session, SESSION))
-            return Credentials(login=snapshot.login or snapshot.account, password=password, cookies=cookies)
+            return Credentials(
+                login=snapshot.login or snapshot.account,
+                password=password,
+                cookies=cookies,
+                totp_secret=self._open_sealed(snapshot.sealed_totp, TOTP),
+            )
         except WrongSecret:
             raise
         except (CryptoError, PortalSettingsInvalid) as exc:
@@ -248,6 +300,33 @@ class Account:
 
     def _open_sealed(self, sealed: str, purpose: str) -> str | None:
         return self._secretbox.open(sealed, username=self.username, purpose=purpose) if sealed else None
+
+
+class _PasswordCount:
+    """The account's passwords, counted by the orders service: a restart, or another worker, goes on counting."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def read(self) -> tuple[int, float]:
+        """Return how many were sent in a row, and the seconds since the last one."""
+        return self._account.passwords_sent()
+
+    def add(self, sleep: Callable[[float], None]) -> None:
+        """Count one that is about to be sent."""
+        self._account.record_password(was_useful=False, sleep=sleep)
+
+    def clear(self, sleep: Callable[[float], None]) -> bool:
+        """The row is over."""
+        try:
+            self._account.record_password(was_useful=True, sleep=sleep)
+        except WorkerError as exc:
+            # What the call brought counts more: the next one that is of use says it again.
+            _logger.warning(
+                "can't write down that the session is of use", extra={"event": "password_uncleared", "error": str(exc)}
+            )
+            return False
+        return True
 
 
 def _is_login_blocked(snapshot: worker_pb2.WorkerAccount) -> bool:

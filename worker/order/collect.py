@@ -13,7 +13,6 @@ from worker.errors import PaperBroken
 from worker.order import reading
 from worker.order.points import Point
 from worker.order.visit import Done, Held, Later, decided_by_service, row_message
-from worker.portal.errors import DocumentNotReady
 from worker.portal.pages.applications import ApplicationState
 from worker.portal.paper.extract import Broken, GoodExtract, Notice, Wrong, check_extract
 
@@ -32,11 +31,13 @@ def collect(visit: Visit) -> Outcome:
 
     Raises:
         PaperBroken: The paper came, and can't be used: to be brought again.
+        DocumentNotReady: The row says that it is ready, and the download that it isn't.
     """
+    reading.check_person(visit)
     order = visit.order
     row = visit.portal.find_application(order.order_number)
     if row is None:
-        # The list lags, or another person is logged in: never a reason to fail a paid order.
+        # The list lags: never a reason to fail a paid order.
         return _not_ready(visit, None)
     if not cadastral.same_object(row.cad_num, order.cad_num):
         return _hand_to_person(
@@ -78,10 +79,7 @@ def _bring(visit: Visit, row: Application) -> Outcome:
             return outcome
     order = visit.order
     with tempfile.TemporaryDirectory(prefix="rosq-worker-") as folder:
-        try:
-            paper = visit.portal.download(row.application_id, Path(folder) / f"{order.order_id}.zip")
-        except DocumentNotReady:
-            return _not_ready(visit, row)
+        paper = visit.portal.download(row.application_id, Path(folder) / f"{order.order_id}.zip")
         visit.signals.reached(Point.DURING_DOWNLOAD)
         check = check_extract(paper.path, order.cad_num)
         if isinstance(check, Broken):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from worker.order.visit import Later, decided_by_service
-from worker.portal.errors import UnreadableAnswer
+from worker.order.visit import Later, decided_by_service, until_next_s
+from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
 from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
 
 if TYPE_CHECKING:
-    from orders_service.v1 import worker_pb2
     from worker.order.visit import Outcome, Visit
     from worker.portal.pages.search import Card
 
 _logger = logging.getLogger(__name__)
+
+#: How long a search that finds nothing at all is left alone.
+DEGRADED_PAUSE_S: Final = 600.0
 
 
 def find_object(visit: Visit) -> FoundObject | Outcome:
@@ -22,16 +24,44 @@ def find_object(visit: Visit) -> FoundObject | Outcome:
     cad_num = visit.order.cad_num
     found = judge(visit.portal.search(cad_num), cad_num)
     if isinstance(found, NotFound):
+        _check_search(visit)
         return _not_found(visit)
     if isinstance(found, Undecided):
         return _refuse(visit, found.reason)
+    visit.witness.note_found(found.cad_num)
     card = judge(visit.portal.cards(found.cad_num), cad_num)
     if isinstance(card, NotFound):
         # Found and not found within seconds: the portal's trouble, not the object's.
-        raise UnreadableAnswer("The portal finds the object, and then shows no card of it.")
+        odd = UnreadableAnswer("The portal finds the object, and then shows no card of it.")
+        odd.step = "card"
+        raise odd
     if isinstance(card, Undecided):
         return _refuse(visit, card.reason)
     return _refuse(visit, _annulled(card)) if card.is_annulled else found
+
+
+def _check_search(visit: Visit) -> None:
+    """Doubt a search that finds nothing for one order after the other: it may find nothing at all.
+
+    Raises:
+        PortalUnavailable: It doesn't find what is known to be there.
+    """
+    if not visit.witness.is_search_doubtful(visit.order.order_id):
+        return
+    # What was found before; after a start something of which the account has an application.
+    known = visit.witness.last_found or next(
+        (row.cad_num for row in visit.portal.list_applications().rows if row.is_clear), None
+    )
+    if known is None:
+        return
+    if isinstance(judge(visit.portal.search(known), known), NotFound):
+        raise PortalUnavailable(
+            f"The portal's search finds nothing for one order after the other, nor {known}, which is there: it is"
+            " degraded.",
+            outage=Outage.DEGRADED,
+            retry_after_s=DEGRADED_PAUSE_S,
+        )
+    visit.witness.note_found(known)
 
 
 def _not_found(visit: Visit) -> Outcome:
@@ -46,7 +76,7 @@ def _not_found(visit: Visit) -> Outcome:
         },
     )
     return decided_by_service(order) or Later(
-        delay_s=_until_next_s(order, recheck_s), reason="the portal doesn't know the object", is_put_down=True
+        delay_s=until_next_s(order, recheck_s), reason="the portal doesn't know the object", is_put_down=True
     )
 
 
@@ -59,9 +89,3 @@ def _refuse(visit: Visit, reason: str) -> Outcome:
 def _annulled(card: Card) -> str:
     when = f" since {card.cancelled}" if card.cancelled else ""
     return f"The portal shows the object {card.cad_num} as annulled{when} («Погашено»): nothing was ordered"
-
-
-def _until_next_s(order: worker_pb2.OrderInHand, otherwise_s: float) -> float:
-    if not order.HasField("next_at"):
-        return otherwise_s
-    return max(0.0, (order.next_at.ToDatetime() - order.as_of.ToDatetime()).total_seconds())

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from worker.errors import WorkerError
+from worker.errors import PaidCallNotSent, WorkerError
 from worker.order.points import Point
 from worker.order.reading import look
 from worker.order.settle import after_reading
-from worker.order.visit import Later, decided_by_service
+from worker.order.visit import decided_by_service
 from worker.portal.finish import Answered, FinishRequest, Lost, NotSent
 from worker.service.errors import SendUnknown
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from worker.portal.finish import PaidCall
 
 _logger = logging.getLogger(__name__)
-
-#: After a call that wasn't sent: soon again, but not at once, since what prevented it may still be there.
-NOT_SENT_PAUSE_S: Final = 5.0
 
 
 def pay(visit: Visit) -> Outcome:
@@ -71,9 +68,9 @@ def _report(visit: Visit, send_id: str, result: NotSent | Answered | Lost) -> Ou
             extra={"event": "paid_call_not_sent", "order_id": order_id, "reason": result.reason},
         )
         order = visit.journal.record_not_sent(send_id, result.reason)
-        return decided_by_service(order) or Later(
-            delay_s=NOT_SENT_PAUSE_S, reason=f"the paid call wasn't sent: {result.reason}"
-        )
+        if (outcome := decided_by_service(order)) is not None:
+            return outcome
+        raise PaidCallNotSent(f"The paid call wasn't sent: {result.reason}")
     status = result.status or 0
     number = (result.expected_number or "") if isinstance(result, Answered) else ""
     try:

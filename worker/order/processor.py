@@ -1,8 +1,8 @@
 """The handler: claims the order that a job points to, goes on from where its journal stands, and tells the queue.
 
 Report first: the order is put down in PostgreSQL before the queue is told, so a crash in between repeats
-the report, which changes nothing. What the portal's own trouble costs is time, never an attempt; attempts are spent on
-the order's own faults only.
+the report, which changes nothing. Whatever goes wrong is judged in one place, `verdict`; here is only done what it
+says.
 """
 
 from __future__ import annotations
@@ -12,30 +12,18 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
-from worker.errors import WorkerError
-from worker.order import trouble
+from worker.account.strikes import Streaks
+from worker.errors import AccountStandsBy, WorkerError
+from worker.order import verdict
 from worker.order.collect import collect, look_again
 from worker.order.points import NO_SIGNALS, Point
 from worker.order.register import register
 from worker.order.settle import settle
-from worker.order.visit import FINAL_STATES, Done, Held, Later, Visit, decided_by_service
-from worker.portal.errors import RequestRefused
-from worker.service.errors import (
-    AbsentAfterTooShort,
-    AccountCannotTake,
-    AccountUnknown,
-    BoundToOtherAccount,
-    ObjectBusy,
-    OrderOnHold,
-    OrderUnknown,
-    ReadingNeeded,
-    ServiceDefect,
-    ServiceRefused,
-    ServiceUnreachable,
-    StaleEpoch,
-    StaleFence,
-)
-from worker.service.journal import OrderJournal
+from worker.order.visit import FINAL_STATES, Done, Held, Later, Visit, decided_by_service, until_next_s
+from worker.order.witness import Witness
+from worker.portal.errors import PortalError, RequestRefused
+from worker.service.errors import AccountUnknown, ServiceDefect, ServiceRefused, ServiceUnreachable, StaleEpoch
+from worker.service.journal import OrderJournal, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,15 +39,6 @@ _logger = logging.getLogger(__name__)
 
 #: Seconds of a pause from which on it is told with the job.
 _TOLD_REST_S = 5.0
-
-#: While the orders service is away: how long a job rests that couldn't even be claimed.
-SERVICE_PAUSE_S: Final = 10.0
-#: How long an order rests over which the service itself failed: a person must look, and no attempt is spent.
-DEFECT_PAUSE_S: Final = 60.0
-#: How long an order rests that the service refused a step of: its state is looked at afresh then.
-REFUSED_PAUSE_S: Final = 5.0
-#: An account-wide pause is slept at most so long at a time.
-LONGEST_PAUSE_S: Final = 300.0
 
 _PHASES: Final = {
     orders_pb2.ORDER_STATE_PROCESSING: ("register", register),
@@ -92,6 +71,10 @@ class Processor:
         self._stop = stop
         self._signals = signals
         self._delivery: Delivery | None = None
+        self._streaks = Streaks()
+        self._witness = Witness()
+        # What is done just now, for whatever goes wrong in it.
+        self._phase = ""
 
     def __call__(self, delivery: Delivery) -> None:
         """Work on the order once. Returning completes the job."""
@@ -108,6 +91,7 @@ class Processor:
         return delivery is not None and delivery.lease.is_held()
 
     def _process(self, delivery: Delivery) -> None:
+        self._phase = "claim"
         order_id = _read_order_id(delivery)
         journal = OrderJournal(
             self._reporter,
@@ -129,22 +113,8 @@ class Processor:
             raise Release(_lane_of(journal)) from None
         except LeaseLost:
             raise
-        except ServiceRefused as refused:
-            self._answer_refusal(refused, journal, delivery)
-        except ServiceUnreachable as exc:
-            _logger.warning(
-                "the orders service stays away, the order is put down",
-                extra={"event": "service_away", "order_id": order_id, "error": str(exc)},
-            )
-            raise Snooze(SERVICE_PAUSE_S, _lane_of(journal)) from exc
-        except ServiceDefect as exc:
-            _logger.error(
-                "the orders service failed, the order rests",
-                extra={"event": "service_defect", "order_id": order_id, "error": str(exc)},
-            )
-            raise Snooze(DEFECT_PAUSE_S, _lane_of(journal)) from exc
         except Exception as exc:
-            self._spend_attempt(exc, journal, delivery)
+            self._answer_surely(exc, journal, delivery)
         else:
             self._tell_queue(delivery, journal, outcome)
 
@@ -160,42 +130,32 @@ class Processor:
             raise ServiceDefect(
                 f"Order {order.order_id} stands at a state that this worker doesn't know ({order.state}): update it."
             )
-        phase, work = _PHASES[order.state]
+        self._phase, work = _PHASES[order.state]
         _logger.info(
             "order in hand",
             extra={
                 "event": "order_in_hand",
                 "order_id": order.order_id,
-                "phase": phase,
+                "phase": self._phase,
                 "job_id": delivery.job_id,
                 "attempt": delivery.attempt,
             },
         )
-        if self._account.is_login_blocked or (phase == "register" and not account.can_take_new):
+        if self._account.is_login_blocked or (self._phase == "register" and not account.can_take_new):
             # Collecting what was paid goes on; nothing more is paid by an account that shouldn't.
-            return trouble.stand_by(account)
-        try:
-            portal = self._account.portal()
-            visit = Visit(
-                delivery=delivery,
-                journal=journal,
-                portal=portal,
-                account=account,
-                settings=self._settings,
-                signals=self._signals,
-            )
-            with portal.pausing_with(delivery.sleep):
-                outcome = work(visit)
-        except trouble.ACCOUNT_TROUBLE as exc:
-            mark = trouble.mark_for(exc, exhausted_retry_s=self._settings.exhausted_retry_s)
-            self._account.mark(mark.kind, mark.reason, mark.retry_in_s, sleep=delivery.sleep)
-            return trouble.stand_by(self._account.snapshot)
-        except trouble.PORTAL_TROUBLE as exc:
-            return trouble.wait_out(exc)
-        except OSError as exc:
-            # The portal's and the service's are translated: this is our disk.
-            _logger.error("this machine is in trouble", extra={"event": "machine_trouble", "error": str(exc)})
-            return Later(delay_s=trouble.DEFAULT_WAIT_S, reason=f"the worker's machine: {exc}")
+            raise AccountStandsBy(account.why_not or None)
+        portal = self._account.portal()
+        visit = Visit(
+            delivery=delivery,
+            journal=journal,
+            portal=portal,
+            account=account,
+            settings=self._settings,
+            signals=self._signals,
+            witness=self._witness,
+        )
+        with portal.pausing_with(delivery.sleep):
+            outcome = work(visit)
         if account.standby_kind and account.can_take_new and order.state == orders_pb2.ORDER_STATE_PROCESSING:
             # It stood by until a time that is over now, and an order went well: nothing is in the way any more.
             self._account.mark(rosreestr_users_pb2.STANDBY_KIND_UNSPECIFIED, "", None, sleep=delivery.sleep)
@@ -204,8 +164,7 @@ class Processor:
     def _put_down(self, journal: OrderJournal, outcome: Outcome) -> None:
         """Tell PostgreSQL that nobody has the order in hand any more. One that is over never was in hand."""
         if isinstance(outcome, Later) and not outcome.is_put_down and journal.order.state not in FINAL_STATES:
-            is_at_once = outcome.is_for_others and not _is_sent(journal)
-            journal.release(outcome.reason, delay_s=0.0 if is_at_once else outcome.delay_s)
+            journal.release(outcome.reason, delay_s=outcome.delay_s)
 
     def _tell_queue(self, delivery: Delivery, journal: OrderJournal, outcome: Outcome) -> None:
         """Answer the delivery. The order's lane is as the service answered last."""
@@ -220,59 +179,129 @@ class Processor:
                     # What the service made of it when it was put down.
                     self._tell_queue(delivery, journal, final)
                     return
-                if outcome.is_for_others and not order.is_bound:
-                    raise Release(order.lane)
-                rest_s = _pause(delivery, min(outcome.pause_s, LONGEST_PAUSE_S))
-                raise Snooze(max(0.0, outcome.delay_s - rest_s), order.lane or None)
+                raise Snooze(outcome.delay_s, order.lane or None)
 
-    def _answer_refusal(self, refused: ServiceRefused, journal: OrderJournal, delivery: Delivery) -> NoReturn:
-        """What each refusal means for the job. The order itself is another's, or put down here."""
-        extra = {
-            "event": "refused",
-            "order_id": journal.order.order_id,
-            "reason": refused.reason,
-            "error": str(refused),
-        }
-        _logger.info("the orders service refused", extra=extra)
-        own_lane = self._settings.own_lane
-        match refused:
-            case StaleFence():
-                # Somebody works on it; should he die, the job comes back to us with a greater fence.
-                raise Snooze(self._settings.lease_s) from refused
-            case StaleEpoch() | AccountUnknown():
-                self._stop(str(refused))
-                raise Release from refused
-            case BoundToOtherAccount(account=account) if account:
-                raise Release(f"@{account}") from refused
-            case OrderOnHold():
-                raise Fail(f"on hold: {refused}") from refused
-            case OrderUnknown():
-                raise Fail(str(refused)) from refused
-            case AccountCannotTake():
-                self._learn_standing(delivery)
-                # In the own lane it would come straight back: there it doesn't belong, as it isn't bound.
-                raise Release(
-                    refused.metadata.get("lane") or ("main" if delivery.lane == own_lane else None)
-                ) from refused
-            case AbsentAfterTooShort():
-                self._release_on_the_way_out(journal, str(refused))
-                self._stop(str(refused))
-                raise Release(_lane_of(journal)) from refused
-        # A missing reading is made by the next visit, and may prove nothing yet; another order of the object takes as
-        # long as the portal does. No hurry.
-        is_slow = isinstance(refused, ReadingNeeded | ObjectBusy)
-        pause_s = self._settings.check_interval_s if is_slow else REFUSED_PAUSE_S
-        if journal.order.state not in _PHASES:
-            # Its claim was refused: it isn't in hand.
-            raise Snooze(pause_s, _lane_of(journal)) from refused
+    def _answer_surely(self, error: Exception, journal: OrderJournal, delivery: Delivery) -> None:
+        """Answer the trouble; what goes wrong in that, too, costs the order no attempt."""
         try:
-            order = journal.release(str(refused), delay_s=pause_s)
-        except (ServiceRefused, ServiceUnreachable) as exc:
-            _logger.info(
-                "the order couldn't be put down", extra={**extra, "event": "put_down_failed", "error": str(exc)}
+            self._answer(error, journal, delivery)
+        except (JobSignal, LeaseLost):
+            raise
+        except Exception as worse:
+            if worse is error:
+                raise  # an attempt that is spent
+            _logger.exception(
+                "trouble couldn't be answered, the order rests",
+                extra={"event": "defect", "order_id": journal.order.order_id, "error_type": type(worse).__name__},
             )
-            raise Snooze(pause_s, _lane_of(journal)) from refused
-        raise Snooze(pause_s, order.lane or None) from refused
+            raise Snooze(verdict.DEFECT_PAUSE_S, _lane_of(journal)) from worse
+
+    def _answer(self, error: Exception, journal: OrderJournal, delivery: Delivery) -> None:
+        """Do what the verdict on this trouble says. Returning completes the job."""
+        step = (error.step if isinstance(error, PortalError) else "") or self._phase
+        order_id = journal.order.order_id
+        is_somebodys = isinstance(error, WorkerError)
+        said = verdict.verdict(
+            error,
+            verdict.Circumstances(
+                step=step,
+                orders_in_a_row=1
+                if is_somebodys
+                else self._streaks.note(step, order_id, self._account.successes(step)),
+                check_interval_s=self._settings.check_interval_s,
+                lease_s=self._settings.lease_s,
+                exhausted_retry_s=self._settings.exhausted_retry_s,
+            ),
+        )
+        _log(error, said, step, order_id)
+        if isinstance(said, verdict.Attempt):
+            self._spend_attempt(error, said.reason, journal, delivery)
+        pause_s = said.pause_s
+        # An order that is over never was in hand, and the service calls for the look again.
+        is_look = journal.order.state in FINAL_STATES
+        try:
+            match said:
+                case verdict.Rest() if is_look:
+                    if not isinstance(error, PortalError):
+                        raise Snooze(pause_s) from error
+                    return
+                case verdict.Rest():
+                    is_away = isinstance(error, ServiceUnreachable)
+                    self._let_rest(said, journal, delivery, is_service_away=is_away)
+                case verdict.WaitOut():
+                    if is_look:
+                        return
+                    journal.release(said.reason, delay_s=pause_s)
+                    if self._is_over(journal, delivery):
+                        return
+                    rested_s = _pause(delivery, pause_s)
+                    raise Snooze(max(0.0, pause_s - rested_s), _lane_of(journal)) from error
+                case verdict.StandBy():
+                    if (mark := said.mark) is not None:
+                        self._account.mark(mark.kind, mark.reason, mark.retry_in_s, sleep=delivery.sleep)
+                    if is_look:
+                        return
+                    self._leave_to_others(journal, delivery, pause_s)
+                case verdict.GiveBack():
+                    self._learn_standing(delivery)
+                    # In the own lane it would come straight back: there it doesn't belong, as it isn't bound.
+                    is_own = delivery.lane == self._settings.own_lane
+                    raise Release(said.lane or ("main" if is_own else None)) from error
+                case verdict.Elsewhere():
+                    if said.lane:
+                        raise Release(said.lane) from error
+                    raise Snooze(pause_s) from error
+                case verdict.Ended():
+                    raise Fail(said.reason) from error
+                case verdict.WorkerEnds():
+                    if said.is_order_ours:
+                        self._release_on_the_way_out(journal, said.reason)
+                    self._stop(said.reason)
+                    raise Release(_lane_of(journal) if said.is_order_ours else None) from error
+        except (StaleEpoch, AccountUnknown) as exc:
+            self._stop(str(exc))
+            raise Release from exc
+        except WorkerError as exc:
+            # The next claim takes it over all the same, at the latest a lease from now.
+            _logger.warning(
+                "the order couldn't be put down",
+                extra={"event": "put_down_failed", "order_id": order_id, "error": str(exc)},
+            )
+            raise Snooze(min(pause_s, verdict.STANDBY_REST_S), _lane_of(journal)) from error
+
+    def _let_rest(
+        self, said: verdict.Rest, journal: OrderJournal, delivery: Delivery, *, is_service_away: bool
+    ) -> None:
+        order = journal.order
+        if order.state not in _PHASES:
+            # Its claim failed: it isn't in hand.
+            raise Snooze(said.pause_s, _lane_of(journal))
+        order = journal.release(
+            said.reason,
+            delay_s=said.pause_s,
+            trouble=Trouble(step=said.step, limit=said.limit),
+            # It was asked long enough; and it may be this one call alone that it doesn't answer.
+            is_on_the_way_out=is_service_away,
+        )
+        if not self._is_over(journal, delivery):
+            raise Snooze(until_next_s(order, said.pause_s), _lane_of(journal))
+
+    def _leave_to_others(self, journal: OrderJournal, delivery: Delivery, rest_s: float) -> None:
+        """Put the order down as its account can't go on: at once for others, later where it is bound to this one."""
+        reason = self._account.snapshot.why_not or "the account stands by"
+        order = journal.release(reason, delay_s=rest_s if _is_sent(journal) else 0.0)
+        if self._is_over(journal, delivery):
+            return
+        if not order.is_bound:
+            raise Release(order.lane)
+        raise Snooze(rest_s, order.lane or None)
+
+    def _is_over(self, journal: OrderJournal, delivery: Delivery) -> bool:
+        """Whether the service made something final of the order when it was put down; a hold fails the job."""
+        final = decided_by_service(journal.order)
+        if final is not None:
+            self._tell_queue(delivery, journal, final)
+        return final is not None
 
     def _learn_standing(self, delivery: Delivery) -> None:
         """From here on the lanes that are read fit what the account may take."""
@@ -283,24 +312,21 @@ class Processor:
         except WorkerError as exc:
             _logger.warning("can't ask how the account stands", extra={"event": "account_unread", "error": str(exc)})
 
-    def _spend_attempt(self, exc: Exception, journal: OrderJournal, delivery: Delivery) -> NoReturn:
-        """The order's own fault, or a defect of ours: the queue tries again; the last attempt is said to the order."""
-        reason = str(exc) if isinstance(exc, WorkerError | RequestRefused) else f"{type(exc).__name__}: {exc}"
-        _logger.log(
-            logging.WARNING if isinstance(exc, WorkerError | RequestRefused) else logging.ERROR,
+    def _spend_attempt(self, error: Exception, reason: str, journal: OrderJournal, delivery: Delivery) -> NoReturn:
+        """The object's own fault: the queue tries again; the last attempt is said to the order."""
+        _logger.warning(
             "the order's attempt failed",
-            exc_info=None if isinstance(exc, WorkerError | RequestRefused) else exc,
             extra={
                 "event": "attempt_failed",
                 "order_id": journal.order.order_id,
                 "attempt": delivery.attempt,
-                "error_type": type(exc).__name__,
+                "error_type": type(error).__name__,
                 "error": reason,
             },
         )
         try:
-            if isinstance(exc, RequestRefused):
-                journal.record_refusal(step=exc.step, http_status=exc.status, text=exc.text)
+            if isinstance(error, RequestRefused):
+                journal.record_refusal(step=error.step, http_status=error.status, text=error.text)
             if delivery.is_last_attempt:
                 journal.fail(reason)
             else:
@@ -313,8 +339,8 @@ class Processor:
             )
         if delivery.is_last_attempt:
             # A person may lift the hold before the queue is told: then this isn't the order's failure any more.
-            raise Fail(f"on hold: {reason}" if journal.order.hold_reason else reason) from exc
-        raise exc
+            raise Fail(f"on hold: {reason}" if journal.order.hold_reason else reason) from error
+        raise error
 
     def _release_on_the_way_out(self, journal: OrderJournal, reason: str) -> None:
         if journal.order.state not in _PHASES or journal.order.state in FINAL_STATES:
@@ -327,6 +353,31 @@ class Processor:
                 "the order couldn't be put down",
                 extra={"event": "put_down_failed", "order_id": journal.order.order_id, "error": str(exc)},
             )
+
+
+def _log(error: Exception, said: verdict.Verdict, step: str, order_id: int) -> None:
+    """Say what happened, once. A traceback is for what nobody thought of alone."""
+    facts = {
+        "order_id": order_id,
+        "step": step,
+        "verdict": type(said).__name__,
+        "error_type": type(error).__name__,
+        "error": str(error),
+    }
+    if isinstance(error, ServiceRefused):
+        _logger.info("the orders service refused", extra={"event": "refused", "reason": error.reason, **facts})
+    elif isinstance(error, ServiceUnreachable):
+        _logger.warning(
+            "the orders service stays away, the order is put down", extra={"event": "service_away", **facts}
+        )
+    elif isinstance(error, ServiceDefect):
+        _logger.error("the orders service failed, the order rests", extra={"event": "service_defect", **facts})
+    elif isinstance(error, OSError):
+        _logger.error("this machine is in trouble", extra={"event": "machine_trouble", **facts})
+    elif isinstance(said, verdict.Rest) and said.is_defect:
+        _logger.error("a defect, the order rests", exc_info=error, extra={"event": "defect", **facts})
+    elif not isinstance(said, verdict.Attempt):
+        _logger.warning("trouble, and no fault of the order's", extra={"event": "trouble", **facts})
 
 
 def _is_to_be_looked_for(order: worker_pb2.OrderInHand) -> bool:

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from orders_service.v1 import worker_pb2
+from worker.errors import PersonChanged
 from worker.order.visit import row_message
 from worker.portal.errors import AccountUnusable, Lack, PortalError
 from worker.service.errors import ServiceDefect
@@ -25,10 +26,27 @@ _logger = logging.getLogger(__name__)
 
 #: How many counting readings prove absence (DESIGN section 3); they are spread evenly over its time.
 READINGS: Final = 5
+#: How the person begins of whom nobody knows who it was.
+OLD_SYSTEM: Final = "old-system:"
 #: First pause between two looks: the list mostly shows a new row within seconds.
 FIRST_PAUSE_S: Final = 15.0
 #: Longest pause between two looks, as a part of the time of absence: none of the counting readings is missed by much.
 LONGEST_PART: Final = 6
+
+
+def check_person(visit: Visit) -> None:
+    """Make sure that the session is the person's who ordered: another one's list shows nothing of it.
+
+    What the system before this one ordered doesn't say who that was.
+
+    Raises:
+        PersonChanged: It is another one's.
+    """
+    submission = visit.submission
+    if submission is None or submission.person_oid.startswith(OLD_SYSTEM):
+        return
+    if visit.portal.person_oid() != submission.person_oid:
+        raise PersonChanged
 
 
 def look(visit: Visit) -> None:

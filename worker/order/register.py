@@ -19,7 +19,7 @@ from worker.order.find import find_object
 from worker.order.pay import pay
 from worker.order.points import Point
 from worker.order.settle import after_reading
-from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
+from worker.portal.errors import Outage, PortalUnavailable, RequestRefused, UnreadableAnswer
 from worker.portal.pages.search import FoundObject
 from worker.portal.pages.statement import Statement, StatementGuids
 
@@ -62,7 +62,9 @@ def register(visit: Visit) -> Outcome:
         listing = visit.portal.list_applications()
     if not listing.is_complete:
         # An application that isn't known now would be taken for ours later.
-        raise UnreadableAnswer("The account's list can't be read to its end.")
+        odd = UnreadableAnswer("The account's list can't be read to its end.")
+        odd.step = "applications"
+        raise odd
     if found is not None:
         portal_cad_num = found.cad_num
     else:
@@ -108,7 +110,13 @@ def upload(visit: Visit, found: FoundObject, declarant: Declarant) -> None:
         sleep=visit.delivery.sleep,
         reraise=True,
     )
-    retrying(visit.portal.upload, statement)
+    try:
+        retrying(visit.portal.upload, statement)
+    except RequestRefused as refused:
+        if not refused.is_of_object:
+            # What it says of the person may have changed at the portal since it was read.
+            visit.portal.forget_profile()
+        raise
     visit.journal.record_upload()
     _logger.info("statement uploaded", extra={"event": "statement_uploaded", "order_id": visit.order.order_id})
     visit.signals.reached(Point.AFTER_UPLOAD)

@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 def settle(visit: Visit) -> Outcome:
     """Read the list once as far as it can help now, and say when to come back."""
+    reading.check_person(visit)
     reading.look(visit)
     order = visit.order
     if order.state == orders_pb2.ORDER_STATE_UNCONFIRMED and reading.is_counting_due(order):

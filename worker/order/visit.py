@@ -10,12 +10,23 @@ from orders_service.v1 import orders_pb2, worker_pb2
 if TYPE_CHECKING:
     from rosq import Delivery
     from worker.order.points import Signals
+    from worker.order.witness import Witness
     from worker.portal.client import PortalClient
     from worker.portal.pages.applications import Application
     from worker.service.journal import OrderJournal
     from worker.settings import Settings
 
-__all__ = ["FINAL_STATES", "Done", "Held", "Later", "Outcome", "Visit", "decided_by_service", "row_message"]
+__all__ = [
+    "FINAL_STATES",
+    "Done",
+    "Held",
+    "Later",
+    "Outcome",
+    "Visit",
+    "decided_by_service",
+    "row_message",
+    "until_next_s",
+]
 
 FINAL_STATES: Final = frozenset(
     {orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED, orders_pb2.ORDER_STATE_CANCELLED}
@@ -42,15 +53,11 @@ class Later:
         delay_s: Seconds until then.
         reason: Why, for the order's history.
         is_put_down: The service did so already with its last answer: only the queue is left to be told.
-        is_for_others: The trouble is this account's: where the order isn't bound, another account may have it at once.
-        pause_s: How long this worker itself should take nothing else meanwhile, as the trouble isn't the order's.
     """
 
     delay_s: float
     reason: str
     is_put_down: bool = False
-    is_for_others: bool = False
-    pause_s: float = 0.0
 
 
 Outcome: TypeAlias = Done | Held | Later
@@ -67,6 +74,7 @@ class Visit:
     account: worker_pb2.WorkerAccount
     settings: Settings
     signals: Signals
+    witness: Witness
 
     @property
     def order(self) -> worker_pb2.OrderInHand:
@@ -86,6 +94,13 @@ def decided_by_service(order: worker_pb2.OrderInHand) -> Outcome | None:
     if order.hold_reason:
         return Held(reason=order.hold_reason)
     return None
+
+
+def until_next_s(order: worker_pb2.OrderInHand, otherwise_s: float) -> float:
+    """Return the seconds until the order's next look, by the database's clock at its last answer."""
+    if not order.HasField("next_at"):
+        return otherwise_s
+    return max(0.0, (order.next_at.ToDatetime() - order.as_of.ToDatetime()).total_seconds())
 
 
 def row_message(row: Application) -> worker_pb2.ApplicationRow:

@@ -8,6 +8,7 @@ answered must not be lost because somebody else has the order by now, or because
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -15,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from orders_service.v1 import worker_pb2
 from rosq import JobSignal, LeaseLost
 from worker.service.errors import ServiceDefect, ServiceUnreachable
-from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S, duration, log_retry
+from worker.service.reporter import CALL_TIMEOUT_S, PATIENCE_S, clean, duration, log_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +36,22 @@ RELEASE_PATIENCE_S: Final = 1.5
 RELEASE_TIMEOUT_S: Final = 2.0
 UPLOAD_TIMEOUT_S: Final = 300.0
 CHUNK_BYTES: Final = 1024 * 1024
-MAX_TEXT: Final = 2000
+MAX_STEP: Final = 64
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What an order met that is neither its own fault nor its account's.
+
+    Attributes:
+        step: At which step; each is counted by itself.
+        limit: After how often a person decides; 0: by time alone.
+    """
+
+    step: str
+    limit: int
 
 
 class OrderJournal:
@@ -109,17 +123,23 @@ class OrderJournal:
     def fail(self, reason: str, *, is_portal_verdict: bool = False) -> worker_pb2.OrderInHand:
         """The order can't be fulfilled: it fails, or where money may have gone it is held for a person."""
         request = worker_pb2.FailOrderRequest(
-            holder=self._holder, reason=reason[:MAX_TEXT], is_portal_verdict=is_portal_verdict
+            holder=self._holder, reason=clean(reason), is_portal_verdict=is_portal_verdict
         )
         return self._decide(lambda: self.stub.FailOrder(request, timeout=CALL_TIMEOUT_S).order)
 
-    def release(self, reason: str, *, delay_s: float, is_on_the_way_out: bool = False) -> worker_pb2.OrderInHand:
+    def release(
+        self, reason: str, *, delay_s: float, trouble: Trouble | None = None, is_on_the_way_out: bool = False
+    ) -> worker_pb2.OrderInHand:
         """Put the order down; the answer's lane is where its job belongs.
 
         Args:
+            delay_s: Until its next look; with trouble the first pause, and the answer says how long it is by now.
+            trouble: What the order met: counted, and in the end the order is held.
             is_on_the_way_out: The lease may be lost or the stop's grace over: try for a moment only.
         """
-        request = worker_pb2.ReleaseOrderRequest(holder=self._holder, reason=reason[:MAX_TEXT], delay=duration(delay_s))
+        request = worker_pb2.ReleaseOrderRequest(holder=self._holder, reason=clean(reason), delay=duration(delay_s))
+        if trouble is not None:
+            request.trouble.step, request.trouble.limit = clean(trouble.step, MAX_STEP), trouble.limit
 
         timeout_s = RELEASE_TIMEOUT_S if is_on_the_way_out else CALL_TIMEOUT_S
 
@@ -142,17 +162,17 @@ class OrderJournal:
         self, send_id: str, *, http_status: int, text: str, expected_number: str
     ) -> worker_pb2.OrderInHand:
         """What the paid call was answered, or (status 0) why no answer came."""
-        answer = worker_pb2.FinishAnswer(http_status=http_status, text=text[:MAX_TEXT], expected_number=expected_number)
+        answer = worker_pb2.FinishAnswer(http_status=http_status, text=clean(text), expected_number=expected_number)
         return self._tell(worker_pb2.RecordFactRequest(holder=self._holder, send_id=send_id, finish_answer=answer))
 
     def record_not_sent(self, send_id: str, reason: str) -> worker_pb2.OrderInHand:
         """No byte of the paid call left this process."""
-        fact = worker_pb2.NotSent(reason=reason[:MAX_TEXT])
+        fact = worker_pb2.NotSent(reason=clean(reason))
         return self._tell(worker_pb2.RecordFactRequest(holder=self._holder, send_id=send_id, not_sent=fact))
 
     def record_refusal(self, *, step: str, http_status: int, text: str) -> worker_pb2.OrderInHand:
         """The portal refused another step."""
-        fact = worker_pb2.PortalRefusal(step=step, http_status=http_status, text=text[:MAX_TEXT])
+        fact = worker_pb2.PortalRefusal(step=step, http_status=http_status, text=clean(text))
         return self._tell(worker_pb2.RecordFactRequest(holder=self._holder, refusal=fact))
 
     def record_reading(self, send_id: str, reading: worker_pb2.ListReading) -> worker_pb2.OrderInHand:

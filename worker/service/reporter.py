@@ -32,6 +32,9 @@ _logger = logging.getLogger(__name__)
 CALL_TIMEOUT_S: Final = 10.0
 #: How long one call is repeated while the lease lasts; then the order is put down for a while.
 PATIENCE_S: Final = 300.0
+MAX_TEXT: Final = 2000
+#: The same for what a call to the portal waits for.
+SHORT_PATIENCE_S: Final = 20.0
 ERROR_DOMAIN: Final = "orders_service"
 
 _RETRY_WAIT: Final = wait_random_exponential(multiplier=0.2, max=5.0)
@@ -142,10 +145,25 @@ class Reporter:
         Raises:
             StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
         """
-        request = worker_pb2.MarkAccountRequest(account=account, epoch=epoch, kind=kind, reason=reason)
+        request = worker_pb2.MarkAccountRequest(account=account, epoch=epoch, kind=kind, reason=clean(reason))
         if retry_in_s is not None:
             request.retry_in.CopyFrom(duration(retry_in_s))
         return self.ask(lambda: self.stub.MarkAccount(request, timeout=CALL_TIMEOUT_S), sleep=sleep).account
+
+    def record_password(
+        self, account: str, epoch: int, *, was_useful: bool, sleep: Callable[[float], None]
+    ) -> worker_pb2.WorkerAccount:
+        """Count a password that is about to be sent, or (useful) begin to count anew.
+
+        Raises:
+            StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
+        """
+        request = worker_pb2.RecordPasswordRequest(account=account, epoch=epoch, was_useful=was_useful)
+        # That a call was of use can be said with the next one, too: its result isn't kept waiting.
+        patience_s = 0.0 if was_useful else SHORT_PATIENCE_S
+        return self.ask(
+            lambda: self.stub.RecordPassword(request, timeout=CALL_TIMEOUT_S), sleep=sleep, patience_s=patience_s
+        ).account
 
     def ask(
         self, call: Callable[[], Answer], *, sleep: Callable[[float], None], patience_s: float = PATIENCE_S
@@ -174,6 +192,11 @@ class Reporter:
             return call()
         except grpc.RpcError as exc:
             raise translate(exc, self.address) from exc
+
+
+def clean(text: str, limit: int = MAX_TEXT) -> str:
+    """Return a text as it can be told and stored, whatever is in it: a portal's words get into errors."""
+    return text[:limit].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def duration(seconds: float) -> Duration:

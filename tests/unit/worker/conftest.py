@@ -32,10 +32,17 @@ class PortalAccount(Account):
     """An account whose portal is in memory."""
 
     fake: FakePortal
+    #: Raised once each instead of making a client.
+    making: list[Exception]
 
     def portal(self) -> PortalClient:
+        if self.making:
+            raise self.making.pop(0)
         super().portal()
         return cast("PortalClient", self.fake)
+
+    def successes(self, step: str) -> int:
+        return self.fake.successes(step)
 
 
 @dataclass
@@ -55,9 +62,12 @@ class Bench:
         self.log.append(point.value)
         self.at_point.get(point, lambda: None)()
 
-    def run(self, hand_out: Delivery | None = None) -> JobSignal | None:
+    def processor(self) -> Processor:
+        return Processor(self.settings, self.reporter, self.account, stop=self.ended.append, signals=self)
+
+    def run(self, hand_out: Delivery | None = None, *, processor: Processor | None = None) -> JobSignal | None:
         """The signal that the handler raised; None where it returned, which completes the job."""
-        processor = Processor(self.settings, self.reporter, self.account, stop=self.ended.append, signals=self)
+        processor = processor or self.processor()
         hand_out = hand_out or delivery()
         try:
             processor(hand_out)
@@ -84,6 +94,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         reporter = Reporter.from_settings(settings)
         account = PortalAccount(settings, reporter, SECRETBOX)
         account.fake = FakePortal(log)
+        account.making = []
         account.open(StopFlag())
         yield Bench(service, account.fake, account, reporter, settings, log)
         account.close()

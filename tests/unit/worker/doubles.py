@@ -77,6 +77,13 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.script: dict[str, list[Exception | None]] = {}
+        #: The same for every call of the name.
+        self.always: dict[str, Exception] = {}
+        #: After how many times of trouble the order is held; None: never.
+        self.strikes_until_hold: int | None = None
+        #: How long an order rests by now that met trouble; None: as it was asked for.
+        self.grown_s: float | None = None
+        self._strikes = 0
         self.requests: dict[str, list[Any]] = {}
         self.now = START
         self.was_sent = False
@@ -94,6 +101,13 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
 
     # The rules
 
+    def begin_anew(self, order_id: int) -> None:
+        """Another order is handed out."""
+        self.was_sent = False
+        self.order = worker_pb2.OrderInHand(
+            order_id=order_id, cad_num=CAD_NUM, state=orders_pb2.ORDER_STATE_QUEUED, lane="main"
+        )
+
     def bind(self) -> None:
         self.order.is_bound = True
         self.order.lane = "@a1"
@@ -104,7 +118,7 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         self.now += dt.timedelta(milliseconds=10)
         self.order.as_of.FromDatetime(self.now)
         planned = self.script.get(name, [])
-        answer = planned.pop(0) if planned else None
+        answer = planned.pop(0) if planned else self.always.get(name)
         if isinstance(answer, _Abort):
             context.abort_with_status(answer.status)
 
@@ -191,6 +205,12 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
             self.order.state = orders_pb2.ORDER_STATE_QUEUED
             self.order.is_bound = False
             self.order.lane = "main"
+        if request.HasField("trouble"):
+            self._strikes += 1
+            delay = request.delay.ToTimedelta() if self.grown_s is None else dt.timedelta(seconds=self.grown_s)
+            self.order.next_at.FromDatetime(self.now + delay)
+            if self._strikes == self.strikes_until_hold:
+                self.order.hold_reason = request.reason
         return worker_pb2.ReleaseOrderResponse(order=self.order)
 
     def FailOrder(self, request: Any, context: Any) -> worker_pb2.FailOrderResponse:
@@ -266,7 +286,7 @@ class FakePortal:
         default_factory=lambda: Card(cad_num=CAD_NUM, object_type="002001003000", status="1", cancelled="")
     )
     orders_left: int = 87
-    person_oid: str = PERSON
+    person: str = PERSON
     rows: list[Application] = field(default_factory=list)
     is_complete: bool = True
     paper: bytes = b""
@@ -277,12 +297,28 @@ class FakePortal:
     result: SendResult = field(default_factory=lambda: Answered(status=200, text=NUMBER, expected_number=NUMBER))
     row_after_finish: bool = True
     on_finish: Callable[[], None] = lambda: None
+    #: How often a step went well.
+    went_well: dict[str, int] = field(default_factory=dict)
+    forgotten_profiles: int = 0
+    held_s: list[float] = field(default_factory=list)
 
     def _asked(self, step: str) -> None:
         self.log.append(f"portal.{step}")
         planned = self.raising.get(step, [])
         if planned:
             raise planned.pop(0)
+
+    def person_oid(self) -> str:
+        return self.person
+
+    def successes(self, step: str) -> int:
+        return self.went_well.get(step, 0)
+
+    def forget_profile(self) -> None:
+        self.forgotten_profiles += 1
+
+    def hold(self, seconds: float) -> None:
+        self.held_s.append(seconds)
 
     @contextlib.contextmanager
     def pausing_with(self, _sleep: Any) -> Iterator[None]:
@@ -314,7 +350,7 @@ class FakePortal:
         self._asked("profile")
         passport = Passport(series="0000", number="000000", issue_date="2000-01-01", issuer="TEST")
         return Declarant(
-            person_oid=self.person_oid,
+            person_oid=self.person,
             first_name="T",
             last_name="T",
             middle_name="",
@@ -336,7 +372,7 @@ class FakePortal:
     def list_applications(self, *, cad_num: str = "") -> Listing:
         self._asked("list" if not cad_num else "list_filtered")
         return Listing(
-            person_oid=self.person_oid,
+            person_oid=self.person,
             cad_num=cad_num,
             rows=tuple(self.rows),
             is_complete=self.is_complete,

@@ -165,7 +165,7 @@ def test_a_paper_that_stays_broken_is_a_persons_business(bench: Bench) -> None:
     assert bench.service.order.state == orders_pb2.ORDER_STATE_REGISTERED
 
 
-def test_a_paper_that_is_not_there_yet_is_waited_for(bench: Bench) -> None:
+def test_a_paper_that_is_ready_and_not_there_is_waited_for_and_counted(bench: Bench) -> None:
     given_registered(bench)
     bench.portal.rows.append(row(status=READY))
     bench.portal.raising["download"] = [DocumentNotReady()]
@@ -173,7 +173,9 @@ def test_a_paper_that_is_not_there_yet_is_waited_for(bench: Bench) -> None:
     signal = bench.run(delivery(lane="@a1"))
 
     assert isinstance(signal, Snooze)
-    assert "RecordCheck" in bench.log
+    [put_down] = bench.service.requests["ReleaseOrder"]
+    assert put_down.trouble.step
+    assert "RecordCheck" not in bench.log, "by that it would be well, for ever"
 
 
 def given_a_look(bench: Bench) -> None:

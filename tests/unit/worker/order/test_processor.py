@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from orders_service.v1 import orders_pb2, rosreestr_users_pb2
 from rosq import Cancel, Fail, LeaseLost, Release, Snooze
 from rosq.execution.stop import StopClock
 from rosq.job import CancelRequest
-from tests.unit.worker.doubles import delivery, failure, refusal
+from tests.unit.worker.doubles import NUMBER, PERSON, delivery, failure, refusal, row
 from worker.order.points import Point
 from worker.portal.errors import (
     AccountUnusable,
@@ -109,7 +108,7 @@ def test_an_order_that_is_over_is_looked_for_where_a_send_of_it_may_turn_up(
     bench: Bench, state: orders_pb2.OrderState.ValueType
 ) -> None:
     bench.service.order.state = state
-    bench.service.order.submission.person_oid = "1"
+    bench.service.order.submission.person_oid = PERSON
     bench.service.order.is_look_due = True
 
     bench.run()
@@ -215,8 +214,12 @@ def test_an_account_that_stands_by_pays_nothing_more_for_an_order_that_it_had_be
     assert not [step for step in bench.log if step.startswith("portal")]
 
 
+def refused_object() -> RequestRefused:
+    return RequestRefused("HTTP 400", step="search", status=400, text="bad number", is_of_object=True)
+
+
 def test_a_refused_request_is_kept_as_a_fact_and_spends_an_attempt(bench: Bench) -> None:
-    bench.portal.raising["search"] = [RequestRefused("HTTP 400", step="search", status=400, text="bad number")]
+    bench.portal.raising["search"] = [refused_object()]
 
     with pytest.raises(RequestRefused):
         bench.run()
@@ -227,7 +230,7 @@ def test_a_refused_request_is_kept_as_a_fact_and_spends_an_attempt(bench: Bench)
 
 
 def test_the_last_attempt_fails_the_order_with_the_reason(bench: Bench) -> None:
-    bench.portal.raising["search"] = [RequestRefused("HTTP 400", step="search", status=400, text="bad number")]
+    bench.portal.raising["search"] = [refused_object()]
 
     signal = bench.run(delivery(is_last=True))
 
@@ -238,16 +241,18 @@ def test_the_last_attempt_fails_the_order_with_the_reason(bench: Bench) -> None:
 
 def test_a_last_attempt_that_the_service_holds_says_so_to_the_queue(bench: Bench) -> None:
     """The hold may be lifted before the job has failed: the reconciler must not take it for the order's failure."""
+    bench.service.order.state = orders_pb2.ORDER_STATE_REGISTERED
+    bench.service.order.order_number = NUMBER
     bench.service.bind()
-    bench.service.open_send(str(uuid.uuid4()), 3600)
-    bench.portal.raising["list"] = [AssertionError("a page changed")]
+    bench.portal.rows = [row(status=("processed", "Выполнено"))]
+    bench.portal.paper = b"PK\x03\x04 cut"
 
     signal = bench.run(delivery(is_last=True))
 
     assert isinstance(signal, Fail)
     assert bench.service.order.hold_reason
     assert signal.reason.startswith("on hold")
-    assert "a page changed" in signal.reason
+    assert "broken" in signal.reason
 
 
 def test_a_defect_of_the_service_is_not_the_orders_fault(bench: Bench) -> None:
