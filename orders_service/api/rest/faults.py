@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ WORDS: Final = {"google.protobuf.Timestamp", "google.protobuf.Duration", "google
 
 _MAX_FAULTS: Final = 1000
 _MAX_SHOWN: Final = 100
+#: No whole number of 32 bits has as many.
+_LONGEST_DIGITS: Final = 12
 _SHOULD_BE: Final = {
     FieldDescriptor.TYPE_STRING: "a string of whole characters",
     FieldDescriptor.TYPE_BYTES: "base64",
@@ -112,4 +115,43 @@ def _is_readable(described: Descriptor, name: str, value: Any) -> bool:
         json_format.ParseDict({name: value}, message_factory.GetMessageClass(described)())
     except Exception:
         return False
-    return True
+    return not has_wrong_enum(described, {name: value})
+
+
+def has_wrong_enum(described: Descriptor, value: object) -> bool:
+    """Whether an enum is given by what is no whole number of its range: protobuf cuts 1.5 down to 1, and 2^40 to 0."""
+    if not isinstance(value, dict) or not _has_enum(described):
+        return False
+    for name, part in value.items():
+        field = described.fields_by_name.get(name) or described.fields_by_camelcase_name.get(name)
+        if field is None:
+            continue
+        parts = part if isinstance(part, list) else [part]
+        if field.enum_type is not None and not all(map(_can_be_enum, parts)):
+            return True
+        inner = field.message_type
+        if inner is not None and any(has_wrong_enum(inner, one) for one in parts):
+            return True
+    return False
+
+
+def _can_be_enum(value: object) -> bool:
+    if isinstance(value, str) and value.removeprefix("-").isdigit():
+        value = int(value) if len(value) < _LONGEST_DIGITS else 2**31
+    is_number = isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
+    return value is None or isinstance(value, str) or is_number
+
+
+@functools.cache
+def _has_enum(described: Descriptor) -> bool:
+    """Whether a message, or one in it, has an enum: most have none, and their values needn't be looked at."""
+    seen, waiting = set[str](), [described]
+    while waiting:
+        one = waiting.pop()
+        if one.full_name in seen:
+            continue
+        seen.add(one.full_name)
+        if any(field.enum_type is not None for field in one.fields):
+            return True
+        waiting += [field.message_type for field in one.fields if field.message_type is not None]
+    return False

@@ -44,6 +44,9 @@ def read_request(binding: Binding, path: Mapping[str, str], query: str, body: by
     except Exception as error:
         # Mostly ParseError; its own checks leave a few kinds of wrong values to Python.
         raise errors.InvalidInput(faults.find(binding.method.input_type, fields, error)) from error
+    if faults.has_wrong_enum(binding.method.input_type, fields):
+        unread = ValueError("an enum is no whole number of its range")
+        raise errors.InvalidInput(faults.find(binding.method.input_type, fields, unread))
     return request
 
 

@@ -189,3 +189,8 @@ def test_only_one_of_a_group_is_taken() -> None:
 
 def test_faults_are_told_up_to_a_thousand() -> None:
     assert len(faults("BatchCreateOrders", body={"orders": [{"cad_num": 1}] * 3000})) == 1000
+
+
+@pytest.mark.parametrize("value", ["1.5", "1099511627776", "4294967297", "-4294967295", "9" * 5000])
+def test_no_number_of_a_query_is_cut_down_to_an_enums_value(value: str) -> None:
+    assert set(faults("ListOrders", query=f"states={value}")) == {"states[0]"}
