@@ -98,12 +98,25 @@ def show(context: Context, name: str, is_json: bool) -> None:
 @json_option
 @click.pass_obj
 def off(context: Context, name: str, reason: str, is_json: bool) -> None:
-    """Tell the client nothing any more. What waited is given up; `set` switches it on again."""
+    """Tell the client nothing any more. What waited is given up; `on` switches it on again."""
     view = run_on_database(
         context,
         lambda database: manage.switch_off(database, name, reason=reason or "By an operator.", by=who_types()),
         name="tokens",
     )
+    if is_json:
+        print_json(_as_json(view))
+    else:
+        click.echo(f"The webhook of {view.token} {_standing(view)}.")
+
+
+@webhook.command("on", epilog=EXIT_CODES)
+@click.argument("name")
+@json_option
+@click.pass_obj
+def on(context: Context, name: str, is_json: bool) -> None:
+    """Tell the client again, of what happens from now on: `webhooks resend` sends what was given up."""
+    view = run_on_database(context, lambda database: manage.switch_on(database, name, by=who_types()), name="tokens")
     if is_json:
         print_json(_as_json(view))
     else:

@@ -74,6 +74,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
     ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 23
     """ALREADY_EXISTS: another account takes orders as the same person at the portal. Deactivate that one first."""
+    ERROR_REASON_WEBHOOK_UNKNOWN: _ErrorReason.ValueType  # 24
+    """NOT_FOUND: no access token of this name has a webhook. Metadata webhook_name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for machines: `reason` of the google.rpc.ErrorInfo that every error of this service carries, without the prefix, with the domain
@@ -135,4 +137,6 @@ ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 22
 """DEADLINE_EXCEEDED: the request, or its next message, didn't come in time. Nothing of it was stored: repeat the same call."""
 ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 23
 """ALREADY_EXISTS: another account takes orders as the same person at the portal. Deactivate that one first."""
+ERROR_REASON_WEBHOOK_UNKNOWN: ErrorReason.ValueType  # 24
+"""NOT_FOUND: no access token of this name has a webhook. Metadata webhook_name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -21,6 +21,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _WebhookNotificationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookNotificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookNotificationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_NOTIFICATION_STATE_UNSPECIFIED: _WebhookNotificationState.ValueType  # 0
+    """Of a newer contract."""
+    WEBHOOK_NOTIFICATION_STATE_PENDING: _WebhookNotificationState.ValueType  # 1
+    """To be sent, or tried again."""
+    WEBHOOK_NOTIFICATION_STATE_BEHIND: _WebhookNotificationState.ValueType  # 2
+    """An earlier one of the same order comes first."""
+    WEBHOOK_NOTIFICATION_STATE_DELIVERED: _WebhookNotificationState.ValueType  # 3
+    """The client's address took it."""
+    WEBHOOK_NOTIFICATION_STATE_GIVEN_UP: _WebhookNotificationState.ValueType  # 4
+    """Tried for a day in vain, or its webhook was switched off."""
+
+class WebhookNotificationState(_WebhookNotificationState, metaclass=_WebhookNotificationStateEnumTypeWrapper):
+    """How a notification stands."""
+
+WEBHOOK_NOTIFICATION_STATE_UNSPECIFIED: WebhookNotificationState.ValueType  # 0
+"""Of a newer contract."""
+WEBHOOK_NOTIFICATION_STATE_PENDING: WebhookNotificationState.ValueType  # 1
+"""To be sent, or tried again."""
+WEBHOOK_NOTIFICATION_STATE_BEHIND: WebhookNotificationState.ValueType  # 2
+"""An earlier one of the same order comes first."""
+WEBHOOK_NOTIFICATION_STATE_DELIVERED: WebhookNotificationState.ValueType  # 3
+"""The client's address took it."""
+WEBHOOK_NOTIFICATION_STATE_GIVEN_UP: WebhookNotificationState.ValueType  # 4
+"""Tried for a day in vain, or its webhook was switched off."""
+Global___WebhookNotificationState: _TypeAlias = WebhookNotificationState  # noqa: Y015
+
 class _DecisionRefusal:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -504,3 +536,387 @@ class DownloadAnyPaperResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___DownloadAnyPaperResponse: _TypeAlias = DownloadAnyPaperResponse  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """Where a client is told of its orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    IS_TOKEN_IN_USE_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    IS_PRIVATE_ALLOWED_FIELD_NUMBER: _builtins.int
+    OFF_AT_FIELD_NUMBER: _builtins.int
+    OFF_BY_FIELD_NUMBER: _builtins.int
+    OFF_REASON_FIELD_NUMBER: _builtins.int
+    FAILING_SINCE_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    LAST_DELIVERED_AT_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    webhook_name: _builtins.str
+    """Its name: that of the access token that it belongs to; of several of one name the last."""
+    client: _builtins.str
+    """Whose orders."""
+    is_token_in_use: _builtins.bool
+    """Whether the token lets its owner in; else nothing is sent."""
+    host: _builtins.str
+    """Of its address. The rest of it may be a secret."""
+    is_private_allowed: _builtins.bool
+    """Whether the address may be inside the network."""
+    off_by: _builtins.str
+    """Who switched it off; `webhooks`: the service, since its address was dead."""
+    off_reason: _builtins.str
+    """Why."""
+    failures: _builtins.int
+    """Tries in a row that weren't taken."""
+    last_error: _builtins.str
+    """Why the last of them wasn't."""
+    waiting: _builtins.int
+    """How many notifications are still to be sent."""
+    @_builtins.property
+    def off_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is switched off; unset: it is on."""
+
+    @_builtins.property
+    def failing_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when nothing was taken at its address; unset: the last try was."""
+
+    @_builtins.property
+    def last_delivered_at(self) -> _timestamp_pb2.Timestamp:
+        """When something was taken last, to some seconds; unset: never."""
+
+    def __init__(
+        self,
+        *,
+        webhook_name: _builtins.str = ...,
+        client: _builtins.str = ...,
+        is_token_in_use: _builtins.bool = ...,
+        host: _builtins.str = ...,
+        is_private_allowed: _builtins.bool = ...,
+        off_at: _timestamp_pb2.Timestamp | None = ...,
+        off_by: _builtins.str = ...,
+        off_reason: _builtins.str = ...,
+        failing_since: _timestamp_pb2.Timestamp | None = ...,
+        failures: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        last_delivered_at: _timestamp_pb2.Timestamp | None = ...,
+        waiting: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failing_since", b"failing_since", "last_delivered_at", b"last_delivered_at", "off_at", b"off_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "failing_since", b"failing_since", "failures", b"failures", "host", b"host", "is_private_allowed", b"is_private_allowed", "is_token_in_use", b"is_token_in_use", "last_delivered_at", b"last_delivered_at", "last_error", b"last_error", "off_at", b"off_at", "off_by", b"off_by", "off_reason", b"off_reason", "waiting", b"waiting", "webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
+
+@_typing.final
+class WebhookNotification(_message.Message):
+    """One change of an order's state, and how the telling of it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    ORDER_STATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ATTEMPTED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.int
+    """The service's id of it."""
+    message_id: _builtins.str
+    """As its receiver knows it: the header webhook-id."""
+    webhook_name: _builtins.str
+    """Of which webhook, by the name of its access token."""
+    order_id: _builtins.int
+    """The service's id of the order."""
+    order_state: _orders_pb2.OrderState.ValueType
+    """The state that is told of."""
+    state: Global___WebhookNotificationState.ValueType
+    """How it stands."""
+    attempts: _builtins.int
+    """Tries that were begun; one that nobody saw the end of counts."""
+    http_status: _builtins.int
+    """What the address answered last, of HTTP; 0: nothing."""
+    error: _builtins.str
+    """Why the last try wasn't taken, or why it was given up."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When the state changed."""
+
+    @_builtins.property
+    def attempted_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last tried; unset: not yet."""
+
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken or given up; unset: it is neither."""
+
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.int = ...,
+        message_id: _builtins.str = ...,
+        webhook_name: _builtins.str = ...,
+        order_id: _builtins.int = ...,
+        order_state: _orders_pb2.OrderState.ValueType = ...,
+        state: Global___WebhookNotificationState.ValueType = ...,
+        attempts: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        attempted_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        http_status: _builtins.int = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted_at", b"attempted_at", "created_at", b"created_at", "finished_at", b"finished_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempted_at", b"attempted_at", "attempts", b"attempts", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "http_status", b"http_status", "message_id", b"message_id", "notification_id", b"notification_id", "order_id", b"order_id", "order_state", b"order_state", "state", b"state", "webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookNotification: _TypeAlias = WebhookNotification  # noqa: Y015
+
+@_typing.final
+class GetWebhookRequest(_message.Message):
+    """Ask for a webhook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    webhook_name: _builtins.str
+    """Its name: that of its access token. Required."""
+    def __init__(
+        self,
+        *,
+        webhook_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWebhookRequest: _TypeAlias = GetWebhookRequest  # noqa: Y015
+
+@_typing.final
+class GetWebhookResponse(_message.Message):
+    """A webhook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """The webhook."""
+
+    def __init__(
+        self,
+        *,
+        webhook: Global___Webhook | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["webhook", b"webhook"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhook", b"webhook"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWebhookResponse: _TypeAlias = GetWebhookResponse  # noqa: Y015
+
+@_typing.final
+class SwitchWebhookRequest(_message.Message):
+    """Switch a webhook on or off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    IS_ON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    webhook_name: _builtins.str
+    """Its name: that of its access token. Required."""
+    is_on: _builtins.bool
+    """On, or off."""
+    reason: _builtins.str
+    """Why, for the audit and whoever looks at it."""
+    def __init__(
+        self,
+        *,
+        webhook_name: _builtins.str = ...,
+        is_on: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_on", b"is_on", "reason", b"reason", "webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchWebhookRequest: _TypeAlias = SwitchWebhookRequest  # noqa: Y015
+
+@_typing.final
+class SwitchWebhookResponse(_message.Message):
+    """The webhook as it stands then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """The webhook."""
+
+    def __init__(
+        self,
+        *,
+        webhook: Global___Webhook | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["webhook", b"webhook"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhook", b"webhook"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchWebhookResponse: _TypeAlias = SwitchWebhookResponse  # noqa: Y015
+
+@_typing.final
+class ListWebhookNotificationsRequest(_message.Message):
+    """Ask for a page of notifications."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 is 500."""
+    page_token: _builtins.str
+    """From the page before; empty: the first page. Belongs to the filters it was made with."""
+    order_id: _builtins.int
+    """Of this order; 0: any."""
+    webhook_name: _builtins.str
+    """Of this webhook, by the name of its access token; empty: any."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___WebhookNotificationState.ValueType]:
+        """In any of these; empty: any."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_id: _builtins.int = ...,
+        webhook_name: _builtins.str = ...,
+        states: _abc.Iterable[Global___WebhookNotificationState.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWebhookNotificationsRequest: _TypeAlias = ListWebhookNotificationsRequest  # noqa: Y015
+
+@_typing.final
+class ListWebhookNotificationsResponse(_message.Message):
+    """A page of notifications."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty: this was the last."""
+    @_builtins.property
+    def notifications(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookNotification]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        notifications: _abc.Iterable[Global___WebhookNotification] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "notifications", b"notifications"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWebhookNotificationsResponse: _TypeAlias = ListWebhookNotificationsResponse  # noqa: Y015
+
+@_typing.final
+class ResendWebhookNotificationsRequest(_message.Message):
+    """Send notifications again. Ids, an order or a state must be given; every filter that is given must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_IDS_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """Of this order; 0: any."""
+    webhook_name: _builtins.str
+    """Of this webhook, by the name of its access token; empty: any."""
+    state: Global___WebhookNotificationState.ValueType
+    """Delivered, or given up; unspecified: either."""
+    reason: _builtins.str
+    """Why, for the audit."""
+    @_builtins.property
+    def notification_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """These; up to 1,000."""
+
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Of changes at or after; unset: any time."""
+
+    def __init__(
+        self,
+        *,
+        notification_ids: _abc.Iterable[_builtins.int] | None = ...,
+        order_id: _builtins.int = ...,
+        webhook_name: _builtins.str = ...,
+        state: Global___WebhookNotificationState.ValueType = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "notification_ids", b"notification_ids", "order_id", b"order_id", "reason", b"reason", "state", b"state", "webhook_name", b"webhook_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendWebhookNotificationsRequest: _TypeAlias = ResendWebhookNotificationsRequest  # noqa: Y015
+
+@_typing.final
+class ResendWebhookNotificationsResponse(_message.Message):
+    """What will be sent again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendWebhookNotificationsResponse: _TypeAlias = ResendWebhookNotificationsResponse  # noqa: Y015

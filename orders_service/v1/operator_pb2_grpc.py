@@ -72,6 +72,26 @@ class OperatorServiceStub:
                 request_serializer=orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperResponse.FromString,
                 _registered_method=True)
+        self.GetWebhook = channel.unary_unary(
+                '/orders_service.v1.OperatorService/GetWebhook',
+                request_serializer=orders__service_dot_v1_dot_operator__pb2.GetWebhookRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_operator__pb2.GetWebhookResponse.FromString,
+                _registered_method=True)
+        self.SwitchWebhook = channel.unary_unary(
+                '/orders_service.v1.OperatorService/SwitchWebhook',
+                request_serializer=orders__service_dot_v1_dot_operator__pb2.SwitchWebhookRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_operator__pb2.SwitchWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListWebhookNotifications = channel.unary_unary(
+                '/orders_service.v1.OperatorService/ListWebhookNotifications',
+                request_serializer=orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsResponse.FromString,
+                _registered_method=True)
+        self.ResendWebhookNotifications = channel.unary_unary(
+                '/orders_service.v1.OperatorService/ResendWebhookNotifications',
+                request_serializer=orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -134,6 +154,37 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWebhook(self, request, context):
+        """Where the client of an access token is told of its orders, and how that address does; never the secret that signs. No side effects.
+        Addresses and secrets are set where tokens are made: `orders-service tokens webhook`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchWebhook(self, request, context):
+        """Tell the client of nothing more, or again of what happens from now on. What waited when it is switched off is given up; ResendWebhookNotifications sends it.
+        The repeat changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookNotifications(self, request, context):
+        """What clients were told of, and what they weren't, newest first. No side effects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendWebhookNotifications(self, request, context):
+        """Send notifications once more that are over, each under its own id, by which a receiver knows a repeat. What isn't over is on its way; what belongs to a
+        webhook that is off, or to a token that isn't in use, stays. The repeat sends again what was taken meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -166,6 +217,26 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.DownloadAnyPaper,
                     request_deserializer=orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperResponse.SerializeToString,
+            ),
+            'GetWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhook,
+                    request_deserializer=orders__service_dot_v1_dot_operator__pb2.GetWebhookRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_operator__pb2.GetWebhookResponse.SerializeToString,
+            ),
+            'SwitchWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchWebhook,
+                    request_deserializer=orders__service_dot_v1_dot_operator__pb2.SwitchWebhookRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_operator__pb2.SwitchWebhookResponse.SerializeToString,
+            ),
+            'ListWebhookNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookNotifications,
+                    request_deserializer=orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsResponse.SerializeToString,
+            ),
+            'ResendWebhookNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendWebhookNotifications,
+                    request_deserializer=orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -338,6 +409,114 @@ class OperatorService:
             '/orders_service.v1.OperatorService/DownloadAnyPaper',
             orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperRequest.SerializeToString,
             orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OperatorService/GetWebhook',
+            orders__service_dot_v1_dot_operator__pb2.GetWebhookRequest.SerializeToString,
+            orders__service_dot_v1_dot_operator__pb2.GetWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OperatorService/SwitchWebhook',
+            orders__service_dot_v1_dot_operator__pb2.SwitchWebhookRequest.SerializeToString,
+            orders__service_dot_v1_dot_operator__pb2.SwitchWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OperatorService/ListWebhookNotifications',
+            orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsRequest.SerializeToString,
+            orders__service_dot_v1_dot_operator__pb2.ListWebhookNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendWebhookNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OperatorService/ResendWebhookNotifications',
+            orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsRequest.SerializeToString,
+            orders__service_dot_v1_dot_operator__pb2.ResendWebhookNotificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,20 @@ class OperatorServiceStub:
     """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
     What was put aside may be of another object, or mean harm: open it with care.
     """
+    GetWebhook: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetWebhookRequest, _operator_pb2.GetWebhookResponse]
+    """Where the client of an access token is told of its orders, and how that address does; never the secret that signs. No side effects.
+    Addresses and secrets are set where tokens are made: `orders-service tokens webhook`.
+    """
+    SwitchWebhook: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SwitchWebhookRequest, _operator_pb2.SwitchWebhookResponse]
+    """Tell the client of nothing more, or again of what happens from now on. What waited when it is switched off is given up; ResendWebhookNotifications sends it.
+    The repeat changes nothing.
+    """
+    ListWebhookNotifications: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListWebhookNotificationsRequest, _operator_pb2.ListWebhookNotificationsResponse]
+    """What clients were told of, and what they weren't, newest first. No side effects."""
+    ResendWebhookNotifications: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ResendWebhookNotificationsRequest, _operator_pb2.ResendWebhookNotificationsResponse]
+    """Send notifications once more that are over, each under its own id, by which a receiver knows a repeat. What isn't over is on its way; what belongs to a
+    webhook that is off, or to a token that isn't in use, stays. The repeat sends again what was taken meanwhile.
+    """
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -102,6 +116,20 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     DownloadAnyPaper: _aio.UnaryStreamMultiCallable[_operator_pb2.DownloadAnyPaperRequest, _operator_pb2.DownloadAnyPaperResponse]  # type: ignore[assignment]
     """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
     What was put aside may be of another object, or mean harm: open it with care.
+    """
+    GetWebhook: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetWebhookRequest, _operator_pb2.GetWebhookResponse]  # type: ignore[assignment]
+    """Where the client of an access token is told of its orders, and how that address does; never the secret that signs. No side effects.
+    Addresses and secrets are set where tokens are made: `orders-service tokens webhook`.
+    """
+    SwitchWebhook: _aio.UnaryUnaryMultiCallable[_operator_pb2.SwitchWebhookRequest, _operator_pb2.SwitchWebhookResponse]  # type: ignore[assignment]
+    """Tell the client of nothing more, or again of what happens from now on. What waited when it is switched off is given up; ResendWebhookNotifications sends it.
+    The repeat changes nothing.
+    """
+    ListWebhookNotifications: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListWebhookNotificationsRequest, _operator_pb2.ListWebhookNotificationsResponse]  # type: ignore[assignment]
+    """What clients were told of, and what they weren't, newest first. No side effects."""
+    ResendWebhookNotifications: _aio.UnaryUnaryMultiCallable[_operator_pb2.ResendWebhookNotificationsRequest, _operator_pb2.ResendWebhookNotificationsResponse]  # type: ignore[assignment]
+    """Send notifications once more that are over, each under its own id, by which a receiver knows a repeat. What isn't over is on its way; what belongs to a
+    webhook that is off, or to a token that isn't in use, stays. The repeat sends again what was taken meanwhile.
     """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -173,6 +201,44 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_operator_pb2.DownloadAnyPaperResponse], _abc.AsyncIterator[_operator_pb2.DownloadAnyPaperResponse]]:
         """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
         What was put aside may be of another object, or mean harm: open it with care.
+        """
+
+    @_abc_1.abstractmethod
+    def GetWebhook(
+        self,
+        request: _operator_pb2.GetWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.GetWebhookResponse, _abc.Awaitable[_operator_pb2.GetWebhookResponse]]:
+        """Where the client of an access token is told of its orders, and how that address does; never the secret that signs. No side effects.
+        Addresses and secrets are set where tokens are made: `orders-service tokens webhook`.
+        """
+
+    @_abc_1.abstractmethod
+    def SwitchWebhook(
+        self,
+        request: _operator_pb2.SwitchWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.SwitchWebhookResponse, _abc.Awaitable[_operator_pb2.SwitchWebhookResponse]]:
+        """Tell the client of nothing more, or again of what happens from now on. What waited when it is switched off is given up; ResendWebhookNotifications sends it.
+        The repeat changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWebhookNotifications(
+        self,
+        request: _operator_pb2.ListWebhookNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListWebhookNotificationsResponse, _abc.Awaitable[_operator_pb2.ListWebhookNotificationsResponse]]:
+        """What clients were told of, and what they weren't, newest first. No side effects."""
+
+    @_abc_1.abstractmethod
+    def ResendWebhookNotifications(
+        self,
+        request: _operator_pb2.ResendWebhookNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ResendWebhookNotificationsResponse, _abc.Awaitable[_operator_pb2.ResendWebhookNotificationsResponse]]:
+        """Send notifications once more that are over, each under its own id, by which a receiver knows a repeat. What isn't over is on its way; what belongs to a
+        webhook that is off, or to a token that isn't in use, stays. The repeat sends again what was taken meanwhile.
         """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
+
 from orders_service import errors
 from orders_service.store.queries import load
 from orders_service.webhooks import addresses, signing
+from orders_service.webhooks.notifications import SHELL
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,6 +60,11 @@ class WebhookView:
     last_error: str | None
     waiting: int
 
+    @property
+    def host(self) -> str:
+        """Whom it is about, without what may be a secret."""
+        return httpx.URL(self.url).host
+
 
 def sealed_for(token_id: int) -> str:
     """Return whom a webhook's secret is sealed for: it opens for no other token."""
@@ -75,9 +83,8 @@ async def set_webhook(
         is_private_allowed: The address may be inside the network.
 
     Raises:
-        InvalidInput: The address can't be one.
+        InvalidInput: The address can't be one, or the token is no client's.
         NotFound: There is no token of this name in use.
-        Refused: It is no client's.
         DatabaseUnavailable: The database is away.
     """
     parsed = addresses.check_url(url, is_private_allowed=is_private_allowed)
@@ -86,10 +93,9 @@ async def set_webhook(
         if row is None:
             raise errors.NotFound("token", token, told=f"{token!r} in use")
         if row["role"] != "client":
-            raise errors.Refused(
-                "ROLE_FORBIDDEN",
-                f"The token {token} has the role {row['role']}: webhooks tell clients of their own orders, so give "
-                "the name of a client's token.",
+            raise errors.InvalidInput.of(
+                "token",
+                f"is of the role {row['role']}: webhooks tell clients of their own orders, so name a client's token.",
             )
         values: dict[str, Any] = {
             "token_id": row["id"],
@@ -125,8 +131,13 @@ async def rotate_secret(
         return await _find(connection, token), secret
 
 
-async def switch_off(database: Database, token: str, *, reason: str, by: str) -> WebhookView:
+async def switch_off(
+    database: Database, token: str, *, reason: str, by: str, origin: str | None = SHELL
+) -> WebhookView:
     """Send nothing there any more; what waited is given up. The repeat changes nothing.
+
+    Args:
+        origin: From where, for the audit; None: a call, which has rows of its own.
 
     Raises:
         NotFound: The token has no webhook.
@@ -134,11 +145,24 @@ async def switch_off(database: Database, token: str, *, reason: str, by: str) ->
     """
     async with database.transaction() as connection:
         webhook = await _find(connection, token)
-        await switch_off_in(connection, webhook.id, reason=reason, by=by, origin="shell")
+        await switch_off_in(connection, webhook.id, reason=reason, by=by, origin=origin)
         return await _find(connection, token)
 
 
-async def switch_off_in(connection: Connection, webhook_id: int, *, reason: str, by: str, origin: str) -> bool:
+async def switch_on(database: Database, token: str, *, by: str, origin: str | None = SHELL) -> WebhookView:
+    """Send there what happens from now on. The repeat changes nothing.
+
+    Raises:
+        NotFound: The token has no webhook.
+        DatabaseUnavailable: The database is away.
+    """
+    async with database.transaction() as connection:
+        webhook = await _find(connection, token)
+        await connection.execute(_SQL["switch_on"], {"id": webhook.id, "by": by, "origin": origin})
+        return await _find(connection, token)
+
+
+async def switch_off_in(connection: Connection, webhook_id: int, *, reason: str, by: str, origin: str | None) -> bool:
     """Do so in a transaction of the caller's; False: it was off."""
     values = {"id": webhook_id, "reason": reason, "by": by, "origin": origin}
     if await _one(connection, "switch_off", **values) is None:
@@ -161,7 +185,7 @@ async def find_webhook(database: Database, token: str) -> WebhookView:
 async def _find(connection: Connection, token: str) -> WebhookView:
     row = await _one(connection, "find_by_name", name=token)
     if row is None:
-        raise errors.NotFound("webhook", token, told=f"of a token {token!r}")
+        raise errors.NotFound("webhook", token, field="webhook_name", told=f"of a token {token!r}")
     return WebhookView(**row)
 
 

@@ -21,6 +21,10 @@ STATES: Final = ("pending", "behind", "delivered", "given_up")
 OVER: Final = ("delivered", "given_up")
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 1000
+#: Named in one call, at most.
+MAX_IDS: Final = 1000
+#: From where a command comes, for the audit.
+SHELL: Final = "shell"
 
 _SQL: Final = load("webhook_notifications")
 
@@ -78,19 +82,37 @@ async def list_notifications(
 
 
 async def send_again(
-    database: Database, filters: Filters, *, by: str, ids: tuple[int, ...] = (), since: dt.datetime | None = None
+    database: Database,
+    filters: Filters,
+    *,
+    by: str,
+    ids: tuple[int, ...] = (),
+    since: dt.datetime | None = None,
+    origin: str | None = SHELL,
 ) -> int:
     """Have notifications that are over sent again, each under its own id; return how many.
 
     What isn't over is on its way; what belongs to a webhook that is off, or to a token that isn't in use, stays.
+
+    Args:
+        origin: From where, for the audit; None: a call, which has rows of its own.
 
     Raises:
         InvalidInput: Nothing says which.
         DatabaseUnavailable: The database is away.
     """
     if not ids and filters.order_id is None and not filters.states:
-        raise errors.InvalidInput.of("ids", "or an order or a state must say which notifications to send again.")
-    values: dict[str, Any] = {**_parameters(filters), "ids": list(ids) or None, "since": since, "by": by}
+        rule = "or an order or a state must say which notifications to send again."
+        raise errors.InvalidInput.of("notification_ids", rule)
+    if len(ids) > MAX_IDS:
+        raise errors.InvalidInput.of("notification_ids", f"may name up to {MAX_IDS}.")
+    values: dict[str, Any] = {
+        **_parameters(filters),
+        "ids": list(ids) or None,
+        "since": since,
+        "by": by,
+        "origin": origin,
+    }
     asked = {"ids": list(ids[:20]), "order_id": filters.order_id, "token": filters.token, "states": filters.states}
     async with database.transaction() as connection:
         cursor = await connection.execute(_SQL["send_again"], {**values, "request": Jsonb(asked)}, prepare=False)

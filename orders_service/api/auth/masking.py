@@ -29,7 +29,7 @@ PERSONAL: Final = frozenset(
 
 #: Texts of requests that the audit keeps as they are: names and numbers of things, and the reasons that people give.
 AUDITED: Final = frozenset(
-    {"account", "number", "despite", "send_id", "actor", "reason", "cad_num", "declarant_category"}
+    {"account", "webhook_name", "number", "despite", "send_id", "actor", "reason", "cad_num", "declarant_category"}
 )
 #: Of a longer list the audit keeps how long it is.
 _MAX_ITEMS: Final = 20

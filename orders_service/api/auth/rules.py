@@ -140,6 +140,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "OperatorService/ResumeOrder": _decision(),
     "OperatorService/GiveUpOrder": _decision(),
     "OperatorService/DownloadAnyPaper": Rule(roles=_OPERATOR, order_ids=("order_id",)),
+    "OperatorService/GetWebhook": Rule(roles=_STAFF),
+    "OperatorService/SwitchWebhook": Rule(roles=_OPERATOR, trace=Trace.WHOLE),
+    "OperatorService/ListWebhookNotifications": Rule(roles=_STAFF),
+    "OperatorService/ResendWebhookNotifications": Rule(
+        roles=_OPERATOR, order_ids=("order_id",), trace=Trace.WHOLE, max_bytes=256 * KIB
+    ),
     "RosreestrUsersService/CreateRosreestrUser": _account(),
     "RosreestrUsersService/GetRosreestrUser": Rule(roles=_STAFF),
     "RosreestrUsersService/ListRosreestrUsers": Rule(roles=_STAFF),

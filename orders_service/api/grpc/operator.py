@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
 from orders_service.access.callers import current
+from orders_service.api.grpc import webhook_calls
 from orders_service.api.grpc.messages import order_message, paper_message, time_message
 from orders_service.api.grpc.worker_messages import read_uuid
 from orders_service.domain.decisions import Basis
@@ -13,6 +14,7 @@ from orders_service.life import cases, deciding
 from orders_service.orders import download, search
 from orders_service.v1 import operator_pb2 as v1
 from orders_service.v1 import operator_pb2_grpc
+from orders_service.webhooks import manage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -111,6 +113,27 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
             yield v1.DownloadAnyPaperResponse(chunk=first)
             async for piece in pieces:
                 yield v1.DownloadAnyPaperResponse(chunk=piece)
+
+    async def GetWebhook(self, request: v1.GetWebhookRequest, context: Context) -> v1.GetWebhookResponse:
+        """Where a client is told of its orders."""
+        view = await manage.find_webhook(self._database, request.webhook_name)
+        return v1.GetWebhookResponse(webhook=webhook_calls.webhook_message(view))
+
+    async def SwitchWebhook(self, request: v1.SwitchWebhookRequest, context: Context) -> v1.SwitchWebhookResponse:
+        """Tell the client nothing more, or again."""
+        return v1.SwitchWebhookResponse(webhook=await webhook_calls.switch(self._database, request))
+
+    async def ListWebhookNotifications(
+        self, request: v1.ListWebhookNotificationsRequest, context: Context
+    ) -> v1.ListWebhookNotificationsResponse:
+        """What clients were told of."""
+        return await webhook_calls.list_page(self._database, request)
+
+    async def ResendWebhookNotifications(
+        self, request: v1.ResendWebhookNotificationsRequest, context: Context
+    ) -> v1.ResendWebhookNotificationsResponse:
+        """Tell it again."""
+        return v1.ResendWebhookNotificationsResponse(count=await webhook_calls.resend(self._database, request))
 
 
 def _basis(message: v1.DecisionBasis) -> Basis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from orders_service import errors
-from orders_service.v1 import orders_pb2, rosreestr_users_pb2
+from orders_service.v1 import operator_pb2, orders_pb2, rosreestr_users_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
@@ -61,4 +61,5 @@ class Words(Generic[V]):
 STATES: Final = Words(orders_pb2.OrderState, "state of an order")
 PAPER_KINDS: Final = Words(orders_pb2.PaperKind, "kind of paper")
 EVENT_KINDS: Final = Words(orders_pb2.OrderEventKind, "kind of step")
+NOTIFICATION_STATES: Final = Words(operator_pb2.WebhookNotificationState, "state of a notification")
 STANDBY_KINDS: Final = Words(rosreestr_users_pb2.StandbyKind, "kind of standby")

@@ -140,7 +140,7 @@ order by notifications.id desc
 limit %(limit)s;
 
 -- name: send_again
--- Have these sent again that are over, where their webhook is on; with one row in the audit. Answers how many.
+-- Have these sent again that are over, where their webhook is on; with one row in the audit where no call has one. Answers how many.
 with again as (
     update webhook_notifications as notifications
     set state = 'pending', relayed_at = null, attempts = 0, tried_from = clock_timestamp(), finished_at = null
@@ -157,8 +157,9 @@ with again as (
 ),
 noted as (
     insert into audit (call_id, step, actor, origin, action, order_ids, request, outcome)
-    select gen_random_uuid(), 'done', %(by)s::text, 'shell', 'webhooks resend',
+    select gen_random_uuid(), 'done', %(by)s::text, %(origin)s::text, 'webhooks resend',
            coalesce((array_agg(distinct order_id))[1:100], '{}'), %(request)s::jsonb || jsonb_build_object('count', count(*)), 'OK'
     from again
+    having %(origin)s::text is not null
 )
 select count(*) as count from again;

@@ -68,19 +68,33 @@ select gen_random_uuid(), 'done', %(by)s::text, 'shell', 'tokens webhook rotate'
 from changed;
 
 -- name: switch_off
--- Send nothing there any more, with its row in the audit; no row where that is so already.
+-- Send nothing there any more, with its row in the audit where no call has one; no row where that is so already.
 with changed as (
     update webhooks set off_at = clock_timestamp(), off_by = %(by)s::text, off_reason = %(reason)s::text
     where id = %(id)s and off_at is null
     returning token_id
 ),
 noted as (
-    insert into audit (call_id, step, actor, token_id, origin, action, reason, outcome, after)
-    select gen_random_uuid(), 'done', %(by)s::text, null, %(origin)s::text, 'tokens webhook off', %(reason)s::text, 'OK',
+    insert into audit (call_id, step, actor, origin, action, reason, outcome, after)
+    select gen_random_uuid(), 'done', %(by)s::text, %(origin)s::text, 'tokens webhook off', %(reason)s::text, 'OK',
            jsonb_build_object('token_id', token_id)
     from changed
+    where %(origin)s::text is not null
 )
 select token_id from changed;
+
+-- name: switch_on
+-- Send there what happens from now on, with its row in the audit where no call has one.
+with changed as (
+    update webhooks
+    set off_at = null, off_by = null, off_reason = null, failing_since = null, failures = 0, paused_until = null
+    where id = %(id)s and off_at is not null
+    returning token_id
+)
+insert into audit (call_id, step, actor, origin, action, outcome, after)
+select gen_random_uuid(), 'done', %(by)s::text, %(origin)s::text, 'tokens webhook on', 'OK', jsonb_build_object('token_id', token_id)
+from changed
+where %(origin)s::text is not null;
 
 -- name: give_up_all
 -- What waited for a webhook that was switched off: a person may have it sent again.

@@ -55,6 +55,7 @@ def test_an_address_lives_through_its_commands(shell: Any) -> None:
     off = as_json(shell("tokens", "webhook", "off", "crm-2026", "--reason", "moves", "--json"))
     assert off["off_reason"] == "moves"
     assert "was switched off" in shell("tokens", "webhook", "show", "crm-2026").stdout
+    assert as_json(shell("tokens", "webhook", "on", "crm-2026", "--json"))["off_at"] is None
 
 
 @pytest.mark.parametrize(

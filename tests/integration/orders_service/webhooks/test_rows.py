@@ -138,7 +138,7 @@ def test_only_a_clients_token_can_have_a_webhook(teller: Teller, role: Role) -> 
     wanted = tokens.NewToken(name="other", role=role, account="a" if role is Role.WORKER else None, created_by="test")
     teller.run(lambda: tokens.add_token(teller.db, wanted))
 
-    with pytest.raises(errors.Refused, match="client"):
+    with pytest.raises(errors.InvalidInput, match="client"):
         teller.run(lambda: manage.set_webhook(teller.db, teller.box, "other", URL, is_private_allowed=False, by="test"))
 
 

@@ -37,6 +37,7 @@ MET: tuple[errors.OrdersServiceError, ...] = (
     errors.NotFound("order", 7),
     errors.NotFound("account", "a"),
     errors.NotFound("paper", "x", field="sha256"),
+    errors.NotFound("webhook", "crm", field="webhook_name"),
     errors.PaperDamaged(7),
     errors.AccountExists("a"),
     errors.SamePerson("a", "b"),

@@ -54,6 +54,16 @@ SHOWN: Final = {
     "CandidateRow.order_number",
     "CandidateRow.cad_num",
     "CandidateRow.request_status",
+    "Webhook.webhook_name",
+    "Webhook.client",
+    "Webhook.host",
+    "Webhook.off_by",
+    "Webhook.off_reason",
+    "Webhook.last_error",
+    "WebhookNotification.message_id",
+    "WebhookNotification.webhook_name",
+    "WebhookNotification.error",
+    "ListWebhookNotificationsResponse.next_page_token",
 }
 
 

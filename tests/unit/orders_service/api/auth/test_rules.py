@@ -39,6 +39,10 @@ TABLE: Final = """
     OperatorService/ResumeOrder                     -       -       all       -
     OperatorService/GiveUpOrder                     -       -       all       -
     OperatorService/DownloadAnyPaper                -       -       all       -
+    OperatorService/GetWebhook                      -       all     all       -
+    OperatorService/SwitchWebhook                   -       -       all       -
+    OperatorService/ListWebhookNotifications        -       all     all       -
+    OperatorService/ResendWebhookNotifications      -       -       all       -
     RosreestrUsersService/CreateRosreestrUser       -       -       all       -
     RosreestrUsersService/GetRosreestrUser          -       all     all       -
     RosreestrUsersService/ListRosreestrUsers        -       all     all       -
