@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from typing import Any, Final, NoReturn
@@ -11,7 +12,10 @@ import click
 
 from orders_service import errors
 from orders_service.channel.settings import ChannelInvalid
+from orders_service.commands import language
 from orders_service.commands.context import SECRETS, Context, Failure, Unreachable, WrongSetting
+from orders_service.commands.language import Language
+from orders_service.commands.language.showing import HelpFormatter, ToldError
 from orders_service.crypto import CryptoError, MissingSecret
 from orders_service.settings import DEFAULT_PORT
 from rosq import InvalidSettings
@@ -52,10 +56,24 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         require_text(command)
+        _speak(command)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the language of the locale, unless --lang says another."""
+        language.choose(ctx, language.of_environment(os.environ))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what goes wrong becomes one sentence on stderr and an exit code."""
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            if language.current() is not Language.RUSSIAN:
+                raise
+            raise ToldError(error) from error
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except errors.DatabaseUnavailable as error:
@@ -73,6 +91,30 @@ class LazyGroup(click.Group):
                 f"There are too many words after `{path}`; a password is asked for, or read from standard input.",
                 error.ctx,
             ) from error
+
+
+class _Context(click.Context):
+    """Writes help in the language of the command."""
+
+    formatter_class = HelpFormatter
+
+
+LazyGroup.context_class = _Context
+
+
+def _speak(command: click.Command) -> None:
+    """Let a command and those below it show their help in the language of the command."""
+    command.context_class = _Context
+    first = inspect.cleandoc(command.help or "").partition("\n\n")[0]
+    command.short_help = first if language.current() is Language.RUSSIAN else None
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _speak(inner)
+
+
+def _choose(ctx: click.Context, _: click.Parameter, said: str | None) -> None:
+    if said:
+        language.choose(ctx, Language(said))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -93,6 +135,16 @@ class LazyGroup(click.Group):
     show_default=True,
     show_envvar=True,
     help="Its port, or tcp://HOST:PORT as Kubernetes sets it for a Service of that name.",
+)
+@click.option(
+    "--lang",
+    envvar=language.VARIABLE,
+    type=click.Choice([one.value for one in Language]),
+    is_eager=True,
+    expose_value=False,
+    callback=_choose,
+    show_envvar=True,
+    help="In which language people are told; statuses are Russian in both.  [default: by the locale]",
 )
 @click.version_option(package_name="rosq")
 @click.pass_context

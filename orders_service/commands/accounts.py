@@ -10,7 +10,8 @@ import click
 
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.context import Failure
-from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
+from orders_service.commands.language import tr
+from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, say, show_time
 from orders_service.v1 import rosreestr_users_pb2 as v1
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def list_(context: Context, is_json: bool) -> None:
     if is_json:
         print_json({"accounts": [as_json(user) for user in users]})
     elif not users:
-        click.echo("There is no account yet: add one with `orders-service accounts add USERNAME`.")
+        say("There is no account yet: add one with `orders-service accounts add USERNAME`.")
     else:
         rows = [
             (str(user.account_id), user.account, _standing(user), str(user.open_orders), user.comment) for user in users
@@ -230,7 +231,7 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
         print_json(as_json(user))
         return
     if said:
-        click.echo(said)
+        say(said)
     print_facts(
         (
             ("id", str(user.account_id)),
@@ -239,9 +240,9 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
             ("until", show_time(user.standby_until)),
             ("login", user.gu_login),
             ("declarant category", user.declarant_category),
-            ("password", "stored" if user.has_password else "none"),
-            ("one-time codes", "stored" if user.has_totp else "none"),
-            ("session", "stored" if user.has_session else "none"),
+            ("password", tr("stored") if user.has_password else tr("none")),
+            ("one-time codes", tr("stored") if user.has_totp else tr("none")),
+            ("session", tr("stored") if user.has_session else tr("none")),
             ("open orders", str(user.open_orders)),
             ("last opened", show_time(user.opened_at)),
             ("comment", user.comment),
@@ -251,15 +252,15 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
 
 def _standing(user: v1.RosreestrUser) -> str:
     if not user.is_active:
-        return "inactive"
+        return tr("inactive")
     if user.standby_reason:
         kind = enum_name(v1.RosreestrUser.DESCRIPTOR.fields_by_name["standby_kind"], user.standby_kind)
-        return f"stands by ({kind}): {user.standby_reason}"
+        return tr(f"stands by ({kind}): {user.standby_reason}")
     if not user.declarant_category:
-        return "orders nothing: set its --declarant-category"
+        return tr("orders nothing: set its --declarant-category")
     if not user.has_password and not user.has_session:
-        return "can't log in: set its password or import a session"
-    return "active"
+        return tr("can't log in: set its password or import a session")
+    return tr("active")
 
 
 def _read_password() -> str:
@@ -268,7 +269,7 @@ def _read_password() -> str:
 
 def _read_secret(what: str) -> str:
     if sys.stdin.isatty():
-        prompted: str = click.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
+        prompted: str = click.prompt(tr(what), hide_input=True, confirmation_prompt=True, err=True)
         return prompted
     secret = sys.stdin.readline().rstrip("\r\n")
     if not secret:

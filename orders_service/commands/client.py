@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from orders_service.channel.opening import open_channel
 from orders_service.commands.context import Failure
+from orders_service.commands.language import tr, tr_reason
 from orders_service.v1 import operator_pb2_grpc, orders_pb2_grpc, rosreestr_users_pb2_grpc
 
 if TYPE_CHECKING:
@@ -140,13 +141,15 @@ def explain(error: grpc.RpcError, address: Way) -> NoReturn:
     is_sent = not any(words in sentence for words in _NEVER_SENT)
     may_be_done = is_sent and code not in _REFUSALS and reason not in _NOT_DONE
     if code is grpc.StatusCode.UNAVAILABLE and not reason and is_sent:
-        sentence = f"The orders service at {address} broke off in mid-call: run the same command again."
+        sentence = tr(f"The orders service at {address} broke off in mid-call: run the same command again.")
     elif code is grpc.StatusCode.UNAVAILABLE and not reason:
-        sentence = _unreached(address, sentence)
+        sentence = tr(_unreached(address, sentence))
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and not reason:
-        sentence = f"The orders service at {address} didn't answer in time: run the same command again."
+        sentence = tr(f"The orders service at {address} didn't answer in time: run the same command again.")
     elif code is grpc.StatusCode.UNIMPLEMENTED or (code is grpc.StatusCode.UNKNOWN and not reason):
-        sentence = f"What answers at {address} isn't this version's orders service ({sentence})."
+        sentence = tr(f"What answers at {address} isn't this version's orders service ({sentence}).")
+    else:
+        sentence = tr_reason(reason, sentence)
     is_away = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServiceAway if is_away else CallFailed
     raise kind(sentence, violations=tuple(violations), reason=reason, may_be_done=may_be_done) from error

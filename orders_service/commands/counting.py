@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.language import tr
 from orders_service.commands.order_filters import STATES, Day, as_timestamp
 from orders_service.commands.order_output import EXIT_CODES, json_option
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
@@ -67,7 +68,9 @@ def stats(
             ("all within", _told(times.longest)),
         )
     )
-    _print("of", [("all", counted.total), *((one.account or "(none)", one.numbers) for one in counted.accounts)])
+    _print(
+        "of", [(tr("all"), counted.total), *((one.account or tr("(none)"), one.numbers) for one in counted.accounts)]
+    )
     if counted.days:
         _print(f"day ({counted.time_zone})", [(one.day, one.numbers) for one in counted.days])
 

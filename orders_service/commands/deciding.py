@@ -9,7 +9,7 @@ import click
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.context import login_name
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
-from orders_service.commands.output import as_json, print_facts, print_json, print_table, show_time
+from orders_service.commands.output import as_json, print_facts, print_json, print_table, say, show_time
 from orders_service.v1 import operator_pb2 as v1
 from rosq.commands.values import MAX_ID
 
@@ -166,7 +166,7 @@ def print_case(case: v1.GetOrderCaseResponse) -> None:
             ),
         )
     for way in case.ways:
-        click.echo(f"may be: {way}")
+        say(f"may be: {way}")
 
 
 def _print(order: orders_pb2.Order, *, is_json: bool) -> None:

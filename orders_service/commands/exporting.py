@@ -9,9 +9,10 @@ import click
 
 from orders_service.commands import extract_file
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.language import tr
 from orders_service.commands.order_filters import filter_options
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument
-from orders_service.commands.output import as_json, print_facts, print_json, print_table
+from orders_service.commands.output import as_json, print_facts, print_json, print_table, say
 from orders_service.v1 import orders_pb2 as v1
 from rosq.commands.values import MAX_ID
 
@@ -60,7 +61,7 @@ def export(
         parts = client.orders.ExportOrders(request, timeout=_TIMEOUT_S)
         header = next(iter(parts)).header
         extract_file.save_stream(parts, to, is_forced=force)
-    click.echo(f"{to} ({header.orders:,} {'order' if header.orders == 1 else 'orders'}, {header.size_bytes:,} bytes)")
+    say(f"{to} ({header.orders:,} {'order' if header.orders == 1 else 'orders'}, {header.size_bytes:,} bytes)")
 
 
 @click.command("bundle", epilog=EXIT_CODES)
@@ -82,7 +83,7 @@ def bundle(context: Context, order_ids: tuple[int, ...], to: Path, force: bool) 
         size_bytes = extract_file.save_stream(
             client.orders.DownloadPapers(request, timeout=_TIMEOUT_S), to, is_forced=force
         )
-    click.echo(f"{to} ({size_bytes:,} bytes); what it holds is in its list.")
+    say(f"{to} ({size_bytes:,} bytes); what it holds is in its list.")
 
 
 @click.command("summary", epilog=EXIT_CODES)
@@ -100,7 +101,7 @@ def summary(context: Context, order_id: int, is_json: bool) -> None:
     estate = said.real_estate
     print_facts(
         (
-            ("extract", f"{said.number} of {said.formed_on}"),
+            ("extract", f"{said.number} ({said.formed_on})"),
             ("object", estate.cad_num),
             ("kind", ", ".join(one for one in (estate.kind, estate.name, estate.purpose) if one)),
             ("address", estate.address),
@@ -109,7 +110,7 @@ def summary(context: Context, order_id: int, is_json: bool) -> None:
             ("floor", estate.floor),
             ("cost", f"{estate.cost} ₽" if estate.cost else ""),
             ("record", estate.status),
-            ("holders", _ANSWERS.get(said.answer, "")),
+            ("holders", tr(_ANSWERS.get(said.answer, ""))),
         )
     )
     if said.rights:
@@ -121,7 +122,7 @@ def summary(context: Context, order_id: int, is_json: bool) -> None:
                     right.number,
                     right.registered_on,
                     right.share,
-                    ", ".join(holder.name or "(hidden)" for holder in right.holders) or "(hidden)",
+                    ", ".join(holder.name or tr("(hidden)") for holder in right.holders) or tr("(hidden)"),
                 )
                 for right in said.rights
             ),

@@ -6,14 +6,15 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-import click
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from orders_service.commands.client import TIMEOUT_S, CallFailed, explained
 from orders_service.commands.context import Failure
-from orders_service.commands.output import console
+from orders_service.commands.language import tr
+from orders_service.commands.order_output import status_of
+from orders_service.commands.output import console, say
 from orders_service.v1 import orders_pb2 as v1
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def follow(
             for now in _read(stub, [one for one in ids if one not in latest or not _is_over(latest[one])]):
                 before = latest.get(now.order_id)
                 if live is None and not is_quiet and before is not None and now.status != before.status:
-                    click.echo(f"order {now.order_id} {now.cad_num}: {now.status}")
+                    say(f"order {now.order_id} {now.cad_num}: {status_of(now)}")
                 latest[now.order_id] = now
             if live is not None:
                 live.update(_table(latest.values()))
@@ -75,7 +76,7 @@ def accepted_anyway(created: Sequence[v1.CreatedOrder], address: Way) -> Iterato
         with explained(address):
             yield
     except CallFailed as error:
-        raise type(error)(f"{error.message} {_stand(ids)}") from error
+        raise type(error)(f"{error.message} {tr(_stand(ids))}", reason=error.reason) from error
     except KeyboardInterrupt as interrupt:
         raise Failure(_stand(ids)) from interrupt
 
@@ -90,10 +91,8 @@ def require_completed(orders: Sequence[v1.Order], *, timeout_s: float | None) ->
     ended = [one.order_id for one in orders if one.state != v1.ORDER_STATE_COMPLETED and _is_over(one)]
     going_on = [one.order_id for one in orders if not _is_over(one)]
     if ended:
-        raise Failure(
-            f"{len(ended)} of {len(orders)} {'order has' if len(orders) == 1 else 'orders have'} no extract and won't "
-            f"get one without you: {_told(ended)}." + (f" {_stand(going_on)}" if going_on else "")
-        )
+        failed = f"{len(ended)} of {len(orders)} orders have no extract and won't get one without you: {_told(ended)}."
+        raise Failure(f"{failed} {_stand(going_on)}" if going_on else failed)
     if going_on:
         raise TimeIsUp(f"The {timeout_s:g} s of --timeout are over. {_stand(going_on)}")
 
@@ -105,8 +104,9 @@ class TimeIsUp(Failure):
 
 
 def _stand(ids: Sequence[int]) -> str:
-    one = f"Order {_told(ids)} is accepted and goes" if len(ids) == 1 else f"Orders {_told(ids)} are accepted and go"
-    return f"{one} on without this command; see `orders-service orders list`."
+    if len(ids) == 1:
+        return f"Order {_told(ids)} is accepted and goes on without this command; see `orders-service orders list`."
+    return f"Orders {_told(ids)} are accepted and go on without this command; see `orders-service orders list`."
 
 
 def _told(ids: Sequence[int]) -> str:
@@ -120,11 +120,11 @@ def _is_over(order: v1.Order) -> bool:
 def _table(orders: Iterable[v1.Order]) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in ("id", "object", "status", "account", "number"):
-        table.add_column(column)
+        table.add_column(tr(column))
     everything = list(orders)
     for order in everything[:_MAX_ROWS]:
-        cells = (str(order.order_id), order.cad_num, order.status, order.account, order.order_number)
+        cells = (str(order.order_id), order.cad_num, status_of(order), order.account, order.order_number)
         table.add_row(*(Text(cell) for cell in cells))
     over = sum(_is_over(order) for order in everything)
-    table.caption = f"{over} of {len(everything)} are over"
+    table.caption = tr(f"{over} of {len(everything)} are over")
     return table

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orders_service.commands.context import Failure, WrongSetting
-from orders_service.commands.output import print_facts, print_json, print_table
+from orders_service.commands.language import tr
+from orders_service.commands.output import print_facts, print_json, print_table, say
 from orders_service.orders import order_file
 from orders_service.v1 import orders_pb2 as v1
 
@@ -107,11 +108,14 @@ def show(path: Path, options: FileOptions) -> None:
             (
                 ("file", f"{preview.kind} {preview.encoding}".strip()),
                 ("sheet", preview.sheet),
-                ("headings", preview.header or "none"),
+                ("headings", preview.header or tr("none")),
                 *((_FIELD_NAMES[field], title) for field, title in preview.columns.items()),
                 ("left out", ", ".join(preview.left_out)),
                 ("orders", f"{len(read.rows):,}"),
-                ("of one object", f"{preview.repeated:,} rows name an object once more" if preview.repeated else ""),
+                (
+                    "of one object",
+                    tr(f"{preview.repeated:,} rows name an object once more") if preview.repeated else "",
+                ),
                 ("bad rows", f"{len(read.bad_rows):,}" if read.bad_rows else ""),
             )
         )
@@ -123,13 +127,13 @@ def show(path: Path, options: FileOptions) -> None:
                     row.order.cad_num,
                     row.order.recipient,
                     row.order.comment,
-                    "yes" if row.order.is_urgent else "",
+                    tr("yes") if row.order.is_urgent else "",
                 )
                 for row in read.rows[:_MAX_SHOWN]
             ),
         )
         if len(read.rows) > _MAX_SHOWN:
-            click.echo(f"… and {len(read.rows) - _MAX_SHOWN:,} more.")
+            say(f"… and {len(read.rows) - _MAX_SHOWN:,} more.")
     if read.bad_rows:
         if options.is_json:
             _keep_bad_rows(read.bad_rows, options)
@@ -180,7 +184,7 @@ def _tell_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:
     left = len(bad_rows) - _MAX_BAD_ROWS
     if left > 0:
         where = f"all of them are in {options.errors}" if options.errors else "all of them go to a file with --errors"
-        click.echo(f"… and {left:,} more: {where}.", err=True)
+        say(f"… and {left:,} more: {where}.", err=True)
 
 
 def _keep_bad_rows(bad_rows: Sequence[BadRow], options: FileOptions) -> None:

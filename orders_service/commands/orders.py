@@ -9,9 +9,10 @@ import click
 
 from orders_service.commands import counting, deciding, exporting, extract_file, submitting, watching
 from orders_service.commands.client import TIMEOUT_S, connected
+from orders_service.commands.language import tr
 from orders_service.commands.order_filters import filter_options
-from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders
-from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, show_time
+from orders_service.commands.order_output import EXIT_CODES, json_option, order_id_argument, print_orders, status_of
+from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, say, show_time
 from orders_service.v1 import operator_pb2
 from orders_service.v1 import orders_pb2 as v1
 
@@ -64,11 +65,11 @@ def list_(
         print_json(as_json(page))
         return
     if not page.orders:
-        click.echo("No order waits for a person." if wanted["only_on_hold"] else "There are no such orders.")
+        say("No order waits for a person." if wanted["only_on_hold"] else "There are no such orders.")
     else:
         print_orders(page.orders)
     if page.next_page_token:
-        click.echo(f"There are more: --page-token {page.next_page_token}")
+        say(f"There are more: --page-token {page.next_page_token}")
 
 
 @orders.command("show", epilog=EXIT_CODES)
@@ -89,7 +90,7 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
         (
             ("order", str(order.order_id)),
             ("object", order.cad_num),
-            ("status", order.status),
+            ("status", status_of(order)),
             ("on hold", order.hold_reason),
             ("account", order.account),
             ("number", order.order_number),
@@ -97,7 +98,7 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
             ("recipient", order.recipient),
             ("comment", order.comment),
             ("idempotency key", order.idempotency_key),
-            ("urgent", "yes" if order.is_urgent else ""),
+            ("urgent", tr("yes") if order.is_urgent else ""),
             ("accepted", show_time(order.created_at)),
             ("registered", show_time(order.registered_at)),
             ("finished", show_time(order.finished_at)),
@@ -108,10 +109,10 @@ def show(context: Context, order_id: int, is_json: bool) -> None:
         deciding.print_case(case)
     for paper in order.papers:
         kind = enum_name(_PAPER_KIND, paper.kind)
-        click.echo(f"{kind}: {paper.file_name}, {paper.size_bytes:,} bytes, sha256 {paper.sha256} {paper.reason}")
+        say(f"{kind}: {paper.file_name}, {paper.size_bytes:,} bytes, sha256 {paper.sha256} {paper.reason}")
         if paper.kind == v1.PAPER_KIND_QUARANTINED:
             command = f"orders-service orders download {order.order_id} --set-aside --sha256 {paper.sha256}"
-            click.echo(f"  To look at it: {command}")
+            say(f"  To look at it: {command}")
     fields = v1.OrderEvent.DESCRIPTOR.fields_by_name
     print_table(
         ("when", "who", "what", "why"),
@@ -163,7 +164,7 @@ def download(
         return
     kind = enum_name(_PAPER_KIND, paper.kind)
     what = kind if paper.kind == v1.PAPER_KIND_EXTRACT else f"{kind} instead of an extract"
-    click.echo(f"{path} ({what}, {paper.size_bytes:,} bytes)")
+    say(f"{path} ({what}, {paper.size_bytes:,} bytes)")
 
 
 for command in (

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orders_service.commands.language import tr
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -26,16 +28,24 @@ if TYPE_CHECKING:
 _PIPE_WIDTH: Final = 240
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a sentence of ours, in the language of the command."""
+    click.echo(tr(text), err=err)
+
+
 def print_json(value: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
-    """Print a table. What comes from outside is shown as it is, never read as markup."""
+    """Print a table, its headings in the language of the command.
+
+    What comes from outside is shown as it is, never read as markup.
+    """
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False, box=None)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(tr(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
@@ -48,7 +58,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts:
         if value:
-            table.add_row(Text(name), Text(value))
+            table.add_row(Text(tr(name)), Text(value))
     console().print(table)
 
 

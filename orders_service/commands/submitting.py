@@ -11,9 +11,10 @@ import click
 from orders_service.commands import following, order_keys
 from orders_service.commands.client import TIMEOUT_S, CallFailed, connected, explained
 from orders_service.commands.context import Failure
+from orders_service.commands.language import tr
 from orders_service.commands.order_file import FileOptions, Line, read_orders, show
 from orders_service.commands.order_output import json_option, print_orders
-from orders_service.commands.output import as_json, enum_name, print_json, print_table
+from orders_service.commands.output import as_json, enum_name, print_json, print_table, say
 from orders_service.v1 import orders_pb2 as v1
 from rosq.commands.values import Seconds
 
@@ -169,7 +170,9 @@ def _create(client: Client, lines: Sequence[Line]) -> list[v1.CreatedOrder]:
             )
     except CallFailed as error:
         if error.may_be_done:
-            raise type(error)(f"{error.message} {_maybe(len(lines))}", reason=error.reason, may_be_done=True) from error
+            raise type(error)(
+                f"{error.message} {tr(_maybe(len(lines)))}", reason=error.reason, may_be_done=True
+            ) from error
         if error.reason not in _BAD_ROWS:
             raise
         told = _tell_bad_rows(client, lines) or [error.message]
@@ -215,14 +218,14 @@ def _tell(
             print_json({"orders": [_as_json(one, line) for one, line in zip(created, lines, strict=True)]})
         return
     existing = sum(one.is_existing for one in created)
-    click.echo(f"{len(created) - existing} accepted, {existing} already there.")
+    say(f"{len(created) - existing} accepted, {existing} already there.")
     if keys:
-        click.echo(f"Their keys: {keys}; the same command again orders nothing twice.")
+        say(f"Their keys: {keys}; the same command again orders nothing twice.")
     for one, line in zip(created, lines, strict=True):
         for warning in one.warnings:
             click.echo(f"{line.where}: {warning.text}")
     if existing and keys:
-        click.echo("To order what is already there once more, on purpose, give another --batch.")
+        say("To order what is already there once more, on purpose, give another --batch.")
     if is_followed:
         return
     rows = [
@@ -231,7 +234,7 @@ def _tell(
     ]
     print_table(("id", "object", "state", "key"), rows)
     if len(created) > _MAX_ROWS:
-        click.echo(f"… and {len(created) - _MAX_ROWS} more: see `orders-service orders list`.")
+        say(f"… and {len(created) - _MAX_ROWS} more: see `orders-service orders list`.")
 
 
 def _as_json(one: v1.CreatedOrder, line: Line) -> dict[str, Any]:

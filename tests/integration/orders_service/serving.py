@@ -94,7 +94,7 @@ def clean_env(env: Mapping[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}
     # Tests run in a folder of their own.
     path = str(Path(__file__).parents[3])
-    return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **env}
+    return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "ORDERS_SERVICE_LANG": "en", **env}
 
 
 def run_cli(

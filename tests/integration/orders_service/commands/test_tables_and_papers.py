@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,8 @@ def test_a_workbook_is_looked_at_ordered_and_never_ordered_twice(service: Servic
     assert "Кадастровый номер" in for_people.stdout
     assert "№" in for_people.stdout
 
+    in_russian = run(service, "--lang", "ru", "orders", "submit", "--file", path.name, "--preview").stdout
+    assert re.search(r"получатель +Получатель", in_russian)
     assert "2 accepted, 0 already there." in run(service, "orders", "submit", "--file", path.name).stdout
     # Sorted, longer, as CSV, under another name: only what is new is ordered.
     more = [rows[0], rows[2], [3, "77:01:0002001:3", ""], rows[1]]
@@ -117,6 +120,11 @@ def test_a_changed_comment_is_refused_and_not_ordered_again(service: Service) ->
 
     assert "a.csv, line 2" in said(service, "orders", "submit", "--file", "a.csv")
     assert len(answer(service, "orders", "list", "--cad-num", "77:01:0002002:1")["orders"]) == 1
+    listed = ("orders", "list", "--cad-num", "77:01:0002002:1")
+    assert "Добавлен в очередь [queued]" in run(service, *listed).stdout
+    assert answer(service, "--lang", "ru", *listed) == answer(service, "--lang", "en", *listed)
+    unknown = said(service, "--lang", "ru", "orders", "show", "999999")
+    assert "Ошибка: Такого заказа нет (ORDER_UNKNOWN). There is no order 999999" in unknown
 
 
 def test_every_bad_row_is_told_on_the_screen_in_a_file_and_as_json(service: Service) -> None:
