@@ -129,7 +129,7 @@ async def _store(
     is_single: bool,
 ) -> list[CreatedOrder]:
     async with database.transaction() as connection:
-        created = await _insert(connection, parameters)
+        created = await _insert(connection, parameters, is_long=len(accepted) > _MANY)
         missing = {index: order for index, order in enumerate(accepted) if index not in created}
         if missing:
             # Only now, in a statement of its own: it sees what a concurrent call with the same key committed.
@@ -167,9 +167,12 @@ def _parameters(accepted: Sequence[AcceptableOrder], client: str) -> dict[str, s
     }
 
 
-async def _insert(connection: Connection, parameters: Mapping[str, str]) -> dict[int, CreatedOrder]:
+async def _insert(connection: Connection, parameters: Mapping[str, str], *, is_long: bool) -> dict[int, CreatedOrder]:
     """Insert what is new in one statement; by position, without those whose key was there before."""
-    cursor = await connection.execute(load("accept")["insert_orders"], parameters)
+    # Never prepared for many: from the eleventh time on the server's plan would be one for a few, and walk through ten
+    # thousand rows for each of ten thousand.
+    prepare = False if is_long else None
+    cursor = await connection.execute(load("accept")["insert_orders"], parameters, prepare=prepare)
     open_of: dict[str, int] = {}
     stored: list[DictRow] = []
     async for rows in read_rows(cursor):

@@ -199,3 +199,18 @@ def test_the_largest_call_is_accepted_and_one_more_is_not(run: Any, fresh_databa
     with pytest.raises(errors.InvalidInput, match="1 to 10000 orders"):
         run(lambda db: create_orders(db, []))
     assert count(fresh_database) == 30_000
+
+
+def test_the_plan_for_many_orders_is_never_one_for_a_few(run: Any) -> None:
+    """The server makes a plan for whatever may come from the eleventh time on; for many it is a wrong one."""
+
+    async def work(db: ServiceDatabase) -> list[int]:
+        for _ in range(12):
+            await create_orders(db, [wanted(f"77:01:0001001:{n}") for n in range(1, 201)])
+        async with db.transaction() as connection:
+            cursor = await connection.execute(
+                "select generic_plans from pg_prepared_statements where statement like '%insert into orders%'"
+            )
+            return [row["generic_plans"] for row in await cursor.fetchall()]
+
+    assert not any(run(work))
