@@ -14,6 +14,7 @@ OrdersServiceError
 ├── TooManyCalls         who calls has made too many
 ├── TooLong              a message is longer than one of this call may be
 ├── TooSlow              a request didn't come in time
+├── TakesNothing         an answer wasn't taken in time
 ├── DatabaseUnavailable  PostgreSQL can't be reached, or went away in mid-call
 │   └── StoreUnavailable the folder or store of extracts can't be used now
 ├── DatabaseUnfit        PostgreSQL can be reached and must not be used
@@ -208,6 +209,13 @@ class TooSlow(OrdersServiceError):
             f"The request of {rpc} didn't come in time ({max_s:g} s, and {idle_s:g} s from one message to the next): "
             "send it again."
         )
+
+
+class TakesNothing(OrdersServiceError):
+    """Who calls took nothing of his answer for long."""
+
+    def __init__(self, rpc: str, stalled_s: float) -> None:
+        super().__init__(f"Nothing of the answer to {rpc} was taken for {stalled_s:g} s: ask for it again.")
 
 
 class Inconsistent(OrdersServiceError):

@@ -67,6 +67,7 @@ TABLE: Final[tuple[tuple[type[errors.OrdersServiceError], grpc.StatusCode, str],
     # Not RESOURCE_EXHAUSTED: the same message would be as long again.
     (errors.TooLong, grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_TOO_LONG"),
     (errors.TooSlow, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW"),
+    (errors.TakesNothing, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW"),
     (errors.DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
     (errors.DatabaseUnfit, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNFIT"),
     (errors.Inconsistent, grpc.StatusCode.INTERNAL, "SERVICE_DEFECT"),

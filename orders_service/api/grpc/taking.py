@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _LONG_BYTES: Final = 32 << 10
 #: A stream of requests may pause so long.
 IDLE_S: Final = 30.0
+#: Who takes nothing of his answers for so long loses his place. By HTTP the connection's own limit says it.
+STALLED_S: Final = 60.0
 
 _WATCH: Final = f"/{health.SERVICE_NAME}/Watch"
 #: Of a call of ours that has none: it is admitted to nobody.
@@ -132,22 +134,33 @@ class _Taking:
             return await self._handler.unary_unary(first, context)
 
     async def _answer_stream(self, _requests: object, context: Context) -> None:
-        async with self._begun(context) as first:
-            if self._handler.request_streaming:
-                answers = self._handler.stream_stream(self._all_from(first, context), context)
-            else:
-                answers = self._handler.unary_stream(first, context)
-            if not inspect.isasyncgen(answers):
-                # It writes by itself.
-                await answers
-                return
-            try:
-                async with contextlib.aclosing(answers):
-                    async for answer in answers:
-                        await context.write(answer)
-            except errors.OrdersServiceError as error:
-                # Of the request; those of ours are statuses already.
-                await abort(context, error, self._method)
+        try:
+            async with self._begun(context) as first:
+                await self._stream(first, context)
+        except errors.OrdersServiceError as error:
+            # Of the caller's side; those of what answers are statuses already. Told when his place is free again: where
+            # he takes nothing, he doesn't take that either.
+            await abort(context, error, self._method)
+
+    async def _stream(self, first: Any, context: Context) -> None:
+        if self._handler.request_streaming:
+            answers = self._handler.stream_stream(self._all_from(first, context), context)
+        else:
+            answers = self._handler.unary_stream(first, context)
+        if not inspect.isasyncgen(answers):
+            # It writes by itself.
+            await answers
+            return
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                await self._write(context, answer)
+
+    async def _write(self, context: Context, answer: Any) -> None:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await context.write(answer)
+        except TimeoutError as error:
+            raise errors.TakesNothing(self._method.removeprefix(OURS), STALLED_S) from error
 
     @contextlib.asynccontextmanager
     async def _begun(self, context: Context) -> AsyncIterator[Any]:

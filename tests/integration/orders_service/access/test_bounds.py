@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 from typing import TYPE_CHECKING, Any
@@ -164,3 +165,35 @@ def with_idle_s(idle_s: float) -> Any:
         original(self, handler, method, rule, admit, idle_s)
 
     return init
+
+
+def test_whoever_takes_nothing_of_his_answers_loses_his_place(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking, "STALLED_S", 0.5)
+    # More than any buffer between the two holds.
+    house.rows(
+        "with one as (insert into orders (cad_num) values ('77:01:0001001:1') returning id) "
+        "insert into order_events (order_id, actor, kind, reason) "
+        "select id, 'test', 'check', repeat('x', 4000) from one, generate_series(1, 10000) returning id"
+    )
+
+    async def ask() -> tuple[int, grpc.StatusCode, str]:
+        following = asyncio.create_task(house.server.watch_orders())
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{house.addresses[0].port}") as channel:
+            stub: Any = orders_pb2_grpc.OrdersServiceStub(channel)
+            call = stub.WatchOrders(orders_pb2.WatchOrdersRequest(after_event_id=0), timeout=60)
+            await call.read()
+            places = house.gatekeeper._few["OrdersService/WatchOrders"]
+            assert places._all_taken == 1
+            while places._all_taken:
+                await asyncio.sleep(0.05)
+            following.cancel()
+            # What lay in between is there, and then the end.
+            count = 0
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                while await call.read() is not grpc.aio.EOF:
+                    count += 1
+            return count, await call.code(), await call.details()
+
+    count, code, details = house.run(ask)
+    assert count < 10_000
+    assert (code, "was taken for 0.5 s" in details) == (grpc.StatusCode.DEADLINE_EXCEEDED, True)

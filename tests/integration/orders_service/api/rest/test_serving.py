@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from orders_service.v1 import orders_pb2
 from tests.integration.orders_service.serving import Service, run_cli
 from tests.waiting import wait_until
 
@@ -216,3 +217,27 @@ def is_refused(service: Service) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_stop_doesnt_wait_for_those_who_watch(
+    fresh_database: Database, redis_server: RedisServer, queue_name: str, tmp_path: Path
+) -> None:
+    env = {**fresh_database.env(), **redis_server.env(), "ROSQ_QUEUE": queue_name, "ORDERS_SERVICE_GRACE_S": "600"}
+    service = Service(env, tmp_path)
+    try:
+        service.wait_ready()
+        by_grpc: Any = service.orders.WatchOrders(orders_pb2.WatchOrdersRequest())
+        assert next(by_grpc).event_id == 0
+        url = f"http://127.0.0.1:{service.rest_port}/v1/orders:watch"
+        with httpx.stream("GET", url, timeout=60, trust_env=False) as by_rest:
+            lines = by_rest.iter_lines()
+            assert next(lines) == "retry: 2000"
+
+            service.process.send(signal.SIGTERM)
+
+            assert "".join(lines).endswith("id: 0"), "told how far he has come, and let go in order"
+        assert [told.event_id for told in by_grpc] == [0]
+        assert service.process.wait_end(60) == 0
+        assert "Traceback" not in service.process.log
+    finally:
+        service.close()
