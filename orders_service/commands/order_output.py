@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _STATE: Final = v1.Order.DESCRIPTOR.fields_by_name["state"]
 json_option = click.option("--json", "is_json", is_flag=True, help="Print for machines.")
 order_id_argument = click.argument("order_id", metavar="ID", type=click.IntRange(1, MAX_ID))
+order_ids_argument = click.argument(
+    "order_ids", metavar="ID...", nargs=-1, required=True, type=click.IntRange(1, MAX_ID)
+)
 EXIT_CODES: Final = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the orders service can't be reached."
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orders_service.commands import counting, deciding, exporting, extract_file, submitting, watching
+from orders_service.commands import (
+    counting,
+    deciding,
+    ending,
+    exporting,
+    extract_file,
+    submitting,
+    watching,
+)
 from orders_service.commands.client import TIMEOUT_S, connected
 from orders_service.commands.language import tr
 from orders_service.commands.order_filters import filter_options
@@ -177,5 +185,7 @@ for command in (
     deciding.settle,
     deciding.resume,
     deciding.give_up,
+    ending.cancel,
+    ending.retry,
 ):
     orders.add_command(command)

@@ -18,6 +18,7 @@ NUMBER: Final = "number"
 ABSENT: Final = "absent"
 RESUME: Final = "resume"
 GIVE_UP: Final = "give_up"
+RETRY: Final = "retry"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

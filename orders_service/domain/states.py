@@ -25,7 +25,7 @@ class OrderState(enum.StrEnum):
     COMPLETED = "completed"
     #: For good; the order says why. Final.
     FAILED = "failed"
-    #: By the client, before the gate. Final.
+    #: By its client, where nothing may have been sent. Final.
     CANCELLED = "cancelled"
 
     @property
@@ -69,7 +69,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
     Transition(from_state=from_state, to_state=to_state, by=by, when=when)
     for from_state, to_state, by, when in (
         (_S.QUEUED, _S.PROCESSING, ("worker",), "claimed"),
-        (_S.QUEUED, _S.CANCELLED, ("client",), "asked to"),
+        (_S.QUEUED, _S.CANCELLED, ("client",), "asked to, and nothing was sent"),
         (_S.QUEUED, _S.FAILED, ("reconciler", "person"), "its job failed, or given up"),
         (_S.PROCESSING, _S.UNCONFIRMED, ("worker",), "the gate was passed"),
         (
@@ -84,7 +84,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
             ("worker", "reconciler", "person"),
             "it can't be fulfilled and nothing was paid, or given up",
         ),
-        (_S.PROCESSING, _S.CANCELLED, ("client",), "asked to"),
+        (_S.PROCESSING, _S.CANCELLED, ("client",), "asked to, and nothing was sent"),
         (
             _S.PROCESSING,
             _S.REGISTERED,
@@ -98,7 +98,9 @@ TRANSITIONS: Final[tuple[Transition, ...]] = tuple(
         (_S.REGISTERED, _S.FAILED, ("worker", "person"), "the portal's own verdict, or given up"),
         (_S.FAILED, _S.REGISTERED, ("person",), "tried again, with a number"),
         (_S.FAILED, _S.UNCONFIRMED, ("person",), "tried again, with an open send"),
-        (_S.FAILED, _S.QUEUED, ("person",), "tried again, nothing was paid"),
+        (_S.FAILED, _S.PROCESSING, ("person",), "tried again, its sends were settled as absent"),
+        (_S.FAILED, _S.QUEUED, ("person",), "tried again, nothing was sent"),
+        (_S.CANCELLED, _S.QUEUED, ("person",), "tried again, nothing was sent"),
     )
 )
 

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from orders_service import errors
-from orders_service.domain import decisions
-from orders_service.life import evidence, loading
+from orders_service.domain import decisions, ends
+from orders_service.life import evidence, loading, retrying
 from orders_service.life.work import DEFAULT_LEASE_S, working
 
 if TYPE_CHECKING:
@@ -47,11 +47,12 @@ async def read_case(db: Database, order_id: int, *, lease_s: float = DEFAULT_LEA
         if order is None:
             raise errors.NotFound("order", order_id)
         seen = await evidence.gather(work, order)
+        is_taken_over = order.state.is_final and await retrying.is_taken_over(work, order)
         return Case(
             order_id=order.id,
             case_no=order.case_no,
             send_id=order.current_send.send_id if order.current_send is not None else None,
             hold_reason=order.hold_reason,
             seen=seen,
-            ways=tuple(decisions.tell_ways(order, seen)),
+            ways=(*decisions.tell_ways(order, seen), *ends.tell_ways(order, seen, is_taken_over=is_taken_over)),
         )

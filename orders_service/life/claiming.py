@@ -69,6 +69,9 @@ async def release_order(
 
 async def lay_down(work: Work, order: Order, holder: Holder, account: Account, *, delay_s: float, reason: str) -> None:
     """Give the order back to the queue, or leave it with its account, as `release_order` says."""
+    if order.state.is_final:
+        # Cancelled meanwhile: it is in nobody's hand.
+        return
     if order.state is OrderState.PROCESSING and not order.may_have_left and order.hold_reason is None:
         await back_to_queue(work, order, holder, account, delay_s=delay_s, reason=reason)
     elif order.rosreestr_user_id == account.id and not order.state.is_final:

@@ -69,7 +69,7 @@ async def settle_by_number(
         await _take_number(work, order, seen, number, set(despite), is_unseen=is_unseen, actor=actor, reason=on.reason)
 
     try:
-        await _decide(db, on, decisions.NUMBER, act, number=number, lease_s=lease_s)
+        await decide(db, on, decisions.NUMBER, act, number=number, lease_s=lease_s)
     except pg.UniqueViolation as exc:
         # The other order took it at this very moment.
         raise _number_taken(on.order_id, number) from exc
@@ -113,7 +113,7 @@ async def settle_as_absent(
         await _overrule(work, order, seen, send, actor)
         await _hand_back(work, order, actor=actor, reason=on.reason or "it isn't at the portal")
 
-    await _decide(db, on, decisions.ABSENT, act, application_ids=application_ids, lease_s=lease_s)
+    await decide(db, on, decisions.ABSENT, act, application_ids=application_ids, lease_s=lease_s)
 
 
 async def resume(db: Database, on: Basis, *, lease_s: float = DEFAULT_LEASE_S) -> None:
@@ -134,7 +134,7 @@ async def resume(db: Database, on: Basis, *, lease_s: float = DEFAULT_LEASE_S) -
             await work.run(_DECISION["note_decided"], send_id=order.current_send.send_id, balance=None, balance_at=None)
         await _hand_back(work, order, actor=actor, reason=on.reason or "resumed")
 
-    await _decide(db, on, decisions.RESUME, act, lease_s=lease_s)
+    await decide(db, on, decisions.RESUME, act, lease_s=lease_s)
 
 
 async def give_up(db: Database, on: Basis, *, lease_s: float = DEFAULT_LEASE_S) -> None:
@@ -156,10 +156,10 @@ async def give_up(db: Database, on: Basis, *, lease_s: float = DEFAULT_LEASE_S) 
         reason = f"given up: {error}"
         await work.move("give_up", order, OrderState.FAILED, actor=actor, reason=reason, error=error)
 
-    await _decide(db, on, decisions.GIVE_UP, act, lease_s=lease_s)
+    await decide(db, on, decisions.GIVE_UP, act, lease_s=lease_s)
 
 
-async def _decide(
+async def decide(
     db: Database,
     on: Basis,
     kind: str,

@@ -478,6 +478,54 @@ class GiveUpOrderResponse(_message.Message):
 Global___GiveUpOrderResponse: _TypeAlias = GiveUpOrderResponse  # noqa: Y015
 
 @_typing.final
+class RetryOrderRequest(_message.Message):
+    """Try an order again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def basis(self) -> Global___DecisionBasis:
+        """Order, send and case. The reason is required."""
+
+    def __init__(
+        self,
+        *,
+        basis: Global___DecisionBasis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryOrderRequest: _TypeAlias = RetryOrderRequest  # noqa: Y015
+
+@_typing.final
+class RetryOrderResponse(_message.Message):
+    """The order after the decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _orders_pb2.Order:
+        """The order."""
+
+    def __init__(
+        self,
+        *,
+        order: _orders_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryOrderResponse: _TypeAlias = RetryOrderResponse  # noqa: Y015
+
+@_typing.final
 class DownloadAnyPaperRequest(_message.Message):
     """Ask for a paper of an order."""
 

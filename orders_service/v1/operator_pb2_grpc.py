@@ -67,6 +67,11 @@ class OperatorServiceStub:
                 request_serializer=orders__service_dot_v1_dot_operator__pb2.GiveUpOrderRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_operator__pb2.GiveUpOrderResponse.FromString,
                 _registered_method=True)
+        self.RetryOrder = channel.unary_unary(
+                '/orders_service.v1.OperatorService/RetryOrder',
+                request_serializer=orders__service_dot_v1_dot_operator__pb2.RetryOrderRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_operator__pb2.RetryOrderResponse.FromString,
+                _registered_method=True)
         self.DownloadAnyPaper = channel.unary_stream(
                 '/orders_service.v1.OperatorService/DownloadAnyPaper',
                 request_serializer=orders__service_dot_v1_dot_operator__pb2.DownloadAnyPaperRequest.SerializeToString,
@@ -146,6 +151,15 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryOrder(self, request, context):
+        """Try an order again that is over, from where its journal stands: with its number it is collected again, with an open send it is looked for again, with sends that
+        were settled as absent it goes on as it stood, and what was never sent begins anew. Never where it could be paid twice: the sentence says why, and what to do.
+        Refused: CASE_OUTDATED, WRONG_STATE (need = person, facts, or time while another order of its object is at its gate).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadAnyPaper(self, request, context):
         """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
         What was put aside may be of another object, or mean harm: open it with care.
@@ -212,6 +226,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.GiveUpOrder,
                     request_deserializer=orders__service_dot_v1_dot_operator__pb2.GiveUpOrderRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_operator__pb2.GiveUpOrderResponse.SerializeToString,
+            ),
+            'RetryOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryOrder,
+                    request_deserializer=orders__service_dot_v1_dot_operator__pb2.RetryOrderRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_operator__pb2.RetryOrderResponse.SerializeToString,
             ),
             'DownloadAnyPaper': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadAnyPaper,
@@ -382,6 +401,33 @@ class OperatorService:
             '/orders_service.v1.OperatorService/GiveUpOrder',
             orders__service_dot_v1_dot_operator__pb2.GiveUpOrderRequest.SerializeToString,
             orders__service_dot_v1_dot_operator__pb2.GiveUpOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OperatorService/RetryOrder',
+            orders__service_dot_v1_dot_operator__pb2.RetryOrderRequest.SerializeToString,
+            orders__service_dot_v1_dot_operator__pb2.RetryOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

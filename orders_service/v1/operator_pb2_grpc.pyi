@@ -61,6 +61,11 @@ class OperatorServiceStub:
     """End the order: it fails, and its error says what may have been paid for it.
     Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
     """
+    RetryOrder: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RetryOrderRequest, _operator_pb2.RetryOrderResponse]
+    """Try an order again that is over, from where its journal stands: with its number it is collected again, with an open send it is looked for again, with sends that
+    were settled as absent it goes on as it stood, and what was never sent begins anew. Never where it could be paid twice: the sentence says why, and what to do.
+    Refused: CASE_OUTDATED, WRONG_STATE (need = person, facts, or time while another order of its object is at its gate).
+    """
     DownloadAnyPaper: _grpc.UnaryStreamMultiCallable[_operator_pb2.DownloadAnyPaperRequest, _operator_pb2.DownloadAnyPaperResponse]
     """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
     What was put aside may be of another object, or mean harm: open it with care.
@@ -112,6 +117,11 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     GiveUpOrder: _aio.UnaryUnaryMultiCallable[_operator_pb2.GiveUpOrderRequest, _operator_pb2.GiveUpOrderResponse]  # type: ignore[assignment]
     """End the order: it fails, and its error says what may have been paid for it.
     Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
+    """
+    RetryOrder: _aio.UnaryUnaryMultiCallable[_operator_pb2.RetryOrderRequest, _operator_pb2.RetryOrderResponse]  # type: ignore[assignment]
+    """Try an order again that is over, from where its journal stands: with its number it is collected again, with an open send it is looked for again, with sends that
+    were settled as absent it goes on as it stood, and what was never sent begins anew. Never where it could be paid twice: the sentence says why, and what to do.
+    Refused: CASE_OUTDATED, WRONG_STATE (need = person, facts, or time while another order of its object is at its gate).
     """
     DownloadAnyPaper: _aio.UnaryStreamMultiCallable[_operator_pb2.DownloadAnyPaperRequest, _operator_pb2.DownloadAnyPaperResponse]  # type: ignore[assignment]
     """Any paper of an order, also one that was put aside: first a header, then the bytes of its ZIP in order, as for DownloadPaper. No side effects.
@@ -191,6 +201,17 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_pb2.GiveUpOrderResponse, _abc.Awaitable[_operator_pb2.GiveUpOrderResponse]]:
         """End the order: it fails, and its error says what may have been paid for it.
         Refused: CASE_OUTDATED, WRONG_STATE where it is over, or where it isn't held and nothing was sent.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryOrder(
+        self,
+        request: _operator_pb2.RetryOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.RetryOrderResponse, _abc.Awaitable[_operator_pb2.RetryOrderResponse]]:
+        """Try an order again that is over, from where its journal stands: with its number it is collected again, with an open send it is looked for again, with sends that
+        were settled as absent it goes on as it stood, and what was never sent begins anew. Never where it could be paid twice: the sentence says why, and what to do.
+        Refused: CASE_OUTDATED, WRONG_STATE (need = person, facts, or time while another order of its object is at its gate).
         """
 
     @_abc_1.abstractmethod

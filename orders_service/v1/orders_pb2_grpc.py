@@ -105,6 +105,11 @@ class OrdersServiceStub:
                 request_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.FromString,
                 _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/orders_service.v1.OrdersService/CancelOrder',
+                request_serializer=orders__service_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -219,6 +224,15 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelOrder(self, request, context):
+        """End an order that isn't wanted any more, as long as nothing may have been sent for it: nobody works on it from then on, and nothing is paid. The repeat answers
+        the cancelled order. WRONG_STATE (metadata state; need = person or facts) where something may have been sent, or the order is over: the sentence says what can be
+        done instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -286,6 +300,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.GetOrderStatistics,
                     request_deserializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=orders__service_dot_v1_dot_orders__pb2.CancelOrderRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_orders__pb2.CancelOrderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -645,6 +664,33 @@ class OrdersService:
             '/orders_service.v1.OrdersService/GetOrderStatistics',
             orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsRequest.SerializeToString,
             orders__service_dot_v1_dot_orders__pb2.GetOrderStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.OrdersService/CancelOrder',
+            orders__service_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
+            orders__service_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

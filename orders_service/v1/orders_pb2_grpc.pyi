@@ -86,6 +86,11 @@ class OrdersServiceStub:
     """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
     day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
     """
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]
+    """End an order that isn't wanted any more, as long as nothing may have been sent for it: nobody works on it from then on, and nothing is paid. The repeat answers
+    the cancelled order. WRONG_STATE (metadata state; need = person or facts) where something may have been sent, or the order is over: the sentence says what can be
+    done instead.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -144,6 +149,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     GetOrderStatistics: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderStatisticsRequest, _orders_pb2.GetOrderStatisticsResponse]  # type: ignore[assignment]
     """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
     day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
+    """
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """End an order that isn't wanted any more, as long as nothing may have been sent for it: nobody works on it from then on, and nothing is paid. The repeat answers
+    the cancelled order. WRONG_STATE (metadata state; need = person or facts) where something may have been sent, or the order is over: the sentence says what can be
+    done instead.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -278,6 +288,17 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orders_pb2.GetOrderStatisticsResponse, _abc.Awaitable[_orders_pb2.GetOrderStatisticsResponse]]:
         """How many orders were accepted in a span of time, how they stand by now, how long their extracts took and what was charged for them: in all, by account and by
         day. A client is told of its own alone. No side effects. INVALID_INPUT for a span of more than 366 days, or none.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _orders_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.CancelOrderResponse, _abc.Awaitable[_orders_pb2.CancelOrderResponse]]:
+        """End an order that isn't wanted any more, as long as nothing may have been sent for it: nobody works on it from then on, and nothing is paid. The repeat answers
+        the cancelled order. WRONG_STATE (metadata state; need = person or facts) where something may have been sent, or the order is over: the sentence says what can be
+        done instead.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,7 +10,7 @@ from orders_service.api.grpc import webhook_calls
 from orders_service.api.grpc.messages import order_message, paper_message, time_message
 from orders_service.api.grpc.worker_messages import read_uuid
 from orders_service.domain.decisions import Basis
-from orders_service.life import cases, deciding
+from orders_service.life import cases, deciding, retrying
 from orders_service.orders import download, search
 from orders_service.v1 import operator_pb2 as v1
 from orders_service.v1 import operator_pb2_grpc
@@ -97,6 +97,11 @@ class OperatorServicer(operator_pb2_grpc.OperatorServiceServicer):
         """End the order."""
         await deciding.give_up(self._database, _basis(request.basis), lease_s=self._lease_s)
         return v1.GiveUpOrderResponse(order=await self._order(request.basis))
+
+    async def RetryOrder(self, request: v1.RetryOrderRequest, context: Context) -> v1.RetryOrderResponse:
+        """Try an order again that is over."""
+        await retrying.retry(self._database, _basis(request.basis), lease_s=self._lease_s)
+        return v1.RetryOrderResponse(order=await self._order(request.basis))
 
     async def _order(self, basis: v1.DecisionBasis) -> orders_pb2.Order:
         return order_message(await search.get_order(self._database, basis.order_id))

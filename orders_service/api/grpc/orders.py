@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from orders_service import errors
 from orders_service.access.callers import current
@@ -20,6 +20,7 @@ from orders_service.api.grpc.statistics_messages import statistics_message
 from orders_service.api.grpc.summary_messages import EXPORT_FORMATS, summary_message
 from orders_service.api.grpc.words import STATES
 from orders_service.domain import paging
+from orders_service.life import cancelling
 from orders_service.orders import accept, bundle, download, export, search, statistics, summaries
 from orders_service.orders.validation import WantedOrder, check_length
 from orders_service.orders.watch import Wish
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from orders_service.orders.validation import BadRow
     from orders_service.orders.watch import Watch
     from orders_service.store.db import Database
+
+
+_MAX_REASON: Final = 1000
+_MAX_ACTOR: Final = 200
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
@@ -78,6 +83,15 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             case _:
                 raise errors.InvalidInput.of("order_id", "give the order's id, or its idempotency_key.")
         return v1.GetOrderResponse(order=order_message(order))
+
+    async def CancelOrder(self, request: v1.CancelOrderRequest, context: Context) -> v1.CancelOrderResponse:
+        """End an order that was never sent."""
+        if len(request.reason) > _MAX_REASON:
+            raise errors.InvalidInput.of("reason", f"may have up to {_MAX_REASON} characters.")
+        if len(request.actor) > _MAX_ACTOR:
+            raise errors.InvalidInput.of("actor", f"may have up to {_MAX_ACTOR} characters.")
+        await cancelling.cancel(self._database, request.order_id, actor=_actor(request.actor), reason=request.reason)
+        return v1.CancelOrderResponse(order=order_message(await search.get_order(self._database, request.order_id)))
 
     async def BatchGetOrders(self, request: v1.BatchGetOrdersRequest, context: Context) -> v1.BatchGetOrdersResponse:
         """Several orders as they stand now."""
@@ -253,3 +267,9 @@ def _time(
     field: Literal["created_from", "created_before"],
 ) -> dt.datetime | None:
     return read_time(getattr(request, field), field) if request.HasField(field) else None
+
+
+def _actor(named: str) -> str:
+    """Who makes this call, for the history: who has a token can't do it in the name of another."""
+    caller = current()
+    return f"operator:{named.strip()}" if caller.token_id is None and named.strip() else caller.actor

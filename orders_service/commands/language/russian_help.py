@@ -123,6 +123,24 @@ HELP: Final = {
     "From `orders show`. Required.": ("Из `orders show`. Обязательно."),
     "Who decides, for the history. Default: your login.": ("Кто решает, для истории. По умолчанию: ваш логин."),
     "Why, for the history.": ("Почему, для истории."),
+    "Who does it, for the history. Default: your login.": ("Кто это делает, для истории. По умолчанию: ваш логин."),
+    "End orders that aren't wanted any more; nothing is paid for them.": (
+        "Отменить заказы, которые больше не нужны: за них ничего не платится."
+    ),
+    "An order of which something may have been sent isn't cancelled: it says what can be done instead. The same "
+    "command may be repeated without harm.": (
+        "Заказ, который уже мог быть отправлен, не отменяется: сказано, что можно сделать вместо этого. Ту же команду "
+        "можно безвредно повторить."
+    ),
+    "Try orders again that failed or were cancelled, from where their journals stand.": (
+        "Повторить заказы, которые не удались или отменены, с того места, на котором стоит их журнал."
+    ),
+    "What has its number is collected again, what may have been sent is looked for again, what was never sent begins "
+    "anew. What could be paid twice isn't tried: it says why, and what can be done instead.": (
+        "У заказа с номером документ запрашивается снова; то, что могло быть отправлено, снова ищется; то, что не было "
+        "отправлено, начинается сначала. То, что могло бы быть оплачено дважды, не повторяется: сказано почему и что "
+        "можно сделать вместо этого."
+    ),
     "Show orders, newest first.": ("Показать заказы, сначала новые."),
     "How many at most.": ("Сколько самое большее."),
     "Go on from where the last page ended.": ("Продолжить с того места, где кончилась прошлая страница."),

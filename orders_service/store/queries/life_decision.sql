@@ -64,6 +64,35 @@ set fence_token = case when fence > 0 then 'corrected' end, seen_at = null, rosr
     updated_at = clock_timestamp()
 where id = %(order_id)s and state = 'registered' and extract_id is null;
 
+-- name: cancel
+-- queued | processing -> cancelled, where nothing may have left. The relay has nothing to do with it any more.
+update orders
+set state = 'cancelled', bound_at = null, person_oid = null, hold_reason = null, hold_at = null, seen_at = null, next_at = null,
+    relayed_at = coalesce(relayed_at, clock_timestamp()), case_no = case_no + 1, finished_at = clock_timestamp(), updated_at = clock_timestamp()
+where id = %(order_id)s and state = %(state)s and state in ('queued', 'processing')
+  and not exists (select 1 from sends where order_id = %(order_id)s and outcome is distinct from 'not_sent');
+
+-- name: find_end_elsewhere
+-- Whether the order was over already when it was taken over from the system before.
+select id
+from order_events
+where order_id = %(order_id)s and actor = 'old-system' and to_state in ('completed', 'failed', 'cancelled')
+limit 1;
+
+-- name: retry
+-- failed | cancelled -> where its journal stands: registered, unconfirmed, processing or queued. The relay puts it on the queue.
+update orders
+set state = %(to_state)s::order_state, error = null, finished_at = null, hold_reason = null, hold_at = null, seen_at = null, next_at = null,
+    relayed_at = null, not_found_at = null, row_missing_since = null, look_tries = 0, case_no = case_no + 1,
+    rosreestr_user_id = case when %(to_state)s <> 'queued' then rosreestr_user_id end,
+    bound_at = case when %(to_state)s <> 'queued' then bound_at end,
+    person_oid = case when %(to_state)s <> 'queued' then person_oid end,
+    open_send_id = case when %(to_state)s = 'unconfirmed'
+        then (select send_id from sends s where s.order_id = orders.id and s.outcome is null) end,
+    look_at = case when %(to_state)s = 'registered' then first_look_at(id, 'registered') end,
+    updated_at = clock_timestamp()
+where id = %(order_id)s and state = %(state)s and state in ('failed', 'cancelled');
+
 -- name: give_up
 -- An open order -> failed: a person gives it up.
 update orders

@@ -152,6 +152,8 @@ def test_every_call_that_leaves_a_trace_has_a_row_however_it_ends(house: House, 
     role = min(RULES[rpc].roles)
     name = {Role.CLIENT: "crm", Role.OPERATOR: "ivan", Role.WORKER: "worker-1"}[role]
 
+    # Another's order, or one that isn't there, is told to a client as that, and nothing is asked of it.
+    house.rows("insert into orders (cad_num, client) values ('77:01:0001001:1001', 'crm') returning id")
     call(house.channel(name), RPCS[rpc], request_of(rpc, RULES[rpc], order_id=1, account="account_1"))
 
     (row,) = audited(house, rpc)

@@ -322,7 +322,10 @@ def test_wrong_usage_is_told_by_exit_code_2(service: Service) -> None:
         ["accounts"],
         ["orders"],
         *(["accounts", one] for one in ("add", "list", "show", "set", "import-session", "deactivate", "activate")),
-        *(["orders", one] for one in ("submit", "list", "show", "download", "settle", "resume", "give-up")),
+        *(
+            ["orders", one]
+            for one in ("submit", "list", "show", "download", "settle", "resume", "give-up", "cancel", "retry")
+        ),
     ],
     ids=" ".join,
 )
@@ -349,3 +352,32 @@ def test_only_who_calls_the_service_reads_where_it_is(service: Service, database
     assert service.cli("migrate", ORDERS_SERVICE_PORT="x").returncode == 0
     result = service.cli("orders", "list", ORDERS_SERVICE_PORT="x")
     assert (result.returncode, "ORDERS_SERVICE_PORT must be" in result.stderr) == (2, True), result.stderr
+
+
+def test_orders_are_cancelled_and_tried_again_each_by_itself(service: Service, database: Database) -> None:
+    wanted, paid, unknown = insert_order(database, 71), sent(database, 72), 999_999
+
+    told = said(
+        service, "orders", "cancel", str(wanted), str(paid), str(unknown), "--why", "не нужен", "--actor", "ann"
+    )
+
+    assert "may have been sent" in told
+    assert f"orders-service orders show {paid}" in told, "and what to do"
+    assert f"There is no order {unknown}." in told
+    shown = answer(service, "orders", "show", str(wanted))
+    assert shown["order"]["state"] == "cancelled"
+    assert (shown["events"][-1]["actor"], shown["events"][-1]["reason"]) == ("operator:ann", "не нужен")
+    assert shown["case"]["ways"] == [f"orders-service orders retry {wanted} --why WHY"]
+    again = answer(service, "orders", "cancel", str(wanted), "--why", "не нужен")
+    assert [order["state"] for order in again["orders"]] == ["cancelled"]
+
+    tried = answer(service, "orders", "retry", str(wanted), "--why", "нужен всё-таки")
+    assert [order["order_id"] for order in tried["orders"]] == [wanted]
+    assert tried["refused"] == []
+    assert answer(service, "orders", "show", str(wanted))["order"]["state"] in ("queued", "processing")
+    assert "isn't over" in said(service, "orders", "retry", str(paid), "--why", "x")
+    assert "--why" in said(service, "orders", "retry", str(wanted), code=2)
+
+
+def sent(database: Database, number: int) -> int:
+    return insert_order(database, number, state="unconfirmed", account="paid-account", fence=5)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from orders_service import errors
-from orders_service.life import work
+from orders_service.life import cancelling, retrying, work
 from tests.integration.orders_service.life.bench import Bench, row
 
 if TYPE_CHECKING:
@@ -238,6 +238,13 @@ def follow(cell: Cell, way: str) -> None:
         has_value = bool(options) and not options[0].startswith("--")
         given.setdefault(name, []).append(options.pop(0) if has_value else "")
     on = cell.bench.basis(cell.id)
+    if command in ("cancel", "retry"):
+        assert given == {"--why": ["WHY"]}
+        if command == "cancel":
+            cell.bench.run(cancelling.cancel(cell.bench.db, cell.id, actor="operator:ivan", reason="WHY"))
+        else:
+            cell.bench.run(retrying.retry(cell.bench.db, dataclasses.replace(on, reason="WHY")))
+        return
     assert given.get("--send", ["None"]) == [str(on.send_id)]
     assert given["--case"] == [str(on.case_no)]
     despite: Any = tuple(given.get("--despite", ()))

@@ -12,7 +12,7 @@ S = OrderState
 DOCS = Path(__file__).parents[4] / "docs" / "order-life.md"
 
 
-def test_the_table_is_the_designs_with_one_edge_more() -> None:
+def test_the_table_is_the_designs_with_three_edges_more() -> None:
     edges = {(edge.from_state, edge.to_state) for edge in TRANSITIONS}
 
     assert edges == {
@@ -31,7 +31,9 @@ def test_the_table_is_the_designs_with_one_edge_more() -> None:
         (S.REGISTERED, S.FAILED),
         (S.FAILED, S.REGISTERED),
         (S.FAILED, S.UNCONFIRMED),
+        (S.FAILED, S.PROCESSING),
         (S.FAILED, S.QUEUED),
+        (S.CANCELLED, S.QUEUED),
     }
     assert len(edges) == len(TRANSITIONS)
 

@@ -222,3 +222,20 @@ def test_every_rpc_but_those_of_workers_can_be_called_by_rest() -> None:
     offered = {binding.method.full_name for binding in read_bindings(REST_SERVICES)}
 
     assert offered == {method.full_name for service in REST_SERVICES for method in service.methods}
+
+
+def test_an_order_is_cancelled_and_tried_again(web: httpx.Client, order_id: int) -> None:
+    cancelled = web.post(f"/v1/orders/{order_id}:cancel", json={"reason": "не нужен", "actor": "ann"})
+    assert cancelled.status_code == 200, cancelled.text
+    assert cancelled.json()["order"]["state"] == "ORDER_STATE_CANCELLED"
+    assert web.post(f"/v1/orders/{order_id}:cancel", json={"reason": "не нужен"}).json() == cancelled.json()
+
+    case = web.get(f"/v1/orders/{order_id}/case").json()
+    basis = {"case_no": case["case_no"], "actor": "ann", "reason": "нужен всё-таки"}
+    tried = web.post(f"/v1/orders/{order_id}/case:retry", json={"basis": basis})
+    assert tried.status_code == 200, tried.text
+    assert tried.json()["order"]["state"] == "ORDER_STATE_QUEUED"
+    refused = web.post(f"/v1/orders/{order_id}/case:retry", json={"basis": basis | {"case_no": case["case_no"] + 9}})
+    assert (refused.status_code, refused.json()["reason"]) == (409, "CASE_OUTDATED")
+    without = web.post(f"/v1/orders/{order_id}:cancel", json={})
+    assert (without.status_code, without.json()["reason"]) == (400, "INVALID_INPUT")

@@ -33,11 +33,13 @@ TABLE: Final = """
     OrdersService/GetExtractSummary                 own     -       all       -
     OrdersService/ExportOrders                      shown   -       all       -
     OrdersService/GetOrderStatistics                shown   all     all       -
+    OrdersService/CancelOrder                       own     -       all       -
     OperatorService/GetOrderCase                    -       all     all       -
     OperatorService/SettleByNumber                  -       -       all       -
     OperatorService/SettleAsAbsent                  -       -       all       -
     OperatorService/ResumeOrder                     -       -       all       -
     OperatorService/GiveUpOrder                     -       -       all       -
+    OperatorService/RetryOrder                      -       -       all       -
     OperatorService/DownloadAnyPaper                -       -       all       -
     OperatorService/GetWebhook                      -       all     all       -
     OperatorService/SwitchWebhook                   -       -       all       -
