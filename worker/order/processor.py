@@ -14,7 +14,7 @@ from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
 from rosq import Cancel, Fail, JobSignal, LeaseLost, Release, Snooze
 from worker.account.strikes import Streaks
 from worker.errors import AccountStandsBy, WorkerError
-from worker.order import verdict
+from worker.order import trouble, verdict
 from worker.order.collect import collect, look_again
 from worker.order.points import NO_SIGNALS, Point
 from worker.order.register import register
@@ -22,7 +22,7 @@ from worker.order.settle import settle
 from worker.order.visit import FINAL_STATES, Done, Held, Later, Visit, decided_by_service, until_next_s
 from worker.order.witness import Witness
 from worker.portal.errors import PortalError, RequestRefused
-from worker.service.errors import AccountUnknown, ServiceDefect, ServiceRefused, ServiceUnreachable, StaleEpoch
+from worker.service.errors import AccountUnknown, ServiceDefect, ServiceUnreachable, StaleEpoch
 from worker.service.journal import OrderJournal, Trouble
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-#: Seconds of a pause from which on it is told with the job.
-_TOLD_REST_S = 5.0
 
 _PHASES: Final = {
     orders_pb2.ORDER_STATE_PROCESSING: ("register", register),
@@ -213,7 +211,7 @@ class Processor:
                 exhausted_retry_s=self._settings.exhausted_retry_s,
             ),
         )
-        _log(error, said, step, order_id)
+        trouble.tell(error, said, step=step, order_id=order_id)
         if isinstance(said, verdict.Attempt):
             self._spend_attempt(error, said.reason, journal, delivery)
         pause_s = said.pause_s
@@ -234,7 +232,7 @@ class Processor:
                     journal.release(said.reason, delay_s=pause_s)
                     if self._is_over(journal, delivery):
                         return
-                    rested_s = _pause(delivery, pause_s)
+                    rested_s = trouble.pause(delivery, pause_s)
                     raise Snooze(max(0.0, pause_s - rested_s), _lane_of(journal)) from error
                 case verdict.StandBy():
                     if (mark := said.mark) is not None:
@@ -355,31 +353,6 @@ class Processor:
             )
 
 
-def _log(error: Exception, said: verdict.Verdict, step: str, order_id: int) -> None:
-    """Say what happened, once. A traceback is for what nobody thought of alone."""
-    facts = {
-        "order_id": order_id,
-        "step": step,
-        "verdict": type(said).__name__,
-        "error_type": type(error).__name__,
-        "error": str(error),
-    }
-    if isinstance(error, ServiceRefused):
-        _logger.info("the orders service refused", extra={"event": "refused", "reason": error.reason, **facts})
-    elif isinstance(error, ServiceUnreachable):
-        _logger.warning(
-            "the orders service stays away, the order is put down", extra={"event": "service_away", **facts}
-        )
-    elif isinstance(error, ServiceDefect):
-        _logger.error("the orders service failed, the order rests", extra={"event": "service_defect", **facts})
-    elif isinstance(error, OSError):
-        _logger.error("this machine is in trouble", extra={"event": "machine_trouble", **facts})
-    elif isinstance(said, verdict.Rest) and said.is_defect:
-        _logger.error("a defect, the order rests", exc_info=error, extra={"event": "defect", **facts})
-    elif not isinstance(said, verdict.Attempt):
-        _logger.warning("trouble, and no fault of the order's", extra={"event": "trouble", **facts})
-
-
 def _is_to_be_looked_for(order: worker_pb2.OrderInHand) -> bool:
     """Whether a finished order is here only so that its account's list is read once more."""
     return order.state in (orders_pb2.ORDER_STATE_COMPLETED, orders_pb2.ORDER_STATE_FAILED) and order.is_look_due
@@ -404,18 +377,3 @@ def _is_sent(journal: OrderJournal) -> bool:
     return order.state != orders_pb2.ORDER_STATE_PROCESSING or (
         order.HasField("submission") and order.submission.was_sent
     )
-
-
-def _pause(delivery: Delivery, seconds: float) -> float:
-    """Take nothing else for a while, as every order would meet the same; return how long it was. A stop ends it.
-
-    The order is put down already, and its job would rest as long anyway.
-    """
-    if seconds >= _TOLD_REST_S:
-        delivery.report_rest(seconds, "the account's other orders would meet the same")
-    rested_s = 0.0
-    while rested_s < seconds and not delivery.is_stop_requested:
-        step_s = min(0.5, seconds - rested_s)
-        delivery.sleep(step_s)
-        rested_s += step_s
-    return rested_s
