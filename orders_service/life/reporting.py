@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orders_service import cadastral, errors
 from orders_service.domain.states import OrderState
+from orders_service.domain.strikes import LONGEST_REGISTERED_S
 from orders_service.life import guard, loading
 from orders_service.life.claiming import back_to_queue, check_delay, holding, put_down
 from orders_service.life.work import Work, working
@@ -47,7 +48,8 @@ async def record_not_found(db: Database, holder: Holder, *, recheck_s: float) ->
 async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | None, next_check_s: float) -> OrderInHand:
     """Say that a registered order isn't ready, what the list says of it, and when to look again.
 
-    Where the list doesn't show its row for a whole time of absence, it is held: the number is wrong, most likely.
+    Where the list doesn't show its row for a whole time of absence, it is held: the number is wrong, most likely. And
+    where it isn't ready after three days, once: the registry takes no longer, as a rule.
 
     Args:
         row: The order's own row; None: the list didn't show it.
@@ -75,6 +77,7 @@ async def record_check(db: Database, holder: Holder, *, row: ApplicationRow | No
         )
         if row is None:
             await _look_for_missing(work, order, account, noted["missing_s"])
+        await _look_for_late(work, order, account, noted["registered_s"])
         if status is not None and status != order.portal_status:
             # Only what is new: an order that takes three days is looked at thousands of times.
             await work.note(order, "check", actor=account.actor, reason=f"not ready: {status}")
@@ -141,6 +144,17 @@ async def _look_for_missing(work: Work, order: Order, account: Account, missing_
         "wrong, or the account's session is another person's at the portal."
     )
     await work.hold(order, reason, actor=account.actor)
+
+
+async def _look_for_late(work: Work, order: Order, account: Account, registered_s: float) -> None:
+    """Tell a person, once, of a registered order that doesn't get ready: it would be asked for without an end."""
+    if registered_s < LONGEST_REGISTERED_S:
+        return
+    reason = (
+        f"It has been registered under {order.number} for more than {LONGEST_REGISTERED_S / 3600:.0f} h, and isn't "
+        "ready: look at the portal what keeps it."
+    )
+    await work.ask(order, reason, actor=account.actor)
 
 
 def _is_time_for_second_look(order: Order, recheck_s: float) -> bool:

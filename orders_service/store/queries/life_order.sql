@@ -271,7 +271,8 @@ set portal_status = coalesce(%(portal_status)s::text, portal_status),
 where id = %(order_id)s and state = 'registered' and rosreestr_user_id = %(account_id)s
   and fence = %(fence)s and fence_token = %(token)s and hold_reason is null
   and exists (select 1 from rosreestr_users where id = %(account_id)s and epoch = %(epoch)s)
-returning coalesce(extract(epoch from clock_timestamp() - row_missing_since), 0)::double precision as missing_s;
+returning coalesce(extract(epoch from clock_timestamp() - row_missing_since), 0)::double precision as missing_s,
+    coalesce(extract(epoch from clock_timestamp() - registered_at), 0)::double precision as registered_s;
 
 -- name: note_look
 -- The order was looked for in the list of one of its senders. Once that is done for each of them: a day after its number it is once more; one

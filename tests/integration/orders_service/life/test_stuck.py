@@ -333,3 +333,24 @@ def test_an_order_that_failed_before_anything_was_sent_is_not_looked_for(bench: 
     bench.fail(holder)
 
     assert bench.order(holder.order_id)["look_at"] is None
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_registered_order_that_doesnt_get_ready_is_told_to_a_person_after_three_days_and_once(
+    bench: Bench, is_shown: bool
+) -> None:
+    holder = bench.registered()
+    # As the system before ordered it: no send says how long its row may be missing.
+    bench.execute("update sends set outcome = 'not_sent'")
+    shown = row(901, "N-1") if is_shown else None
+    bench.execute("update orders set registered_at = now() - interval '71 hours'")
+    assert bench.check(holder, row=shown).order.hold_reason is None
+    bench.execute("update orders set registered_at = now() - interval '73 hours'")
+
+    told = bench.check(holder, row=shown).order.hold_reason
+
+    assert told is not None
+    assert "72 h" in told
+    assert "N-1" in told
+    bench.resume(holder.order_id)
+    assert bench.check(bench.claim(holder.order_id), row=shown).order.hold_reason is None
