@@ -12,29 +12,31 @@ import grpc
 
 from orders_service.commands.client import Client, explain
 from orders_service.commands.order_output import EXIT_CODES, json_option
-from orders_service.commands.output import as_json, enum_name, show_time
+from orders_service.commands.output import as_json, enum_name, say, show_time
 from orders_service.v1 import orders_pb2 as v1
+from rosq.commands.values import MAX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from orders_service.commands.context import Context, Way
 
-_MAX_ID: Final = 2**63 - 1
 _FIRST_PAUSE_S: Final = 0.2
 _MAX_PAUSE_S: Final = 5.0
 _FIELDS: Final = v1.OrderEvent.DESCRIPTOR.fields_by_name
 
 
 @click.command("watch", epilog=EXIT_CODES)
-@click.argument("order_ids", metavar="[ID]...", type=click.IntRange(1, _MAX_ID), nargs=-1)
+@click.argument("order_ids", metavar="[ID]...", type=click.IntRange(1, MAX_ID), nargs=-1)
 @click.option(
     "--after",
     "after_event_id",
-    type=click.IntRange(0, _MAX_ID),
+    type=click.IntRange(0, MAX_ID),
     help="Begin after this event, 0: with the first there is. Default: now.",
 )
-@click.option("--limit", type=click.IntRange(1), help="End after so many events. Default: when you say so (Ctrl-C).")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_ID), help="End after so many events. Default: when you say so (Ctrl-C)."
+)
 @json_option
 @click.pass_obj
 def watch(
@@ -78,7 +80,7 @@ def _told(address: Way, request: v1.WatchOrdersRequest) -> Generator[v1.WatchOrd
                 if not was_there or error.code() is not grpc.StatusCode.UNAVAILABLE:
                     explain(error, address)
                 if pause_s == _FIRST_PAUSE_S:
-                    click.echo("The orders service is away: it is asked again until it is back.", err=True)
+                    say("The orders service is away: it is asked again until it is back.", err=True)
             finally:
                 call.cancel()
             time.sleep(pause_s)

@@ -56,6 +56,9 @@ WORDS: Final = {
     # The service.
     "doesn't speak TLS, as ORDERS_SERVICE_TLS says": "не говорит по TLS, хотя так велит ORDERS_SERVICE_TLS",
     "speaks TLS": "говорит по TLS",
+    "The orders service is away: it is asked again until it is back.": (
+        "Сервис заказов недоступен: он будет спрошен снова, пока не вернётся."
+    ),
     # Numbers of orders.
     "of": "чьи",
     "all": "все",
@@ -303,6 +306,7 @@ REASONS: Final = {
     "MESSAGE_TOO_LONG": "Слишком длинный запрос",
     "REQUEST_TOO_SLOW": "Запрос приходил слишком долго",
     "SAME_PERSON": "Это тот же человек, что у другого кабинета",
+    "WEBHOOK_UNKNOWN": "Такого вебхука нет",
     "CASE_OUTDATED": "С тех пор что-то изменилось: посмотрите заказ ещё раз",
     "UNNAMED": "Назовите всё, что показано",
     "NUMBER_TAKEN": "Номер принадлежит другому заказу",

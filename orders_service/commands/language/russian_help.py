@@ -260,4 +260,21 @@ HELP: Final = {
     "In which language people are told; statuses are Russian in both.": (
         "На каком языке говорить с людьми; статусы русские в обоих."
     ),
+    "Show what becomes of orders while it happens: of all that you may see, or of those that are named.": (
+        "Показывать, что происходит с заказами, по мере того как это происходит: со всеми, которые вам видны, или с "
+        "названными."
+    ),
+    (
+        "Each step is shown once and none is left out, also where the service was away in between. With --json each "
+        "is one line; give its event_id as --after to go on there another time."
+    ): (
+        "Каждый шаг показан один раз, и ни один не пропущен, даже если сервис был какое-то время недоступен. С "
+        "--json каждый занимает одну строку; дайте его event_id как --after, чтобы в другой раз продолжить с него."
+    ),
+    "Begin after this event, 0: with the first there is. Default: now.": (
+        "Начать после этого события, 0: с самого первого. По умолчанию: сейчас."
+    ),
+    "End after so many events. Default: when you say so (Ctrl-C).": (
+        "Закончить после стольких событий. По умолчанию: когда вы скажете (Ctrl-C)."
+    ),
 }

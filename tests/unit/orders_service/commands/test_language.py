@@ -39,6 +39,7 @@ FILES: Final = [
         "order_output",
         "orders",
         "submitting",
+        "watching",
     )
 ]
 GROUPS: Final = ("orders", "accounts")
