@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orders_service import errors
 from orders_service.access import tokens as access
 from orders_service.access.callers import Role
 from orders_service.commands.context import Failure
@@ -113,7 +114,7 @@ def add(
             is_first = not await access.is_any_made(connection)
         token, secret = await access.add_token(database, wanted)
         if path is not None:
-            await _write(database, path, token, secret)
+            await _write(database, path, token, secret, is_first=is_first)
         return token, secret, is_first
 
     token, secret, is_first = run_on_database(context, work, name="tokens")
@@ -199,7 +200,7 @@ def _make_room(path: Path) -> None:
         raise Failure(f"{path} can't be written ({exc.strerror}): no token was made.") from exc
 
 
-async def _write(database: Database, path: Path, token: TokenView, secret: str) -> None:
+async def _write(database: Database, path: Path, token: TokenView, secret: str, *, is_first: bool) -> None:
     """Write the secret; what can't be written lets nobody in: nobody would ever know it, and the name would be taken.
 
     Raises:
@@ -214,11 +215,17 @@ async def _write(database: Database, path: Path, token: TokenView, secret: str) 
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 os.fsync(file.fileno())
     except OSError as exc:
-        await access.revoke_token(database, token.name, revoked_by=who_types())
         # Half a secret would keep the next one out.
         with contextlib.suppress(OSError):
             os.truncate(path, 0)
-        raise Failure(f"{path} can't be written ({exc.strerror}): the token {token.name} was revoked again.") from exc
+        said = f"{path} can't be written ({exc.strerror})"
+        try:
+            await access.revoke_token(database, token.name, revoked_by=who_types())
+        except errors.DatabaseUnavailable as away:
+            left = f"`orders-service tokens revoke {token.name}` before you make it anew"
+            raise Failure(f"{said}, nor could the token {token.name} be revoked again ({away}): {left}.") from exc
+        first = " It was the first: the service asks everybody for a token now, so make one." if is_first else ""
+        raise Failure(f"{said}: the token {token.name} was revoked again.{first}") from exc
 
 
 def _told(token: TokenView) -> str:
