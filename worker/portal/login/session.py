@@ -293,7 +293,11 @@ class Session:
             return chosen.pop()
         if not oids:
             raise AccountUnusable("The account has no role at the portal.", lack=Lack.ROLE)
-        raise PersonNeeded(f"The account has {len(oids)} roles at the portal: set which one to act in.", need=Need.ROLE)
+        raise PersonNeeded(
+            f"The account has {len(oids)} roles at the portal: log in with a browser, choose the one to act in, and"
+            " import the session.",
+            need=Need.ROLE,
+        )
 
     def _put_cookies(self) -> None:
         for name, value in self._credentials.cookies.items():

@@ -258,14 +258,16 @@ def _read_date(value: str | None) -> datetime | None:
 
 
 def _is_of_object(answer: Answer) -> bool:
-    """Whether it is the object that is refused: search and card say nothing else; an upload names the fields."""
-    if answer.step != "upload":
-        return True
+    """Whether it is the object that is refused: the answer names its field, and no other.
+
+    One that names none may be a gateway's, or the portal's whose form has changed: no order fails for that.
+    """
     try:
         named = set(_named_fields(_load(answer.content)))
     except (ValueError, ArithmeticError, RecursionError):
         return False
-    return bool(named) and all(name == "objects" or name.startswith(("objects.", "objects[")) for name in named)
+    own = "objects" if answer.step == "upload" else "cadNumbers"
+    return bool(named) and all(name == own or name.startswith((f"{own}.", f"{own}[")) for name in named)
 
 
 def _named_fields(value: object) -> Iterator[str]:

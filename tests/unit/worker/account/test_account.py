@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from typing import TYPE_CHECKING
@@ -10,17 +11,20 @@ import pytest
 
 from orders_service.crypto import PASSWORD, SESSION, Secretbox
 from orders_service.v1 import rosreestr_users_pb2
+from tests.certificates import Authority
 from tests.unit.worker.conftest import SECRETBOX
 from tests.unit.worker.doubles import refusal, unavailable
 from tests.waiting import wait_until
 from worker.account.account import Account
 from worker.account.standby import StandbyWatcher
 from worker.errors import AccountNotUsable, AccountSecretsUnusable
+from worker.portal.errors import PortalSettingsInvalid
 from worker.service.errors import ServiceUnreachable, StaleEpoch
 from worker.stopping import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.unit.worker.conftest import Bench
 
@@ -176,3 +180,67 @@ def test_a_watcher_stops_before_the_account_ever_stood_by(bench: Bench, account:
     watcher.stop()
 
     assert not watcher.is_running
+
+
+def test_passwords_are_counted_by_the_service_over_restarts(bench: Bench, account: Account) -> None:
+    bench.service.account.passwords_sent = 2
+    bench.service.account.password_age.FromSeconds(30)
+    account.open(StopFlag())
+
+    sent, age_s = account.passwords_sent()
+    account.record_password(was_useful=False, sleep=lambda _seconds: None)
+
+    assert sent == 2
+    assert 30 <= age_s < 60
+    assert account.passwords_sent()[0] == 3
+    account.record_password(was_useful=True, sleep=lambda _seconds: None)
+    assert account.passwords_sent()[0] == 0
+
+
+def test_a_client_that_cant_be_made_leaves_the_old_one_in_use(bench: Bench, tmp_path: Path) -> None:
+    bundle = Authority(tmp_path).ca_file
+    pem = bundle.read_bytes()
+    portal = dataclasses.replace(bench.settings.portal, ca_bundle=bundle)
+    account = Account(dataclasses.replace(bench.settings, portal=portal), bench.reporter, SECRETBOX)
+    account.open(StopFlag())
+    before = account.portal()
+    bundle.unlink()
+    bench.service.account.sealed_password = SECRETBOX.seal("new", username="a1", purpose=PASSWORD)
+    account.refresh(lambda _seconds: None)
+
+    for _ in range(2):
+        with pytest.raises(PortalSettingsInvalid):
+            account.portal()
+
+    assert not before._transport._http.is_closed
+    bundle.write_bytes(pem)
+    assert account.portal() is not before
+    account.close()
+
+
+def limit(bench: Bench, account: Account, seconds: int) -> None:
+    bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_LIMITED
+    bench.service.account.can_take_new = False
+    bench.service.account.standby_left.FromSeconds(seconds)
+    account.refresh(lambda _seconds: None)
+
+
+def test_an_account_that_is_limited_calls_nothing_until_then_after_a_restart_neither(
+    bench: Bench, account: Account
+) -> None:
+    account.open(StopFlag())
+    limit(bench, account, 600)
+
+    assert 590 < account.portal().pacer.remaining_s() <= 600
+
+
+def test_a_person_who_lets_it_go_on_ends_that(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    limit(bench, account, 600)
+    portal = account.portal()
+    bench.service.account.standby_kind = rosreestr_users_pb2.STANDBY_KIND_UNSPECIFIED
+    bench.service.account.can_take_new = True
+    account.refresh(lambda _seconds: None)
+
+    assert account.portal() is portal
+    assert portal.pacer.remaining_s() == 0

@@ -515,6 +515,7 @@ def test_several_roles_need_a_choice(portal: Portal, make_client: MakeClient) ->
     by_oid = make_client(credentials=Credentials(login="x", password="right", role="1000000001"))
 
     assert caught.value.need is Need.ROLE
+    assert "import the session" in str(caught.value), "what can be done about it by today's commands"
     assert by_name.person_oid() == "2000000002"
     assert by_oid.person_oid() == "1000000001"
 

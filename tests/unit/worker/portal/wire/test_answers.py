@@ -94,9 +94,9 @@ def test_a_date_is_counted_from_the_portals_own_clock(date: str | None, seconds:
     assert read_retry_after("Wed, 14 Jan 2026 12:01:00 GMT", now=behind, date=date) == seconds
 
 
-def upload_refused(body: str) -> Answer:
+def refused(step: str, body: str) -> Answer:
     return Answer(
-        step="upload",
+        step=step,
         status=400,
         content_type="application/json",
         content=body.encode(),
@@ -122,7 +122,28 @@ def upload_refused(body: str) -> Answer:
     ],
 )
 def test_a_refused_upload_is_the_objects_where_it_names_nothing_else(body: str, is_of_object: bool) -> None:
-    given = upload_refused(body)
+    given = refused("upload", body)
+
+    with pytest.raises(RequestRefused) as caught:
+        raise_for_verdict(given, diagnose(given))
+
+    assert caught.value.is_of_object is is_of_object
+
+
+@pytest.mark.parametrize("step", ["search", "card"])
+@pytest.mark.parametrize(
+    ("body", "is_of_object"),
+    [
+        ('{"field": "cadNumbers"}', True),
+        ('{"errors": [{"field": "cadNumbers[0]"}]}', True),
+        ('{"field": "filterType"}', False),
+        # A gateway's, or the day on which the portal's form changed.
+        ('{"error": "Bad Request"}', False),
+        ("Bad Request", False),
+    ],
+)
+def test_a_refused_search_is_the_objects_where_it_names_the_number(step: str, body: str, is_of_object: bool) -> None:
+    given = refused(step, body)
 
     with pytest.raises(RequestRefused) as caught:
         raise_for_verdict(given, diagnose(given))
