@@ -7,6 +7,7 @@
     ├── AccountExhausted         no orders are left: the account stands by for a while
     ├── AccountSecretsUnusable   password or session can't be opened: the account stands by until they are set again
     ├── PersonChanged            the session is another person's than the one who ordered: that order rests
+    ├── ObjectDoubtful           the portal shows another object, or several: asked again, and an attempt is spent
     ├── PaperBroken              the paper can't be used: it is brought again, and an attempt is spent
     ├── PaidCallNotSent          no byte of the paid call left, and the journal says so: later again
     └── …                        what the orders service answers, or doesn't: worker.service.errors
@@ -21,6 +22,7 @@ __all__ = [
     "AccountNotUsable",
     "AccountSecretsUnusable",
     "AccountStandsBy",
+    "ObjectDoubtful",
     "PaidCallNotSent",
     "PaperBroken",
     "PersonChanged",
@@ -62,6 +64,10 @@ class AccountSecretsUnusable(WorkerError):
 
 class PersonChanged(WorkerError):
     """The session is another person's than the one who ordered: log in as that one, or settle the order by hand."""
+
+
+class ObjectDoubtful(WorkerError):
+    """The portal shows another object than was ordered, or several."""
 
 
 class PaidCallNotSent(WorkerError):

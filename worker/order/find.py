@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from worker.errors import ObjectDoubtful
 from worker.order.visit import Later, decided_by_service, until_next_s
 from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
 from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
@@ -20,14 +21,19 @@ DEGRADED_PAUSE_S: Final = 600.0
 
 
 def find_object(visit: Visit) -> FoundObject | Outcome:
-    """Find exactly the ordered object, or say what becomes of an order without one."""
+    """Find exactly the ordered object, or say what becomes of an order without one.
+
+    Raises:
+        ObjectDoubtful: The portal shows another one, or several: to be asked again before it ends the order.
+    """
     cad_num = visit.order.cad_num
     found = judge(visit.portal.search(cad_num), cad_num)
-    if isinstance(found, NotFound):
+    if not isinstance(found, FoundObject):
         _check_search(visit)
+    if isinstance(found, NotFound):
         return _not_found(visit)
     if isinstance(found, Undecided):
-        return _refuse(visit, found.reason)
+        raise ObjectDoubtful(found.reason)
     visit.witness.note_found(found.cad_num)
     card = judge(visit.portal.cards(found.cad_num), cad_num)
     if isinstance(card, NotFound):
@@ -36,12 +42,12 @@ def find_object(visit: Visit) -> FoundObject | Outcome:
         odd.step = "card"
         raise odd
     if isinstance(card, Undecided):
-        return _refuse(visit, card.reason)
+        raise ObjectDoubtful(card.reason)
     return _refuse(visit, _annulled(card)) if card.is_annulled else found
 
 
 def _check_search(visit: Visit) -> None:
-    """Doubt a search that finds nothing for one order after the other: it may find nothing at all.
+    """Doubt a search that finds no order's object, or another one's, time after time: it may find none at all.
 
     Raises:
         PortalUnavailable: It doesn't find what is known to be there.
@@ -54,9 +60,9 @@ def _check_search(visit: Visit) -> None:
     )
     if known is None:
         return
-    if isinstance(judge(visit.portal.search(known), known), NotFound):
+    if not isinstance(judge(visit.portal.search(known), known), FoundObject):
         raise PortalUnavailable(
-            f"The portal's search finds nothing for one order after the other, nor {known}, which is there: it is"
+            f"The portal's search doesn't find one order's object after the other's, nor {known}, which is there: it is"
             " degraded.",
             outage=Outage.DEGRADED,
             retry_after_s=DEGRADED_PAUSE_S,

@@ -1,9 +1,9 @@
 """Whose trouble it is: one pure function from whatever went wrong to what order, account and queue are told.
 
-An allow-list. Only the object's own faults, a refusal that names the object and a paper that can't be used, spend the
-order's attempts. Everything else is somebody's: the account's, the portal's, the orders service's, this machine's; and
-what nobody thought of is a defect, for which the order rests, each time longer, until a person decides. So no order
-fails for what isn't its own, and none waits for ever.
+An allow-list. Only the object's own faults spend the order's attempts: a refusal that names the object, an answer about
+another one, a paper that can't be used. Everything else is somebody's: the account's, the portal's, the orders
+service's, this machine's; and what nobody thought of is a defect, for which the order rests, each time longer, until a
+person decides. So no order fails for what isn't its own, and none waits for ever.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from worker.errors import (
     AccountExhausted,
     AccountSecretsUnusable,
     AccountStandsBy,
+    ObjectDoubtful,
     PaidCallNotSent,
     PaperBroken,
     PersonChanged,
@@ -233,7 +234,7 @@ def verdict(error: BaseException, of: Circumstances) -> Verdict:
             return Rest(reason=str(error), step="orders service", delay_s=SERVICE_PAUSE_S)
         case ServiceDefect() | ServiceBroken():
             return Rest(reason=str(error), step="orders service", delay_s=DEFECT_PAUSE_S)
-        case PaperBroken():
+        case PaperBroken() | ObjectDoubtful():
             return Attempt(reason=str(error))
         case PaidCallNotSent():
             # What prevented it may still be there.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service.v1 import orders_pb2
-from rosq import Snooze
-from tests.unit.worker.doubles import CAD_NUM
+from rosq import Fail, Snooze
+from tests.unit.worker.doubles import CAD_NUM, delivery
+from worker.errors import ObjectDoubtful
 from worker.portal.pages.search import Card, FoundObject
 
 if TYPE_CHECKING:
@@ -26,27 +27,75 @@ def test_an_unknown_object_is_asked_for_again_later(bench: Bench) -> None:
     assert "ReleaseOrder" not in bench.log
 
 
-@pytest.mark.parametrize(
+OTHER = FoundObject(cad_num="77:01:0001001:9", object_type="x")
+DOUBTFUL = pytest.mark.parametrize(
     ("objects", "card"),
     [
-        ((FoundObject(cad_num="77:01:0001001:9", object_type="x"),), None),
-        (
-            (
-                FoundObject(cad_num=CAD_NUM, object_type="x"),
-                FoundObject(cad_num="77:01:0001001:9", object_type="x"),
-            ),
-            None,
-        ),
-        (None, Card(cad_num=CAD_NUM, object_type="x", status="0", cancelled="")),
-        (None, Card(cad_num=CAD_NUM, object_type="x", status="1", cancelled="1700000000000")),
+        ((OTHER,), None),
+        ((FoundObject(cad_num=CAD_NUM, object_type="x"), OTHER), None),
+        (None, Card(cad_num=OTHER.cad_num, object_type="x", status="1", cancelled="")),
     ],
-    ids=["another object", "several objects", "annulled by status", "annulled by date"],
+    ids=["another object", "several objects", "another object's card"],
 )
-def test_what_a_person_should_decide_ends_the_order_before_anything_is_paid(
-    bench: Bench, objects: tuple[FoundObject, ...] | None, card: Card | None
-) -> None:
+
+
+def show(bench: Bench, objects: tuple[FoundObject, ...] | None, card: Card | None) -> None:
     bench.portal.objects = objects or bench.portal.objects
     bench.portal.card = card or bench.portal.card
+
+
+@DOUBTFUL
+def test_an_answer_about_another_object_is_asked_for_again_before_it_ends_an_order(
+    bench: Bench, objects: tuple[FoundObject, ...] | None, card: Card | None
+) -> None:
+    show(bench, objects, card)
+
+    with pytest.raises(ObjectDoubtful):
+        bench.run()
+
+    assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED
+    assert "RecordIntent" not in bench.log
+
+
+@DOUBTFUL
+def test_the_last_of_such_answers_ends_it_before_anything_is_paid(
+    bench: Bench, objects: tuple[FoundObject, ...] | None, card: Card | None
+) -> None:
+    show(bench, objects, card)
+
+    signal = bench.run(delivery(is_last=True))
+
+    assert isinstance(signal, Fail)
+    assert bench.service.order.state == orders_pb2.ORDER_STATE_FAILED
+    assert "RecordIntent" not in bench.log
+
+
+def test_a_search_that_shows_another_object_to_one_order_after_the_other_is_itself_in_doubt(bench: Bench) -> None:
+    processor = bench.processor()
+    bench.run(processor=processor)
+    bench.portal.objects = (OTHER,)
+    for order_id in (8, 9):
+        bench.service.begin_anew(order_id)
+        with pytest.raises(ObjectDoubtful):
+            bench.run(delivery(order_id=order_id), processor=processor)
+    bench.service.begin_anew(10)
+
+    bench.run(delivery(order_id=10, is_last=True), processor=processor)
+
+    assert bench.service.order.state == orders_pb2.ORDER_STATE_QUEUED
+    assert "degraded" in bench.service.requests["MarkAccount"][0].reason
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        Card(cad_num=CAD_NUM, object_type="x", status="0", cancelled=""),
+        Card(cad_num=CAD_NUM, object_type="x", status="1", cancelled="1700000000000"),
+    ],
+    ids=["by status", "by date"],
+)
+def test_an_annulled_object_ends_the_order_before_anything_is_paid(bench: Bench, card: Card) -> None:
+    bench.portal.card = card
 
     signal = bench.run()
 
