@@ -86,7 +86,7 @@ class WebhookRelay:
         """Have those relayed again that the queue lost, or ended without a word, and forget some that are long over.
 
         Returns:
-            How many the queue had lost.
+            How many the queue had lost, or nobody had called.
 
         Raises:
             RosqError: The queue can't be asked now.
@@ -102,6 +102,7 @@ class WebhookRelay:
                     values = {"ids": gone, "margin_s": self._margin_s}
                     lost += (await connection.execute(_SQL["relay_again"], values)).rowcount
         async with self._database.transaction() as connection:
+            lost += (await connection.execute(_SQL["call_forgotten"])).rowcount
             await connection.execute(_SQL["forget_old"], {"keep_s": self._settings.keep_s, "limit": BATCH})
         return lost
 

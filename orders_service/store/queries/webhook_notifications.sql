@@ -44,6 +44,16 @@ update webhook_notifications
 set relayed_at = null
 where id = any(%(ids)s::bigint[]) and state = 'pending' and relayed_at < clock_timestamp() - make_interval(secs => %(margin_s)s);
 
+-- name: call_forgotten
+-- Those that are behind nothing any more, and that nobody called: somebody took rows away by hand.
+update webhook_notifications as later
+set state = 'pending'
+where later.state = 'behind' and not exists (
+    select from webhook_notifications as earlier
+    where earlier.webhook_id = later.webhook_id and earlier.order_id = later.order_id and earlier.id < later.id
+      and earlier.state in ('pending', 'behind')
+);
+
 -- name: forget_old
 -- Some of what was over long ago.
 delete from webhook_notifications

@@ -257,6 +257,46 @@ def test_what_happens_while_the_queue_is_away_is_told_when_it_is_back_and_what_i
         assert (second, "order.queued") in told
 
 
+def test_two_processes_beside_each_other_tell_each_change_once_and_in_order_while_orders_move(
+    teller: Teller, receiver: Receiver, fresh_database: postgres.Database, redis_server: RedisServer, queue_name: str
+) -> None:
+    teller.add_client("crm", receiver.url)
+    orders = [add_order(teller, "crm", number) for number in range(1, 25)]
+    with opened_teller(fresh_database, redis_server, queue_name) as other:
+        teller.start()
+        other.start()
+
+        def walk(some: list[int]) -> None:
+            for before, state in zip(("queued", *STATES), STATES, strict=False):
+                for order_id in some:
+                    move(teller, order_id, state, before)
+
+        threads = [threading.Thread(target=walk, args=(orders[part::4],)) for part in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert set(wait_over(teller)) == {"delivered"}
+
+    told: dict[int, list[str]] = collections.defaultdict(list)
+    for one in receiver.taken:
+        told[one.told[0]].append(one.told[1])
+    assert dict(told) == {order_id: [f"order.{state}" for state in ("queued", *STATES)] for order_id in orders}
+
+
+def test_one_whose_forerunner_was_taken_away_by_hand_is_called(teller: Teller, receiver: Receiver) -> None:
+    teller.add_client("crm", receiver.url)
+    move(teller, add_order(teller, "crm"), "processing")
+    teller.rows(
+        "update webhook_notifications set state = 'behind' where id = (select max(id) from webhook_notifications)"
+    )
+    teller.rows("delete from webhook_notifications where state = 'pending'")
+    teller.start()
+
+    wait_for(1, receiver.taken, "the client to be told")
+
+
 def test_no_line_of_the_log_holds_the_address_the_secret_or_a_name(
     teller: Teller, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
+import time
+from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes, hmac
 
@@ -36,3 +40,22 @@ def test_no_two_secrets_are_alike_and_each_has_32_bytes() -> None:
 
     assert len(made) == 100
     assert {len(base64.b64decode(one.removeprefix("whsec_"))) for one in made} == {32}
+
+
+def test_the_receiver_of_the_documentation_takes_what_is_signed_and_nothing_else() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example: dict[str, Any] = {}
+    exec(code, example)
+    check = example["check"]
+    secret, now = new_secret(), int(time.time())
+
+    def headers(at: int, by: str) -> dict[str, str]:
+        signature = sign([new_secret(), by], "msg_1", at, b"{}")
+        return {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": signature}
+
+    assert check(secret, headers(now, secret), b"{}")
+    assert not check(secret, headers(now, secret), b"{ }")
+    assert not check(secret, headers(now, new_secret()), b"{}")
+    assert not check(secret, headers(now - 301, secret), b"{}")
+    assert not check(secret, headers(now, secret) | {"webhook-id": "msg_2"}, b"{}")
