@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orders_service.commands.database import EXIT_CODES, json_option, run_on_database, show_at, who_types
-from orders_service.commands.output import print_facts, print_json
+from orders_service.commands.language import tr
+from orders_service.commands.output import print_facts, print_json, say
 from orders_service.crypto import Secretbox
 from orders_service.webhooks import manage
 
@@ -60,9 +61,10 @@ def set_(context: Context, name: str, url: str, allow_private: bool, is_json: bo
     if is_json:
         print_json({**_as_json(view), "secret": secret})
         return
-    click.echo(f"What becomes of the orders of {view.client} is told to {view.url} from now on.")
+    say(f"What becomes of the orders of {view.client} is told from now on to {view.url}")
     if secret is not None:
-        click.echo(f"\n  {secret}\n\nKeep it now: it isn't shown again. The receiver checks signatures with it.")
+        click.echo(f"\n  {secret}\n")
+        say("Keep it now: it isn't shown again. The receiver checks signatures with it.")
 
 
 @webhook.command("show", epilog=EXIT_CODES)
@@ -77,17 +79,17 @@ def show(context: Context, name: str, is_json: bool) -> None:
         return
     print_facts(
         [
-            ("token", view.token + ("" if view.is_token_in_use else " (revoked, or ended: nothing is sent)")),
+            ("token", view.token if view.is_token_in_use else tr(f"{view.token} (revoked, or ended: nothing is sent)")),
             ("client", view.client),
             ("url", view.url),
-            ("private", "may be inside the network" if view.is_private_allowed else ""),
+            ("private", tr("may be inside the network") if view.is_private_allowed else ""),
             ("standing", _standing(view)),
             ("waiting", str(view.waiting)),
             ("last taken", show_at(view.last_delivered_at)),
             ("last failed", show_at(view.last_failed_at)),
             ("last error", view.last_error or ""),
-            ("old secret", f"signs, too, until {show_at(view.previous_until)}" if view.previous_until else ""),
-            ("made", f"{show_at(view.created_at)} by {view.created_by}"),
+            ("old secret", tr(f"signs, too, until {show_at(view.previous_until)}") if view.previous_until else ""),
+            ("made", tr(f"{show_at(view.created_at)} by {view.created_by}")),
         ]
     )
 
@@ -107,7 +109,7 @@ def off(context: Context, name: str, reason: str, is_json: bool) -> None:
     if is_json:
         print_json(_as_json(view))
     else:
-        click.echo(f"The webhook of {view.token} {_standing(view)}.")
+        say(f"Webhook {view.token}: {_standing(view)}")
 
 
 @webhook.command("on", epilog=EXIT_CODES)
@@ -120,7 +122,7 @@ def on(context: Context, name: str, is_json: bool) -> None:
     if is_json:
         print_json(_as_json(view))
     else:
-        click.echo(f"The webhook of {view.token} {_standing(view)}.")
+        say(f"Webhook {view.token}: {_standing(view)}")
 
 
 @webhook.command("rotate", epilog=EXIT_CODES)
@@ -136,19 +138,16 @@ def rotate(context: Context, name: str, is_json: bool) -> None:
     if is_json:
         print_json({**_as_json(view), "secret": secret})
     else:
-        click.echo(
-            f"\n  {secret}\n\nKeep it now: it isn't shown again. The one before signs, too, until "
-            f"{show_at(view.previous_until)}."
-        )
+        click.echo(f"\n  {secret}\n")
+        say(f"Keep it now: it isn't shown again. The one before signs, too, until {show_at(view.previous_until)}")
 
 
 def _standing(view: WebhookView) -> str:
     if view.off_at is not None:
-        return f"was switched off at {show_at(view.off_at)} by {view.off_by}: {view.off_reason}"
+        return tr(f"switched off at {show_at(view.off_at)} by {view.off_by}: {view.off_reason}")
     if view.failing_since is not None:
-        times = "once" if view.failures == 1 else f"{view.failures} times in a row"
-        return f"is on; nothing was taken since {show_at(view.failing_since)}, tried {times}"
-    return "is on"
+        return tr(f"on; nothing was taken since {show_at(view.failing_since)}, tries in a row: {view.failures}")
+    return tr("on")
 
 
 def _as_json(view: WebhookView) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orders_service.commands.database import EXIT_CODES, json_option, run_on_database, show_at, who_types
-from orders_service.commands.output import print_json, print_table
+from orders_service.commands.output import print_json, print_table, say
 from orders_service.webhooks import notifications
 from rosq.commands.values import MAX_ID, Days
 
@@ -36,8 +36,7 @@ def webhooks() -> None:
       orders-service webhooks list --order 17
       orders-service webhooks resend --order 17
       orders-service webhooks resend --state given_up --token crm-2026 --days 3
-    \b
-    Addresses: `orders-service tokens webhook`.
+
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached.
     """
 
@@ -79,10 +78,12 @@ def list_(
     if is_json:
         print_json({"notifications": [_as_json(one) for one in found]})
     elif not found:
-        click.echo("There is none.")
+        say("There is no such notification.")
     else:
-        columns = ("id", "token", "order", "told", "state", "tries", "made", "last try", "answer", "why")
-        print_table(columns, [_row(one) for one in found])
+        print_table(
+            ("id", "token", "order", "told", "state", "tries", "made", "last try", "answer", "why"),
+            [_row(one) for one in found],
+        )
 
 
 @webhooks.command("resend", epilog=EXIT_CODES)
@@ -121,7 +122,7 @@ def resend(
     if is_json:
         print_json({"count": count})
     else:
-        click.echo(f"{count} will be sent again." if count else "There is none that is over, and whose webhook is on.")
+        say(f"Will be sent again: {count}." if count else "There is none that is over, and whose webhook is on.")
 
 
 def _row(one: NotificationView) -> tuple[str, ...]:

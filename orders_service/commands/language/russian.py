@@ -165,6 +165,31 @@ WORDS: Final = {
     "--column, --sheet, --encoding, --preview and --errors go with --file.": (
         "--column, --sheet, --encoding, --preview и --errors бывают только с --file."
     ),
+    # Webhooks.
+    "token": "токен",
+    "client": "клиент",
+    "url": "адрес",
+    "private": "внутри сети",
+    "waiting": "ждут отправки",
+    "last taken": "последний приём",
+    "last failed": "последняя неудача",
+    "last error": "последняя ошибка",
+    "old secret": "прежний секрет",
+    "made": "создано",
+    "told": "сообщено",
+    "tries": "попыток",
+    "last try": "последняя попытка",
+    "answer": "ответ",
+    "may be inside the network": "может быть внутри сети",
+    "on": "включён",
+    "Keep it now: it isn't shown again. The receiver checks signatures with it.": (
+        "Сохраните его сейчас: больше он не показывается. По нему получатель проверяет подписи."
+    ),
+    "There is no such notification.": "Таких уведомлений нет.",
+    "There is none that is over, and whose webhook is on.": (
+        "Нет ни одного законченного уведомления, вебхук которого включён."
+    ),
+    "Say which: IDs, --order or --state.": "Укажите, какие: ID, --order или --state.",
 }
 
 #: Sentences with values in them: `{}` is a value as it is, `{*}` one of ours.
@@ -279,6 +304,22 @@ SENTENCES: Final = {
     "it isn't UTF-8: set the terminal and the locale to UTF-8.": (
         "это не UTF-8: включите UTF-8 в терминале и в локали."
     ),
+    # Webhooks.
+    "What becomes of the orders of {} is told from now on to {}": (
+        "О заказах клиента {0} теперь сообщается по адресу {1}"
+    ),
+    "{} (revoked, or ended: nothing is sent)": "{0} (отозван или истёк: ничего не отправляется)",
+    "signs, too, until {}": "тоже подписывает до {0}",
+    "{} by {}": "{0}, кем: {1}",
+    "Webhook {}: {*}": "Вебхук {0}: {1}",
+    "Keep it now: it isn't shown again. The one before signs, too, until {}": (
+        "Сохраните его сейчас: больше он не показывается. Прежний тоже подписывает до {0}"
+    ),
+    "switched off at {} by {}: {}": "выключен {0}, кем: {1}: {2}",
+    "on; nothing was taken since {}, tries in a row: {}": (
+        "включён; ничего не принято с {0}, неудачных попыток подряд: {1}"
+    ),
+    "Will be sent again: {}.": "Будет отправлено ещё раз: {0}.",
 }
 
 #: Why the service refused, by its reason.

@@ -277,4 +277,64 @@ HELP: Final = {
     "End after so many events. Default: when you say so (Ctrl-C).": (
         "Закончить после стольких событий. По умолчанию: когда вы скажете (Ctrl-C)."
     ),
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 PostgreSQL can't be reached.": (
+        "Коды выхода: 0 сделано, 1 не удалось, 2 неверные параметры, 3 PostgreSQL недоступен."
+    ),
+    "Show notifications, newest first.": "Показать уведомления, сначала новые.",
+    "Of this order.": "По этому заказу.",
+    "Of the webhook of this token.": "Для вебхука этого токена.",
+    "In this state; repeatable.": "В этом состоянии; можно повторять.",
+    "Older than this: for the next page.": "Старше этого: для следующей страницы.",
+    "Send notifications again that are over: those of these IDs, of an order, or in a state.": (
+        "Отправить ещё раз законченные уведомления: с этими ID, по заказу или в состоянии."
+    ),
+    (
+        "Each goes under its own `webhook-id` once more, so a receiver knows that it is a repeat. The order in "
+        "it is as it stands now. What belongs to a webhook that is off stays as it is."
+    ): (
+        "Каждое идёт ещё раз под своим `webhook-id`, так что получатель узнаёт повтор. Заказ в нём такой, как "
+        "сейчас. То, что относится к выключенному вебхуку, остаётся как есть."
+    ),
+    "Of the last so many days.": "За последние столько дней.",
+    "Tell a client of each change of its orders' states, by a signed POST to an address of its own.": (
+        "Сообщать клиенту о каждом изменении состояния его заказов подписанным POST-запросом на его адрес."
+    ),
+    (
+        "The address belongs to a client's token, and ends with it. What is sent, and how a receiver checks the "
+        "signature: docs/webhooks.md. What was sent and what wasn't: `orders-service webhooks list`."
+    ): (
+        "Адрес принадлежит токену клиента и кончается вместе с ним. Что отправляется и как получатель проверяет "
+        "подпись: docs/webhooks.md. Что отправлено и что нет: `orders-service webhooks list`."
+    ),
+    "Give the client's token NAME an address, or another one, and switch it on.": (
+        "Дать токену клиента NAME адрес или другой адрес и включить вебхук."
+    ),
+    (
+        "The secret that signs is made with the first address and shown this once; another address keeps it. "
+        "Sealed with ROSREESTR_CRYPTO_SECRET, which this command needs as the service does."
+    ): (
+        "Секрет для подписи создаётся с первым адресом и показывается один раз; с другим адресом он остаётся "
+        "прежним. Он запечатан секретом ROSREESTR_CRYPTO_SECRET, который нужен этой команде, как и сервису."
+    ),
+    "Where to send: https, to an address outside of the network.": "Куда отправлять: https, на адрес вне сети.",
+    (
+        "The address may be inside the network, and then also http. Addresses local to a link, and those of "
+        "clouds' metadata, are never reached."
+    ): (
+        "Адрес может быть внутри сети, тогда и по http. На локальные адреса канала и адреса метаданных облаков "
+        "не отправляется никогда."
+    ),
+    "Show where the client is told, and how its address does; never the secret.": (
+        "Показать, куда сообщается клиенту и как отвечает его адрес; секрет не показывается никогда."
+    ),
+    "Tell the client nothing any more. What waited is given up; `on` switches it on again.": (
+        "Больше ничего не сообщать клиенту. От того, что ждало, отказываются; `on` включает снова."
+    ),
+    "Why, for the audit.": "Почему, для журнала действий.",
+    "Tell the client again, of what happens from now on: `webhooks resend` sends what was given up.": (
+        "Снова сообщать клиенту о том, что происходит с этой минуты: `webhooks resend` отправит то, от чего отказались."
+    ),
+    "Make another secret, and show it. The one before signs beside it for a day.": (
+        "Создать другой секрет и показать его. Прежний подписывает рядом с ним ещё сутки."
+    ),
 }

@@ -42,7 +42,7 @@ def test_an_address_lives_through_its_commands(shell: Any) -> None:
 
     shown = shell("tokens", "webhook", "show", "crm-2026")
     assert URL in shown.stdout
-    assert "is on" in shown.stdout
+    assert "standing" in shown.stdout
     assert "whsec_" not in shown.stdout
 
     again = as_json(shell("tokens", "webhook", "set", "crm-2026", "--url", URL + "/2", "--json"))
@@ -54,7 +54,7 @@ def test_an_address_lives_through_its_commands(shell: Any) -> None:
 
     off = as_json(shell("tokens", "webhook", "off", "crm-2026", "--reason", "moves", "--json"))
     assert off["off_reason"] == "moves"
-    assert "was switched off" in shell("tokens", "webhook", "show", "crm-2026").stdout
+    assert "switched off at" in shell("tokens", "webhook", "show", "crm-2026").stdout
     assert as_json(shell("tokens", "webhook", "on", "crm-2026", "--json"))["off_at"] is None
 
 
@@ -81,6 +81,20 @@ def test_what_cant_be_is_one_sentence(shell: Any, words: tuple[str, ...], code: 
     assert "Traceback" not in done.stderr
 
 
+def test_a_person_is_told_in_russian_where_he_asks_for_it(shell: Any) -> None:
+    shell("tokens", "add", "crm", "--role", "client", "--client", "crm")
+
+    made = shell("--lang", "ru", "tokens", "webhook", "set", "crm", "--url", URL)
+    shown = shell("--lang", "ru", "tokens", "webhook", "show", "crm")
+    off = shell("--lang", "ru", "tokens", "webhook", "off", "crm")
+
+    assert f"О заказах клиента crm теперь сообщается по адресу {URL}" in made.stdout
+    assert "Сохраните его сейчас" in made.stdout
+    assert "включён" in shown.stdout
+    assert "выключен" in off.stdout
+    assert "Таких уведомлений нет." in shell("--lang", "ru", "webhooks", "list").stdout
+
+
 def test_what_was_told_is_listed_and_what_is_over_is_sent_again_once(shell: Any, teller: Teller) -> None:
     teller.add_client("crm", URL, is_private_allowed=False)
     first, second = add_order(teller, "crm", 1), add_order(teller, "crm", 2)
@@ -90,7 +104,7 @@ def test_what_was_told_is_listed_and_what_is_over_is_sent_again_once(shell: Any,
         first,
     )
 
-    assert "There is none." in shell("webhooks", "list", "--order", "99").stdout
+    assert "There is no such notification." in shell("webhooks", "list", "--order", "99").stdout
     table = shell("webhooks", "list").stdout
     assert "given_up" in table
     assert "It answered 500." in table
