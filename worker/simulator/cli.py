@@ -151,6 +151,7 @@ def main(ctx: click.Context, /, **values: Any) -> None:
         plan = plan_of(values)
         certificate = server.checked_certificate(values["tls_cert"], values["tls_key"])
         with plan.opened() as simulator, server.listen(host, values["port"]) as sock:
+            server.hold_signals()
             _announce(host, sock.getsockname()[1], port_file, scheme="http" if certificate is None else "https")
             server.serve(simulator, sock, plan.scenario.steps, certificate)
     except errors.BadSettings as exc:

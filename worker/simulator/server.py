@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 #: How long calls in hand may go on after a signal.
 GRACE_S = 3
 _BACKLOG = 512
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -63,6 +64,11 @@ def _unavailable(host: str, port: int, exc: OSError) -> errors.PortUnavailable:
     else:
         why = f"can't be opened ({exc.strerror}): give another --host or --port"
     return errors.PortUnavailable(f"Port {port} on {host} {why}.")
+
+
+def hold_signals() -> None:
+    """Keep SIGTERM and SIGINT for `serve`: whoever was told that it listens may end it before it serves."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 def checked_certificate(cert: Path | None, key: Path | None) -> tuple[Path, Path] | None:
@@ -151,12 +157,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         loop = asyncio.get_running_loop()
         self._begin()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             loop.add_signal_handler(number, self._leave(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _ENDING:
                 loop.remove_signal_handler(number)
 
     def _leave(self, number: signal.Signals) -> Callable[[], None]:

@@ -75,6 +75,22 @@ def test_a_call_in_hand_is_answered_before_it_ends(start_process: StartProcess, 
     assert [answer.status_code for answer in answers] == [200]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_before_it_serves_ends_it_too(number: signal.Signals) -> None:
+    code = (
+        "import os, sys\n"
+        "from worker.simulator import server\n"
+        "from worker.simulator.cli import main\n"
+        "serve = server.serve\n"
+        f"server.serve = lambda *arguments: (os.kill(os.getpid(), {int(number)}), serve(*arguments))\n"
+        "main(['--port', '0', '--account', 'anna:secret'], prog_name='rosreestr-simulator')\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
 def test_a_call_that_hangs_does_not_keep_it_from_ending(
     start_process: StartProcess, bound: Callable[..., User]
 ) -> None:
