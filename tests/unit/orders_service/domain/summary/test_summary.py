@@ -161,7 +161,7 @@ def test_geometry_of_any_size_is_passed_by() -> None:
 
 
 def test_what_is_passed_by_costs_the_same_wherever_it_stands() -> None:
-    many = 20_000
+    many = 50_000
     kept, passed = b"<a/>" * many, b"<plans/>" * many
 
     def seconds(inside: bytes) -> float:
@@ -171,8 +171,8 @@ def test_what_is_passed_by_costs_the_same_wherever_it_stands() -> None:
         read_summary(file)
         return time.process_time() - before
 
-    # Looked for among its siblings each would cost as much as there are: some fifty times.
-    assert seconds(kept + passed) < 5 * seconds(passed + kept)
+    # Looked for among its siblings each would cost as much as there are: more than a hundred times.
+    assert seconds(kept + passed) < 20 * seconds(passed + kept)
 
 
 def test_what_is_passed_by_leaves_nothing_behind_whatever_stands_beside_it() -> None:
