@@ -8,6 +8,7 @@ says.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
@@ -73,6 +74,8 @@ class Processor:
         self._witness = Witness()
         # What is done just now, for whatever goes wrong in it.
         self._phase = ""
+        # How often each phase did, for trouble that no call of the portal showed.
+        self._went_well: Counter[str] = Counter()
 
     def __call__(self, delivery: Delivery) -> None:
         """Work on the order once. Returning completes the job."""
@@ -114,6 +117,7 @@ class Processor:
         except Exception as exc:
             self._answer_surely(exc, journal, delivery)
         else:
+            self._went_well[self._phase] += 1
             self._tell_queue(delivery, journal, outcome)
 
     def _visit(self, delivery: Delivery, journal: OrderJournal) -> Outcome:
@@ -203,9 +207,7 @@ class Processor:
             error,
             verdict.Circumstances(
                 step=step,
-                orders_in_a_row=1
-                if is_somebodys
-                else self._streaks.note(step, order_id, self._account.successes(step)),
+                orders_in_a_row=1 if is_somebodys else self._streaks.note(step, order_id, self._successes(step)),
                 check_interval_s=self._settings.check_interval_s,
                 lease_s=self._settings.lease_s,
                 exhausted_retry_s=self._settings.exhausted_retry_s,
@@ -266,6 +268,9 @@ class Processor:
                 extra={"event": "put_down_failed", "order_id": order_id, "error": str(exc)},
             )
             raise Snooze(min(pause_s, verdict.STANDBY_REST_S), _lane_of(journal)) from error
+
+    def _successes(self, step: str) -> int:
+        return self._account.successes(step) + self._went_well[step]
 
     def _let_rest(
         self, said: verdict.Rest, journal: OrderJournal, delivery: Delivery, *, is_service_away: bool

@@ -47,8 +47,6 @@ class PortalSettings:
     finish_connection_age_s: float = 60.0
     #: For a whole download.
     download_timeout_s: float = 600.0
-    #: A login that brought a session which was dead at once isn't repeated sooner than this.
-    login_pause_s: float = 60.0
     #: After a page of the web firewall no call goes out for this long, up to twice as long.
     blocked_pause_s: float = 1800.0
     #: Rows asked for on one page of the list; the portal may give fewer.
@@ -66,7 +64,7 @@ class PortalSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", self.url.strip().rstrip("/"))
         self._check_url()
-        for name in ("min_interval_s", "patience_s", "login_pause_s", "blocked_pause_s"):
+        for name in ("min_interval_s", "patience_s", "blocked_pause_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise PortalSettingsInvalid(f"{name} must be 0 or more seconds, not {getattr(self, name)!r}.")
         for name in (

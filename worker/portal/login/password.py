@@ -30,6 +30,8 @@ AUTH_COOKIE: Final = "AUTH_TOKEN"
 _LOGIN_PATH: Final = "/aas/oauth2/api/login"
 _TOTP_PATH: Final = "/aas/oauth2/api/login/totp/verify"
 _MAX_HOPS: Final = 10
+#: The login's calls; none of them goes well alone.
+_STEPS: Final = ("login", "login code", "login return")
 #: What a login may ask for one after the other; a person's has two or three.
 _MAX_STEPS: Final = 5
 _REFUSED: Final = frozenset({"INVALID_PASSWORD", "INVALID_LOGIN", "ACCOUNT_NOT_FOUND"})
@@ -96,6 +98,8 @@ def log_in(transport: Transport, credentials: Credentials, count: PasswordCount)
             " import the session.",
             need=Need.LOGIN_PAGE,
         ) from odd
+    for step in _STEPS:
+        transport.pacer.note_success(step)
     _logger.info("logged in to the portal", extra={"event": "portal_login"})
 
 

@@ -391,3 +391,16 @@ def test_an_accounts_lack_is_marked_whatever_step_shows_it(bench: Bench) -> None
     for lack in Lack:
         said = verdict.verdict(AccountUnusable("why", lack=lack), verdict.Circumstances(step="x"))
         assert isinstance(said, verdict.StandBy)
+
+
+def test_a_visit_that_goes_well_in_between_ends_a_row_of_defects(bench: Bench) -> None:
+    processor = bench.processor()
+    for order_id in range(7, 17):
+        bench.service.begin_anew(order_id)
+        bench.portal.rows = []
+        if order_id % 2:
+            bench.portal.raising["cards"] = [ValueError("odd")]
+        bench.run(delivery(order_id=order_id), processor=processor)
+
+    assert bench.log.count("portal.send") == 5, "the others went well"
+    assert "MarkAccount" not in bench.log

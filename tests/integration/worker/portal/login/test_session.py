@@ -220,6 +220,20 @@ def test_two_passwords_are_sent_without_a_call_of_use_and_the_third_waits(
     assert 590 < (caught.value.retry_after_s or 0) <= 600
 
 
+def test_a_login_that_goes_well_ends_the_growing_of_its_pauses(portal: Portal, client: PortalClient) -> None:
+    waits = []
+    for _ in range(3):
+        portal.sessions.clear()
+        portal.script("POST", server.LOGIN, Reply(status=500, body={}))
+        with pytest.raises(PortalUnavailable) as caught:
+            client.balance()
+        waits.append(caught.value.retry_after_s)
+        client.balance()
+
+    assert waits == [10.0] * 3
+    assert client.successes("login") == 3
+
+
 class Counted:
     """A count that stands elsewhere, and how long ago it was."""
 
