@@ -92,6 +92,8 @@ class WebhookSettings:
         pauses_s: Between the tries; after as many and one more it is given up.
         give_up_after_s: After so long the try that fails next is the last, however many there were.
         rest_s: For which an address that failed thrice in a row is left in peace at first.
+        away_after_s: An address at which nothing was taken for longer is back with the first that is: what waits for
+            another try is tried then. Not sooner, or one that takes now and then would use up all tries in an hour.
         sweep_s: How often it is looked whether the queue still has what it should.
     """
 
@@ -105,6 +107,7 @@ class WebhookSettings:
     pauses_s: tuple[float, ...] = _WEBHOOK_PAUSES_S
     give_up_after_s: float = 2 * _DAY_S
     rest_s: float = 5.0
+    away_after_s: float = 600.0
     sweep_s: float = 30.0
 
     @classmethod

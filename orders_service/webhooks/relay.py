@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orders_service.queueing.threads import call_in_daemon
 from orders_service.store.queries import load
-from rosq import EnqueueOutcome, JobState, NewJob
+from rosq import EnqueueOutcome, Fate, JobState, NewJob
+from rosq.steering import Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,6 +106,35 @@ class WebhookRelay:
             lost += (await connection.execute(_SQL["call_forgotten"])).rowcount
             await connection.execute(_SQL["forget_old"], {"keep_s": self._settings.keep_s, "limit": BATCH})
         return lost
+
+    async def bring_forward(self, webhook_id: int) -> None:
+        """Let what waits for another try of this webhook be tried now: its address is back.
+
+        A crash midway leaves the rest to its own time.
+
+        Raises:
+            RosqError: The queue can't be asked now.
+            DatabaseUnavailable: The database is away.
+        """
+        after_id = count = 0
+        while True:
+            values = {"webhook_id": webhook_id, "after_id": after_id, "limit": BATCH}
+            async with self._database.transaction() as connection:
+                cursor = await connection.execute(_SQL["page_of_a_webhook"], values)
+                ids = [row["id"] for row in await cursor.fetchall()]
+            if not ids:
+                break
+            after_id = ids[-1]
+            count += await call_in_daemon(self._promote, ids)
+        extra = {"event": "webhook_back", "webhook_id": webhook_id, "count": count}
+        logger.info("A client's address takes what it is told again", extra=extra)
+
+    def _promote(self, ids: Sequence[int]) -> int:
+        queue = self._queue
+        with Steering(queue.redis_settings, queue.name, by="webhooks", reason="its address is back") as steering:
+            seen = steering.see(list(map(str, ids))).values()
+            changed = steering.promote([job for job in seen if job.state is JobState.DELAYED])
+        return sum(one.fate is Fate.DONE for one in changed)
 
     async def _relay_batch(self, after_id: int) -> _Batch:
         async with self._database.transaction() as connection:

@@ -23,7 +23,7 @@ from orders_service.webhooks.notifications import message_id
 from orders_service.webhooks.posting import NotTaken, Parcel, Poster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from orders_service.crypto import Secretbox
     from orders_service.settings import WebhookSettings
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     #: From the notification's id, the event and the order as it stands, to what is sent.
     WriteBody = Callable[[str, EventView, OrderView], bytes]
+    #: Told of a webhook whose address takes something again.
+    OnReturn = Callable[[int], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -72,13 +74,20 @@ class Sending:
     """Makes tries."""
 
     def __init__(
-        self, database: Database, box: Secretbox, poster: Poster, settings: WebhookSettings, write_body: WriteBody
+        self,
+        database: Database,
+        box: Secretbox,
+        poster: Poster,
+        settings: WebhookSettings,
+        write_body: WriteBody,
+        on_return: OnReturn,
     ) -> None:
         self._database = database
         self._box = box
         self._poster = poster
         self._settings = settings
         self._write_body = write_body
+        self._on_return = on_return
 
     async def begin(self, notification_id: int) -> Try | None:
         """Count a try, and return what it needs; None: there is nothing to send any more.
@@ -143,10 +152,12 @@ class Sending:
 
     async def _note_taken(self, begun: Try, status: int) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(_SQL["note_taken"], {"webhook_id": begun.webhook_id})
+            health = await _one(connection, "note_taken", webhook_id=begun.webhook_id)
             row = {"webhook_id": begun.webhook_id, "order_id": begun.order_id}
             await self._end(connection, begun.id, row, state="delivered", http_status=status)
         logger.info("A client was told", extra={"event": "webhook_delivered", **_facts(begun)})
+        if health is not None and health["failed_s"] > self._settings.away_after_s:
+            await self._on_return(begun.webhook_id)
 
     async def _note_not_taken(self, begun: Try, error: NotTaken) -> None:
         why, is_over = str(error), self._is_over(begun)

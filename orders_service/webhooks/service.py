@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Final
@@ -59,7 +60,7 @@ class Webhooks:
             expected=(*_AWAY, RosqError),
         )
         self._relay = WebhookRelay(database, queue, settings, self._relay_loop.wake)
-        sending = Sending(database, box, self._poster, settings, write_body)
+        sending = Sending(database, box, self._poster, settings, write_body, self._bring_forward)
         self._senders = Senders(queue, sending, settings, grace_s=grace_s)
         self._look_loop = Loop("webhooks", self._look, interval_s=_LOOK_SOON_S, expected=_AWAY)
         self._bell_loop = Loop("webhook_bell", self._listen_once, interval_s=LOOK_S, expected=_AWAY)
@@ -111,6 +112,11 @@ class Webhooks:
             self._swept_at = now
             if await self._relay.sweep():
                 self._relay_loop.wake()
+
+    async def _bring_forward(self, webhook_id: int) -> None:
+        # Else it comes at its own time.
+        with contextlib.suppress(*_AWAY, RosqError):
+            await self._relay.bring_forward(webhook_id)
 
     async def _listen_once(self) -> None:
         """Listen until the connection breaks."""

@@ -38,6 +38,14 @@ where id > %(after_id)s and state = 'pending' and relayed_at < clock_timestamp()
 order by id
 limit %(limit)s;
 
+-- name: page_of_a_webhook
+-- What the queue should have for one webhook.
+select id
+from webhook_notifications
+where webhook_id = %(webhook_id)s and id > %(after_id)s and state = 'pending' and relayed_at is not null
+order by id
+limit %(limit)s;
+
 -- name: relay_again
 -- The queue lost these, or ended them without a word.
 update webhook_notifications
@@ -92,11 +100,18 @@ where id = %(id)s and state = 'pending'
 returning attempts;
 
 -- name: note_taken
--- The address takes what is sent there. (Not written anew each time.)
+-- The address takes what is sent there. (Not written anew each time.) Answers for how long nothing had been taken.
+with before as (
+    select id, failing_since from webhooks
+    where id = %(webhook_id)s
+      and (failures > 0 or last_delivered_at is null or last_delivered_at < clock_timestamp() - interval '10 seconds')
+    for no key update
+)
 update webhooks
 set failing_since = null, failures = 0, paused_until = null, last_delivered_at = clock_timestamp()
-where id = %(webhook_id)s
-  and (failures > 0 or last_delivered_at is null or last_delivered_at < clock_timestamp() - interval '10 seconds');
+from before
+where webhooks.id = before.id
+returning coalesce(extract(epoch from clock_timestamp() - before.failing_since), 0)::double precision as failed_s;
 
 -- name: note_not_taken
 -- The address didn't take what was sent there. The pause grows with each failure in a row from the third on, up to five minutes.

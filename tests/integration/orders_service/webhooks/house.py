@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 SECRET = "secret of the tests"
 #: Tried again so soon, and so often, in tests.
-SOON = WebhookSettings(senders=4, timeout_s=5.0, pauses_s=(0.05,) * 4, rest_s=0.01, lease_s=2.0, sweep_s=0.2)
+SOON = WebhookSettings(
+    senders=4, timeout_s=5.0, pauses_s=(0.05,) * 4, rest_s=0.01, away_after_s=0.0, lease_s=2.0, sweep_s=0.2
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,6 +257,28 @@ def test_what_happens_while_the_queue_is_away_is_told_when_it_is_back_and_what_i
         assert (second, "order.queued") in told
 
 
+def test_when_an_address_is_back_nothing_waits_for_its_own_time_any_more(
+    fresh_database: postgres.Database, redis_server: RedisServer, queue_name: str, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: (503, {})
+    settings = dataclasses.replace(SOON, pauses_s=(3600.0, 3600.0))
+    with opened_teller(fresh_database, redis_server, queue_name, settings) as teller:
+        teller.add_client("crm", receiver.url)
+        for number in range(1, 7):
+            add_order(teller, "crm", number)
+        teller.start()
+        wait_until(
+            lambda: teller.rows("select count(*) from webhook_notifications where http_status = 503") == [(6,)],
+            "all to wait for an hour",
+            30,
+        )
+        receiver.answer = lambda _: (200, {})
+
+        add_order(teller, "crm", 7)
+
+        assert wait_over(teller) == ["delivered"] * 7
+
+
 def test_two_processes_beside_each_other_tell_each_change_once_and_in_order_while_orders_move(
     teller: Teller, receiver: Receiver, fresh_database: postgres.Database, redis_server: RedisServer, queue_name: str
 ) -> None:
