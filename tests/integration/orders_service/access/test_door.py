@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import httpx
 import pytest
 
 from orders_service.access.callers import Role
@@ -172,3 +173,17 @@ def first_answered(connections: list[socket.socket]) -> tuple[int, str]:
     readable, _, _ = select.select(connections, [], [], SOON_S)
     assert readable, "none was refused"
     return answer_of(readable[0])
+
+
+def test_each_request_of_a_connection_is_asked_anew(house: House) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{house.addresses[-1].port}", timeout=30, trust_env=False) as web:
+
+        def ask(name: str | None) -> int:
+            headers = {} if name is None else {"authorization": f"Bearer {house.secrets[name]}"}
+            return web.get("/rosreestr-users", headers=headers).status_code
+
+        said = [ask(name) for name in ("ivan", None, "crm", "ivan", None)]
+        (connection,) = map(str, web._transport._pool.connections)  # type: ignore[attr-defined]
+
+    assert said == [200, 401, 403, 200, 401]
+    assert "Request Count: 5" in connection, "all by one connection"

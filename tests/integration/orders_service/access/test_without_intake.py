@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from orders_service.access.callers import Role, current
+from orders_service.api.grpc.guarding import admitted
 from orders_service.server import interceptors
 from orders_service.v1 import orders_pb2
 from tests.integration.orders_service.access.house import House, opened_house
@@ -117,3 +118,21 @@ def test_a_stream_of_answers_stays_one(house: House) -> None:
         return [part.chunk async for part in guarded.unary_stream(orders_pb2.DownloadPaperRequest(), Context(None))]
 
     assert house.run(ask) == [b"a", b"b"]
+
+
+def test_what_was_found_at_the_door_counts_for_its_own_call_alone(house: House) -> None:
+    """asyncio may run a request in the context of the one before it, of another caller."""
+    secret = house.add_token("ivan", Role.OPERATOR)
+    method = "/orders_service.v1.OrdersService/ListOrders"
+    first: Any = Context(f"Bearer {secret}")
+    second: Any = Context(None)
+
+    async def ask() -> Any:
+        async with admitted(house.gatekeeper, method, first):
+            said = await answer(house, first)
+            with pytest.raises(Aborted):
+                await answer(house, second)
+            return said
+
+    assert house.run(ask).orders[0].client == "operator:ivan"
+    assert second.code is grpc.StatusCode.UNAUTHENTICATED
