@@ -40,6 +40,7 @@ class AccountView:
     is_active: bool
     comment: str | None
     declarant_category: str | None
+    role: str | None
     has_password: bool
     has_session: bool
     has_totp: bool
@@ -81,6 +82,7 @@ async def create_account(
         "gu_login": change.gu_login or None,
         "is_active": is_active,
         "declarant_category": change.declarant_category or None,
+        "role": (change.role or "").strip() or None,
         "comment": change.comment or None,
     }
     async with database.transaction() as connection:
@@ -147,6 +149,8 @@ async def update_account(database: Database, box: Secretbox, which: Which, chang
         "gu_login": change.gu_login or None,
         "sets_declarant_category": change.declarant_category is not None,
         "declarant_category": change.declarant_category or None,
+        "sets_role": change.role is not None,
+        "role": (change.role or "").strip() or None,
         "sets_comment": change.comment is not None,
         "comment": change.comment or None,
     }

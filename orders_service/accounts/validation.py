@@ -19,6 +19,7 @@ _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _COOKIE_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
 _MAX_TEXT: Final = 2000
 _MAX_SECRET: Final = 1000
+_MAX_ROLE: Final = 200
 _MAX_COOKIES: Final = 200
 
 
@@ -31,6 +32,7 @@ class AccountChange:
     session: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
     gu_login: str | None = None
     declarant_category: str | None = None
+    role: str | None = None
     comment: str | None = None
 
 
@@ -61,6 +63,7 @@ def check_change(change: AccountChange) -> None:
         ("password", change.password, _MAX_SECRET),
         ("totp_secret", change.totp_secret, _MAX_SECRET),
         ("gu_login", change.gu_login, _MAX_TEXT),
+        ("role", change.role, _MAX_ROLE),
         ("comment", change.comment, _MAX_TEXT),
     ):
         if text is not None and len(text) > limit:

@@ -125,6 +125,7 @@ def show(context: Context, username: str, is_json: bool) -> None:
 )
 @click.option("--gu-login", help="Login at Госуслуги; empty: the same as USERNAME.")
 @click.option("--declarant-category", metavar="CODE", help="12 digits; empty: none, and the account orders nothing.")
+@click.option("--role", help="Where the person has several at the portal: the role's oid or name; empty: the only one.")
 @click.option("--comment", help="A free note.")
 @_json
 @click.pass_obj
@@ -135,6 +136,7 @@ def set_(
     totp: bool,
     gu_login: str | None,
     declarant_category: str | None,
+    role: str | None,
     comment: str | None,
     is_json: bool,
 ) -> None:
@@ -147,14 +149,17 @@ def set_(
       orders-service accounts set rosreestr_user_1 --totp
     """
     request = v1.UpdateRosreestrUserRequest(
-        account=username, gu_login=gu_login, declarant_category=declarant_category, comment=comment
+        account=username, gu_login=gu_login, declarant_category=declarant_category, role=role, comment=comment
     )
     if password:
         request.password = _read_password()
     if totp:
         request.totp_secret = _read_secret("One-time secret")
-    if not (password or totp) and gu_login is None and declarant_category is None and comment is None:
-        raise click.UsageError("Say what to change: --password, --totp, --gu-login, --declarant-category or --comment.")
+    given = (gu_login, declarant_category, role, comment)
+    if not (password or totp) and all(value is None for value in given):
+        raise click.UsageError(
+            "Say what to change: --password, --totp, --gu-login, --declarant-category, --role or --comment."
+        )
     with connected(context.service) as client:
         user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
     _print(user, is_json=is_json, said=f"Account {username} was changed.")
@@ -240,6 +245,7 @@ def _print(user: v1.RosreestrUser, *, is_json: bool, said: str = "") -> None:
             ("until", show_time(user.standby_until)),
             ("login", user.gu_login),
             ("declarant category", user.declarant_category),
+            ("role", user.role),
             ("password", tr("stored") if user.has_password else tr("none")),
             ("one-time codes", tr("stored") if user.has_totp else tr("none")),
             ("session", tr("stored") if user.has_session else tr("none")),

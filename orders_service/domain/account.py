@@ -33,6 +33,7 @@ class Account:
     session_encrypted: str | None = dataclasses.field(repr=False)
     session_imported_at: dt.datetime | None
     declarant_category: str | None
+    portal_role: str | None = dataclasses.field(repr=False)
     person_oid: str | None
     is_active: bool
     epoch: int

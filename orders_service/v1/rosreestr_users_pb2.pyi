@@ -83,6 +83,7 @@ class RosreestrUser(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     HAS_TOTP_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The service's id."""
     account: _builtins.str
@@ -109,6 +110,8 @@ class RosreestrUser(_message.Message):
     """How often a worker opened it."""
     has_totp: _builtins.bool
     """Whether a secret of one-time codes is stored."""
+    role: _builtins.str
+    """In which of several roles it acts at the portal: the role's oid, or its name; empty: the only one, or that of an imported session."""
     @_builtins.property
     def standby_until(self) -> _timestamp_pb2.Timestamp:
         """When the worker tries again by itself; unset: after a person did something."""
@@ -145,10 +148,11 @@ class RosreestrUser(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         has_totp: _builtins.bool = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "opened_at", b"opened_at", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "has_totp", b"has_totp", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "comment", b"comment", "created_at", b"created_at", "declarant_category", b"declarant_category", "epoch", b"epoch", "gu_login", b"gu_login", "has_password", b"has_password", "has_session", b"has_session", "has_totp", b"has_totp", "is_active", b"is_active", "open_orders", b"open_orders", "opened_at", b"opened_at", "role", b"role", "standby_kind", b"standby_kind", "standby_reason", b"standby_reason", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,6 +215,7 @@ class CreateRosreestrUserRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     IS_INACTIVE_FIELD_NUMBER: _builtins.int
     TOTP_SECRET_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Letters, digits, dot, dash and underscore, up to 64. Required."""
     password: _builtins.str
@@ -225,6 +230,8 @@ class CreateRosreestrUserRequest(_message.Message):
     """Whether it starts inactive."""
     totp_secret: _builtins.str
     """The Base32 secret of the login's one-time codes (TOTP), in clear; stored sealed. Empty: none."""
+    role: _builtins.str
+    """In which of several roles it acts at the portal: the role's oid, or its name, up to 200 characters; empty: the only one."""
     def __init__(
         self,
         *,
@@ -235,10 +242,11 @@ class CreateRosreestrUserRequest(_message.Message):
         comment: _builtins.str = ...,
         is_inactive: _builtins.bool = ...,
         totp_secret: _builtins.str = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password", "totp_secret", b"totp_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "is_inactive", b"is_inactive", "password", b"password", "role", b"role", "totp_secret", b"totp_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,6 +396,7 @@ class UpdateRosreestrUserRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
     TOTP_SECRET_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """By id."""
     account: _builtins.str
@@ -402,6 +411,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     """A free note."""
     totp_secret: _builtins.str
     """A new Base32 secret of the login's one-time codes (TOTP), in clear; empty: take it away."""
+    role: _builtins.str
+    """In which of several roles it acts at the portal; empty: the only one, or that of an imported session."""
     @_builtins.property
     def session(self) -> Global___PortalSession:
         """A session imported from a browser; unset: leave it. Without cookies: forget it."""
@@ -417,10 +428,11 @@ class UpdateRosreestrUserRequest(_message.Message):
         comment: _builtins.str | None = ...,
         session: Global___PortalSession | None = ...,
         totp_secret: _builtins.str | None = ...,
+        role: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_role", b"_role", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "role", b"role", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_declarant_category", b"_declarant_category", "_gu_login", b"_gu_login", "_password", b"_password", "_role", b"_role", "_session", b"_session", "_totp_secret", b"_totp_secret", "account", b"account", "account_id", b"account_id", "comment", b"comment", "declarant_category", b"declarant_category", "gu_login", b"gu_login", "password", b"password", "role", b"role", "session", b"session", "totp_secret", b"totp_secret", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
     _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
@@ -430,6 +442,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     _WhichOneofArgType__gu_login: _TypeAlias = _typing.Literal["_gu_login", b"_gu_login"]  # noqa: Y015
     _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
     _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
+    _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
+    _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
     _WhichOneofReturnType__session: _TypeAlias = _typing.Literal["session"]  # noqa: Y015
     _WhichOneofArgType__session: _TypeAlias = _typing.Literal["_session", b"_session"]  # noqa: Y015
     _WhichOneofReturnType__totp_secret: _TypeAlias = _typing.Literal["totp_secret"]  # noqa: Y015
@@ -444,6 +458,8 @@ class UpdateRosreestrUserRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gu_login) -> _WhichOneofReturnType__gu_login | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session) -> _WhichOneofReturnType__session | None: ...
     @_typing.overload

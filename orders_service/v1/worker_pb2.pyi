@@ -161,6 +161,7 @@ class WorkerAccount(_message.Message):
     STANDBY_LEFT_FIELD_NUMBER: _builtins.int
     PASSWORDS_SENT_FIELD_NUMBER: _builtins.int
     PASSWORD_AGE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The service's id."""
     account: _builtins.str
@@ -187,6 +188,8 @@ class WorkerAccount(_message.Message):
     """Secret of the login's one-time codes, sealed; empty: none."""
     passwords_sent: _builtins.int
     """How many passwords were sent in a row, without a call in between that was of use."""
+    role: _builtins.str
+    """In which of several roles it acts at the portal: the role's oid, or its name; empty: the only one, or that of an imported session."""
     @_builtins.property
     def session_imported_at(self) -> _timestamp_pb2.Timestamp:
         """When the session was imported; unset: none."""
@@ -228,10 +231,11 @@ class WorkerAccount(_message.Message):
         standby_left: _duration_pb2.Duration | None = ...,
         passwords_sent: _builtins.int = ...,
         password_age: _duration_pb2.Duration | None = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["password_age", b"password_age", "session_imported_at", b"session_imported_at", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "password_age", b"password_age", "passwords_sent", b"passwords_sent", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "sealed_totp", b"sealed_totp", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "password_age", b"password_age", "passwords_sent", b"passwords_sent", "role", b"role", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "sealed_totp", b"sealed_totp", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

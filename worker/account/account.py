@@ -54,7 +54,7 @@ class Account:
         self._changed = threading.Condition(self._lock)
         self._snapshot: worker_pb2.WorkerAccount | None = None
         self._portal: PortalClient | None = None
-        self._portal_secrets: tuple[str, str, str, str] | None = None
+        self._portal_secrets: tuple[str, ...] | None = None
         # When it was answered, to count on from what it says of times.
         self._snapshot_s = 0.0
         self._must_renew_portal = False
@@ -199,7 +199,13 @@ class Account:
             PortalSettingsInvalid: The CA bundle can't be used.
         """
         snapshot = self.snapshot
-        secrets = (snapshot.login, snapshot.sealed_password, snapshot.sealed_session, snapshot.sealed_totp)
+        secrets = (
+            snapshot.login,
+            snapshot.sealed_password,
+            snapshot.sealed_session,
+            snapshot.sealed_totp,
+            snapshot.role,
+        )
         with self._lock:
             must_renew = self._must_renew_portal
         if self._portal is not None and self._portal_secrets == secrets and not must_renew:
@@ -292,6 +298,7 @@ class Account:
                 password=password,
                 cookies=cookies,
                 totp_secret=self._open_sealed(snapshot.sealed_totp, TOTP),
+                role=snapshot.role or None,
             )
         except WrongSecret:
             raise

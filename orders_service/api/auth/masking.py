@@ -22,6 +22,7 @@ PERSONAL: Final = frozenset(
         "Order.comment",
         "Order.idempotency_key",
         "RosreestrUser.gu_login",
+        "RosreestrUser.role",
         "RosreestrUser.comment",
         "BatchGetOrdersResponse.missing_idempotency_keys",
     }

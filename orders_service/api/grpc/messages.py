@@ -154,6 +154,7 @@ def account_message(account: AccountView) -> rosreestr_users_pb2.RosreestrUser:
         is_active=account.is_active,
         comment=account.comment or "",
         declarant_category=account.declarant_category or "",
+        role=account.role or "",
         has_password=account.has_password,
         has_session=account.has_session,
         has_totp=account.has_totp,

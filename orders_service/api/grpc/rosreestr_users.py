@@ -40,6 +40,7 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
             totp_secret=request.totp_secret,
             gu_login=request.gu_login,
             declarant_category=request.declarant_category,
+            role=request.role,
             comment=request.comment,
         )
         account = await manage.create_account(
@@ -74,6 +75,7 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
             session=dict(request.session.cookies) if request.HasField("session") else None,
             gu_login=request.gu_login if request.HasField("gu_login") else None,
             declarant_category=request.declarant_category if request.HasField("declarant_category") else None,
+            role=request.role if request.HasField("role") else None,
             comment=request.comment if request.HasField("comment") else None,
         )
         account = await manage.update_account(self._database, self._box, _which(request), change)

@@ -146,6 +146,7 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
         sealed_totp=account.totp_encrypted or "",
         session_imported_at=time_message(account.session_imported_at),
         declarant_category=account.declarant_category or "",
+        role=account.portal_role or "",
         epoch=account.epoch,
         can_take_new=account.can_take_new,
         why_not=account.refusal[1] if account.refusal is not None else "",

@@ -3,7 +3,7 @@
 -- name: list_accounts
 -- Accounts by id, or the one with this id or name; says whether secrets are stored, never which.
 select
-    rosreestr_users.id, username as account, gu_login, is_active, rosreestr_users.comment, declarant_category,
+    rosreestr_users.id, username as account, gu_login, is_active, rosreestr_users.comment, declarant_category, portal_role as role,
     password_encrypted is not null as has_password, session_encrypted is not null as has_session,
     totp_encrypted is not null as has_totp,
     standby_kind, standby_reason, standby_until, epoch, opened_at,
@@ -23,8 +23,8 @@ limit %(limit)s;
 
 -- name: insert_account
 -- Add an account; no row where the name is taken.
-insert into rosreestr_users (username, password_encrypted, totp_encrypted, gu_login, is_active, declarant_category, comment)
-values (%(username)s, %(password_encrypted)s, %(totp_encrypted)s, %(gu_login)s, %(is_active)s, %(declarant_category)s, %(comment)s)
+insert into rosreestr_users (username, password_encrypted, totp_encrypted, gu_login, is_active, declarant_category, portal_role, comment)
+values (%(username)s, %(password_encrypted)s, %(totp_encrypted)s, %(gu_login)s, %(is_active)s, %(declarant_category)s, %(role)s, %(comment)s)
 on conflict (username) do nothing
 returning id;
 
@@ -41,6 +41,7 @@ update rosreestr_users set
     end,
     gu_login = case when %(sets_gu_login)s then %(gu_login)s else gu_login end,
     declarant_category = case when %(sets_declarant_category)s then %(declarant_category)s else declarant_category end,
+    portal_role = case when %(sets_role)s then %(role)s else portal_role end,
     comment = case when %(sets_comment)s then %(comment)s else comment end,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
 where username = %(username)s

@@ -2,7 +2,7 @@
 
 -- name: lock_account
 -- The account, its epoch kept from rising until this transaction ends: a decision is before or after an opening, never beside it.
-select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, person_oid, is_active, epoch,
+select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, portal_role, person_oid, is_active, epoch,
        standby_kind, standby_reason, standby_until, coalesce(standby_until <= clock_timestamp(), false) as is_standby_over,
        extract(epoch from standby_until - clock_timestamp())::double precision as standby_left_s,
        passwords_sent, extract(epoch from clock_timestamp() - password_sent_at)::double precision as password_age_s, updated_at
@@ -13,7 +13,7 @@ for share;
 -- name: lock_account_and_order
 -- The account as above, then the order: what a decision stands on. One of them is missing where there is none such.
 with account as materialized (
-    select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, person_oid, is_active, epoch,
+    select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, portal_role, person_oid, is_active, epoch,
            standby_kind, standby_reason, standby_until, coalesce(standby_until <= clock_timestamp(), false) as is_standby_over,
            extract(epoch from standby_until - clock_timestamp())::double precision as standby_left_s,
            passwords_sent, extract(epoch from clock_timestamp() - password_sent_at)::double precision as password_age_s, updated_at
@@ -28,7 +28,7 @@ with account as materialized (
 )
 select locked.order_id, account.id, account.username, account.gu_login, account.password_encrypted, account.totp_encrypted,
        account.session_encrypted,
-       account.session_imported_at, account.declarant_category, account.person_oid, account.is_active, account.epoch, account.standby_kind,
+       account.session_imported_at, account.declarant_category, account.portal_role, account.person_oid, account.is_active, account.epoch, account.standby_kind,
        account.standby_reason, account.standby_until, account.is_standby_over, account.standby_left_s, account.passwords_sent,
        account.password_age_s, account.updated_at
 from (values (true)) as one (is_one)
@@ -37,7 +37,7 @@ left join locked on true;
 
 -- name: lock_account_to_change
 -- The same, for a transaction that changes it: two of them that share first and change later would wait for each other for ever.
-select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, person_oid, is_active, epoch,
+select id, username, gu_login, password_encrypted, totp_encrypted, session_encrypted, session_imported_at, declarant_category, portal_role, person_oid, is_active, epoch,
        standby_kind, standby_reason, standby_until, coalesce(standby_until <= clock_timestamp(), false) as is_standby_over,
        extract(epoch from standby_until - clock_timestamp())::double precision as standby_left_s,
        passwords_sent, extract(epoch from clock_timestamp() - password_sent_at)::double precision as password_age_s, updated_at

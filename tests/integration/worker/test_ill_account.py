@@ -129,3 +129,21 @@ def test_a_one_time_code_is_made_where_the_account_has_the_secret(stack: System)
 
     stack.wait_completed(order_id)
     assert standing(stack, "a4").has_totp
+
+
+def test_an_account_of_several_roles_acts_in_the_one_that_an_operator_names(stack: System) -> None:
+    roles = [{"oid": "1000000901", "name": "Физическое лицо"}, {"oid": "2000000902", "name": "ООО ТЕСТ"}]
+    stack.portal("/_simulator/accounts", {"username": "a5", "password": "secret-a5", "roles": roles, "balance": 10})
+    stack.add_accounts("a5")
+    start_worker(stack, "a5")
+    [order_id] = stack.submit("77:01:0001001:1001")
+    needed = rosreestr_users_pb2.STANDBY_KIND_PERSON_NEEDED
+    user = stack.wait(lambda: (u := standing(stack, "a5")).standby_kind == needed and u, "a5 to ask for the role")
+    assert "--role" in user.standby_reason
+
+    stack.users.UpdateRosreestrUser(
+        rosreestr_users_pb2.UpdateRosreestrUserRequest(account="a5", role="2000000902"), timeout=10
+    )
+
+    stack.wait_completed(order_id)
+    assert standing(stack, "a5").role == "2000000902"

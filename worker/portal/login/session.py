@@ -294,8 +294,8 @@ class Session:
         if not oids:
             raise AccountUnusable("The account has no role at the portal.", lack=Lack.ROLE)
         raise PersonNeeded(
-            f"The account has {len(oids)} roles at the portal: log in with a browser, choose the one to act in, and"
-            " import the session.",
+            f"The account has {len(oids)} roles at the portal: say in which one it acts, with `orders-service accounts"
+            " set NAME --role OID`, or choose it in a browser and import the session.",
             need=Need.ROLE,
         )
 

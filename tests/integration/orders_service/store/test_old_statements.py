@@ -79,6 +79,7 @@ SET_BY_SQL = {
     "password_encrypted = 'new'": ("login_refused", "person_needed"),
     "session_encrypted = 'new'": ("login_refused", "person_needed"),
     "totp_encrypted = 'new'": ("login_refused", "person_needed"),
+    "portal_role = 'new'": ("login_refused", "person_needed"),
     "password_encrypted = password_encrypted": (),
     "password_encrypted = null": (),
     "is_active = true": STANDBYS,

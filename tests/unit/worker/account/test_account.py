@@ -244,3 +244,14 @@ def test_a_person_who_lets_it_go_on_ends_that(bench: Bench, account: Account) ->
 
     assert account.portal() is portal
     assert portal.pacer.remaining_s() == 0
+
+
+def test_the_role_that_an_operator_names_is_the_one_that_is_acted_in(bench: Bench, account: Account) -> None:
+    account.open(StopFlag())
+    before = account.portal()
+
+    bench.service.account.role = "2000000002"
+    account.refresh(lambda _seconds: None)
+
+    assert account.portal() is not before
+    assert account.portal()._session._credentials.role == "2000000002"
