@@ -48,6 +48,12 @@ def refuse_cancel(order: Order) -> Refusal | None:
             f"until it is registered, or let an operator decide: {look}.",
             need="person",
         )
+    if _is_answered_all_the_same(order):
+        return Refusal(
+            message=f"The worker of order {order.id} said that nothing had left, and finish answered: it may be paid. "
+            f"Let an operator look for it at the portal: {look}.",
+            need="person",
+        )
     if order.has_unweighed_facts:
         return Refusal(
             message=f"Something was seen of order {order.id} that isn't judged yet, and may say that it was sent: "
@@ -89,6 +95,12 @@ def find_retry(order: Order, seen: Evidence, *, is_taken_over: bool) -> OrderSta
         return OrderState.REGISTERED if order.state is OrderState.FAILED else _paid(order)
     if order.open_send is not None:
         return OrderState.UNCONFIRMED
+    if _is_answered_all_the_same(order):
+        return Refusal(
+            message=f"The worker of order {order.id} said that nothing had left, and finish answered: it may be paid. "
+            f"Look at the portal; if there is nothing of it, {anew}.",
+            need="person",
+        )
     if not order.may_have_left:
         return OrderState.QUEUED
     is_denied = order.current_send is not None and order.current_send.is_denied
@@ -108,6 +120,11 @@ def find_retry(order: Order, seen: Evidence, *, is_taken_over: bool) -> OrderSta
             need="person",
         )
     return OrderState.PROCESSING
+
+
+def _is_answered_all_the_same(order: Order) -> bool:
+    """Whether a send that its sender denies was answered: one of the two isn't so."""
+    return any(not send.may_have_left and send.answered_at is not None for send in order.sends)
 
 
 def _paid(order: Order) -> Refusal:

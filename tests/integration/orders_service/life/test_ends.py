@@ -78,6 +78,18 @@ def seen_unweighed(bench: Bench) -> int:
     return order_id
 
 
+def answered(make: Callable[[Bench], int]) -> Callable[[Bench], int]:
+    """The same, and finish answered the send of which its sender said that nothing had left."""
+
+    def tell(bench: Bench) -> int:
+        order_id = make(bench)
+        bench.execute("update orders set seen_at = null")
+        bench.answer(bench.delivery(order_id), "N-1")
+        return order_id
+
+    return tell
+
+
 def failed(make: Callable[[Bench], int]) -> Callable[[Bench], int]:
     """The same, failed in its holder's hand, or given up where it can't fail by itself."""
 
@@ -175,6 +187,7 @@ TABLE: Final[dict[str, tuple[Callable[[Bench], int], str, str]]] = {
     "bound, held": (held(bound), "cancelled", "-"),
     "not sent": (not_sent, "cancelled", "-"),
     "not sent, and what was seen since isn't judged": (seen_unweighed, "-", "-"),
+    "not sent, and answered all the same": (answered(not_sent), "-", "-"),
     "unconfirmed": (unconfirmed, "-", "-"),
     "unconfirmed, held": (held(unconfirmed), "-", "-"),
     "absent by readings": (absent, "-", "-"),
@@ -183,6 +196,7 @@ TABLE: Final[dict[str, tuple[Callable[[Bench], int], str, str]]] = {
     "completed": (lambda bench: bench.completed().order_id, "-", "-"),
     "failed before anything was sent": (failed(bound), "-", "queued"),
     "failed, not sent": (failed(not_sent), "-", "queued"),
+    "failed, not sent, and answered since": (answered(failed(not_sent)), "-", "-"),
     "given up with an open send": (failed(unconfirmed), "-", "unconfirmed"),
     "given up with an open send, seen since": (seen_late(failed(unconfirmed)), "-", "unconfirmed"),
     "failed, absent by readings": (failed(absent), "-", "processing"),
@@ -200,6 +214,7 @@ TABLE: Final[dict[str, tuple[Callable[[Bench], int], str, str]]] = {
     "cancelled": (cancelled(queued), "cancelled", "queued"),
     "cancelled in its account's hand": (cancelled(bound), "cancelled", "queued"),
     "cancelled, not sent": (cancelled(not_sent), "cancelled", "queued"),
+    "cancelled, not sent, and answered since": (answered(cancelled(not_sent)), "cancelled", "-"),
     "failed in the system before": (taken_over("failed"), "-", "-"),
     "cancelled in the system before": (taken_over("cancelled"), "cancelled", "-"),
 }
