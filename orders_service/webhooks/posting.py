@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from orders_service import errors
+from orders_service.queueing.threads import call_in_daemon
 from orders_service.webhooks.addresses import check_address
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class Poster:
 
 
 async def _look_up(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # In a thread of its own: a name server that is silent takes none of those that the service has for all.
+    found = await call_in_daemon(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
 
 
