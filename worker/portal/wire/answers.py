@@ -111,18 +111,22 @@ class Answer:
     @property
     def text(self) -> str:
         """The body as text; broken bytes don't raise, they show."""
-        label = re.search(r"charset=\"?([\w-]+)", self.content_type)
-        charset = label[1] if label and label[1] in _CHARSETS else "utf-8"
         # NUL is nothing that may be kept of it: PostgreSQL takes none.
-        return self.content.decode(charset, errors="replace").replace("\0", "\ufffd")
+        return self.content.decode(self.charset, errors="replace").replace("\0", "\ufffd")
+
+    @property
+    def charset(self) -> str:
+        """The encoding that the label names, where it is one that the portal may use; else UTF-8."""
+        label = re.search(r"charset=\"?([\w-]+)", self.content_type)
+        return label[1] if label and label[1] in _CHARSETS else "utf-8"
 
     @property
     def message(self) -> str:
         """What the answer says to a person, at most 2000 characters; JSON without its escapes."""
         if self.is_json and len(self.content) <= _MAX_MESSAGE:
             try:
-                return json.dumps(_load(self.content), ensure_ascii=False, default=str)[:MAX_TEXT]
-            except (ValueError, RecursionError):
+                return json.dumps(_load(self), ensure_ascii=False, default=str)[:MAX_TEXT]
+            except (ValueError, ArithmeticError, RecursionError):
                 return self.text[:MAX_TEXT]
         return self.text[:MAX_TEXT]
 
@@ -221,7 +225,7 @@ def decode_json(answer: Answer) -> object:
 def parse_json(answer: Answer) -> object:
     """Like `decode_json`, whatever the label says."""
     try:
-        return _load(answer.content)
+        return _load(answer)
     except (ValueError, ArithmeticError, RecursionError) as exc:
         raise UnreadableAnswer(f"{answer.step} was answered with broken JSON.", excerpt=answer.message) from exc
 
@@ -263,7 +267,7 @@ def _is_of_object(answer: Answer) -> bool:
     One that names none may be a gateway's, or the portal's whose form has changed: no order fails for that.
     """
     try:
-        named = set(_named_fields(_load(answer.content)))
+        named = set(_named_fields(_load(answer)))
     except (ValueError, ArithmeticError, RecursionError):
         return False
     own = "objects" if answer.step == "upload" else "cadNumbers"
@@ -287,10 +291,19 @@ def _named_fields(value: object) -> Iterator[str]:
                 yield from _named_fields(member)
 
 
-def _load(content: bytes) -> object:
+def _load(answer: Answer) -> object:
     """Read JSON so that whatever text is in it can be written down: no half of a surrogate pair, no NUL."""
+    try:
+        value = _parse(answer.content)
+    except UnicodeDecodeError:
+        # JSON is UTF-8 whatever its label says; where it isn't, it is what the label says.
+        value = _parse(answer.content.decode(answer.charset))
+    return _mended(value) if _ODD_ESCAPES.search(answer.content) else value
+
+
+def _parse(content: bytes | str) -> object:
     value: object = json.loads(content, parse_float=Decimal, parse_constant=_refuse_constant)
-    return _mended(value) if _ODD_ESCAPES.search(content) else value
+    return value
 
 
 def _mended(value: object) -> object:

@@ -158,6 +158,26 @@ def test_no_label_of_an_encoding_is_more_than_a_label(charset: str) -> None:
     assert given.text == "\\x41 б"
 
 
+@pytest.mark.parametrize("charset", ["windows-1251", "koi8-r", "cp866", "utf-16", "utf-8"])
+def test_json_in_another_encoding_is_read_by_its_label(charset: str) -> None:
+    given = Answer(
+        step="list",
+        status=200,
+        content_type=f"application/json; charset={charset}",
+        content='{"requestStatus": "Выполнено"}'.encode(charset),
+        origin="https://lk.rosreestr.ru",
+    )
+
+    assert parse_json(given) == {"requestStatus": "Выполнено"}
+    assert "Выполнено" in given.message
+
+
+def test_a_label_that_lies_about_utf_8_is_not_believed() -> None:
+    given = answer(body='{"a": "Выполнено"}', content_type="application/json; charset=windows-1251")
+
+    assert parse_json(given) == {"a": "Выполнено"}
+
+
 @pytest.mark.parametrize("escaped", ['"a\\ud800b"', '"a\\u0000b"', '{"a\\udfff": ["\\ud800"]}'])
 def test_what_no_text_can_hold_is_replaced(escaped: str) -> None:
     value = parse_json(answer(body=escaped))
