@@ -65,6 +65,8 @@ class Session:
         self._is_live = False
         # Whether a call was of use since the last password. What was imported was used in a browser.
         self._is_proven = True
+        # Whether the count of passwords is still to learn that they were of use.
+        self._is_counted = False
         self._logged_in_s: float | None = None
         self._refusal: LoginRefused | PersonNeeded | None = None
 
@@ -151,8 +153,9 @@ class Session:
 
     def _use(self, send: Callable[[], Answer], read: Callable[[Answer], T]) -> T:
         result = self._read(send(), read)
-        if not self._is_proven:
-            self._is_proven = self._count.clear(self.transport.sleep)
+        self._is_proven = True
+        if self._is_counted:
+            self._is_counted = not self._count.clear(self.transport.sleep)
         return result
 
     def _read(self, answer: Answer, read: Callable[[Answer], T]) -> T:
@@ -203,6 +206,7 @@ class Session:
         self._logged_in_s = boottime_s()
         self._is_live = True
         self._is_proven = False
+        self._is_counted = True
 
     def _remember(self, refusal: LoginRefused | PersonNeeded) -> None:
         # An untrusted certificate is found before any password is sent and may be mended beside us.

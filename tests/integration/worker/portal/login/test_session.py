@@ -301,6 +301,9 @@ def test_a_call_of_use_is_told_once_and_again_only_where_that_failed(portal: Por
         client.balance()
 
     assert count.said == ["sent", "lost", "lost"]
+    # Of use it was all the same: that it ends is nothing odd.
+    portal.sessions.clear()
+    assert client.balance() == 87
 
 
 def test_no_password_goes_out_that_couldnt_be_counted(portal: Portal, make_client: MakeClient) -> None:
