@@ -35,6 +35,7 @@ WORDS: Final = {
     "standing": "состояние",
     "until": "до",
     "login": "логин",
+    "role": "роль",
     "declarant category": "категория заявителя",
     "session": "сессия",
     "open orders": "открытых заказов",
@@ -50,8 +51,8 @@ WORDS: Final = {
     "There is no account yet: add one with `orders-service accounts add USERNAME`.": (
         "Кабинетов ещё нет: добавьте командой `orders-service accounts add USERNAME`."
     ),
-    "Say what to change: --password, --totp, --gu-login, --declarant-category or --comment.": (
-        "Скажите, что изменить: --password, --totp, --gu-login, --declarant-category или --comment."
+    "Say what to change: --password, --totp, --gu-login, --declarant-category, --role or --comment.": (
+        "Скажите, что изменить: --password, --totp, --gu-login, --declarant-category, --role или --comment."
     ),
     # The service.
     "doesn't speak TLS, as ORDERS_SERVICE_TLS says": "не говорит по TLS, хотя так велит ORDERS_SERVICE_TLS",

@@ -78,6 +78,9 @@ HELP: Final = {
         "Спросить секрет одноразовых кодов входа (Base32) или прочитать его со стандартного ввода."
     ),
     "Login at Госуслуги; empty: the same as USERNAME.": ("Логин на Госуслугах; пусто: тот же, что USERNAME."),
+    "Where the person has several at the portal: the role's oid or name; empty: the only one.": (
+        "Если ролей на портале несколько: oid или название той, от которой заказывать; пусто: единственная."
+    ),
     "12 digits; empty: none, and the account orders nothing.": ("12 цифр; пусто: нет, и кабинет ничего не заказывает."),
     "Show one account.": ("Показать один кабинет."),
     "Orders of extracts: submit, follow, fetch, and decide what only a person can.": (
