@@ -118,3 +118,22 @@ def test_a_session_that_ends_is_renewed_in_place(stack: System) -> None:
     stack.wait_completed(*stack.submit("77:01:0001001:1002"))
     assert passwords_tried(stack, "a1") == 2
     assert "person_needed" not in worker.log
+
+
+def test_a_killed_worker_is_followed_by_one_that_knows_how_many_passwords_were_sent(stack: System) -> None:
+    stack.portal("/_simulator/faults", {"endpoint": "login", "kind": "status", "status": 500, "times": None})
+    first = start_worker(stack, "a1")
+    stack.submit(CAD_NUM, "77:01:0001001:1002")
+    stack.wait(
+        lambda: len(stack.portal("/_simulator/requests?endpoint=login")["requests"]) == 2,
+        "two passwords",
+        process=first,
+    )
+    first.kill()
+
+    start_worker(stack, "a1")
+    stack.submit("77:01:0001001:1003")
+
+    user = wait_standby(stack, "a1", "limited")
+    assert "password was sent 2 times" in user.standby_reason
+    assert len(stack.portal("/_simulator/requests?endpoint=login")["requests"]) == 2
