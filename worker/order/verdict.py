@@ -268,13 +268,16 @@ def _of_portal(error: PortalError, of: Circumstances) -> Verdict:
             # One order's at first: a single object may be what a call fails over.
             if of.orders_in_a_row >= SEVERAL:
                 return _pause(str(error), delay_s)
-            return Rest(reason=str(error), step=of.step, delay_s=delay_s)
+            # A paper that breaks off each time is that paper; what the portal's own errors take, nobody knows.
+            is_paper = of.step == "download" and error.outage in (Outage.BROKEN, Outage.SLOW)
+            return Rest(reason=str(error), step=of.step, delay_s=delay_s, limit=MANY_STRIKES if is_paper else 0)
         case RequestRefused() if error.is_of_object and of.orders_in_a_row < SEVERAL:
             return Attempt(reason=str(error))
         case RequestRefused() | ObjectForbidden():
             return _of_orders(error, of, limit=FEW_STRIKES, delay_s=delay_s)
         case DocumentNotReady():
-            return Rest(reason=str(error), step=of.step, delay_s=max(delay_s, of.check_interval_s))
+            pause_s = max(delay_s, of.check_interval_s)
+            return Rest(reason=str(error), step=of.step, delay_s=pause_s, limit=MANY_STRIKES)
         case _:
             return _of_orders(error, of, limit=MANY_STRIKES, delay_s=delay_s)
 

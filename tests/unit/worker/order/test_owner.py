@@ -16,6 +16,7 @@ from worker.errors import PaperBroken
 from worker.order import verdict
 from worker.portal.errors import (
     AccountUnusable,
+    DocumentNotReady,
     Lack,
     ObjectForbidden,
     Outage,
@@ -404,3 +405,29 @@ def test_a_visit_that_goes_well_in_between_ends_a_row_of_defects(bench: Bench) -
 
     assert bench.log.count("portal.send") == 5, "the others went well"
     assert "MarkAccount" not in bench.log
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DocumentNotReady("404"),
+        UnreadableAnswer("a page"),
+        PortalUnavailable("cut", outage=Outage.BROKEN, retry_after_s=10.0),
+        PortalUnavailable("slow", outage=Outage.SLOW, retry_after_s=10.0),
+    ],
+    ids=["not there", "a page", "cut", "slow"],
+)
+def test_a_paper_that_doesnt_come_is_for_a_person_after_some_times_not_after_days(error: Exception) -> None:
+    said = verdict.verdict(error, verdict.Circumstances(step="download"))
+
+    assert isinstance(said, verdict.Rest)
+    assert said.limit == verdict.MANY_STRIKES
+
+
+def test_an_outage_leaves_no_order_to_a_person_before_a_day() -> None:
+    error = PortalUnavailable("HTTP 500", outage=Outage.SERVER_ERROR, retry_after_s=10.0)
+
+    said = verdict.verdict(error, verdict.Circumstances(step="download"))
+
+    assert isinstance(said, verdict.Rest)
+    assert said.limit == 0
