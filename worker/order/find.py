@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from worker.errors import ObjectDoubtful
+from worker.order import ends
 from worker.order.visit import Later, decided_by_service, until_next_s
 from worker.portal.errors import Outage, PortalUnavailable, UnreadableAnswer
 from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
 
 if TYPE_CHECKING:
     from worker.order.visit import Outcome, Visit
-    from worker.portal.pages.search import Card
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def find_object(visit: Visit) -> FoundObject | Outcome:
         raise odd
     if isinstance(card, Undecided):
         raise ObjectDoubtful(card.reason)
-    return _refuse(visit, _annulled(card)) if card.is_annulled else found
+    return _refuse(visit, ends.of_annulled(card)) if card.is_annulled else found
 
 
 def _check_search(visit: Visit) -> None:
@@ -90,8 +90,3 @@ def _refuse(visit: Visit, reason: str) -> Outcome:
     """What a person should decide before anything is paid ends the order, with the reason."""
     visit.journal.fail(reason)
     return decided_by_service(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason=reason)
-
-
-def _annulled(card: Card) -> str:
-    when = f" since {card.cancelled}" if card.cancelled else ""
-    return f"The portal shows the object {card.cad_num} as annulled{when} («Погашено»): nothing was ordered"

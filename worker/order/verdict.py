@@ -21,6 +21,7 @@ from worker.errors import (
     PaperBroken,
     PersonChanged,
 )
+from worker.order import ends
 from worker.portal.errors import (
     AccountUnusable,
     DocumentNotReady,
@@ -272,7 +273,7 @@ def _of_portal(error: PortalError, of: Circumstances) -> Verdict:
             is_paper = of.step == "download" and error.outage in (Outage.BROKEN, Outage.SLOW)
             return Rest(reason=str(error), step=of.step, delay_s=delay_s, limit=MANY_STRIKES if is_paper else 0)
         case RequestRefused() if error.is_of_object and of.orders_in_a_row < SEVERAL:
-            return Attempt(reason=str(error))
+            return Attempt(reason=ends.of_refusal(error))
         case RequestRefused() | ObjectForbidden():
             return _of_orders(error, of, limit=FEW_STRIKES, delay_s=delay_s)
         case DocumentNotReady():

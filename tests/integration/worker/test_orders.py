@@ -32,7 +32,7 @@ def test_an_annulled_object_fails_with_the_reason_and_costs_nothing(stack: Syste
 
     [order_id] = stack.submit(CAD_NUM)
 
-    assert "annulled" in stack.wait_state(order_id, orders_pb2.ORDER_STATE_FAILED).error
+    assert "снят с учёта" in stack.wait_state(order_id, orders_pb2.ORDER_STATE_FAILED).error
     assert stack.charges() == []
 
 

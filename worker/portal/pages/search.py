@@ -83,9 +83,9 @@ def judge(found: Sequence[N], cad_num: str) -> N | NotFound | Undecided:
     if not found:
         return NotFound()
     if len(found) > 1:
-        return Undecided(f"The portal shows {len(found)} objects for {cad_num}.")
+        return Undecided(f"По номеру {cad_num} портал показывает несколько объектов: {len(found)}.")
     if not cadastral.same_object(found[0].cad_num, cad_num):
-        return Undecided(f"The portal shows another object, {found[0].cad_num}, for {cad_num}.")
+        return Undecided(f"По номеру {cad_num} портал показывает другой объект: {found[0].cad_num}.")
     return found[0]
 
 

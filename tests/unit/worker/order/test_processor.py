@@ -11,6 +11,7 @@ from rosq import Cancel, Fail, LeaseLost, Release, Snooze
 from rosq.execution.stop import StopClock
 from rosq.job import CancelRequest
 from tests.unit.worker.doubles import NUMBER, PERSON, delivery, failure, refusal, row
+from worker.order import ends
 from worker.order.points import Point
 from worker.portal.errors import (
     AccountUnusable,
@@ -236,7 +237,7 @@ def test_the_last_attempt_fails_the_order_with_the_reason(bench: Bench) -> None:
 
     assert isinstance(signal, Fail)
     assert bench.service.order.state == orders_pb2.ORDER_STATE_FAILED
-    assert bench.service.requests["FailOrder"][0].reason == "HTTP 400"
+    assert bench.service.requests["FailOrder"][0].reason == ends.of_refusal(refused_object())
 
 
 def test_a_last_attempt_that_the_service_holds_says_so_to_the_queue(bench: Bench) -> None:
