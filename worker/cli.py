@@ -100,6 +100,14 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     help="Seconds from start to start of any two calls of the account.",
 )
 @click.option(
+    "--jitter-s",
+    envvar="ROSREESTR_JITTER_S",
+    default=3.0,
+    type=Seconds(),
+    show_envvar=True,
+    help="Up to so many seconds more, drawn for each call; never more than the interval itself.",
+)
+@click.option(
     "--first-check-s",
     envvar="ROSREESTR_FIRST_CHECK_S",
     default=60.0,
@@ -190,6 +198,7 @@ def cli(
     portal_url: str,
     ca_bundle: Path | None,
     min_interval_s: float,
+    jitter_s: float,
     first_check_s: float,
     check_interval_s: float,
     not_found_recheck_s: float,
@@ -216,7 +225,9 @@ def cli(
             orders_service_host=host,
             orders_service_port=port,
             channel=ChannelSettings.from_env(os.environ),
-            portal=PortalSettings(url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s),
+            portal=PortalSettings(
+                url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s, jitter_s=jitter_s
+            ),
             first_check_s=first_check_s,
             check_interval_s=check_interval_s,
             not_found_recheck_s=not_found_recheck_s,

@@ -43,6 +43,7 @@ CAD_NUMS = (
 #: Faster than anybody may be at the real portal.
 PACE = {
     "ROSREESTR_MIN_INTERVAL_S": "0.15",
+    "ROSREESTR_JITTER_S": "0",
     "ROSREESTR_FIRST_CHECK_S": "1",
     "ROSREESTR_CHECK_INTERVAL_S": "1",
     "ROSREESTR_NOT_FOUND_RECHECK_S": "2",

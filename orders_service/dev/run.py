@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: Slower than the demo, so that a person can follow; each can be set in the environment.
 UP_PACE = {
     "ROSREESTR_MIN_INTERVAL_S": "0.5",
+    "ROSREESTR_JITTER_S": "0",
     "ROSREESTR_FIRST_CHECK_S": "3",
     "ROSREESTR_CHECK_INTERVAL_S": "3",
     "ROSREESTR_NOT_FOUND_RECHECK_S": "10",

@@ -85,7 +85,8 @@ def test_for_the_real_portal_a_worker_has_the_portals_address_times_and_certific
     for service in workers_of(services_of(BASE, PORTAL)):
         environment = {name: filled(value, given) for name, value in service["environment"].items()}
         assert environment["ROSREESTR_PORTAL_URL"] == defaults["ROSREESTR_PORTAL_URL"]
-        for name in ("ROSREESTR_MIN_INTERVAL_S", "ROSREESTR_FIRST_CHECK_S", "ROSREESTR_CHECK_INTERVAL_S"):
+        for part in ("MIN_INTERVAL", "JITTER", "FIRST_CHECK", "CHECK_INTERVAL"):
+            name = f"ROSREESTR_{part}_S"
             assert float(environment[name]) == defaults[name], name
         volumes = [filled(one, given).removesuffix(":ro").rsplit(":", 1) for one in service["volumes"]]
         mounts = {inside: outside for outside, inside in volumes}

@@ -35,6 +35,8 @@ class PortalSettings:
     ca_bundle: Path | None = None
     #: From start to start of any two calls of the account, the login's own apart; also before the first one.
     min_interval_s: float = 5.0
+    #: Drawn anew for each call, from 0 to this, on top of the interval; never more than the interval itself.
+    jitter_s: float = 3.0
     #: A longer pause than this isn't slept through: it is raised as `RateLimited`, so that the order can be put down.
     patience_s: float = 30.0
     #: For the TCP and TLS connection.
@@ -64,7 +66,7 @@ class PortalSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", self.url.strip().rstrip("/"))
         self._check_url()
-        for name in ("min_interval_s", "patience_s", "blocked_pause_s"):
+        for name in ("min_interval_s", "jitter_s", "patience_s", "blocked_pause_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise PortalSettingsInvalid(f"{name} must be 0 or more seconds, not {getattr(self, name)!r}.")
         for name in (

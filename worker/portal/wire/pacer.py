@@ -38,25 +38,31 @@ class Pacer:
     """Keeps one account from calling the portal too often, from start to start.
 
     One pacer per account and process. The interval is also kept before the first call: the process before this one
-    may have called a moment ago.
+    may have called a moment ago. What is drawn beyond it makes no two pauses alike, and lets workers that start
+    together not call together.
     """
 
     def __init__(
         self,
         min_interval_s: float,
         *,
+        jitter_s: float = 0.0,
         patience_s: float = 30.0,
         blocked_pause_s: float = 1800.0,
         clock: Callable[[], float] = boottime_s,
     ) -> None:
         self._interval_s = min_interval_s
+        # A pace of half a second isn't meant to become one of two.
+        self._jitter_s = min(jitter_s, min_interval_s)
+        # Drawn once for each call, however often its start is marked: the longest of several draws isn't even.
+        self._drawn_s = self._draw()
         # The interval itself is always slept through, however impatient the setting.
-        self._patience_s = max(patience_s, min_interval_s + _MAX_SLACK_S)
+        self._patience_s = max(patience_s, min_interval_s + self._jitter_s + _MAX_SLACK_S)
         # The portal measures at its end, where this call may arrive late and the next one early.
         self._slack_s = min(_MAX_SLACK_S, _SLACK_SHARE * min_interval_s)
         self._blocked_pause_s = blocked_pause_s
         self._clock = clock
-        self._next_at = clock() + min_interval_s
+        self._next_at = clock() + min_interval_s + self._drawn_s
         self._held_until = 0.0
         # By step: that the search goes well says nothing about the card. Under no step: what is the whole host's.
         self._outages: Counter[str] = Counter()
@@ -75,6 +81,7 @@ class Pacer:
             Whatever `sleep` raises.
         """
         self._wait_out(self.remaining_s, sleep)
+        self._drawn_s = self._draw()
 
     def wait_held(self, sleep: Sleep) -> None:
         """Return when a call that keeps no interval may start: a pause that the portal asked for binds it as well.
@@ -87,7 +94,7 @@ class Pacer:
 
     def mark(self) -> None:
         """Note that a call starts now."""
-        self._next_at = max(self._next_at, self._clock() + self._interval_s + self._slack_s)
+        self._next_at = max(self._next_at, self._clock() + self._interval_s + self._drawn_s + self._slack_s)
 
     def hold(self, seconds: float) -> None:
         """Let no call start for so long; a longer pause that stands already stays."""
@@ -145,6 +152,9 @@ class Pacer:
         pause_s = max(random.uniform(1, 2) * self._blocked_pause_s, retry_after_s or 0.0)
         self.hold(pause_s)
         return pause_s
+
+    def _draw(self) -> float:
+        return random.uniform(0.0, self._jitter_s)
 
     def _held_s(self) -> float:
         return max(0.0, self._held_until - self._clock())

@@ -85,7 +85,10 @@ class Transport:
         self.settings: Final = settings
         self.ssl_context: Final[ssl.SSLContext] = settings.make_ssl_context()
         self.pacer: Final = pacer or Pacer(
-            settings.min_interval_s, patience_s=settings.patience_s, blocked_pause_s=settings.blocked_pause_s
+            settings.min_interval_s,
+            jitter_s=settings.jitter_s,
+            patience_s=settings.patience_s,
+            blocked_pause_s=settings.blocked_pause_s,
         )
         self.sleep: Sleep = time.sleep
         self._http = httpx.Client(

@@ -33,7 +33,9 @@ def make_client(portal: Portal) -> Iterator[Callable[..., PortalClient]]:
     def make(
         *, credentials: Credentials | None = None, count: PasswordCount | None = None, **changes: Any
     ) -> PortalClient:
-        settings = PortalSettings(**{"url": portal.url, "min_interval_s": 0.0, "patience_s": 2.0, **changes})
+        settings = PortalSettings(
+            **{"url": portal.url, "min_interval_s": 0.0, "jitter_s": 0.0, "patience_s": 2.0, **changes}
+        )
         credentials = credentials or Credentials(login="+70000000000", password="right")
         made.append(PortalClient(settings, credentials, count=count))
         return made[-1]

@@ -64,6 +64,8 @@ def test_another_url_is_refused(url: str) -> None:
     "changes",
     [
         {"min_interval_s": -1},
+        {"jitter_s": -1},
+        {"jitter_s": float("inf")},
         {"min_interval_s": float("nan")},
         {"read_timeout_s": 0},
         {"finish_timeout_s": float("inf")},

@@ -42,6 +42,31 @@ def test_the_interval_counts_from_start_to_start_with_a_little_slack() -> None:
     assert clock.slept == [5.0, pytest.approx(1.6)]
 
 
+def test_two_calls_never_lie_closer_than_the_interval_and_never_the_same_apart() -> None:
+    clock = Clock()
+    pacer = Pacer(5.0, jitter_s=3.0, patience_s=0.0, clock=clock)
+    for _ in range(200):
+        pacer.wait(clock.sleep)
+        pacer.mark()
+
+    assert all(5.0 <= slept_s <= 8.1 for slept_s in clock.slept)
+    assert min(clock.slept) < 5.8
+    assert max(clock.slept) > 7.3
+
+
+def test_a_first_byte_that_is_marked_late_draws_no_second_time() -> None:
+    clock = Clock()
+    pacer = Pacer(5.0, jitter_s=3.0, clock=clock)
+    pacer.wait(clock.sleep)
+    pacer.mark()
+    left_s = pacer.remaining_s()
+
+    for _ in range(50):
+        pacer.mark()
+
+    assert pacer.remaining_s() == left_s
+
+
 def test_a_sleep_that_ends_early_is_slept_again() -> None:
     clock = Clock()
     pacer = Pacer(4.0, clock=clock)
