@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import datetime as dt
 
 STANDBY_KINDS: Final = frozenset({"exhausted", "login_refused", "person_needed", "unusable", "forbidden", "limited"})
+#: Those that are about what the account logs in with: a new secret ends them (`end_standby_by_secret`).
+SECRETS_KINDS: Final = frozenset({"login_refused", "person_needed"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,12 @@ class Account:
         if self.standby_kind is not None and not self.is_standby_over:
             return "ACCOUNT_ON_STANDBY", f"Account {self.username} stands by: {self.standby_reason}"
         return None
+
+    @property
+    def secrets_version(self) -> str:
+        """Names what it logs in with, and tells nothing of it. Each sealing is another one, of one password, too."""
+        tried = [self.gu_login, self.password_encrypted, self.session_encrypted, self.totp_encrypted, self.portal_role]
+        return hashlib.sha256(json.dumps(tried).encode()).hexdigest()[:32]
 
     @property
     def can_take_new(self) -> bool:

@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
-from orders_service.domain.account import STANDBY_KINDS, Account
+from orders_service.domain.account import SECRETS_KINDS, STANDBY_KINDS, Account
 from orders_service.life import loading
 from orders_service.life.work import Work, working
 from orders_service.store import queries
@@ -72,12 +72,21 @@ async def read_account(db: Database, username: str, epoch: int) -> OpenedAccount
 
 
 async def mark_account(
-    db: Database, username: str, epoch: int, *, kind: str, reason: str, retry_in_s: float | None
+    db: Database,
+    username: str,
+    epoch: int,
+    *,
+    kind: str,
+    reason: str,
+    retry_in_s: float | None,
+    secrets_version: str = "",
 ) -> OpenedAccount:
     """Say why the account takes no new orders for now, or (kind empty) that nothing is in the way any more.
 
     Args:
         retry_in_s: Seconds until the worker tries again by itself; None: only after a person did something.
+        secrets_version: What was tried (`Account.secrets_version`). A mark that is about secrets and comes late, when
+            a person has set others, changes nothing: those weren't tried yet. Empty: the present ones.
 
     Raises:
         InvalidInput: No such kind, no reason, or a time that isn't one.
@@ -86,8 +95,17 @@ async def mark_account(
     _check_mark(kind, reason, retry_in_s)
     async with working(db) as work:
         account = await loading.lock_opened_account(work, username, epoch, to_change=True)
+        if kind in SECRETS_KINDS and secrets_version not in ("", account.secrets_version):
+            work.log(
+                logging.INFO,
+                "A mark was about secrets that were changed meanwhile",
+                event="account_mark_late",
+                account_id=account.id,
+                standby_kind=kind,
+                error=reason,
+            )
         # Workers watch updated_at for news: nothing new must not look like any.
-        if kind or account.standby_kind is not None:
+        elif kind or account.standby_kind is not None:
             await work.run(
                 _SQL["mark_account"],
                 account_id=account.id,

@@ -162,6 +162,7 @@ class WorkerAccount(_message.Message):
     PASSWORDS_SENT_FIELD_NUMBER: _builtins.int
     PASSWORD_AGE_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    SECRETS_VERSION_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The service's id."""
     account: _builtins.str
@@ -190,6 +191,8 @@ class WorkerAccount(_message.Message):
     """How many passwords were sent in a row, without a call in between that was of use."""
     role: _builtins.str
     """In which of several roles it acts at the portal: the role's oid, or its name; empty: the only one, or that of an imported session."""
+    secrets_version: _builtins.str
+    """Names what it logs in with: changes with its login, secrets and role, and tells nothing of them. A mark carries that of what was tried."""
     @_builtins.property
     def session_imported_at(self) -> _timestamp_pb2.Timestamp:
         """When the session was imported; unset: none."""
@@ -232,10 +235,11 @@ class WorkerAccount(_message.Message):
         passwords_sent: _builtins.int = ...,
         password_age: _duration_pb2.Duration | None = ...,
         role: _builtins.str = ...,
+        secrets_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["password_age", b"password_age", "session_imported_at", b"session_imported_at", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "password_age", b"password_age", "passwords_sent", b"passwords_sent", "role", b"role", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "sealed_totp", b"sealed_totp", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "can_take_new", b"can_take_new", "declarant_category", b"declarant_category", "epoch", b"epoch", "login", b"login", "open_orders", b"open_orders", "password_age", b"password_age", "passwords_sent", b"passwords_sent", "role", b"role", "sealed_password", b"sealed_password", "sealed_session", b"sealed_session", "sealed_totp", b"sealed_totp", "secrets_version", b"secrets_version", "session_imported_at", b"session_imported_at", "standby_kind", b"standby_kind", "standby_left", b"standby_left", "standby_until", b"standby_until", "updated_at", b"updated_at", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -708,6 +712,7 @@ class MarkAccountRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_IN_FIELD_NUMBER: _builtins.int
+    SECRETS_VERSION_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Which."""
     epoch: _builtins.int
@@ -716,6 +721,10 @@ class MarkAccountRequest(_message.Message):
     """Why it takes no new orders; unspecified: nothing is in the way."""
     reason: _builtins.str
     """A sentence that says what is wrong and what to do."""
+    secrets_version: _builtins.str
+    """What was tried: secrets_version of the account that it was read with. LOGIN_REFUSED and PERSON_NEEDED of others than the present ones change nothing.
+    Empty: the present ones.
+    """
     @_builtins.property
     def retry_in(self) -> _duration_pb2.Duration:
         """Until the worker tries again by itself, up to a year; unset: after a person did something."""
@@ -728,10 +737,11 @@ class MarkAccountRequest(_message.Message):
         kind: _rosreestr_users_pb2.StandbyKind.ValueType = ...,
         reason: _builtins.str = ...,
         retry_in: _duration_pb2.Duration | None = ...,
+        secrets_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retry_in", b"retry_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch", "kind", b"kind", "reason", b"reason", "retry_in", b"retry_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "epoch", b"epoch", "kind", b"kind", "reason", b"reason", "retry_in", b"retry_in", "secrets_version", b"secrets_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -746,7 +756,7 @@ class MarkAccountResponse(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def account(self) -> Global___WorkerAccount:
-        """The account."""
+        """The account; without the mark where it was about secrets that were changed meanwhile."""
 
     def __init__(
         self,

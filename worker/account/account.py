@@ -55,6 +55,8 @@ class Account:
         self._snapshot: worker_pb2.WorkerAccount | None = None
         self._portal: PortalClient | None = None
         self._portal_secrets: tuple[str, ...] | None = None
+        # What the portal was last asked with, or was to be: what a mark is about.
+        self._tried_version = ""
         # When it was answered, to count on from what it says of times.
         self._snapshot_s = 0.0
         self._must_renew_portal = False
@@ -163,6 +165,9 @@ class Account:
     ) -> None:
         """Let the account stand by, or (kind unspecified) take orders again.
 
+        It names the secrets that were tried, which needn't be those that were read last: where a person has set others
+        since, the account doesn't stand by, and they are tried with the next order.
+
         Args:
             retry_in_s: Seconds until it tries again by itself; None: after a person did something.
 
@@ -170,10 +175,21 @@ class Account:
             As for `refresh`.
         """
         snapshot = self._reporter.mark_account(
-            self.username, self.snapshot.epoch, kind=kind, reason=reason, retry_in_s=retry_in_s, sleep=sleep
+            self.username,
+            self.snapshot.epoch,
+            kind=kind,
+            reason=reason,
+            retry_in_s=retry_in_s,
+            secrets_version=self._tried_version,
+            sleep=sleep,
         )
         self._set(snapshot)
-        if kind:
+        if kind and snapshot.standby_kind != kind:
+            _logger.info(
+                "what was wrong was changed meanwhile",
+                extra={"event": "account_mark_late", "kind": standby_word(kind), "reason": reason},
+            )
+        elif kind:
             _logger.warning(
                 "account stands by",
                 extra={
@@ -290,6 +306,7 @@ class Account:
 
     def _make_credentials(self, snapshot: worker_pb2.WorkerAccount) -> Credentials:
         """Open the sealed secrets; they are in memory from here on, as long as the session lasts."""
+        self._tried_version = snapshot.secrets_version
         try:
             password = self._open_sealed(snapshot.sealed_password, PASSWORD)
             cookies = _read_cookies(self._open_sealed(snapshot.sealed_session, SESSION))

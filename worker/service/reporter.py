@@ -138,14 +138,20 @@ class Reporter:
         kind: rosreestr_users_pb2.StandbyKind.ValueType,
         reason: str,
         retry_in_s: float | None,
+        secrets_version: str,
         sleep: Callable[[float], None],
     ) -> worker_pb2.WorkerAccount:
         """Say why the account takes no new orders, or (kind unspecified) that nothing is in the way.
 
+        Args:
+            secrets_version: What was tried. Where a person has set something else since, it isn't marked.
+
         Raises:
             StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
         """
-        request = worker_pb2.MarkAccountRequest(account=account, epoch=epoch, kind=kind, reason=clean(reason))
+        request = worker_pb2.MarkAccountRequest(
+            account=account, epoch=epoch, kind=kind, reason=clean(reason), secrets_version=secrets_version
+        )
         if retry_in_s is not None:
             request.retry_in.CopyFrom(duration(retry_in_s))
         return self.ask(lambda: self.stub.MarkAccount(request, timeout=CALL_TIMEOUT_S), sleep=sleep).account

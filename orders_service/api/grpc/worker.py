@@ -48,6 +48,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             kind=STANDBY_KINDS.optional_word(request.kind, "kind"),
             reason=request.reason,
             retry_in_s=read_seconds(request.retry_in) if request.HasField("retry_in") else None,
+            secrets_version=request.secrets_version,
         )
         return v1.MarkAccountResponse(account=messages.account_message(account))
 

@@ -157,6 +157,7 @@ def account_message(opened: OpenedAccount) -> v1.WorkerAccount:
         standby_left=duration_message(account.standby_left_s),
         passwords_sent=account.passwords_sent,
         password_age=duration_message(account.password_age_s),
+        secrets_version=account.secrets_version,
     )
 
 

@@ -83,6 +83,8 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         self.strikes_until_hold: int | None = None
         #: How long an order rests by now that met trouble; None: as it was asked for.
         self.grown_s: float | None = None
+        #: Whether marks are about secrets that were changed meanwhile.
+        self.is_mark_late = False
         self._strikes = 0
         self.requests: dict[str, list[Any]] = {}
         self.now = START
@@ -132,6 +134,8 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
 
     def MarkAccount(self, request: Any, context: Any) -> worker_pb2.MarkAccountResponse:
         self._take("MarkAccount", request, context)
+        if self.is_mark_late:
+            return worker_pb2.MarkAccountResponse(account=self.account)
         self.account.standby_kind = request.kind
         self.account.can_take_new = not request.kind
         self.account.why_not = request.reason

@@ -96,6 +96,69 @@ def test_a_mark_needs_the_current_epoch_a_known_kind_and_a_reason(bench: Bench) 
     assert bench.one("select standby_kind from rosreestr_users")["standby_kind"] is None
 
 
+SECRETS = {
+    "password": "password_encrypted = 'new'",
+    "session": "session_encrypted = 'new'",
+    "one-time codes": "totp_encrypted = 'new'",
+    "role": "portal_role = 'new'",
+    "login": "gu_login = 'new'",
+}
+
+
+@pytest.mark.parametrize("changed", SECRETS)
+@pytest.mark.parametrize("kind", ["login_refused", "person_needed"])
+def test_a_late_mark_of_what_was_tried_before_leaves_what_a_person_set_since(
+    bench: Bench, kind: str, changed: str
+) -> None:
+    bench.execute("update rosreestr_users set password_encrypted = 'old'")
+    tried = bench.run(opening.open_account(bench.db, "first", "test:1")).account
+    bench.execute(f"update rosreestr_users set {SECRETS[changed]}")
+
+    late = bench.run(
+        opening.mark_account(
+            bench.db,
+            "first",
+            tried.epoch,
+            kind=kind,
+            reason="пароль",
+            retry_in_s=None,
+            secrets_version=tried.secrets_version,
+        )
+    ).account
+
+    assert (late.standby_kind, late.can_take_new) == (None, True)
+    assert late.secrets_version != tried.secrets_version
+
+
+def test_a_mark_of_what_is_there_now_or_that_isnt_about_secrets_counts(bench: Bench) -> None:
+    bench.execute("update rosreestr_users set password_encrypted = 'old'")
+    tried = bench.run(opening.open_account(bench.db, "first", "test:1")).account
+    # Whatever else is changed of the account leaves its secrets what they are.
+    bench.execute("update rosreestr_users set comment = 'new', declarant_category = '357039000001', is_active = true")
+
+    def mark(kind: str, version: str) -> str | None:
+        bench.execute("update rosreestr_users set standby_kind = null, standby_reason = null")
+        marked = opening.mark_account(
+            bench.db, "first", tried.epoch, kind=kind, reason="why", retry_in_s=None, secrets_version=version
+        )
+        return bench.run(marked).account.standby_kind
+
+    assert mark("login_refused", tried.secrets_version) == "login_refused"
+    assert mark("login_refused", "") == "login_refused", "an older worker names none"
+    bench.execute("update rosreestr_users set password_encrypted = 'new'")
+    for kind in ("exhausted", "unusable", "forbidden", "limited"):
+        assert mark(kind, tried.secrets_version) == kind
+
+
+def test_a_secrets_version_tells_nothing_of_them(bench: Bench) -> None:
+    bench.execute("update rosreestr_users set password_encrypted = 'SEALED'")
+
+    version = bench.run(opening.open_account(bench.db, "first", "test:1")).account.secrets_version
+
+    assert len(version) == 32
+    assert "SEALED" not in version
+
+
 def test_an_accounts_repr_shows_no_secret(bench: Bench) -> None:
     bench.execute("update rosreestr_users set password_encrypted = 'SECRET', session_encrypted = 'COOKIE'")
 

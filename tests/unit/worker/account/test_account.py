@@ -133,6 +133,40 @@ def test_a_refused_login_is_forgotten_once_a_person_did_something(bench: Bench, 
     assert account.portal() is not before
 
 
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_mark_names_the_secrets_that_were_tried_not_those_that_were_read_since(
+    bench: Bench, account: Account, noticed: bool
+) -> None:
+    bench.service.account.secrets_version = "old"
+    account.open(StopFlag())
+    account.portal()
+    # An operator sets a new password while the portal refuses the old one; the standby's watcher may have read it.
+    bench.service.account.sealed_password = SECRETBOX.seal("new", username="a1", purpose=PASSWORD)
+    bench.service.account.secrets_version = "new"
+    if noticed:
+        account.refresh(lambda _seconds: None)
+
+    account.mark(rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, "refused", None, sleep=lambda _seconds: None)
+    account.portal()
+    account.mark(rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, "refused", None, sleep=lambda _seconds: None)
+
+    assert [request.secrets_version for request in bench.service.requests["MarkAccount"]] == ["old", "new"]
+
+
+def test_an_account_whose_secrets_were_changed_meanwhile_doesnt_stand_by(
+    bench: Bench, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    account.open(StopFlag())
+    account.portal()
+    bench.service.is_mark_late = True
+
+    with caplog.at_level("INFO"):
+        account.mark(rosreestr_users_pb2.STANDBY_KIND_LOGIN_REFUSED, "refused", None, sleep=lambda _seconds: None)
+
+    assert (account.can_take_new, account.is_login_blocked) == (True, False)
+    assert [getattr(record, "event", "") for record in caplog.records][-1] == "account_mark_late"
+
+
 def test_what_another_epoch_reads_is_stale_unless_this_process_opened_it(bench: Bench, account: Account) -> None:
     account.open(StopFlag())
     bench.service.script["ReadAccount"] = [refusal("STALE_EPOCH")]
