@@ -826,6 +826,68 @@ class RecordPasswordResponse(_message.Message):
 Global___RecordPasswordResponse: _TypeAlias = RecordPasswordResponse  # noqa: Y015
 
 @_typing.final
+class ReserveCallsRequest(_message.Message):
+    """Reserve calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    DAILY_LIMIT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Which."""
+    epoch: _builtins.int
+    """From OpenAccount."""
+    calls: _builtins.int
+    """How many, 1 to 1000."""
+    daily_limit: _builtins.int
+    """How many a day there may be, for all accounts of the person together; from 1 on."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        calls: _builtins.int = ...,
+        daily_limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "calls", b"calls", "daily_limit", b"daily_limit", "epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveCallsRequest: _TypeAlias = ReserveCallsRequest  # noqa: Y015
+
+@_typing.final
+class ReserveCallsResponse(_message.Message):
+    """What may be called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTED_FIELD_NUMBER: _builtins.int
+    DAY_LEFT_FIELD_NUMBER: _builtins.int
+    granted: _builtins.int
+    """How many; fewer than asked for, or none, where the day has no more left."""
+    @_builtins.property
+    def day_left(self) -> _duration_pb2.Duration:
+        """Until the day ends in Moscow, by the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        granted: _builtins.int = ...,
+        day_left: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["day_left", b"day_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_left", b"day_left", "granted", b"granted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveCallsResponse: _TypeAlias = ReserveCallsResponse  # noqa: Y015
+
+@_typing.final
 class ClaimOrderRequest(_message.Message):
     """Ask to take an order in hand."""
 

@@ -62,6 +62,11 @@ class WorkerServiceStub:
                 request_serializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.SerializeToString,
                 response_deserializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.FromString,
                 _registered_method=True)
+        self.ReserveCalls = channel.unary_unary(
+                '/orders_service.v1.WorkerService/ReserveCalls',
+                request_serializer=orders__service_dot_v1_dot_worker__pb2.ReserveCallsRequest.SerializeToString,
+                response_deserializer=orders__service_dot_v1_dot_worker__pb2.ReserveCallsResponse.FromString,
+                _registered_method=True)
         self.ClaimOrder = channel.unary_unary(
                 '/orders_service.v1.WorkerService/ClaimOrder',
                 request_serializer=orders__service_dot_v1_dot_worker__pb2.ClaimOrderRequest.SerializeToString,
@@ -150,6 +155,14 @@ class WorkerServiceServicer:
     def RecordPassword(self, request, context):
         """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
         so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReserveCalls(self, request, context):
+        """Reserve calls to the portal ahead, of those that the account's person has left on this day of Moscow. Repeating it reserves more: what isn't used is void at
+        the day's end, so a lost answer or a crash costs some calls and never makes one too many. Refused: ACCOUNT_UNKNOWN, STALE_EPOCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,6 +280,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.RecordPassword,
                     request_deserializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.FromString,
                     response_serializer=orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.SerializeToString,
+            ),
+            'ReserveCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveCalls,
+                    request_deserializer=orders__service_dot_v1_dot_worker__pb2.ReserveCallsRequest.FromString,
+                    response_serializer=orders__service_dot_v1_dot_worker__pb2.ReserveCallsResponse.SerializeToString,
             ),
             'ClaimOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimOrder,
@@ -435,6 +453,33 @@ class WorkerService:
             '/orders_service.v1.WorkerService/RecordPassword',
             orders__service_dot_v1_dot_worker__pb2.RecordPasswordRequest.SerializeToString,
             orders__service_dot_v1_dot_worker__pb2.RecordPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders_service.v1.WorkerService/ReserveCalls',
+            orders__service_dot_v1_dot_worker__pb2.ReserveCallsRequest.SerializeToString,
+            orders__service_dot_v1_dot_worker__pb2.ReserveCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class WorkerServiceStub:
     """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
     so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
     """
+    ReserveCalls: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReserveCallsRequest, _worker_pb2.ReserveCallsResponse]
+    """Reserve calls to the portal ahead, of those that the account's person has left on this day of Moscow. Repeating it reserves more: what isn't used is void at
+    the day's end, so a lost answer or a crash costs some calls and never makes one too many. Refused: ACCOUNT_UNKNOWN, STALE_EPOCH.
+    """
     ClaimOrder: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
     A final order is answered as it is and not changed. Refused: ORDER_UNKNOWN, STALE_FENCE, STALE_EPOCH, BOUND_TO_OTHER_ACCOUNT (metadata account),
@@ -127,6 +131,10 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     RecordPassword: _aio.UnaryUnaryMultiCallable[_worker_pb2.RecordPasswordRequest, _worker_pb2.RecordPasswordResponse]  # type: ignore[assignment]
     """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
     so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+    """
+    ReserveCalls: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReserveCallsRequest, _worker_pb2.ReserveCallsResponse]  # type: ignore[assignment]
+    """Reserve calls to the portal ahead, of those that the account's person has left on this day of Moscow. Repeating it reserves more: what isn't used is void at
+    the day's end, so a lost answer or a crash costs some calls and never makes one too many. Refused: ACCOUNT_UNKNOWN, STALE_EPOCH.
     """
     ClaimOrder: _aio.UnaryUnaryMultiCallable[_worker_pb2.ClaimOrderRequest, _worker_pb2.ClaimOrderResponse]  # type: ignore[assignment]
     """Take the order in hand, if the fence is greater than any before (or this is the repeat of its own claim).
@@ -223,6 +231,16 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.RecordPasswordResponse, _abc.Awaitable[_worker_pb2.RecordPasswordResponse]]:
         """Count a password that is about to be sent for the account, or say that a call was of use since: then the row of them is over. Told before it is sent,
         so a crash in between counts one too many. The answer shows how many there are. Refused: STALE_EPOCH.
+        """
+
+    @_abc_1.abstractmethod
+    def ReserveCalls(
+        self,
+        request: _worker_pb2.ReserveCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_pb2.ReserveCallsResponse, _abc.Awaitable[_worker_pb2.ReserveCallsResponse]]:
+        """Reserve calls to the portal ahead, of those that the account's person has left on this day of Moscow. Repeating it reserves more: what isn't used is void at
+        the day's end, so a lost answer or a crash costs some calls and never makes one too many. Refused: ACCOUNT_UNKNOWN, STALE_EPOCH.
         """
 
     @_abc_1.abstractmethod

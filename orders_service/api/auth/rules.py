@@ -160,6 +160,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "WorkerService/ReadAccount": Rule(roles=_WORKER, account="account"),
     "WorkerService/MarkAccount": Rule(roles=_WORKER, account="account", trace=Trace.WHOLE),
     "WorkerService/RecordPassword": Rule(roles=_WORKER, account="account", trace=Trace.WHOLE),
+    # Every few minutes, for each account that works.
+    "WorkerService/ReserveCalls": Rule(roles=_WORKER, account="account", trace=Trace.BRIEF),
     "WorkerService/ClaimOrder": _step(),
     "WorkerService/RecordIntent": _step(),
     "WorkerService/RecordUpload": _step(),

@@ -8,7 +8,7 @@ from orders_service import errors
 from orders_service.api.grpc import worker_messages as messages
 from orders_service.api.grpc.messages import read_seconds
 from orders_service.api.grpc.words import PAPER_KINDS, STANDBY_KINDS
-from orders_service.life import claiming, keeping_facts, opening, papers, reporting, submitting
+from orders_service.life import calls, claiming, keeping_facts, opening, papers, reporting, submitting
 from orders_service.store import extracts
 from orders_service.v1 import worker_pb2 as v1
 from orders_service.v1 import worker_pb2_grpc
@@ -58,6 +58,15 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._database, request.account, request.epoch, was_useful=request.was_useful
         )
         return v1.RecordPasswordResponse(account=messages.account_message(account))
+
+    async def ReserveCalls(self, request: v1.ReserveCallsRequest, context: Context) -> v1.ReserveCallsResponse:
+        """Reserve calls to the portal."""
+        reserved = await calls.reserve_calls(
+            self._database, request.account, request.epoch, calls=request.calls, daily_limit=request.daily_limit
+        )
+        return v1.ReserveCallsResponse(
+            granted=reserved.granted, day_left=messages.duration_message(reserved.day_left_s)
+        )
 
     async def ClaimOrder(self, request: v1.ClaimOrderRequest, context: Context) -> v1.ClaimOrderResponse:
         """Take the order in hand."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -86,6 +86,8 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         #: Whether marks are about secrets that were changed meanwhile.
         self.is_mark_late = False
         self._strikes = 0
+        self.calls_reserved = 0
+        self.day_left_s = 12 * 3600.0
         self.requests: dict[str, list[Any]] = {}
         self.now = START
         self.was_sent = False
@@ -145,6 +147,14 @@ class FakeService(worker_pb2_grpc.WorkerServiceServicer):
         self._take("RecordPassword", request, context)
         self.account.passwords_sent = 0 if request.was_useful else self.account.passwords_sent + 1
         return worker_pb2.RecordPasswordResponse(account=self.account)
+
+    def ReserveCalls(self, request: Any, context: Any) -> worker_pb2.ReserveCallsResponse:
+        self._take("ReserveCalls", request, context)
+        granted = max(0, min(request.calls, request.daily_limit - self.calls_reserved))
+        self.calls_reserved += granted
+        return worker_pb2.ReserveCallsResponse(
+            granted=granted, day_left=duration_pb2.Duration(seconds=round(self.day_left_s))
+        )
 
     def ClaimOrder(self, request: Any, context: Any) -> worker_pb2.ClaimOrderResponse:
         self._take("ClaimOrder", request, context)

@@ -55,6 +55,7 @@ TABLE: Final = """
     WorkerService/ReadAccount                       -       -       -         own
     WorkerService/MarkAccount                       -       -       -         own
     WorkerService/RecordPassword                    -       -       -         own
+    WorkerService/ReserveCalls                      -       -       -         own
     WorkerService/ClaimOrder                        -       -       -         own
     WorkerService/RecordIntent                      -       -       -         own
     WorkerService/RecordUpload                      -       -       -         own
