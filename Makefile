@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 # What makes no difference to Redis or PostgreSQL beside the rest: not run again on the containers.
 NO_SERVER := orders_service/access orders_service/api/rest orders_service/commands orders_service/dev \
-  worker/portal worker/simulator
+  worker/portal worker/simulator worker/test_ill_account.py
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 # The contract as a whole, in one file: what the next change is compared with.
 CONTRACT := proto/contract.binpb
@@ -43,10 +43,10 @@ test-long: $(STAMP) ## Random steps, storms of faults and bad requests in large 
 	  $(BIN)/python -m pytest --timeout 3600 tests/integration/orders_service/api/rest/test_fuzz.py $(ARGS)
 	@ROSQ_PROPERTY_STEPS=$${ROSQ_PROPERTY_STEPS:-100000} ROSQ_KILL_JOBS=$${ROSQ_KILL_JOBS:-10000} \
 	  ROSQ_CUT_JOBS=$${ROSQ_CUT_JOBS:-5000} ROSQ_CUT_OFFS=$${ROSQ_CUT_OFFS:-200} \
-	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} ORDERS_DEATH_STRIDE=1 \
+	  ROSQ_DAMAGE_WHOLE=$${ROSQ_DAMAGE_WHOLE:-1} ORDERS_DEATH_STRIDE=1 ORDERS_ILL_WHOLE=1 \
 	  ORDERS_MANY_SERVICES=$${ORDERS_MANY_SERVICES:-10000} $(BIN)/python -m pytest $(addprefix tests/integration/rosq/,property storm cut_off damage) \
 	  tests/integration/orders_service/api/test_lost_answers.py \
-	  tests/integration/orders_service/queueing/test_many_services.py $(ARGS)
+	  tests/integration/orders_service/queueing/test_many_services.py tests/integration/worker/test_ill_account.py $(ARGS)
 
 test-containers: $(STAMP) ## Run the integration tests on Redis 7 and PostgreSQL in containers (needs a Docker engine)
 	@$(PYTEST) --containers $(addprefix tests/integration/,rosq orders_service worker) \
