@@ -108,6 +108,14 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     help="Up to so many seconds more, drawn for each call; never more than the interval itself.",
 )
 @click.option(
+    "--daily-limit",
+    envvar="ROSREESTR_DAILY_LIMIT",
+    default=450,
+    type=click.IntRange(min=0),
+    show_envvar=True,
+    help="Calls to the portal a day of Moscow, over all accounts of the person and over restarts; 0: no limit.",
+)
+@click.option(
     "--first-check-s",
     envvar="ROSREESTR_FIRST_CHECK_S",
     default=60.0,
@@ -199,6 +207,7 @@ def cli(
     ca_bundle: Path | None,
     min_interval_s: float,
     jitter_s: float,
+    daily_limit: int,
     first_check_s: float,
     check_interval_s: float,
     not_found_recheck_s: float,
@@ -226,7 +235,11 @@ def cli(
             orders_service_port=port,
             channel=ChannelSettings.from_env(os.environ),
             portal=PortalSettings(
-                url=portal_url, ca_bundle=ca_bundle, min_interval_s=min_interval_s, jitter_s=jitter_s
+                url=portal_url,
+                ca_bundle=ca_bundle,
+                min_interval_s=min_interval_s,
+                jitter_s=jitter_s,
+                daily_limit=daily_limit,
             ),
             first_check_s=first_check_s,
             check_interval_s=check_interval_s,

@@ -85,8 +85,8 @@ def test_for_the_real_portal_a_worker_has_the_portals_address_times_and_certific
     for service in workers_of(services_of(BASE, PORTAL)):
         environment = {name: filled(value, given) for name, value in service["environment"].items()}
         assert environment["ROSREESTR_PORTAL_URL"] == defaults["ROSREESTR_PORTAL_URL"]
-        for part in ("MIN_INTERVAL", "JITTER", "FIRST_CHECK", "CHECK_INTERVAL"):
-            name = f"ROSREESTR_{part}_S"
+        for part in ("MIN_INTERVAL_S", "JITTER_S", "DAILY_LIMIT", "FIRST_CHECK_S", "CHECK_INTERVAL_S"):
+            name = f"ROSREESTR_{part}"
             assert float(environment[name]) == defaults[name], name
         volumes = [filled(one, given).removesuffix(":ro").rsplit(":", 1) for one in service["volumes"]]
         mounts = {inside: outside for outside, inside in volumes}

@@ -14,10 +14,12 @@ from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
 from orders_service.crypto import PASSWORD, SESSION, TOTP, CryptoError, WrongSecret
 from orders_service.v1 import rosreestr_users_pb2
+from worker.account.calls import CountedByService
 from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials
+from worker.portal.wire.budget import DayBudget
 from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceUnreachable, StaleEpoch
 from worker.service.reporter import standby_word
 from worker.stopping import StopFlag, Stopping
@@ -61,6 +63,9 @@ class Account:
         self._snapshot_s = 0.0
         self._must_renew_portal = False
         self._must_lift_hold = False
+        limit = settings.portal.daily_limit
+        counted = CountedByService(reporter, settings.username, lambda: self.snapshot.epoch, limit)
+        self._budget = DayBudget(limit, counted)
 
     @property
     def username(self) -> str:
@@ -233,7 +238,9 @@ class Account:
             raise AccountSecretsUnusable(str(exc)) from exc
         pacer = self._portal.pacer if self._portal is not None else None
         # Before the old one is closed: where it can't be made, what there is goes on.
-        fresh = PortalClient(self._settings.portal, credentials, pacer=pacer, count=_PasswordCount(self))
+        fresh = PortalClient(
+            self._settings.portal, credentials, pacer=pacer, count=_PasswordCount(self), budget=self._budget
+        )
         self.close()
         self._portal, self._portal_secrets = fresh, secrets
         with self._lock:

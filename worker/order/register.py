@@ -22,6 +22,7 @@ from worker.order.settle import after_reading
 from worker.portal.errors import Outage, PortalUnavailable, RequestRefused, UnreadableAnswer
 from worker.portal.pages.search import FoundObject
 from worker.portal.pages.statement import Statement, StatementGuids
+from worker.portal.wire.budget import ORDER_CALLS
 
 if TYPE_CHECKING:
     from worker.order.visit import Outcome, Visit
@@ -38,6 +39,8 @@ UPLOAD_PAUSE_S: Final = 10.0
 
 def register(visit: Visit) -> Outcome:
     """Bring a processing order as far as it gets: in the best case to its number."""
+    # Begun and not ended, it would cost another account's calls once more.
+    visit.portal.need_calls(ORDER_CALLS)
     before = visit.submission
     listing: Listing | None = None
     if before is not None and before.was_sent:

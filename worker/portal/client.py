@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from worker.portal.pages.search import Card, FoundObject
     from worker.portal.pages.statement import Statement
     from worker.portal.settings import PortalSettings
+    from worker.portal.wire.budget import DayBudget
     from worker.portal.wire.pacer import Pacer, Sleep
 
 
@@ -42,6 +43,7 @@ class PortalClient:
         *,
         pacer: Pacer | None = None,
         count: PasswordCount | None = None,
+        budget: DayBudget | None = None,
     ) -> None:
         """Prepare; nothing is called yet.
 
@@ -49,10 +51,12 @@ class PortalClient:
             pacer: Of the client before this one, when only the credentials changed: the account keeps its pace.
             count: Where passwords are counted; None: in memory, which a restart forgets.
 
+            budget: The day's calls; None: counted in memory, which a restart forgets.
+
         Raises:
             PortalSettingsInvalid: The CA bundle can't be used.
         """
-        self._transport = Transport(settings, pacer=pacer)
+        self._transport = Transport(settings, pacer=pacer, budget=budget)
         self._session = Session(self._transport, credentials, count)
 
     def __enter__(self) -> PortalClient:
@@ -85,6 +89,14 @@ class PortalClient:
             yield
         finally:
             self._transport.sleep = before
+
+    def need_calls(self, calls: int) -> None:
+        """Make sure that the day has so many calls left, before something is begun that needs them.
+
+        Raises:
+            RateLimited: It hasn't.
+        """
+        self._transport.budget.need(calls, self._transport.sleep)
 
     def hold(self, seconds: float) -> None:
         """Let no call go out for so long, not even the login's; a longer pause that stands already stays."""

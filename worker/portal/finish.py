@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 from worker.portal.errors import PaidCallMisused
 from worker.portal.wire.answers import MAX_TEXT, Answer, read_retry_after
+from worker.portal.wire.budget import PAID_CALLS
 from worker.portal.wire.pacer import boottime_s
 from worker.portal.wire.transport import SEARCH_PAGE, Call, Transport, translate
 
@@ -124,14 +125,16 @@ class PaidCall:
 
         Raises:
             PaidCallMisused: It was opened before.
-            RateLimited: The pause is longer than we wait here.
+            RateLimited: The pause is longer than we wait here, or the day has too few calls left.
             PortalUnavailable, PersonNeeded: No connection, or none that can be trusted. Nothing was sent.
         """
         with self._once:
             if self._is_opened:
                 raise PaidCallMisused("This paid call was opened before: prepare a fresh one.")
             self._is_opened = True
-        self._transport.pacer.wait(self._transport.sleep)
+        # Once it is sent, the reading after it must not find the day's calls used up.
+        self._transport.budget.need(PAID_CALLS, self._transport.sleep)
+        self._transport.start_call()
         try:
             self._socket = _connect(self._transport)
         except OSError as exc:  # also every error of TLS

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: The portal answers a browser; it was only ever seen called as one.
 DEFAULT_USER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
+#: Less would do for no order.
+MIN_DAILY_LIMIT: Final = 30
+
 _MIB: Final = 1024 * 1024
 
 
@@ -37,6 +40,8 @@ class PortalSettings:
     min_interval_s: float = 5.0
     #: Drawn anew for each call, from 0 to this, on top of the interval; never more than the interval itself.
     jitter_s: float = 3.0
+    #: Calls a day of Moscow, the login's own apart; 0: as many as the interval allows.
+    daily_limit: int = 450
     #: A longer pause than this isn't slept through: it is raised as `RateLimited`, so that the order can be put down.
     patience_s: float = 30.0
     #: For the TCP and TLS connection.
@@ -69,6 +74,11 @@ class PortalSettings:
         for name in ("min_interval_s", "jitter_s", "patience_s", "blocked_pause_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise PortalSettingsInvalid(f"{name} must be 0 or more seconds, not {getattr(self, name)!r}.")
+        if self.daily_limit and self.daily_limit < MIN_DAILY_LIMIT:
+            raise PortalSettingsInvalid(
+                f"daily_limit must be 0 (none), or {MIN_DAILY_LIMIT} or more, which is what a few orders take; not"
+                f" {self.daily_limit!r}."
+            )
         for name in (
             "connect_timeout_s",
             "read_timeout_s",

@@ -3,8 +3,9 @@
 WorkerError
 ├── ServiceUnreachable       no answer: asked again while the lease lasts, then the order is put down
 ├── ServiceDefect            the service failed over what it was asked: its fault, not the order's; later again
-│   └── ServiceDenied        it doesn't let this worker in: at the start the worker ends, later the order rests until
-│                            its access token is renewed
+│   ├── ServiceDenied        it doesn't let this worker in: at the start the worker ends, later the order rests until
+│   │                        its access token is renewed
+│   └── ServiceTooOld        it doesn't know the call: it is older than this worker
 ├── ServiceBroken            an answer that no rule knows, such as INVALID_ARGUMENT: the order's attempt fails
 └── ServiceRefused           .reason, .metadata: the service understood and said no
     ├── OrderUnknown         the job points to nothing: it fails
@@ -49,6 +50,7 @@ __all__ = [
     "ServiceDefect",
     "ServiceDenied",
     "ServiceRefused",
+    "ServiceTooOld",
     "ServiceUnreachable",
     "StaleEpoch",
     "StaleFence",
@@ -70,6 +72,10 @@ class ServiceDenied(ServiceDefect):
 
     Nothing of that is the order's fault. A file that ORDERS_SERVICE_TOKEN_FILE names is read again when it changes.
     """
+
+
+class ServiceTooOld(ServiceDefect):
+    """The orders service is older than this worker, and doesn't know what it was asked: update it."""
 
 
 class ServiceBroken(WorkerError):

@@ -18,7 +18,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from orders_service.channel.opening import open_channel
 from orders_service.channel.settings import ChannelSettings
 from orders_service.v1 import rosreestr_users_pb2, worker_pb2, worker_pb2_grpc
-from worker.service.errors import ServiceBroken, ServiceDefect, ServiceDenied, ServiceUnreachable, refusal
+from worker.service.errors import (
+    ServiceBroken,
+    ServiceDefect,
+    ServiceDenied,
+    ServiceTooOld,
+    ServiceUnreachable,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +178,21 @@ class Reporter:
             lambda: self.stub.RecordPassword(request, timeout=CALL_TIMEOUT_S), sleep=sleep, patience_s=patience_s
         ).account
 
+    def reserve_calls(
+        self, account: str, epoch: int, *, calls: int, daily_limit: int, sleep: Callable[[float], None]
+    ) -> tuple[int, float]:
+        """Reserve calls to the portal; return how many there are, and the seconds until the day ends in Moscow.
+
+        Raises:
+            ServiceTooOld: It doesn't count calls yet.
+            StaleEpoch, AccountUnknown, ServiceUnreachable, ServiceBroken; whatever `sleep` raises.
+        """
+        request = worker_pb2.ReserveCallsRequest(account=account, epoch=epoch, calls=calls, daily_limit=daily_limit)
+        answer = self.ask(
+            lambda: self.stub.ReserveCalls(request, timeout=CALL_TIMEOUT_S), sleep=sleep, patience_s=SHORT_PATIENCE_S
+        )
+        return answer.granted, answer.day_left.ToTimedelta().total_seconds()
+
     def ask(
         self, call: Callable[[], Answer], *, sleep: Callable[[float], None], patience_s: float = PATIENCE_S
     ) -> Answer:
@@ -230,6 +252,8 @@ def translate(exc: grpc.RpcError, address: str) -> WorkerError:
         return ServiceUnreachable(f"The orders service at {address} doesn't answer ({code.name}): {said}.")
     if code in _DENIED:
         return ServiceDenied(f"The orders service at {address} doesn't let this worker in: {said}.")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return ServiceTooOld(f"The orders service at {address} is older than this worker ({code.name}): {said}.")
     if code in _DEFECTS:
         return ServiceDefect(f"The orders service at {address} failed ({code.name}): {said}.")
     status = rpc_status.from_call(exc)

@@ -137,3 +137,29 @@ def test_a_killed_worker_is_followed_by_one_that_knows_how_many_passwords_were_s
     user = wait_standby(stack, "a1", "limited")
     assert "password was sent 2 times" in user.standby_reason
     assert len(stack.portal("/_simulator/requests?endpoint=login")["requests"]) == 2
+
+
+def portal_calls(stack: System, account: str) -> int:
+    asked = stack.portal(f"/_simulator/requests?account={account}")["requests"]
+    return sum(call["path"].startswith(("/account", "/profile")) for call in asked)
+
+
+def test_an_account_whose_day_is_used_up_stands_by_after_a_restart_too_and_others_go_on(stack: System) -> None:
+    limit = {"ROSREESTR_DAILY_LIMIT": "30"}
+    first = start_worker(stack, "a1", **limit)
+    done = stack.submit(CAD_NUM)
+    stack.wait_completed(*done)
+    assert first.stop() == 0
+
+    second = start_worker(stack, "a1", **limit)
+    left = stack.submit("77:01:0001001:1002", "77:01:0001001:1003", "77:01:0001001:1004")
+    user = wait_standby(stack, "a1", "limited")
+    stack.add_accounts("a2")
+    start_worker(stack, "a2")
+
+    assert "полуночи по московскому времени" in user.standby_reason
+    assert 8 < portal_calls(stack, "a1") <= 30
+    stack.wait(
+        lambda: any(stack.order(order_id).account == "a2" for order_id in left), "the other account to take an order"
+    )
+    assert second.stop() == 0

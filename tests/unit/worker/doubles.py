@@ -314,6 +314,7 @@ class FakePortal:
     #: How often a step went well.
     went_well: dict[str, int] = field(default_factory=dict)
     forgotten_profiles: int = 0
+    needed: list[int] = field(default_factory=list)
     held_s: list[float] = field(default_factory=list)
 
     def _asked(self, step: str) -> None:
@@ -327,6 +328,12 @@ class FakePortal:
 
     def successes(self, step: str) -> int:
         return self.went_well.get(step, 0)
+
+    def need_calls(self, calls: int) -> None:
+        self.needed.append(calls)
+        planned = self.raising.get("need_calls", [])
+        if planned:
+            raise planned.pop(0)
 
     def forget_profile(self) -> None:
         self.forgotten_profiles += 1

@@ -28,6 +28,7 @@ from worker.portal.errors import (
     UnreadableAnswer,
 )
 from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
+from worker.portal.wire.budget import DayBudget, LedgerInMemory
 from worker.portal.wire.pacer import HOST, Pacer, Sleep, boottime_s
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class Call:
 class Transport:
     """The account's HTTP client with its cookie jar. Not for several threads."""
 
-    def __init__(self, settings: PortalSettings, *, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self, settings: PortalSettings, *, pacer: Pacer | None = None, budget: DayBudget | None = None
+    ) -> None:
         _keep_secrets_out_of_logs()
         self.settings: Final = settings
         self.ssl_context: Final[ssl.SSLContext] = settings.make_ssl_context()
@@ -90,6 +93,7 @@ class Transport:
             patience_s=settings.patience_s,
             blocked_pause_s=settings.blocked_pause_s,
         )
+        self.budget: Final = budget or DayBudget(settings.daily_limit, LedgerInMemory(settings.daily_limit))
         self.sleep: Sleep = time.sleep
         self._http = httpx.Client(
             verify=self.ssl_context,
@@ -165,6 +169,18 @@ class Transport:
         """
         return self._run(call, sink)
 
+    def start_call(self) -> None:
+        """Return when the next call may start, counted among the day's.
+
+        Raises:
+            RateLimited: The day has none left, or the pause is longer than we wait.
+            What the day's ledger and `sleep` raise.
+        """
+        # Reserved while the pause runs anyway; once more only where the day ends in it.
+        self.budget.need(1, self.sleep)
+        self.pacer.wait(self.sleep)
+        self.budget.take(self.sleep)
+
     def _run(self, call: Call, sink: BinaryIO | None) -> Answer:
         try:
             return self._exchange(call, sink)
@@ -174,7 +190,7 @@ class Transport:
 
     def _exchange(self, call: Call, sink: BinaryIO | None) -> Answer:
         if call.is_paced:
-            self.pacer.wait(self.sleep)
+            self.start_call()
             self.pacer.mark()
         else:
             self.pacer.wait_held(self.sleep)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from orders_service.v1 import orders_pb2, rosreestr_users_pb2, worker_pb2
 from rosq import Release, Snooze
 from tests.unit.worker.doubles import CAD_NUM, KEY, NUMBER, PERSON, refusal, row
-from worker.portal.errors import Outage, PortalUnavailable
+from worker.portal.errors import Outage, PortalUnavailable, RateLimited
+from worker.portal.wire.budget import ORDER_CALLS
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Bench
@@ -201,3 +202,15 @@ def test_nothing_is_uploaded_when_the_intent_is_refused(bench: Bench) -> None:
 
     assert "portal.upload" not in bench.log
     assert bench.portal.sent == []
+
+
+def test_no_order_is_begun_that_the_day_has_too_few_calls_for(bench: Bench) -> None:
+    bench.portal.raising["need_calls"] = [RateLimited("the day's limit", retry_after_s=36_000.0)]
+
+    signal = bench.run()
+
+    assert isinstance(signal, Release)
+    assert not [entry for entry in bench.log if entry.startswith("portal.")]
+    assert bench.portal.needed == [ORDER_CALLS]
+    [mark] = bench.service.requests["MarkAccount"]
+    assert mark.kind == rosreestr_users_pb2.STANDBY_KIND_LIMITED

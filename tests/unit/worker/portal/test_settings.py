@@ -65,6 +65,8 @@ def test_another_url_is_refused(url: str) -> None:
     [
         {"min_interval_s": -1},
         {"jitter_s": -1},
+        {"daily_limit": -1},
+        {"daily_limit": 29},
         {"jitter_s": float("inf")},
         {"min_interval_s": float("nan")},
         {"read_timeout_s": 0},

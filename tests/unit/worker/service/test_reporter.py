@@ -8,7 +8,13 @@ import pytest
 
 from tests.servers import free_port
 from tests.unit.worker.doubles import failure, refusal, unavailable
-from worker.service.errors import BoundToOtherAccount, ServiceBroken, ServiceDefect, ServiceUnreachable
+from worker.service.errors import (
+    BoundToOtherAccount,
+    ServiceBroken,
+    ServiceDefect,
+    ServiceTooOld,
+    ServiceUnreachable,
+)
 from worker.service.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -30,7 +36,12 @@ def test_no_answer_is_one_error(bench: Bench, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [("INTERNAL", ServiceDefect), ("UNKNOWN", ServiceDefect), ("INVALID_ARGUMENT", ServiceBroken)],
+    [
+        ("INTERNAL", ServiceDefect),
+        ("UNKNOWN", ServiceDefect),
+        ("UNIMPLEMENTED", ServiceTooOld),
+        ("INVALID_ARGUMENT", ServiceBroken),
+    ],
 )
 def test_other_codes_are_not_asked_again(bench: Bench, code: str, kind: type[Exception]) -> None:
     bench.service.script["ReadAccount"] = [failure(code)]

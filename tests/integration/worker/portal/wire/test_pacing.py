@@ -6,11 +6,15 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.worker.portal import server
 from tests.waiting import wait_until
 from worker.portal.client import PortalClient
+from worker.portal.errors import RateLimited
 from worker.portal.finish import FinishRequest
 from worker.portal.login.credentials import Credentials
+from worker.portal.wire.budget import PAID_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,3 +96,36 @@ def test_the_next_client_of_the_account_keeps_the_pace_of_the_one_before(
         after.close()
 
     assert min(gaps(portal)) >= INTERVAL_S - BLUR_S
+
+
+def test_the_days_calls_are_all_that_the_portal_sees_the_paid_one_too(portal: Portal, make_client: MakeClient) -> None:
+    client = make_client(daily_limit=30)
+    request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key=server.KEY)
+    for _ in range(30 - len(gaps(portal)) - 1 - PAID_CALLS):
+        client.balance()
+
+    with client.prepare_finish(request) as paid:
+        paid.open()
+        paid.send(lambda: True)
+    for _ in range(PAID_CALLS - 1):
+        client.list_applications()
+    with pytest.raises(RateLimited):
+        client.balance()
+
+    assert len(portal.seen(server.FINISH)) == 1
+    assert len(gaps(portal)) + 1 == 30
+
+
+def test_no_connection_is_opened_for_a_paid_call_that_the_day_has_no_reading_after_for(
+    portal: Portal, make_client: MakeClient
+) -> None:
+    client = make_client(daily_limit=30)
+    request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key=server.KEY)
+    for _ in range(30 - len(gaps(portal)) - PAID_CALLS):
+        client.balance()
+
+    with client.prepare_finish(request) as paid, pytest.raises(RateLimited, match="ROSREESTR_DAILY_LIMIT"):
+        paid.open()
+
+    assert portal.seen(server.FINISH) == []
+    client.balance()
