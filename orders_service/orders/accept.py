@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg import errors as pg
 
 from orders_service import errors
-from orders_service.orders.search import OrderView, read_orders
+from orders_service.orders.search import OrderView, read_orders, view_of
 from orders_service.orders.validation import (
     AcceptableOrder,
     BadRow,
@@ -111,9 +111,8 @@ async def _create(
         violations = await in_turn_if(is_long, violations_of, bad, is_single=is_single)
         raise errors.InvalidInput(violations, bad_rows=None if is_single else len(bad))
     accepted = list(acceptable.values())
-    parameters = await in_turn_if(is_long, _parameters, accepted, client)
     try:
-        return await _store(database, accepted, parameters, with_orders=with_orders, is_single=is_single)
+        return await _store(database, accepted, client, with_orders=with_orders, is_single=is_single)
     except pg.UniqueViolation as exc:
         # Until the upgrade's last step a key is once for all clients, and two calls with the same one at one moment
         # see that constraint first.
@@ -123,18 +122,23 @@ async def _create(
 async def _store(
     database: Database,
     accepted: Sequence[AcceptableOrder],
-    parameters: Mapping[str, str],
+    client: str,
     *,
     with_orders: bool,
     is_single: bool,
 ) -> list[CreatedOrder]:
+    is_long = len(accepted) > _MANY
+    parameters = {} if is_single else await in_turn_if(is_long, _parameters, accepted, client)
     async with database.transaction() as connection:
-        created = await _insert(connection, parameters, is_long=len(accepted) > _MANY)
+        if is_single:
+            created = await _insert_one(connection, accepted[0], client)
+        else:
+            created = await _insert(connection, parameters, is_long=is_long)
         missing = {index: order for index, order in enumerate(accepted) if index not in created}
         if missing:
             # Only now, in a statement of its own: it sees what a concurrent call with the same key committed.
             keys = await in_turn_if(len(missing) > _MANY, _array_of_keys, missing.values())
-            known = await _find_by_keys(connection, parameters["client"], keys)
+            known = await _find_by_keys(connection, client, keys)
             taken = await in_turn_if(len(missing) > _MANY, _taken, missing, known)
             if taken:
                 raise _key_taken(taken, accepted, is_single=is_single)
@@ -143,9 +147,10 @@ async def _store(
                 row = known[order.idempotency_key]
                 created[index] = CreatedOrder(order_id=row["id"], state=row["state"], is_existing=True)
         answered = [created[index] for index in range(len(accepted))]
-        if with_orders:
-            orders = {one.id: one for one in await read_orders(connection, [one.order_id for one in answered])}
-            answered = [dataclasses.replace(one, order=orders[one.order_id]) for one in answered]
+        unread = [one.order_id for one in answered if one.order is None] if with_orders else []
+        if unread:
+            orders = {one.id: one for one in await read_orders(connection, unread)}
+            answered = [one if one.order else dataclasses.replace(one, order=orders[one.order_id]) for one in answered]
     logger.info(
         "Accepted orders",
         extra={"event": "orders_accepted", "count": len(answered), "existing": len(missing)},
@@ -188,6 +193,27 @@ async def _insert(connection: Connection, parameters: Mapping[str, str], *, is_l
         # The statement doesn't see what it inserts itself: two of one object in one call.
         open_of[row["cad_key"]] = row["id"]
     return created
+
+
+async def _insert_one(connection: Connection, order: AcceptableOrder, client: str) -> dict[int, CreatedOrder]:
+    """Insert one order, and read it, in one round trip; empty where its key was there before."""
+    parameters = {
+        "client": client,
+        "cad_num": order.cad_num,
+        "cad_key": order.cad_key,
+        "recipient": order.recipient,
+        "comment": order.comment,
+        "is_urgent": order.is_urgent,
+        "key": order.idempotency_key,
+        "hash": order.request_hash,
+    }
+    cursor = await connection.execute(load("accept")["insert_order"], parameters)
+    row = await cursor.fetchone()
+    if row is None:
+        return {}
+    same_object = row.pop("same_object")
+    view = view_of(row)
+    return {0: CreatedOrder(order_id=view.id, state=view.state, is_existing=False, same_object=same_object, order=view)}
 
 
 def _array_of_keys(orders: Iterable[AcceptableOrder]) -> str:

@@ -266,7 +266,7 @@ async def read_order(connection: Connection, order_id: int) -> OrderView:
 async def read_orders(connection: Connection, ids: Sequence[int]) -> list[OrderView]:
     """Return those of the orders that exist, as this transaction sees them, in no order."""
     cursor = await connection.execute(load("search")["read_orders"], {"ids": list(ids)})
-    return [_order(row) for row in await cursor.fetchall()]
+    return [view_of(row) for row in await cursor.fetchall()]
 
 
 async def _find_by_keys(connection: Connection, keys: Sequence[str], client: str) -> dict[str, int]:
@@ -290,7 +290,8 @@ async def find_account(connection: Connection, account: str) -> int | None:
     return int(row["id"])
 
 
-def _order(row: dict[str, Any]) -> OrderView:
+def view_of(row: dict[str, Any]) -> OrderView:
+    """Return an order from a row with the columns of `read_orders`."""
     papers = tuple(PaperView(**paper) for paper in row.pop("papers"))
     return OrderView(**row, papers=papers)
 

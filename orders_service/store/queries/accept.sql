@@ -36,6 +36,34 @@ where cad_key = any(%(cad_keys)s::text[]) and client = %(client)s::text
   and state in ('queued', 'processing', 'unconfirmed', 'registered')
 group by cad_key;
 
+-- name: insert_order
+-- Store one new order with its first event; answers the whole order as clients see it (as `read_orders` does), with the latest open order of the
+-- same client and object that was there before; nothing, where its key exists.
+with stored as (
+    insert into orders (client, cad_num, recipient, comment, is_urgent, idempotency_key, request_hash)
+    values (%(client)s::text, %(cad_num)s::text, %(recipient)s::text, %(comment)s::text,
+            %(is_urgent)s::boolean, %(key)s::text, %(hash)s::text)
+    on conflict (client, idempotency_key) do nothing
+    returning *
+),
+noted as (
+    insert into order_events (order_id, actor, kind, to_state, written_in)
+    select id, 'client', 'transition', 'queued', pg_current_xact_id() from stored
+)
+select
+    id, client, idempotency_key, cad_num, state::text, status, error,
+    rosreestr_user_id as account_id, null::text as account, rosreestr_order_num as order_number,
+    recipient, comment, is_urgent, hold_reason, portal_status,
+    created_at, updated_at, registered_at, finished_at, next_at,
+    '[]'::jsonb as papers,
+    -- Grouped, so that it isn't looked for from the latest open order downwards.
+    (select max(earlier.id)
+     from orders earlier
+     where earlier.cad_key = %(cad_key)s::text and earlier.client = %(client)s::text
+       and earlier.state in ('queued', 'processing', 'unconfirmed', 'registered')
+     group by earlier.cad_key) as same_object
+from stored;
+
 -- name: find_by_keys
 -- The client's orders that had these keys before.
 select id, state::text, idempotency_key, request_hash

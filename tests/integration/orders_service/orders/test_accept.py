@@ -11,8 +11,9 @@ import pytest
 
 from orders_service import errors
 from orders_service.orders.accept import check_orders, create_order, create_orders
-from orders_service.orders.search import get_orders, list_events
+from orders_service.orders.search import get_order, get_orders, list_events
 from orders_service.orders.validation import WantedOrder
+from orders_service.store.queries import load
 
 if TYPE_CHECKING:
     from orders_service.store.db import Database as ServiceDatabase
@@ -57,6 +58,38 @@ def test_whole_orders_are_answered_when_asked_for_and_only_as_many_as_fit(run: A
         run(lambda db: create_orders(db, [wanted() for _ in range(101)], with_orders=True))
 
     assert count(fresh_database) == 2, "refused before anything is stored, not after"
+
+
+@pytest.mark.parametrize("is_spelled_out", [False, True])
+def test_one_order_is_answered_as_it_is_read_later(run: Any, is_spelled_out: bool) -> None:
+    texts: dict[str, Any] = {"recipient": "Иванов", "comment": 'a "note"', "is_urgent": True} if is_spelled_out else {}
+    earlier = run(lambda db: create_order(db, wanted(), client="a"))
+
+    created = run(lambda db: create_order(db, wanted(**texts), client="a"))
+
+    assert created.order == run(lambda db: get_order(db, created.order_id))
+    assert (created.state, created.is_existing, created.same_object) == ("queued", False, earlier.order_id)
+
+
+def test_one_order_is_stored_and_read_in_one_statement(run: Any) -> None:
+    told: list[str] = []
+
+    async def create(db: ServiceDatabase) -> None:
+        await create_order(db, wanted())
+        async with db.transaction() as connection:
+            execute = connection.execute
+
+        async def counted(query: Any, *args: Any, **more: Any) -> Any:
+            told.append(str(query))
+            return await execute(query, *args, **more)
+
+        # The pool lends this very connection again: nobody else has one.
+        connection.execute = counted  # type: ignore[method-assign]
+        await create_order(db, wanted())
+
+    run(create)
+
+    assert told == [load("session")["begin"], load("accept")["insert_order"]]
 
 
 def test_one_bad_order_stores_none_and_every_broken_rule_is_named(run: Any, fresh_database: Database) -> None:

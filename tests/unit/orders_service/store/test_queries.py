@@ -44,5 +44,7 @@ def test_what_is_no_file_of_statements_is_refused(text: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_those_that_exist() -> None:
-    with pytest.raises(KeyError, match=r"accept\.sql has no statement 'nonsense'; it has find_by_keys, insert_orders"):
+    with pytest.raises(
+        KeyError, match=r"accept\.sql has no statement 'nonsense'; it has find_by_keys, insert_order, insert_orders"
+    ):
         queries.load("accept")["nonsense"]
