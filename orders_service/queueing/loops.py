@@ -63,6 +63,8 @@ class Loop:
         name: For the log.
         run_once: One pass, safe to repeat and to run beside itself in another process.
         interval_s: Seconds between the end of a pass and the next.
+        rest_s: At least so many seconds between the end of a pass and the next one, however often it is woken, so that
+            a pass serves all that came meanwhile. Whoever wakes it after a longer quiet doesn't wait.
         expected: Errors that mean that something is away; anything else is a defect, logged with its traceback.
     """
 
@@ -72,11 +74,13 @@ class Loop:
         run_once: Callable[[], Awaitable[object]],
         *,
         interval_s: float,
+        rest_s: float = 0.0,
         expected: tuple[type[Exception], ...] = (errors.DatabaseUnavailable,),
     ) -> None:
         self.condition = Condition(name)
         self._run_once = run_once
         self._interval_s = interval_s
+        self._rest_s = rest_s
         self._expected = expected
         self._woken = asyncio.Event()
 
@@ -103,8 +107,11 @@ class Loop:
             if failures:
                 await asyncio.sleep(pause_s(failures))
             else:
+                ended_at = asyncio.get_running_loop().time()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._interval_s)
+                if (left_s := ended_at + self._rest_s - asyncio.get_running_loop().time()) > 0:
+                    await asyncio.sleep(left_s)
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> list[Exception]:

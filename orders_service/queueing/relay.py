@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -36,6 +37,8 @@ CHANNEL: Final = "orders_to_relay"
 #: Rows that one transaction locks while it talks to the queue.
 BATCH: Final = 500
 
+#: Between two passes: an order that comes alone goes at once, of those that follow each other many in one pass.
+_REST_S: Final = 0.02
 _ACTOR: Final = "relay"
 #: How often, a day apart, an order that is over is called for a look into a list that nobody reads.
 LOOK_TRIES: Final = 7
@@ -65,10 +68,13 @@ class Relay:
     def __init__(self, database: Database, queue: Queue, settings: Settings) -> None:
         self._database = database
         self._queue = queue
+        self._look_every_s = settings.relay_sweep_s
+        self._look_at = 0.0
         self._loop = Loop(
             "relay",
-            self.run_once,
+            self.run_pass,
             interval_s=settings.relay_sweep_s,
+            rest_s=_REST_S,
             expected=(errors.DatabaseUnavailable, errors.DatabaseUnfit, ServerUnreachable),
         )
         self._listening = Loop("relay_bell", self._listen_once, interval_s=1.0)
@@ -81,14 +87,29 @@ class Relay:
         """Wake the relay whenever the database says so, until cancelled. Without it the sweep finds all, later."""
         await self._listening.run()
 
+    async def run_pass(self) -> RelayCounts:
+        """Relay what is there now; what becomes due by time is asked for as often as by a sweep, not at each bell.
+
+        Raises:
+            As for `run_once`.
+        """
+        if time.monotonic() < self._look_at:
+            return await self._relay_all()
+        counts = await self.run_once()
+        self._look_at = time.monotonic() + self._look_every_s
+        return counts
+
     async def run_once(self) -> RelayCounts:
-        """Relay what is there now.
+        """Relay what is there now, also what is to be looked for once more.
 
         Raises:
             ServerUnreachable: The queue's server is away; what was enqueued before is enqueued again, without effect.
             DatabaseUnavailable: The database is away.
         """
         await self._call_for_looks()
+        return await self._relay_all()
+
+    async def _relay_all(self) -> RelayCounts:
         relayed = refused = after_id = 0
         while True:
             batch, after_id = await self._relay_batch(after_id)

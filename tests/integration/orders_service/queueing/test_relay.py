@@ -77,6 +77,25 @@ def test_no_batch_of_a_pass_walks_past_what_the_last_one_relayed(
     assert run(lambda db: Watched(db, queue, settings).run_once()).relayed == 7, "the next pass begins anew"
 
 
+def test_a_bell_relays_and_asks_for_nothing_that_is_due_by_time(run: Any, settings: Settings, queue: Queue) -> None:
+    looks: list[None] = []
+
+    class Watched(Relay):
+        async def _call_for_looks(self) -> None:
+            looks.append(None)
+
+    async def ring_thrice(db: ServiceDatabase) -> list[int]:
+        relay, relayed = Watched(db, queue, settings), []
+        for number in range(1, 4):
+            wanted = WantedOrder(cad_num=f"77:01:0001001:{number}", idempotency_key=str(uuid.uuid4()))
+            await create_orders(db, [wanted])
+            relayed.append((await relay.run_pass()).relayed)
+        return relayed
+
+    assert run(ring_thrice) == [1, 1, 1]
+    assert len(looks) == 1
+
+
 def test_an_accepted_order_becomes_a_job_that_only_points_to_it(run: Any, relay_once: Any, queue: Queue) -> None:
     (order_id,) = create(run, 1)
 

@@ -83,6 +83,25 @@ def test_waking_during_a_pass_starts_another_directly_after_it() -> None:
     run_until(make)
 
 
+def test_a_loop_that_rests_serves_in_one_pass_all_that_it_was_woken_for_meanwhile() -> None:
+    begun_at: list[float] = []
+
+    def make(enough: asyncio.Event) -> Loop:
+        async def run_once() -> None:
+            begun_at.append(asyncio.get_running_loop().time())
+            # Woken at once, as by a bell that rings without end.
+            loop.wake()
+            if len(begun_at) == 3:
+                enough.set()
+
+        loop = Loop("t", run_once, interval_s=3600, rest_s=0.05)
+        return loop
+
+    run_until(make)
+
+    assert begun_at[2] - begun_at[0] >= 2 * 0.05
+
+
 def test_a_task_that_swallows_a_cancellation_is_asked_again() -> None:
     swallowed: list[None] = []
 
