@@ -111,7 +111,7 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     "--daily-limit",
     envvar="ROSREESTR_DAILY_LIMIT",
     default=450,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1_000_000),
     show_envvar=True,
     help="Calls to the portal a day of Moscow, over all accounts of the person and over restarts; 0: no limit.",
 )

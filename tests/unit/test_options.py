@@ -176,6 +176,6 @@ def test_words_in_another_encoding_are_refused(
 
 def test_the_tables_above_have_rows() -> None:
     assert len(OF_ORDERS_SERVICE) > 10
-    assert len(OF_WORKER) == 8
+    assert len(OF_WORKER) == 10
     assert len(found(rosq, is_number)) > 5
     assert len(found(orders_service, is_text)) > 20
