@@ -151,17 +151,48 @@ def sentences() -> str:
         for path in (ROOT / package).rglob("*.py"):
             if path.stem.endswith(("_pb2", "_pb2_grpc")):
                 continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.append(re.sub(r"\{\d?\}", "…", node.value))
-                elif isinstance(node, ast.JoinedStr):
-                    found.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            found += [re.sub(r"\{\d?\}", "…", text_of(node)) for node in nodes if isinstance(node, ast.expr)]
     return "\n".join(" ".join(text.split()) for text in found)
 
 
 def is_said(quoted: str) -> bool:
     """Whether the code has this sentence; … stands for whatever comes there."""
     return re.search(".*".join(re.escape(part.strip()) for part in quoted.split("…")), sentences()) is not None
+
+
+def text_of(node: ast.expr) -> str:
+    """The literal text, with … where it has a value; empty: it is none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return ""
+
+
+def reasons_of_holds() -> set[str]:
+    """Why an order is held, as far as it stands where it is held: given as it is, or named before in the function."""
+    found: set[str] = set()
+    for path in [*(ROOT / "orders_service" / "life").glob("*.py"), ROOT / "orders_service" / "domain" / "adoption.py"]:
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            named = [
+                (node.lineno, text_of(node.value))
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason" and text_of(node.value)
+            ]
+            for node in ast.walk(function):
+                if not isinstance(node, ast.Call):
+                    continue
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if called not in ("hold", "ask", "hold_unread", "AskPerson"):
+                    continue
+                given = [*node.args, *(one.value for one in node.keywords if one.arg == "reason")]
+                found.update(filter(None, map(text_of, given)))
+                if any(isinstance(one, ast.Name) and one.id == "reason" for one in given):
+                    found.update([text for line, text in sorted(named) if line < node.lineno][-1:])
+    return found
 
 
 def rows_of(page: str) -> list[str]:
@@ -263,6 +294,14 @@ def test_what_is_quoted_is_said_by_the_code(page: str) -> None:
     quoted = [one for row in rows_of(read(page)) for one in INLINE.findall(row) if " " in one]
     assert quoted
     assert [one for one in quoted if not is_said(one)] == []
+
+
+def test_each_reason_of_a_hold_has_its_row() -> None:
+    quoted = [one for row in rows_of(read("orders.md")) for one in INLINE.findall(row) if " " in one]
+    shapes = [re.compile(".*".join(re.escape(part.strip()) for part in one.split("…"))) for one in quoted]
+    reasons = reasons_of_holds()
+    assert len(reasons) > 15
+    assert sorted(reason for reason in reasons if not any(shape.search(reason) for shape in shapes)) == []
 
 
 def test_a_sentence_that_nobody_says_is_noticed() -> None:
