@@ -47,11 +47,11 @@ def reopen(path: str, client: redis.Redis, queue: Queue) -> None:
 
 
 def count_lines(output: bytes) -> int:
-    """How many lines a command wrote, but for those of slow commands, which are there at one moment only."""
+    """How many lines a command wrote, but for those of slowness, which are there at one moment only."""
     count, is_of_speed = 0, False
     for line in output.splitlines():
         # What goes on from the line before is indented.
-        is_of_speed = line.split()[1:2] == [b"slowlog"] or (is_of_speed and line.startswith(b"    "))
+        is_of_speed = line.split()[1:2] in ([b"slowlog"], [b"latency"]) or (is_of_speed and line.startswith(b"    "))
         count += not is_of_speed
     return count
 
