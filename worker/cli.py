@@ -16,6 +16,7 @@ from rosq.commands.values import Seconds, require_text
 from rosq.secret_files import SecretFiles
 from worker.errors import SettingsInvalid, WorkerError
 from worker.portal.errors import PortalSettingsInvalid
+from worker.portal.hours import read_windows
 from worker.portal.settings import PortalSettings
 from worker.run import Wiring, find_unknown, run
 from worker.service.errors import ServiceUnreachable
@@ -116,6 +117,20 @@ puts it down at once. An order is never lost by it, and nothing is paid twice.
     help="Calls to the portal a day of Moscow, over all accounts of the person and over restarts; 0: no limit.",
 )
 @click.option(
+    "--quiet-hours",
+    envvar="ROSREESTR_QUIET_HOURS",
+    default="",
+    show_envvar=True,
+    help="Hours of Moscow in which nothing is begun at the portal, such as 23:00-06:00; sat,sun@00:00-09:00.",
+)
+@click.option(
+    "--maintenance",
+    envvar="ROSREESTR_MAINTENANCE",
+    default="",
+    show_envvar=True,
+    help="The same for the portal's own maintenance, where it is known before.",
+)
+@click.option(
     "--first-check-s",
     envvar="ROSREESTR_FIRST_CHECK_S",
     default=60.0,
@@ -208,6 +223,8 @@ def cli(
     min_interval_s: float,
     jitter_s: float,
     daily_limit: int,
+    quiet_hours: str,
+    maintenance: str,
     first_check_s: float,
     check_interval_s: float,
     not_found_recheck_s: float,
@@ -240,6 +257,10 @@ def cli(
                 min_interval_s=min_interval_s,
                 jitter_s=jitter_s,
                 daily_limit=daily_limit,
+                closed=(
+                    *read_windows(quiet_hours, "ROSREESTR_QUIET_HOURS"),
+                    *read_windows(maintenance, "ROSREESTR_MAINTENANCE"),
+                ),
             ),
             first_check_s=first_check_s,
             check_interval_s=check_interval_s,

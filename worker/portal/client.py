@@ -83,12 +83,16 @@ class PortalClient:
 
     @contextmanager
     def pausing_with(self, sleep: Sleep) -> Iterator[None]:
-        """Let all pauses in this block go through `sleep`: the delivery's, which raises when the lease is lost."""
+        """Let all pauses in this block go through `sleep`: the delivery's, which raises when the lease is lost.
+
+        What belongs to a paid call that was opened in this block ends with it: from there on quiet hours bind again.
+        """
         before, self._transport.sleep = self._transport.sleep, sleep
         try:
             yield
         finally:
             self._transport.sleep = before
+            self._transport.is_paying = False
 
     def need_calls(self, calls: int) -> None:
         """Make sure that the day has so many calls left, before something is begun that needs them.

@@ -140,6 +140,7 @@ class PaidCall:
         except OSError as exc:  # also every error of TLS
             raise translate(exc, "finish (connecting)", self._transport.pacer) from exc
         self._opened_s = boottime_s()
+        self._transport.is_paying = True
 
     def send(self, is_lease_held: Callable[[], bool]) -> SendResult:
         """Send the call, unless the lease or the connection is gone, and say what came of it.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from worker.portal.errors import PortalSettingsInvalid
+from worker.portal.hours import Hours, Window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,8 @@ class PortalSettings:
     jitter_s: float = 3.0
     #: Calls a day of Moscow, the login's own apart; 0: as many as the interval allows.
     daily_limit: int = 450
+    #: Hours of Moscow in which nothing is begun; a paid call that was begun before is finished.
+    closed: tuple[Window, ...] = ()
     #: A longer pause than this isn't slept through: it is raised as `RateLimited`, so that the order can be put down.
     patience_s: float = 30.0
     #: For the TCP and TLS connection.
@@ -74,6 +77,7 @@ class PortalSettings:
         for name in ("min_interval_s", "jitter_s", "patience_s", "blocked_pause_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise PortalSettingsInvalid(f"{name} must be 0 or more seconds, not {getattr(self, name)!r}.")
+        Hours(self.closed)
         if self.daily_limit and self.daily_limit < MIN_DAILY_LIMIT:
             raise PortalSettingsInvalid(
                 f"daily_limit must be 0 (none), or {MIN_DAILY_LIMIT} or more, which is what a few orders take; not"

@@ -27,6 +27,7 @@ from worker.portal.errors import (
     RateLimited,
     UnreadableAnswer,
 )
+from worker.portal.hours import Hours
 from worker.portal.wire.answers import Answer, Verdict, diagnose, read_retry_after
 from worker.portal.wire.budget import DayBudget, LedgerInMemory
 from worker.portal.wire.pacer import HOST, Pacer, Sleep, boottime_s
@@ -94,6 +95,9 @@ class Transport:
             blocked_pause_s=settings.blocked_pause_s,
         )
         self.budget: Final = budget or DayBudget(settings.daily_limit, LedgerInMemory(settings.daily_limit))
+        self.hours = Hours(settings.closed)
+        #: From the opening of a paid call to the end of what belongs to it: no hours cut that off.
+        self.is_paying = False
         self.sleep: Sleep = time.sleep
         self._http = httpx.Client(
             verify=self.ssl_context,
@@ -173,13 +177,19 @@ class Transport:
         """Return when the next call may start, counted among the day's.
 
         Raises:
-            RateLimited: The day has none left, or the pause is longer than we wait.
+            RateLimited: The day has none left, the portal is to be left alone now, or the pause is longer than we wait.
             What the day's ledger and `sleep` raise.
         """
+        self._check_hours()
         # Reserved while the pause runs anyway; once more only where the day ends in it.
         self.budget.need(1, self.sleep)
         self.pacer.wait(self.sleep)
+        self._check_hours()
         self.budget.take(self.sleep)
+
+    def _check_hours(self) -> None:
+        if not self.is_paying:
+            self.hours.check()
 
     def _run(self, call: Call, sink: BinaryIO | None) -> Answer:
         try:
@@ -193,6 +203,7 @@ class Transport:
             self.start_call()
             self.pacer.mark()
         else:
+            self._check_hours()
             self.pacer.wait_held(self.sleep)
         started_s = boottime_s()
         with self._translated(call.step):

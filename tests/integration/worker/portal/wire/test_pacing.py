@@ -13,6 +13,7 @@ from tests.waiting import wait_until
 from worker.portal.client import PortalClient
 from worker.portal.errors import RateLimited
 from worker.portal.finish import FinishRequest
+from worker.portal.hours import Hours, read_windows
 from worker.portal.login.credentials import Credentials
 from worker.portal.wire.budget import PAID_CALLS
 
@@ -114,6 +115,58 @@ def test_the_days_calls_are_all_that_the_portal_sees_the_paid_one_too(portal: Po
 
     assert len(portal.seen(server.FINISH)) == 1
     assert len(gaps(portal)) + 1 == 30
+
+
+def closing(client: PortalClient, now_s: list[float]) -> None:
+    """Two hours of the night from the moment 0 on, as if that were two o'clock."""
+    windows = read_windows("02:00-04:00", "ROSREESTR_QUIET_HOURS")
+    client._transport.hours = Hours(windows, clock=lambda: 86_400 * 20_000 - 3600 + now_s[0])
+
+
+def test_in_quiet_hours_nothing_is_called_the_login_neither(portal: Portal, make_client: MakeClient) -> None:
+    client = make_client()
+    closing(client, now_s := [60.0])
+
+    with pytest.raises(RateLimited, match="02:00-04:00 по московскому времени") as caught:
+        client.balance()
+
+    assert portal.requests == []
+    assert 7140 < (caught.value.retry_after_s or 0) <= 7170
+    now_s[0] = 7200.0
+    client.balance()
+
+
+def test_a_paid_call_that_was_begun_before_quiet_hours_is_finished_in_them_and_nothing_more(
+    portal: Portal, make_client: MakeClient
+) -> None:
+    client = make_client()
+    closing(client, now_s := [-1.0])
+
+    with client.pausing_with(time.sleep):
+        request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key=server.KEY)
+        with client.prepare_finish(request) as paid:
+            paid.open()
+            now_s[0] = 1.0
+            paid.send(lambda: True)
+        client.list_applications()
+    seen = len(portal.requests)
+    with client.pausing_with(time.sleep), pytest.raises(RateLimited):
+        client.list_applications()
+
+    assert len(portal.seen(server.FINISH)) == 1
+    assert len(portal.requests) == seen
+
+
+def test_no_paid_call_is_begun_in_quiet_hours(portal: Portal, make_client: MakeClient) -> None:
+    client = make_client()
+    closing(client, now_s := [-1.0])
+    request = FinishRequest(super_package_guid="g", person_oid=client.person_oid(), access_key=server.KEY)
+    now_s[0] = 1.0
+
+    with client.prepare_finish(request) as paid, pytest.raises(RateLimited):
+        paid.open()
+
+    assert portal.seen(server.FINISH) == []
 
 
 def test_no_connection_is_opened_for_a_paid_call_that_the_day_has_no_reading_after_for(
