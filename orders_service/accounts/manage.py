@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import logging
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from psycopg import errors as pg
 
 from orders_service import errors
+from orders_service.accounts import session
 from orders_service.accounts.validation import AccountChange, check_change, check_name, is_possible
 from orders_service.crypto import PASSWORD, SESSION, TOTP
 from orders_service.domain import paging
@@ -136,7 +136,7 @@ async def update_account(database: Database, box: Secretbox, which: Which, chang
     check_change(change)
     # The name goes into what is sealed, and never changes.
     name = (await get_account(database, which)).account
-    cookies = json.dumps(dict(change.session), ensure_ascii=False) if change.session else None
+    cookies = session.write(change.session) if change.session else None
     parameters = {
         "username": name,
         "sets_password": change.password is not None,

@@ -9,18 +9,18 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from orders_service import errors
+from orders_service.accounts.session import COOKIE_NAME, COOKIE_PATH, COOKIE_VALUE, MAX_COOKIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from orders_service.accounts.session import Cookie
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CATEGORY: Final = re.compile(r"[0-9]{12}")
-_COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-_COOKIE_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
 _MAX_TEXT: Final = 2000
 _MAX_SECRET: Final = 1000
 _MAX_ROLE: Final = 200
-_MAX_COOKIES: Final = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class AccountChange:
 
     password: str | None = dataclasses.field(default=None, repr=False)
     totp_secret: str | None = dataclasses.field(default=None, repr=False)
-    session: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
+    session: Sequence[Cookie] | None = dataclasses.field(default=None, repr=False)
     gu_login: str | None = None
     declarant_category: str | None = None
     role: str | None = None
@@ -74,7 +74,7 @@ def check_change(change: AccountChange) -> None:
         violations.append(("declarant_category", "must be a code of 12 digits, like 357039000000."))
     if change.totp_secret and not _is_base32(change.totp_secret):
         violations.append(("totp_secret", "must be Base32, as the portal showed it when one-time codes were set up."))
-    violations += _broken_cookies(change.session or {})
+    violations += _broken_cookies(change.session or ())
     if violations:
         raise errors.InvalidInput([errors.Violation(field=field, rule=rule) for field, rule in violations])
 
@@ -87,13 +87,20 @@ def _is_base32(secret: str) -> bool:
         return False
 
 
-def _broken_cookies(cookies: Mapping[str, str]) -> list[tuple[str, str]]:
-    if len(cookies) > _MAX_COOKIES:
-        return [("session.cookies", f"may be up to {_MAX_COOKIES}, not {len(cookies)}.")]
+def _broken_cookies(cookies: Sequence[Cookie]) -> list[tuple[str, str]]:
+    if len(cookies) > MAX_COOKIES:
+        return [("session.cookies", f"may be up to {MAX_COOKIES}, not {len(cookies)}.")]
     broken = []
-    for position, (name, value) in enumerate(cookies.items(), start=1):
-        if not _COOKIE_NAME.fullmatch(name):
+    seen = set()
+    for position, cookie in enumerate(cookies, start=1):
+        if not COOKIE_NAME.fullmatch(cookie.name):
             broken.append(("session.cookies", f"number {position} has a name that no cookie can have."))
-        elif not _COOKIE_VALUE.fullmatch(value):
-            broken.append((f"session.cookies[{name!r}]", "has a value that no cookie can have."))
+            continue
+        if not COOKIE_VALUE.fullmatch(cookie.value):
+            broken.append((f"session.cookies[{cookie.name!r}]", "has a value that no cookie can have."))
+        if not COOKIE_PATH.fullmatch(cookie.path):
+            broken.append((f"session.cookies[{cookie.name!r}]", "has a path that no cookie can have."))
+        elif (cookie.name, cookie.path) in seen:
+            broken.append((f"session.cookies[{cookie.name!r}]", "stands twice with the same path."))
+        seen.add((cookie.name, cookie.path))
     return broken

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from orders_service.commands.client import TIMEOUT_S, connected
-from orders_service.commands.context import Failure
 from orders_service.commands.language import tr
 from orders_service.commands.output import as_json, enum_name, print_facts, print_json, print_table, say, show_time
+from orders_service.commands.session_file import read_session
 from orders_service.v1 import rosreestr_users_pb2 as v1
 
 if TYPE_CHECKING:
@@ -171,27 +170,39 @@ def set_(
     "--file",
     "file",
     required=True,
-    type=click.File("r", encoding="utf-8-sig"),
-    help="JSON object of cookie names and values; - reads standard input. {} forgets the session.",
+    type=click.File("rb"),
+    help=(
+        "cookies.txt, an extension's JSON, a browser's state, a HAR, a Cookie header, a request copied as cURL, or a "
+        "JSON object of cookie names and values; - reads standard input. {} forgets the session."
+    ),
+)
+@click.option(
+    "--portal-url",
+    envvar="ROSREESTR_PORTAL_URL",
+    default="https://lk.rosreestr.ru",
+    show_envvar=True,
+    show_default=True,
+    help="The portal: cookies of other sites are left out.",
 )
 @_json
 @click.pass_obj
-def import_session(context: Context, username: str, file: IO[str], is_json: bool) -> None:
+def import_session(context: Context, username: str, file: IO[bytes], portal_url: str, is_json: bool) -> None:
     """Give the account a session that you logged in to with a browser.
 
+    What a browser, an extension of it or a tool exports is told by itself. Of it only the portal's own cookies are
+    kept; what has expired, or is of other sites, is left out, and told without its value.
+
     \b
-    Example:
-      orders-service accounts import-session rosreestr_user_1 --file cookies.json
+    Examples:
+      orders-service accounts import-session rosreestr_user_1 --file cookies.txt
+      pbpaste | orders-service accounts import-session rosreestr_user_1 --file -
     """
-    cookies = _read_cookies(file)
-    request = v1.UpdateRosreestrUserRequest(account=username, session=v1.PortalSession(cookies=cookies))
+    session = read_session(file, portal_url)
+    count = len(session.cookies) + len(session.jar)
+    request = v1.UpdateRosreestrUserRequest(account=username, session=session)
     with connected(context.service) as client:
         user = client.accounts.UpdateRosreestrUser(request, timeout=TIMEOUT_S).user
-    said = (
-        f"The session of {username} was stored (cookies: {len(cookies)})."
-        if cookies
-        else f"{username} has no session now."
-    )
+    said = f"The session of {username} was stored (cookies: {count})." if count else f"{username} has no session now."
     _print(user, is_json=is_json, said=said)
 
 
@@ -281,13 +292,3 @@ def _read_secret(what: str) -> str:
     if not secret:
         raise click.UsageError(f"No {what.lower()} came on standard input: pipe one in, or run this in a terminal.")
     return secret
-
-
-def _read_cookies(file: IO[str]) -> dict[str, str]:
-    try:
-        cookies: Any = json.load(file)
-    except (ValueError, UnicodeDecodeError) as exc:
-        raise Failure(f"{file.name} isn't JSON ({exc}): give an object of cookie names and values.") from exc
-    if not isinstance(cookies, dict) or not all(isinstance(value, str) for value in cookies.values()):
-        raise Failure(f'{file.name} must be an object of cookie names and values, like {{"session": "…"}}.')
-    return cookies

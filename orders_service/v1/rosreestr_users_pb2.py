@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'orders_service/v1/rosreestr_users.proto\x12\x11orders_service.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n\rRosreestrUser\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x10\n\x08gu_login\x18\x03 \x01(\t\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x63larant_category\x18\x06 \x01(\t\x12\x14\n\x0chas_password\x18\x07 \x01(\x08\x12\x13\n\x0bhas_session\x18\x08 \x01(\x08\x12\x34\n\x0cstandby_kind\x18\t \x01(\x0e\x32\x1e.orders_service.v1.StandbyKind\x12\x16\n\x0estandby_reason\x18\n \x01(\t\x12\x31\n\rstandby_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bopen_orders\x18\x0c \x01(\x05\x12\r\n\x05\x65poch\x18\r \x01(\x03\x12-\n\topened_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08has_totp\x18\x11 \x01(\x08\x12\x0c\n\x04role\x18\x12 \x01(\t\"\x7f\n\rPortalSession\x12>\n\x07\x63ookies\x18\x01 \x03(\x0b\x32-.orders_service.v1.PortalSession.CookiesEntry\x1a.\n\x0c\x43ookiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc8\x01\n\x1a\x43reateRosreestrUserRequest\x12\x15\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x04\x12\x10\n\x08gu_login\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x63larant_category\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x13\n\x0bis_inactive\x18\x06 \x01(\x08\x12\x19\n\x0btotp_secret\x18\x07 \x01(\tB\x04\xe2\x41\x01\x04\x12\x0c\n\x04role\x18\x08 \x01(\t\"M\n\x1b\x43reateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"K\n\x17GetRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"J\n\x18GetRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"B\n\x19ListRosreestrUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x1aListRosreestrUsersResponse\x12/\n\x05users\x18\x01 \x03(\x0b\x32 .orders_service.v1.RosreestrUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x03\n\x1aUpdateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x12\x1b\n\x08password\x18\x03 \x01(\tB\x04\xe2\x41\x01\x04H\x01\x88\x01\x01\x12\x15\n\x08gu_login\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x1f\n\x12\x64\x65\x63larant_category\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07\x63omment\x18\x06 \x01(\tH\x04\x88\x01\x01\x12<\n\x07session\x18\x07 \x01(\x0b\x32 .orders_service.v1.PortalSessionB\x04\xe2\x41\x01\x04H\x05\x88\x01\x01\x12\x1e\n\x0btotp_secret\x18\x08 \x01(\tB\x04\xe2\x41\x01\x04H\x06\x88\x01\x01\x12\x11\n\x04role\x18\t \x01(\tH\x07\x88\x01\x01\x42\x07\n\x05whichB\x0b\n\t_passwordB\x0b\n\t_gu_loginB\x15\n\x13_declarant_categoryB\n\n\x08_commentB\n\n\x08_sessionB\x0e\n\x0c_totp_secretB\x07\n\x05_role\"M\n\x1bUpdateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"R\n\x1e\x44\x65\x61\x63tivateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"Q\n\x1f\x44\x65\x61\x63tivateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"P\n\x1c\x41\x63tivateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"O\n\x1d\x41\x63tivateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser*\xd8\x01\n\x0bStandbyKind\x12\x1c\n\x18STANDBY_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16STANDBY_KIND_EXHAUSTED\x10\x01\x12\x1e\n\x1aSTANDBY_KIND_LOGIN_REFUSED\x10\x02\x12\x1e\n\x1aSTANDBY_KIND_PERSON_NEEDED\x10\x03\x12\x19\n\x15STANDBY_KIND_UNUSABLE\x10\x04\x12\x1a\n\x16STANDBY_KIND_FORBIDDEN\x10\x05\x12\x18\n\x14STANDBY_KIND_LIMITED\x10\x06\x32\x85\x08\n\x15RosreestrUsersService\x12\x97\x01\n\x13\x43reateRosreestrUser\x12-.orders_service.v1.CreateRosreestrUserRequest\x1a..orders_service.v1.CreateRosreestrUserResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x10/rosreestr-users:\x01*b\x04user\x12\xb9\x01\n\x10GetRosreestrUser\x12*.orders_service.v1.GetRosreestrUserRequest\x1a+.orders_service.v1.GetRosreestrUserResponse\"L\x82\xd3\xe4\x93\x02\x46\x12\x1d/rosreestr-users/{account_id}Z\x1f\x12\x17/rosreestr-users:byNameb\x04userb\x04user\x12\x8b\x01\n\x12ListRosreestrUsers\x12,.orders_service.v1.ListRosreestrUsersRequest\x1a-.orders_service.v1.ListRosreestrUsersResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/rosreestr-users\x12\xa4\x01\n\x13UpdateRosreestrUser\x12-.orders_service.v1.UpdateRosreestrUserRequest\x1a..orders_service.v1.UpdateRosreestrUserResponse\".\x82\xd3\xe4\x93\x02(\x1a\x1d/rosreestr-users/{account_id}:\x01*b\x04user\x12\xad\x01\n\x17\x44\x65\x61\x63tivateRosreestrUser\x12\x31.orders_service.v1.DeactivateRosreestrUserRequest\x1a\x32.orders_service.v1.DeactivateRosreestrUserResponse\"+\x82\xd3\xe4\x93\x02%*\x1d/rosreestr-users/{account_id}b\x04user\x12\xb0\x01\n\x15\x41\x63tivateRosreestrUser\x12/.orders_service.v1.ActivateRosreestrUserRequest\x1a\x30.orders_service.v1.ActivateRosreestrUserResponse\"4\x82\xd3\xe4\x93\x02.\"&/rosreestr-users/{account_id}/activateb\x04userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'orders_service/v1/rosreestr_users.proto\x12\x11orders_service.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n\rRosreestrUser\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x10\n\x08gu_login\x18\x03 \x01(\t\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x63larant_category\x18\x06 \x01(\t\x12\x14\n\x0chas_password\x18\x07 \x01(\x08\x12\x13\n\x0bhas_session\x18\x08 \x01(\x08\x12\x34\n\x0cstandby_kind\x18\t \x01(\x0e\x32\x1e.orders_service.v1.StandbyKind\x12\x16\n\x0estandby_reason\x18\n \x01(\t\x12\x31\n\rstandby_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bopen_orders\x18\x0c \x01(\x05\x12\r\n\x05\x65poch\x18\r \x01(\x03\x12-\n\topened_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08has_totp\x18\x11 \x01(\x08\x12\x0c\n\x04role\x18\x12 \x01(\t\"\xad\x01\n\rPortalSession\x12>\n\x07\x63ookies\x18\x01 \x03(\x0b\x32-.orders_service.v1.PortalSession.CookiesEntry\x12,\n\x03jar\x18\x02 \x03(\x0b\x32\x1f.orders_service.v1.PortalCookie\x1a.\n\x0c\x43ookiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"?\n\x0cPortalCookie\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x05value\x18\x02 \x01(\tB\x04\xe2\x41\x01\x04\x12\x0c\n\x04path\x18\x03 \x01(\t\"\xc8\x01\n\x1a\x43reateRosreestrUserRequest\x12\x15\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x04\x12\x10\n\x08gu_login\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x63larant_category\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x13\n\x0bis_inactive\x18\x06 \x01(\x08\x12\x19\n\x0btotp_secret\x18\x07 \x01(\tB\x04\xe2\x41\x01\x04\x12\x0c\n\x04role\x18\x08 \x01(\t\"M\n\x1b\x43reateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"K\n\x17GetRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"J\n\x18GetRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"B\n\x19ListRosreestrUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x1aListRosreestrUsersResponse\x12/\n\x05users\x18\x01 \x03(\x0b\x32 .orders_service.v1.RosreestrUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x03\n\x1aUpdateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x12\x1b\n\x08password\x18\x03 \x01(\tB\x04\xe2\x41\x01\x04H\x01\x88\x01\x01\x12\x15\n\x08gu_login\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x1f\n\x12\x64\x65\x63larant_category\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07\x63omment\x18\x06 \x01(\tH\x04\x88\x01\x01\x12<\n\x07session\x18\x07 \x01(\x0b\x32 .orders_service.v1.PortalSessionB\x04\xe2\x41\x01\x04H\x05\x88\x01\x01\x12\x1e\n\x0btotp_secret\x18\x08 \x01(\tB\x04\xe2\x41\x01\x04H\x06\x88\x01\x01\x12\x11\n\x04role\x18\t \x01(\tH\x07\x88\x01\x01\x42\x07\n\x05whichB\x0b\n\t_passwordB\x0b\n\t_gu_loginB\x15\n\x13_declarant_categoryB\n\n\x08_commentB\n\n\x08_sessionB\x0e\n\x0c_totp_secretB\x07\n\x05_role\"M\n\x1bUpdateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"R\n\x1e\x44\x65\x61\x63tivateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"Q\n\x1f\x44\x65\x61\x63tivateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser\"P\n\x1c\x41\x63tivateRosreestrUserRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x11\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"O\n\x1d\x41\x63tivateRosreestrUserResponse\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .orders_service.v1.RosreestrUser*\xd8\x01\n\x0bStandbyKind\x12\x1c\n\x18STANDBY_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16STANDBY_KIND_EXHAUSTED\x10\x01\x12\x1e\n\x1aSTANDBY_KIND_LOGIN_REFUSED\x10\x02\x12\x1e\n\x1aSTANDBY_KIND_PERSON_NEEDED\x10\x03\x12\x19\n\x15STANDBY_KIND_UNUSABLE\x10\x04\x12\x1a\n\x16STANDBY_KIND_FORBIDDEN\x10\x05\x12\x18\n\x14STANDBY_KIND_LIMITED\x10\x06\x32\x85\x08\n\x15RosreestrUsersService\x12\x97\x01\n\x13\x43reateRosreestrUser\x12-.orders_service.v1.CreateRosreestrUserRequest\x1a..orders_service.v1.CreateRosreestrUserResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x10/rosreestr-users:\x01*b\x04user\x12\xb9\x01\n\x10GetRosreestrUser\x12*.orders_service.v1.GetRosreestrUserRequest\x1a+.orders_service.v1.GetRosreestrUserResponse\"L\x82\xd3\xe4\x93\x02\x46\x12\x1d/rosreestr-users/{account_id}Z\x1f\x12\x17/rosreestr-users:byNameb\x04userb\x04user\x12\x8b\x01\n\x12ListRosreestrUsers\x12,.orders_service.v1.ListRosreestrUsersRequest\x1a-.orders_service.v1.ListRosreestrUsersResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/rosreestr-users\x12\xa4\x01\n\x13UpdateRosreestrUser\x12-.orders_service.v1.UpdateRosreestrUserRequest\x1a..orders_service.v1.UpdateRosreestrUserResponse\".\x82\xd3\xe4\x93\x02(\x1a\x1d/rosreestr-users/{account_id}:\x01*b\x04user\x12\xad\x01\n\x17\x44\x65\x61\x63tivateRosreestrUser\x12\x31.orders_service.v1.DeactivateRosreestrUserRequest\x1a\x32.orders_service.v1.DeactivateRosreestrUserResponse\"+\x82\xd3\xe4\x93\x02%*\x1d/rosreestr-users/{account_id}b\x04user\x12\xb0\x01\n\x15\x41\x63tivateRosreestrUser\x12/.orders_service.v1.ActivateRosreestrUserRequest\x1a\x30.orders_service.v1.ActivateRosreestrUserResponse\"4\x82\xd3\xe4\x93\x02.\"&/rosreestr-users/{account_id}/activateb\x04userb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PORTALSESSION_COOKIESENTRY']._loaded_options = None
   _globals['_PORTALSESSION_COOKIESENTRY']._serialized_options = b'8\001'
+  _globals['_PORTALCOOKIE'].fields_by_name['value']._loaded_options = None
+  _globals['_PORTALCOOKIE'].fields_by_name['value']._serialized_options = b'\342A\001\004'
   _globals['_CREATEROSREESTRUSERREQUEST'].fields_by_name['account']._loaded_options = None
   _globals['_CREATEROSREESTRUSERREQUEST'].fields_by_name['account']._serialized_options = b'\342A\001\002'
   _globals['_CREATEROSREESTRUSERREQUEST'].fields_by_name['password']._loaded_options = None
@@ -60,38 +62,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROSREESTRUSERSSERVICE'].methods_by_name['DeactivateRosreestrUser']._serialized_options = b'\202\323\344\223\002%*\035/rosreestr-users/{account_id}b\004user'
   _globals['_ROSREESTRUSERSSERVICE'].methods_by_name['ActivateRosreestrUser']._loaded_options = None
   _globals['_ROSREESTRUSERSSERVICE'].methods_by_name['ActivateRosreestrUser']._serialized_options = b'\202\323\344\223\002.\"&/rosreestr-users/{account_id}/activateb\004user'
-  _globals['_STANDBYKIND']._serialized_start=2223
-  _globals['_STANDBYKIND']._serialized_end=2439
+  _globals['_STANDBYKIND']._serialized_start=2335
+  _globals['_STANDBYKIND']._serialized_end=2551
   _globals['_ROSREESTRUSER']._serialized_start=159
   _globals['_ROSREESTRUSER']._serialized_end=676
-  _globals['_PORTALSESSION']._serialized_start=678
-  _globals['_PORTALSESSION']._serialized_end=805
-  _globals['_PORTALSESSION_COOKIESENTRY']._serialized_start=759
-  _globals['_PORTALSESSION_COOKIESENTRY']._serialized_end=805
-  _globals['_CREATEROSREESTRUSERREQUEST']._serialized_start=808
-  _globals['_CREATEROSREESTRUSERREQUEST']._serialized_end=1008
-  _globals['_CREATEROSREESTRUSERRESPONSE']._serialized_start=1010
-  _globals['_CREATEROSREESTRUSERRESPONSE']._serialized_end=1087
-  _globals['_GETROSREESTRUSERREQUEST']._serialized_start=1089
-  _globals['_GETROSREESTRUSERREQUEST']._serialized_end=1164
-  _globals['_GETROSREESTRUSERRESPONSE']._serialized_start=1166
-  _globals['_GETROSREESTRUSERRESPONSE']._serialized_end=1240
-  _globals['_LISTROSREESTRUSERSREQUEST']._serialized_start=1242
-  _globals['_LISTROSREESTRUSERSREQUEST']._serialized_end=1308
-  _globals['_LISTROSREESTRUSERSRESPONSE']._serialized_start=1310
-  _globals['_LISTROSREESTRUSERSRESPONSE']._serialized_end=1412
-  _globals['_UPDATEROSREESTRUSERREQUEST']._serialized_start=1415
-  _globals['_UPDATEROSREESTRUSERREQUEST']._serialized_end=1811
-  _globals['_UPDATEROSREESTRUSERRESPONSE']._serialized_start=1813
-  _globals['_UPDATEROSREESTRUSERRESPONSE']._serialized_end=1890
-  _globals['_DEACTIVATEROSREESTRUSERREQUEST']._serialized_start=1892
-  _globals['_DEACTIVATEROSREESTRUSERREQUEST']._serialized_end=1974
-  _globals['_DEACTIVATEROSREESTRUSERRESPONSE']._serialized_start=1976
-  _globals['_DEACTIVATEROSREESTRUSERRESPONSE']._serialized_end=2057
-  _globals['_ACTIVATEROSREESTRUSERREQUEST']._serialized_start=2059
-  _globals['_ACTIVATEROSREESTRUSERREQUEST']._serialized_end=2139
-  _globals['_ACTIVATEROSREESTRUSERRESPONSE']._serialized_start=2141
-  _globals['_ACTIVATEROSREESTRUSERRESPONSE']._serialized_end=2220
-  _globals['_ROSREESTRUSERSSERVICE']._serialized_start=2442
-  _globals['_ROSREESTRUSERSSERVICE']._serialized_end=3471
+  _globals['_PORTALSESSION']._serialized_start=679
+  _globals['_PORTALSESSION']._serialized_end=852
+  _globals['_PORTALSESSION_COOKIESENTRY']._serialized_start=806
+  _globals['_PORTALSESSION_COOKIESENTRY']._serialized_end=852
+  _globals['_PORTALCOOKIE']._serialized_start=854
+  _globals['_PORTALCOOKIE']._serialized_end=917
+  _globals['_CREATEROSREESTRUSERREQUEST']._serialized_start=920
+  _globals['_CREATEROSREESTRUSERREQUEST']._serialized_end=1120
+  _globals['_CREATEROSREESTRUSERRESPONSE']._serialized_start=1122
+  _globals['_CREATEROSREESTRUSERRESPONSE']._serialized_end=1199
+  _globals['_GETROSREESTRUSERREQUEST']._serialized_start=1201
+  _globals['_GETROSREESTRUSERREQUEST']._serialized_end=1276
+  _globals['_GETROSREESTRUSERRESPONSE']._serialized_start=1278
+  _globals['_GETROSREESTRUSERRESPONSE']._serialized_end=1352
+  _globals['_LISTROSREESTRUSERSREQUEST']._serialized_start=1354
+  _globals['_LISTROSREESTRUSERSREQUEST']._serialized_end=1420
+  _globals['_LISTROSREESTRUSERSRESPONSE']._serialized_start=1422
+  _globals['_LISTROSREESTRUSERSRESPONSE']._serialized_end=1524
+  _globals['_UPDATEROSREESTRUSERREQUEST']._serialized_start=1527
+  _globals['_UPDATEROSREESTRUSERREQUEST']._serialized_end=1923
+  _globals['_UPDATEROSREESTRUSERRESPONSE']._serialized_start=1925
+  _globals['_UPDATEROSREESTRUSERRESPONSE']._serialized_end=2002
+  _globals['_DEACTIVATEROSREESTRUSERREQUEST']._serialized_start=2004
+  _globals['_DEACTIVATEROSREESTRUSERREQUEST']._serialized_end=2086
+  _globals['_DEACTIVATEROSREESTRUSERRESPONSE']._serialized_start=2088
+  _globals['_DEACTIVATEROSREESTRUSERRESPONSE']._serialized_end=2169
+  _globals['_ACTIVATEROSREESTRUSERREQUEST']._serialized_start=2171
+  _globals['_ACTIVATEROSREESTRUSERREQUEST']._serialized_end=2251
+  _globals['_ACTIVATEROSREESTRUSERRESPONSE']._serialized_start=2253
+  _globals['_ACTIVATEROSREESTRUSERRESPONSE']._serialized_end=2332
+  _globals['_ROSREESTRUSERSSERVICE']._serialized_start=2554
+  _globals['_ROSREESTRUSERSSERVICE']._serialized_end=3583
 # @@protoc_insertion_point(module_scope)

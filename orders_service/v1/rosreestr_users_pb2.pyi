@@ -185,22 +185,58 @@ class PortalSession(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     COOKIES_FIELD_NUMBER: _builtins.int
+    JAR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cookies(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Cookies by name."""
+        """Cookies by name, for all of the portal."""
+
+    @_builtins.property
+    def jar(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortalCookie]:
+        """Cookies with their paths, besides: one name may stand twice."""
 
     def __init__(
         self,
         *,
         cookies: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        jar: _abc.Iterable[Global___PortalCookie] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookies", b"cookies"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookies", b"cookies", "jar", b"jar"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PortalSession: _TypeAlias = PortalSession  # noqa: Y015
+
+@_typing.final
+class PortalCookie(_message.Message):
+    """A cookie of the portal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name. Required."""
+    value: _builtins.str
+    """Its value, in clear; stored sealed."""
+    path: _builtins.str
+    """For which addresses it is; empty: for all, "/"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalCookie: _TypeAlias = PortalCookie  # noqa: Y015
 
 @_typing.final
 class CreateRosreestrUserRequest(_message.Message):

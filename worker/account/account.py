@@ -18,14 +18,14 @@ from worker.account.calls import CountedByService
 from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
-from worker.portal.login.credentials import Credentials
+from worker.portal.login.credentials import Credentials, ImportedCookie, cookies_of
 from worker.portal.wire.budget import DayBudget
 from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceUnreachable, StaleEpoch
 from worker.service.reporter import standby_word
 from worker.stopping import StopFlag, Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tenacity import RetryCallState
 
@@ -364,17 +364,23 @@ def _is_login_blocked(snapshot: worker_pb2.WorkerAccount) -> bool:
     return snapshot.standby_kind in LOGIN_BLOCKED and not snapshot.can_take_new
 
 
-def _read_cookies(session: str | None) -> Mapping[str, str]:
-    """Read an imported session: a JSON object of names and values."""
+def _read_cookies(session: str | None) -> tuple[ImportedCookie, ...]:
+    """Read an imported session: a JSON object of names and values, or a list of cookies with their paths."""
     if session is None:
-        return {}
+        return ()
     try:
         cookies = json.loads(session)
     except ValueError as exc:
         raise AccountSecretsUnusable("The imported session isn't JSON: import it again.") from exc
-    if not isinstance(cookies, dict) or not all(isinstance(value, str) for value in cookies.values()):
-        raise AccountSecretsUnusable("The imported session isn't an object of names and values: import it again.")
-    return cookies
+    if isinstance(cookies, dict) and all(isinstance(value, str) for value in cookies.values()):
+        return cookies_of(cookies)
+    if not isinstance(cookies, list) or not all(map(_is_cookie, cookies)):
+        raise AccountSecretsUnusable("The imported session isn't cookies, with or without paths: import it again.")
+    return tuple(ImportedCookie(name=one["name"], value=one["value"], path=one["path"]) for one in cookies)
+
+
+def _is_cookie(item: object) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("name", "value", "path"))
 
 
 def _log_waiting(state: RetryCallState) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orders_service import errors
 from orders_service.accounts import manage
+from orders_service.accounts.session import Cookie, of_names
 from orders_service.accounts.validation import AccountChange
 from orders_service.api.grpc.messages import account_message
 from orders_service.v1 import rosreestr_users_pb2 as v1
@@ -72,7 +73,7 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
         change = AccountChange(
             password=request.password if request.HasField("password") else None,
             totp_secret=request.totp_secret if request.HasField("totp_secret") else None,
-            session=dict(request.session.cookies) if request.HasField("session") else None,
+            session=_cookies(request.session) if request.HasField("session") else None,
             gu_login=request.gu_login if request.HasField("gu_login") else None,
             declarant_category=request.declarant_category if request.HasField("declarant_category") else None,
             role=request.role if request.HasField("role") else None,
@@ -94,6 +95,11 @@ class RosreestrUsersServicer(rosreestr_users_pb2_grpc.RosreestrUsersServiceServi
         """Take new orders with it again."""
         account = await manage.activate_account(self._database, _which(request))
         return v1.ActivateRosreestrUserResponse(user=account_message(account))
+
+
+def _cookies(session: v1.PortalSession) -> tuple[Cookie, ...]:
+    jar = (Cookie(name=one.name, value=one.value, path=one.path or "/") for one in session.jar)
+    return (*of_names(session.cookies), *jar)
 
 
 def _which(request: _Naming) -> manage.Which:

@@ -46,7 +46,7 @@ TOLD_BY_OTHERS: Final = frozenset(
 MAX_TOLD: Final = 8000
 MAX_LENGTH: Final = 1000
 #: Fields whose texts may be longer, by name.
-_LONGER: Final = {"comment": 2000, "gu_login": 2000, "reason": 2000, "cookies": 8192}
+_LONGER: Final = {"comment": 2000, "gu_login": 2000, "reason": 2000, "cookies": 8192, "value": 8192}
 
 
 def check(message: Message) -> None:

@@ -54,6 +54,53 @@ WORDS: Final = {
     "Say what to change: --password, --totp, --gu-login, --declarant-category, --role or --comment.": (
         "Скажите, что изменить: --password, --totp, --gu-login, --declarant-category, --role или --comment."
     ),
+    # Sessions.
+    "There is no AUTH_TOKEN among them: was the browser logged in to the portal?": (
+        "Среди них нет AUTH_TOKEN: был ли в браузере выполнен вход на портал?"
+    ),
+    "--portal-url must be an address like https://lk.rosreestr.ru.": (
+        "--portal-url должен быть адресом вида https://lk.rosreestr.ru."
+    ),
+    "it is empty: export the cookies while you are logged in to the portal.": (
+        "файл пуст; выгрузите cookie, войдя на портал."
+    ),
+    "there are no cookies in it: export them while you are logged in to the portal.": (
+        "в файле нет cookie; выгрузите их, войдя на портал."
+    ),
+    "it isn't text: export the cookies as JSON or as cookies.txt.": (
+        "это не текст; выгрузите cookie как JSON или cookies.txt."
+    ),
+    "its JSON can't be read: export the cookies again.": "JSON не прочитать; выгрузите cookie ещё раз.",
+    "an object of other things": "объект с чем-то другим",
+    "a list of other things": "список чего-то другого",
+    "a text": "текст",
+    "a single value": "одно значение",
+    (
+        "it is a HAR without cookies, since browsers leave them out: export it with sensitive data, or copy the "
+        "Cookie header."
+    ): (
+        "это HAR без cookie: браузеры их не пишут; выгрузите его с конфиденциальными данными или скопируйте заголовок "
+        "Cookie."
+    ),
+    (
+        "it is in no form that is known: give cookies.txt, the JSON of an extension, a browser's state, a HAR, a "
+        "Cookie header, or a request copied as cURL."
+    ): (
+        "форма неизвестна; дайте cookies.txt, JSON расширения, состояние браузера, HAR, заголовок Cookie или запрос, "
+        "скопированный как cURL."
+    ),
+    "the browser's window has shortened the header (…): copy its value by the menu.": (
+        "окно браузера сократило заголовок (…); скопируйте его значение через меню."
+    ),
+    "the header breaks off in its last cookie: copy it again, whole.": (
+        "заголовок обрывается на последней cookie; скопируйте его ещё раз целиком."
+    ),
+    "the command copied as cURL breaks off: copy it again, whole.": (
+        "команда, скопированная как cURL, обрывается; скопируйте её ещё раз целиком."
+    ),
+    "the command copied as cURL has no cookies: copy a request that the portal got while you were logged in.": (
+        "в команде, скопированной как cURL, нет cookie; скопируйте запрос к порталу, сделанный после входа."
+    ),
     # The service.
     "doesn't speak TLS, as ORDERS_SERVICE_TLS says": "не говорит по TLS, хотя так велит ORDERS_SERVICE_TLS",
     "speaks TLS": "говорит по TLS",
@@ -205,11 +252,51 @@ SENTENCES: Final = {
     "No {*} came on standard input: pipe one in, or run this in a terminal.": (
         "На стандартном вводе нет того, что нужно ({0}): передайте его или запустите в терминале."
     ),
-    "{} isn't JSON ({}): give an object of cookie names and values.": (
-        "{0}: это не JSON ({1}); дайте объект с именами и значениями cookie."
+    # Sessions.
+    "{} gives no session: {*}": "{0}: сессии здесь нет: {1}",
+    "Left out, since they have expired: {}": "Отброшены, так как просрочены: {0}",
+    "Left out, since they are of other sites: {}": "Отброшено чужих сайтов: {0}",
+    "Left out, since no request can carry them: {}": "Отброшено непригодных для запроса: {0}",
+    "Twice, without a path, so the first was taken: {}. The export of an extension tells them apart.": (
+        "Дважды и без пути, поэтому взят первый: {0}. Выгрузка расширением их различает."
     ),
-    '{} must be an object of cookie names and values, like {"session": "…"}.': (
-        '{0}: нужен объект с именами и значениями cookie, например {{"session": "…"}}.'
+    "it has more than {} MiB: export the portal's cookies alone.": (
+        "в файле больше {0} МиБ; выгрузите только cookie портала."
+    ),
+    "its JSON breaks off or is damaged at line {}, column {}: export it again, whole.": (
+        "JSON обрывается или повреждён (строка {0}, столбец {1}); выгрузите его ещё раз целиком."
+    ),
+    (
+        "its JSON is {*}, not cookies: give the export of an extension, a browser's state (cookies), a HAR, or an "
+        "object of cookie names and values."
+    ): (
+        "в JSON {0}, а не cookie; дайте выгрузку расширения, состояние браузера (cookies), HAR или объект с именами и "
+        "значениями cookie."
+    ),
+    "cookie number {} has no name or no value that is a text: export them again.": (
+        "у cookie номер {0} нет имени или значения в виде текста; выгрузите их ещё раз."
+    ),
+    "it has no cookie of {}, only of other sites ({}): export them on the portal's page.": (
+        "нет ни одной cookie сайта {0}, только чужие ({1}); выгружайте их на странице портала."
+    ),
+    "all its cookies of {} have expired ({}): log in to the portal again, and export them then.": (
+        "все cookie сайта {0} просрочены ({1}); войдите на портал заново и выгрузите их после этого."
+    ),
+    "no request can carry its cookies of {} ({}): they are damaged, export them again.": (
+        "cookie сайта {0} непригодны для запроса ({1}): они повреждены, выгрузите их ещё раз."
+    ),
+    "it has {} cookies of {}, and up to {} are taken.": "в файле {0} cookie сайта {1}, а принимается не больше {2}.",
+    "it is a HAR without a request to {} ({} to others): record one on the portal's page.": (
+        "это HAR без запросов к {0} (к другим: {1}); запишите его на странице портала."
+    ),
+    (
+        "line {} isn't one of a cookies.txt, which has {} fields with tabs between: it is cut or was edited, export it "
+        "again."
+    ): (
+        "строка {0} не из cookies.txt, где {1} полей через табуляцию: файл обрезан или изменён, выгрузите его ещё раз."
+    ),
+    "the request goes to another host, not to {}: copy one to the portal.": (
+        "запрос идёт на другой сайт, а не на {0}; скопируйте запрос к порталу."
     ),
     (
         "The orders service at {} can't be reached: start it with `orders-service serve`, or set ORDERS_SERVICE_HOST "

@@ -64,9 +64,21 @@ HELP: Final = {
     "Give the account a session that you logged in to with a browser.": (
         "Передать кабинету сессию, в которую вы вошли браузером."
     ),
-    "JSON object of cookie names and values; - reads standard input. {} forgets the session.": (
+    (
+        "What a browser, an extension of it or a tool exports is told by itself. Of it only the portal's own cookies "
+        "are kept; what has expired, or is of other sites, is left out, and told without its value."
+    ): (
+        "Что именно выгружено браузером, расширением или программой, определяется само. Сохраняются только cookie "
+        "самого портала; о просроченных и чужих сообщается без их значений."
+    ),
+    (
+        "cookies.txt, an extension's JSON, a browser's state, a HAR, a Cookie header, a request copied as cURL, or a "
+        "JSON object of cookie names and values; - reads standard input. {} forgets the session."
+    ): (
+        "cookies.txt, JSON расширения, состояние браузера, HAR, заголовок Cookie, запрос, скопированный как cURL, или "
         "JSON-объект с именами и значениями cookie; - читает стандартный ввод. {} забывает сессию."
     ),
+    "The portal: cookies of other sites are left out.": "Портал: cookie других сайтов отбрасываются.",
     "Show all accounts and how each stands.": ("Показать все кабинеты и их состояние."),
     "Change what is given and leave the rest. A new password also ends a standby that waits for one.": (
         "Изменить то, что указано, и не трогать остальное. Новый пароль снимает и простой, который его ждёт."

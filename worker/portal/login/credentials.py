@@ -13,14 +13,29 @@ from typing import TYPE_CHECKING, Final
 from worker.portal.errors import PortalSettingsInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _TOTP_STEP_S: Final = 30
 _TOTP_DIGITS: Final = 6
 
 # What RFC 6265 allows; anything else would break the header that it is put into.
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_COOKIE_PATH: Final = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
 _COOKIE_VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e\x22\x2c]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedCookie:
+    """A cookie from a browser. One name may stand twice, with different paths."""
+
+    name: str
+    value: str = field(repr=False)
+    path: str = "/"
+
+
+def cookies_of(by_name: Mapping[str, str]) -> tuple[ImportedCookie, ...]:
+    """Return cookies that are for all of the portal."""
+    return tuple(ImportedCookie(name=name, value=value) for name, value in by_name.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +51,8 @@ class Credentials:
     #: Phone, e-mail or СНИЛС: the account's username unless another login was set.
     login: str = field(repr=False)
     password: str | None = field(default=None, repr=False)
-    #: Cookies by name, as imported.
-    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: As imported.
+    cookies: Sequence[ImportedCookie] = field(default=(), repr=False)
     #: Base32 secret of the second factor; without one, an account that asks for a code needs a person.
     totp_secret: str | None = field(default=None, repr=False)
     #: Which role to act in where the person has several: its oid or its name.
@@ -46,10 +61,14 @@ class Credentials:
     def __post_init__(self) -> None:
         if not self.password and not self.cookies:
             raise PortalSettingsInvalid("The account has neither a password nor an imported session: give it one.")
-        for name, value in self.cookies.items():
-            if not _COOKIE_NAME.fullmatch(name) or not _COOKIE_VALUE.fullmatch(value):
+        for cookie in self.cookies:
+            if not (
+                _COOKIE_NAME.fullmatch(cookie.name)
+                and _COOKIE_VALUE.fullmatch(cookie.value)
+                and _COOKIE_PATH.fullmatch(cookie.path)
+            ):
                 raise PortalSettingsInvalid(
-                    f"The imported cookie {name!r} isn't a valid one: export the session again."
+                    f"The imported cookie {cookie.name!r} isn't a valid one: export the session again."
                 )
         if self.totp_secret is not None:
             _decode_secret(self.totp_secret)

@@ -304,8 +304,9 @@ class Session:
         )
 
     def _put_cookies(self) -> None:
-        for name, value in self._credentials.cookies.items():
-            self._put_cookie(name, value)
+        domain = _cookie_domain(self.transport.origin)
+        for cookie in self._credentials.cookies:
+            self.transport.cookies.set(cookie.name, cookie.value, domain=domain, path=cookie.path)
 
     def _put_cookie(self, name: str, value: str) -> None:
         jar = self.transport.cookies

@@ -195,7 +195,8 @@ def test_no_secret_and_no_passport_is_in_the_audit_or_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     add_account(accounts)
-    session = rosreestr_users_pb2.PortalSession(cookies={"SESSION": COOKIE})
+    again = rosreestr_users_pb2.PortalCookie(name="SESSION", value=COOKIE, path="/back")
+    session = rosreestr_users_pb2.PortalSession(cookies={"SESSION": COOKIE}, jar=[again])
     accounts.UpdateRosreestrUser(
         rosreestr_users_pb2.UpdateRosreestrUserRequest(
             account="account_1", password=PASSWORD, session=session, comment=f"passport {PASSPORT}"

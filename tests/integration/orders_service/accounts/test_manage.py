@@ -10,6 +10,7 @@ import pytest
 
 from orders_service import errors
 from orders_service.accounts import manage
+from orders_service.accounts.session import Cookie, of_names
 from orders_service.accounts.validation import AccountChange
 from tests.integration.orders_service.stage import insert_order
 
@@ -80,15 +81,33 @@ def test_a_session_is_sealed_and_an_empty_one_forgets_it(run: Any, box: Secretbo
     add(run, box)
     cookies = {"session": "abc", "ESIA": "x=y"}
 
-    account = run(lambda db: manage.update_account(db, box, "a", AccountChange(session=cookies)))
+    account = run(lambda db: manage.update_account(db, box, "a", AccountChange(session=of_names(cookies))))
 
     sealed = stored(fresh_database)["session_encrypted"]
     assert account.has_session
     assert json.loads(box.open(sealed, username="a", purpose="session")) == cookies
     assert stored(fresh_database)["session_imported_at"] is not None
-    account = run(lambda db: manage.update_account(db, box, "a", AccountChange(session={})))
+    account = run(lambda db: manage.update_account(db, box, "a", AccountChange(session=of_names({}))))
     assert not account.has_session
     assert stored(fresh_database)["session_imported_at"] is None
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        Cookie(name="a", value="b"),
+        Cookie(name="b", value="b", path="relative"),
+        Cookie(name="b", value="b", path="/\r\nX: y"),
+        Cookie(name="b", value="b c"),
+        Cookie(name="b", value="b\\c"),
+    ],
+)
+def test_a_jar_that_the_worker_couldnt_use_is_refused(run: Any, box: Secretbox, cookie: Cookie) -> None:
+    add(run, box)
+    change = AccountChange(session=(*of_names({"a": "x"}), cookie))
+
+    with pytest.raises(errors.InvalidInput, match=r"session\.cookies\['[ab]'\]"):
+        run(lambda db: manage.update_account(db, box, "a", change))
 
 
 @pytest.mark.parametrize("cookies", [{"a b": "x"}, {"a": "x\r\nSet-Cookie: y"}, {"a": "1; b=2"}])
@@ -96,17 +115,17 @@ def test_what_no_cookie_can_be_is_refused(run: Any, box: Secretbox, cookies: dic
     add(run, box)
 
     with pytest.raises(errors.InvalidInput, match=r"session\.cookies"):
-        run(lambda db: manage.update_account(db, box, "a", AccountChange(session=cookies)))
+        run(lambda db: manage.update_account(db, box, "a", AccountChange(session=of_names(cookies))))
 
 
 @pytest.mark.parametrize(
     ("kind", "change", "is_ended"),
     [
         ("login_refused", AccountChange(password="new"), True),
-        ("person_needed", AccountChange(session={"s": "1"}), True),
+        ("person_needed", AccountChange(session=of_names({"s": "1"})), True),
         ("exhausted", AccountChange(password="new"), False),
         ("login_refused", AccountChange(comment="new"), False),
-        ("login_refused", AccountChange(session={}), False),
+        ("login_refused", AccountChange(session=of_names({})), False),
     ],
 )
 def test_a_new_secret_ends_a_standby_that_waits_for_one(

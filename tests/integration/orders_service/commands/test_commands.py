@@ -97,9 +97,38 @@ def test_what_is_wrong_with_an_account_is_one_sentence(service: Service) -> None
     assert "account: must be 1 to 64" in said(service, "accounts", "add", "имя", "--no-password")
     assert "No password came on standard input" in said(service, "accounts", "add", "silent", code=2)
     assert "Say what to change" in said(service, "accounts", "set", "nobody", code=2)
-    for text, words in (("[]", "must be an object"), ("{", "isn't JSON"), ('{"a": 1}', "must be an object")):
+    for text, words in (("[]", "there are no cookies in it"), ("{", "breaks off"), ('{"a": 1}', "not cookies")):
         (service.folder / "cookies.json").write_text(text)
         assert words in said(service, "accounts", "import-session", "nobody", "--file", "cookies.json")
+
+
+def test_a_session_in_a_browsers_form_is_stored_and_none_of_its_values_said(
+    service: Service, database: Database
+) -> None:
+    answer(service, "accounts", "add", "browser", "--no-password")
+    lines = [
+        "# Netscape HTTP Cookie File",
+        "lk.rosreestr.ru\tFALSE\t/\tTRUE\t0\tAUTH_TOKEN\tcanary-a",
+        "lk.rosreestr.ru\tFALSE\t/account-back\tTRUE\t0\tAUTH_TOKEN\tcanary-b",
+        "lk.rosreestr.ru\tFALSE\t/\tTRUE\t1000000000\tOLD\tcanary-c",
+        ".yandex.ru\tTRUE\t/\tTRUE\t0\tyandexuid\tcanary-d",
+    ]
+    command = ("accounts", "import-session", "browser", "--file", "-")
+
+    told = service.cli(*command, text="\n".join(lines))
+    russian = service.cli("--lang", "ru", *command, text="\n".join(lines[:1] + lines[4:]))
+
+    assert told.returncode == 0, told.stderr
+    assert "cookies: 2" in told.stdout
+    assert "since they have expired: OLD" in told.stderr
+    assert (russian.returncode, "только чужие (1)" in russian.stderr) == (1, True)
+    with database.connect() as connection:
+        row = connection.execute("select session_encrypted from rosreestr_users where username = 'browser'").fetchone()
+    assert row is not None
+    stored = json.loads(Secretbox(SECRET).open(row[0], username="browser", purpose="session"))
+    assert [(one["value"], one["path"]) for one in stored] == [("canary-a", "/"), ("canary-b", "/account-back")]
+    for text in (told.stdout, told.stderr, russian.stdout, russian.stderr, service.process.log):
+        assert "canary" not in text
 
 
 def test_orders_are_submitted_shown_and_listed(service: Service) -> None:

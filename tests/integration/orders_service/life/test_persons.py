@@ -9,6 +9,7 @@ import pytest
 
 from orders_service import errors
 from orders_service.accounts import manage
+from orders_service.accounts.session import of_names
 from orders_service.accounts.validation import AccountChange
 from orders_service.crypto import Secretbox
 from orders_service.domain import facts
@@ -93,7 +94,7 @@ def test_the_second_account_goes_on_with_a_login_of_its_own(bench: Bench) -> Non
     with refused("ACCOUNT_ON_STANDBY"):
         bench.intend(bench.claim(order_id, "second"), person_oid=PERSON)
 
-    change = AccountChange(session={"sid": "of its own"})
+    change = AccountChange(session=of_names({"sid": "of-its-own"}))
     bench.run(manage.update_account(bench.db, Secretbox("secret of the tests"), "second", change))
     bench.intend(bench.claim(order_id, "second"))
 
@@ -121,7 +122,7 @@ def test_the_right_session_ends_the_standby_without_another_person(bench: Bench)
     with refused("ACCOUNT_ON_STANDBY"):
         bench.intend(bench.claim(order_id), person_oid="another")
 
-    change = AccountChange(session={"sid": "the right one"})
+    change = AccountChange(session=of_names({"sid": "the-right-one"}))
     bench.run(manage.update_account(bench.db, Secretbox("secret of the tests"), "first", change))
     bench.run(manage.activate_account(bench.db, "first"))
 
@@ -136,7 +137,7 @@ def test_a_new_secret_takes_back_another_person_whatever_the_account_stands_by_f
         bench.intend(bench.claim(bench.add_order(OTHER)), person_oid="another")
     bench.execute("update rosreestr_users set standby_kind = 'exhausted', standby_reason = 'no orders left'")
 
-    change = AccountChange(session={"sid": "the right one"})
+    change = AccountChange(session=of_names({"sid": "the-right-one"}))
     bench.run(manage.update_account(bench.db, Secretbox("secret of the tests"), "first", change))
     assert account(bench, "first")["standby_kind"] == "exhausted", "a secret doesn't help there"
     bench.run(manage.activate_account(bench.db, "first"))

@@ -16,7 +16,7 @@ from tests.integration.worker.portal.pages.test_pages import make_statement
 from worker.order import verdict
 from worker.portal.errors import PortalError, RequestRefused
 from worker.portal.finish import Answered, FinishRequest, Lost
-from worker.portal.login.credentials import Credentials
+from worker.portal.login.credentials import Credentials, cookies_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ def test_no_answer_to_a_call_is_taken_for_the_orders_fault_nor_costs_a_password(
 ) -> None:
     ask, method, path, good = CALLS[name]
     portal.sessions.add("imported")
-    credentials = Credentials(login="x", password="right", cookies={"AUTH_TOKEN": "imported"})
+    credentials = Credentials(login="x", password="right", cookies=cookies_of({"AUTH_TOKEN": "imported"}))
     client = make_client(credentials=credentials)
     client.log_in()
     told = 0

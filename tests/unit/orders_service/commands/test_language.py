@@ -25,28 +25,36 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(orders_service.__file__).parent / "commands"
 #: What customers and operators use day by day; the others' words are English.
 FILES: Final = [
-    FOLDER / f"{name}.py"
-    for name in (
-        "accounts",
-        "client",
-        "counting",
-        "deciding",
-        "exporting",
-        "extract_file",
-        "following",
-        "order_file",
-        "order_filters",
-        "order_output",
-        "orders",
-        "submitting",
-        "watching",
-        "token_webhook",
-        "webhooks",
-    )
+    *(
+        FOLDER / f"{name}.py"
+        for name in (
+            "accounts",
+            "client",
+            "counting",
+            "deciding",
+            "exporting",
+            "extract_file",
+            "following",
+            "order_file",
+            "order_filters",
+            "order_output",
+            "orders",
+            "session_file",
+            "submitting",
+            "watching",
+            "token_webhook",
+            "webhooks",
+        )
+    ),
+    # What is told of a file with a session, in its own words.
+    *(
+        FOLDER.parent / "accounts" / "session_file" / f"{name}.py"
+        for name in ("found", "json_forms", "reading", "text_forms")
+    ),
 ]
 GROUPS: Final = (("orders",), ("accounts",), ("webhooks",), ("tokens", "webhook"))
 #: Where sentences go out.
-SINKS: Final = {"say", "tr", "Failure", "UsageError", "WrongSetting", "TimeIsUp", "fail"}
+SINKS: Final = {"say", "tr", "Failure", "UsageError", "WrongSetting", "TimeIsUp", "fail", "SessionUnreadable"}
 #: States and the like are codes, the same in every language; so are marks around values.
 CODE: Final = re.compile(r"[a-z_]+|[\W\d]*(?:\{\*?\}[\W\d]*)*")
 PLACE: Final = re.compile(r"\{\*?\}")

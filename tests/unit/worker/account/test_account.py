@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orders_service.accounts import session
+from orders_service.accounts.session import Cookie
 from orders_service.crypto import PASSWORD, SESSION, Secretbox
 from orders_service.v1 import rosreestr_users_pb2
 from tests.certificates import Authority
@@ -105,6 +107,25 @@ def test_an_imported_session_is_enough(bench: Bench, account: Account) -> None:
 
     assert "MarkAccount" not in bench.log
     assert account.portal() is account.portal()
+
+
+def test_what_is_stored_of_a_session_is_what_the_worker_reads(bench: Bench, account: Account) -> None:
+    jar = (Cookie(name="route", value="1"), Cookie(name="route", value="2", path="/account-back"))
+    account.open(StopFlag())
+
+    def read(text: str) -> list[tuple[str, str, str]]:
+        bench.service.account.sealed_session = SECRETBOX.seal(text, username="a1", purpose=SESSION)
+        account.refresh(lambda _seconds: None)
+        cookies = account._make_credentials(account.snapshot).cookies
+        return [(cookie.name, cookie.value, cookie.path) for cookie in cookies]
+
+    assert read(session.write(jar)) == [("route", "1", "/"), ("route", "2", "/account-back")]
+    # What needs no paths is written as workers before them read it.
+    assert json.loads(session.write(session.of_names({"a": "b"}))) == {"a": "b"}
+    assert read(session.write(session.of_names({"a": "b"}))) == [("a", "b", "/")]
+    for odd in ("[1]", '[{"name": "a", "value": "b"}]', '{"a": 1}', "7", "{"):
+        with pytest.raises(AccountSecretsUnusable, match="import it again"):
+            read(odd)
 
 
 def test_a_new_password_makes_a_new_client_with_the_old_pace(bench: Bench, account: Account) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from worker.portal.errors import PortalSettingsInvalid
-from worker.portal.login.credentials import Credentials, make_totp
+from worker.portal.login.credentials import Credentials, cookies_of, make_totp
 from worker.portal.pages.profile import Declarant, Passport
 from worker.portal.pages.search import Characteristic
 from worker.portal.pages.statement import Statement, StatementGuids
@@ -94,9 +94,9 @@ def test_a_ca_bundle_that_is_none_is_refused_with_what_to_give(tmp_path: Path) -
     [
         {},
         {"password": ""},
-        {"cookies": {"a b": "c"}},
-        {"cookies": {"a": "b\r\nX: y"}},
-        {"cookies": {"a": "б"}},
+        {"cookies": cookies_of({"a b": "c"})},
+        {"cookies": cookies_of({"a": "b\r\nX: y"})},
+        {"cookies": cookies_of({"a": "б"})},
         {"password": "x", "totp_secret": "1"},
         {"password": "x", "totp_secret": ""},
     ],
@@ -108,7 +108,9 @@ def test_credentials_that_cannot_work_are_refused(changes: dict[str, Any]) -> No
 
 def test_credentials_show_nothing_in_their_repr() -> None:
     shown = repr(
-        Credentials(login="+70000000000", password="secret", cookies={"AUTH_TOKEN": "t"}, totp_secret=RFC_SECRET)
+        Credentials(
+            login="+70000000000", password="secret", cookies=cookies_of({"AUTH_TOKEN": "t"}), totp_secret=RFC_SECRET
+        )
     )
 
     assert all(secret not in shown for secret in ("+7000", "secret", "AUTH_TOKEN", RFC_SECRET))

@@ -23,7 +23,7 @@ from worker.portal.errors import (
     RateLimited,
     UnreadableAnswer,
 )
-from worker.portal.login.credentials import Credentials, make_totp
+from worker.portal.login.credentials import Credentials, ImportedCookie, cookies_of, make_totp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -484,7 +484,7 @@ def test_a_refused_one_time_code_needs_a_person(portal: Portal, make_client: Mak
 
 def test_an_imported_session_is_used_without_any_login(portal: Portal, make_client: MakeClient) -> None:
     portal.sessions.add("imported")
-    client = make_client(credentials=Credentials(login="x", cookies={"AUTH_TOKEN": "imported", "uid": "1"}))
+    client = make_client(credentials=Credentials(login="x", cookies=cookies_of({"AUTH_TOKEN": "imported", "uid": "1"})))
 
     assert client.balance() == 87
 
@@ -492,8 +492,23 @@ def test_an_imported_session_is_used_without_any_login(portal: Portal, make_clie
     assert not portal.seen(server.AUTH)
 
 
+def test_of_an_imported_name_with_two_paths_each_goes_where_it_belongs(portal: Portal, make_client: MakeClient) -> None:
+    portal.sessions.add("imported")
+    cookies = (
+        *cookies_of({"AUTH_TOKEN": "imported", "route": "anywhere"}),
+        ImportedCookie(name="route", value="back", path="/account-back/profile"),
+    )
+
+    make_client(credentials=Credentials(login="x", cookies=cookies)).balance()
+
+    sent = portal.seen(server.ROLES)[0].headers["cookie"]
+    assert sent.index("route=back") < sent.index("route=anywhere"), "the longer path goes first, as in a browser"
+    assert "route=back" not in portal.seen(server.BALANCE)[0].headers["cookie"]
+    assert "route=anywhere" in portal.seen(server.BALANCE)[0].headers["cookie"]
+
+
 def test_an_imported_session_that_is_over_needs_a_person(portal: Portal, make_client: MakeClient) -> None:
-    client = make_client(credentials=Credentials(login="x", cookies={"AUTH_TOKEN": "dead"}))
+    client = make_client(credentials=Credentials(login="x", cookies=cookies_of({"AUTH_TOKEN": "dead"})))
 
     with pytest.raises(PersonNeeded) as caught:
         client.balance()
@@ -502,7 +517,9 @@ def test_an_imported_session_that_is_over_needs_a_person(portal: Portal, make_cl
 
 
 def test_an_imported_session_that_is_over_falls_back_to_the_password(portal: Portal, make_client: MakeClient) -> None:
-    client = make_client(credentials=Credentials(login="x", password="right", cookies={"AUTH_TOKEN": "dead"}))
+    client = make_client(
+        credentials=Credentials(login="x", password="right", cookies=cookies_of({"AUTH_TOKEN": "dead"}))
+    )
 
     assert client.balance() == 87
 
@@ -511,7 +528,7 @@ def test_an_imported_session_that_is_over_falls_back_to_the_password(portal: Por
 
 def test_maintenance_does_not_condemn_an_imported_session(portal: Portal, make_client: MakeClient) -> None:
     portal.sessions.add("imported")
-    client = make_client(credentials=Credentials(login="x", cookies={"AUTH_TOKEN": "imported"}))
+    client = make_client(credentials=Credentials(login="x", cookies=cookies_of({"AUTH_TOKEN": "imported"})))
     client.balance()
     # A page that says nothing we know, wherever one asks.
     for path in (server.BALANCE, server.ROLES, server.AUTH):
@@ -544,7 +561,7 @@ def test_an_imported_session_keeps_the_role_that_was_chosen_in_the_browser(
     portal.roles = [{"oid": 1000000001}, {"oid": 2000000002}]
     cookies = {"AUTH_TOKEN": "imported", "PC_USER_WAS_AUTHORIZED": "2000000002"}
 
-    assert make_client(credentials=Credentials(login="x", cookies=cookies)).person_oid() == "2000000002"
+    assert make_client(credentials=Credentials(login="x", cookies=cookies_of(cookies))).person_oid() == "2000000002"
 
 
 def test_a_renewed_session_of_another_person_is_not_used(portal: Portal, client: PortalClient) -> None:
