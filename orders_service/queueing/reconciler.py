@@ -313,7 +313,10 @@ class Reconciler:
             "limit": BATCH,
         }
         async with self._database.transaction() as connection:
-            cursor = await connection.execute(load("schedule")["page_of_open"], parameters)
+            if order_ids is None:
+                await connection.execute(load("schedule")["walk_in_order"])
+            # Unprepared: some orders are found by their ids, a page by its index.
+            cursor = await connection.execute(load("schedule")["page_of_open"], parameters, prepare=False)
             return [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]
 
     async def _run_if_first(self) -> None:

@@ -134,6 +134,7 @@ class Relay:
         each batch would walk past all of it. What comes in behind it is the next pass's.
         """
         async with self._database.transaction() as connection:
+            await connection.execute(load("schedule")["walk_in_order"])
             parameters = {"after_id": after_id, "limit": BATCH}
             cursor = await connection.execute(load("schedule")["take_unrelayed"], parameters)
             orders = [ScheduledOrder.from_row(row) for row in await cursor.fetchall()]

@@ -34,6 +34,11 @@ select missed.id, %(actor)s, %(kind)s,
 from missed
 returning order_id;
 
+-- name: walk_in_order
+-- For this transaction: a page is the first entries of an index. Where the planner takes the orders that wait for a few, as after a bulk call of
+-- which it knows nothing yet, it reads and sorts all of them for each page.
+select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true);
+
 -- name: take_unrelayed
 -- Orders that aren't on the queue yet, locked until they are; what another relay has in hand is left to it. One that is over goes to the account
 -- whose list is to be read for a late row.

@@ -118,6 +118,22 @@ def read_events(database: Database, order_id: int) -> list[tuple[str, str, str |
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def entries_read(database: Database, index: str) -> int:
+    """How many entries of an index were read by sessions that are over."""
+    with database.connect() as connection:
+        # A session tells its counts when it ends, which may be after its client went.
+        others = "select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        wait_until(
+            lambda: connection.execute(f"{others} and backend_type = 'client backend'".encode()).rowcount == 0,
+            "the sessions to end",
+        )
+        row = connection.execute(
+            "select idx_tup_read from pg_stat_user_indexes where indexrelname = %s", (index,)
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def change_orders(database: Database, assignments: str) -> None:
     """Change all orders, as time or somebody else would."""
     with database.connect() as connection:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orders_service import errors
+from orders_service.orders.accept import create_orders
+from orders_service.orders.validation import WantedOrder
+from orders_service.queueing import reconciler
 from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.reconciler import Reconciler
 from orders_service.queueing.relay import Relay
@@ -18,6 +21,7 @@ from rosq import Fail, JobState
 from rosq.steering import Steering
 from tests.integration.orders_service.stage import (
     change_orders,
+    entries_read,
     insert_order,
     opened_queue,
     read_events,
@@ -88,6 +92,19 @@ def test_after_redis_lost_everything_each_open_order_gets_its_job_back(
     assert abs((job.due_at - due).total_seconds()) < 5
     assert jobs[str(fresh)].state is JobState.WAITING
     assert read_events(fresh_database, fresh)[-1] == ("reconciler", "reopened", "its job was missing or over")
+
+
+def test_a_page_reads_its_own_orders_and_not_all_that_are_open(
+    run: Any, reconcile: Any, fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [WantedOrder(cad_num=f"77:01:0001001:{n}", idempotency_key=str(n)) for n in range(1, 2001)]
+    run(lambda db: create_orders(db, wanted))
+    change_orders(fresh_database, "relayed_at = now() - interval '1 minute'")
+    monkeypatch.setattr(reconciler, "BATCH", 100)
+
+    assert reconcile().reopened == 2000
+
+    assert 2000 <= entries_read(fresh_database, "orders_open") < 6000
 
 
 def test_an_open_order_whose_job_is_completed_is_put_back(

@@ -17,7 +17,14 @@ from orders_service.queueing.loops import cancel_all
 from orders_service.queueing.relay import Relay
 from rosq import JobState, ServerUnreachable
 from rosq.steering import Steering
-from tests.integration.orders_service.stage import change_orders, insert_order, opened_queue, read_order, run_jobs
+from tests.integration.orders_service.stage import (
+    change_orders,
+    entries_read,
+    insert_order,
+    opened_queue,
+    read_order,
+    run_jobs,
+)
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -75,6 +82,17 @@ def test_no_batch_of_a_pass_walks_past_what_the_last_one_relayed(
     assert asked == [0, ids[2], ids[5]]
     change_orders(fresh_database, "relayed_at = null")
     assert run(lambda db: Watched(db, queue, settings).run_once()).relayed == 7, "the next pass begins anew"
+
+
+def test_a_batch_reads_its_own_orders_and_not_all_that_wait_behind_them(
+    run: Any, relay_once: Any, fresh_database: Database
+) -> None:
+    """Of a bulk call the planner knows nothing yet: it took the thousands that wait for a few, and sorted them."""
+    create(run, 10_000)
+
+    assert relay_once().relayed == 10_000
+
+    assert 10_000 <= entries_read(fresh_database, "orders_to_relay") < 20_000
 
 
 def test_a_bell_relays_and_asks_for_nothing_that_is_due_by_time(run: Any, settings: Settings, queue: Queue) -> None:
