@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 # What makes no difference to Redis or PostgreSQL beside the rest: not run again on the containers.
 NO_SERVER := orders_service/access orders_service/api/rest orders_service/commands orders_service/dev \
-  worker/portal worker/simulator worker/test_ill_account.py
+  rosq/commands/test_output.py worker/portal worker/simulator worker/test_ill_account.py
 PROTOS := $(wildcard proto/orders_service/v1/*.proto)
 # The contract as a whole, in one file: what the next change is compared with.
 CONTRACT := proto/contract.binpb
