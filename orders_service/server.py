@@ -148,9 +148,7 @@ class Server:
 
     async def watch_orders(self) -> None:
         """Follow the steps of orders for those who watch, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._orders.run())
-            group.create_task(self._orders.listen())
+        await self._orders.run()
 
     async def watch_health(self) -> None:
         """Keep the answer of the health service true, until cancelled."""

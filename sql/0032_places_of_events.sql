@@ -18,13 +18,3 @@ $$;
 -- The first step of an order brings its place along: ten thousand of them at once needn't be looked at one by one.
 create trigger order_event_is_placed before insert on order_events
     for each row when (new.written_in is null) execute function place_order_event();
-
--- Wakes those who watch, at the commit.
-create function notify_watchers() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('order_events', '');
-    return null;
-end
-$$;
-create trigger order_events_inserted after insert on order_events
-    for each statement execute function notify_watchers();

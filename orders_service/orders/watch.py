@@ -14,12 +14,9 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import psycopg
-
 from orders_service import errors
 from orders_service.orders.search import EventView
 from orders_service.queueing.loops import Loop
-from orders_service.store import db
 from orders_service.store.queries import load
 
 if TYPE_CHECKING:
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
     from orders_service.store.db import Database
 
-#: The channel that the schema's trigger notifies.
-CHANNEL: Final = "order_events"
 #: Orders that one may name.
 MAX_ORDERS: Final = 1000
 #: Who is told nothing for so long gets a sign of life, with how far he has come.
@@ -39,9 +34,9 @@ _PAGE: Final = 500
 _KEPT: Final = 5_000
 #: Who is further behind than that waits for his turn to read.
 _READERS: Final = 3
-#: Between two looks: soon while there are steps that can't be told yet, late where the database may tell of new ones.
-_SOON_S: Final = 0.02
-_LATE_S: Final = 1.0
+#: Between two looks at the end, while somebody watches. The database rings no bell: a commit that notifies holds one
+#: lock of the whole server until it is on disk, and the gate's would wait for all others'.
+_LOOK_S: Final = 0.1
 
 _SQL: Final = load("watch")
 
@@ -101,7 +96,7 @@ class Wish:
 
 
 class Watch:
-    """Tells steps to those who watch. `run` and `listen` are to be run beside the calls.
+    """Tells steps to those who watch. `run` is to be run beside the calls.
 
     Args:
         share: What those who are behind have of the pool; None: all of it.
@@ -114,8 +109,8 @@ class Watch:
         self._database = database
         self._share = share or database
         self._clock = clock
-        self._loop = Loop("watch", self.run_once, interval_s=_LATE_S)
-        self._listening = Loop("watch_bell", self._listen_once, interval_s=1.0)
+        away = (errors.DatabaseUnavailable, errors.DatabaseUnfit)
+        self._loop = Loop("watch", self.run_once, interval_s=_LOOK_S, expected=away)
         self._readers = asyncio.Semaphore(_READERS)
         self._watchers = 0
         self._is_stopping = False
@@ -123,16 +118,11 @@ class Watch:
         self._steps: list[Step] = []
         self._floor = self._end = _BEGIN
         self._is_following = False
-        self._soon_s = _SOON_S
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the end of the steps, until cancelled."""
         await self._loop.run()
-
-    async def listen(self) -> None:
-        """Look whenever the database says that there is a step, until cancelled. Without it, once a second."""
-        await self._listening.run()
 
     def stop(self) -> None:
         """Let those who watch go: each is told how far he has come."""
@@ -144,18 +134,19 @@ class Watch:
 
         Raises:
             DatabaseUnavailable: The database is away.
+            DatabaseUnfit: Its steps were written by another server.
         """
         if not self._watchers:
             # Nobody wants to know. Whoever comes begins anew.
             self._is_following = False
             return 0
         if not self._is_following:
-            self._floor = self._end = await self._find_end()
+            self._floor = self._end = await self._find_end(self._database)
             self._steps = []
             self._is_following = True
             self._tell()
         count = 0
-        while steps := await self._read(self._database, "list_after", self._end, {}):
+        while steps := await self._read(self._database, "list_after", self._end, {"client": None}):
             self._steps += steps
             self._end = steps[-1].place
             count += len(steps)
@@ -163,7 +154,6 @@ class Watch:
                 self._floor = self._steps[-_KEPT - 1].place
                 del self._steps[:-_KEPT]
             self._tell()
-        await self._look_soon()
         return count
 
     async def follow(self, wish: Wish) -> AsyncGenerator[Told]:
@@ -173,6 +163,7 @@ class Watch:
 
         Raises:
             InvalidInput: There is no such step, or too many orders are named.
+            DatabaseUnfit: The steps were written by another server.
             DatabaseUnavailable: The database is away. Go on later, after what was told last.
         """
         if len(wish.order_ids) > MAX_ORDERS:
@@ -207,19 +198,11 @@ class Watch:
         finally:
             self._watchers -= 1
 
-    async def _look_soon(self) -> None:
-        """Look again soon where there are steps that can't be told yet: another transaction may write before them."""
-        async with self._database.transaction() as connection:
-            cursor = await connection.execute(_SQL["is_any_withheld"])
-            row = await cursor.fetchone()
-        assert row is not None
-        self._soon_s = min(_LATE_S, 2 * self._soon_s) if row["is_any_withheld"] else _SOON_S
-        if row["is_any_withheld"]:
-            asyncio.get_running_loop().call_later(self._soon_s, self._loop.wake)
-
     async def _find_begin(self, wish: Wish) -> Place:
+        # Also where he names a step: behind a restore he would be told nothing, and not why.
+        end = await self._find_end(self._share)
         if wish.after_event_id is None:
-            return await self._find_end()
+            return end
         if wish.after_event_id == 0:
             return _BEGIN
         async with self._share.transaction() as connection:
@@ -231,8 +214,8 @@ class Watch:
             )
         return _place(row)
 
-    async def _find_end(self) -> Place:
-        async with self._database.transaction() as connection:
+    async def _find_end(self, database: Database) -> Place:
+        async with database.transaction() as connection:
             cursor = await connection.execute(_SQL["find_end"])
             row = await cursor.fetchone()
         assert row is not None
@@ -254,7 +237,7 @@ class Watch:
         end = self._end
         async with self._readers:
             if not wish.order_ids:
-                looked_at = await self._read(self._share, "list_after", place, {})
+                looked_at = await self._read(self._share, "list_after", place, {"client": wish.client})
                 return [step for step in looked_at if wish.covers(step)], looked_at[-1].place if looked_at else end
             more = {"order_ids": list(wish.order_ids)}
             looked_at = await self._read(self._share, "list_of_orders_after", place, more)
@@ -271,20 +254,6 @@ class Watch:
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-    async def _listen_once(self) -> None:
-        """Listen until the connection breaks."""
-        connection = await self._database.connect()
-        try:
-            await connection.execute(f"listen {CHANNEL}")
-            self._listening.condition.report_success()
-            self._loop.wake()
-            async for _ in connection.notifies():
-                self._loop.wake()
-        except psycopg.OperationalError as exc:
-            raise db.unavailable(self._database.settings, exc) from exc
-        finally:
-            await connection.close()
 
 
 def _place(row: dict[str, Any]) -> Place:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How often it is looked which webhooks there are, which of them are left in peace, and what the bell missed.
+#: How often it is looked which webhooks there are, and which of them are left in peace.
 LOOK_S: Final = 5.0
+#: How often it is looked what is to be told: steps of orders ring no bell, since a commit that does holds up others.
+_RELAY_S: Final = 0.5
 #: The same while one is left in peace.
 _LOOK_SOON_S: Final = 1.0
 _AWAY: Final = (errors.DatabaseUnavailable, errors.DatabaseUnfit)
@@ -56,7 +58,7 @@ class Webhooks:
         self._relay_loop = Loop(
             "webhook_relay",
             self._relay_once,
-            interval_s=LOOK_S,
+            interval_s=_RELAY_S,
             expected=(*_AWAY, RosqError),
         )
         self._relay = WebhookRelay(database, queue, settings, self._relay_loop.wake)

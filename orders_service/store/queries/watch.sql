@@ -23,7 +23,7 @@ left join lateral (
 select coalesce(written_in, '0'::xid8)::text as written_in, id from order_events where id = %(id)s;
 
 -- name: list_after
--- The next steps of all orders.
+-- The next steps of all orders, or of a client's.
 select
     event.order_id, orders.client, coalesce(event.written_in, '0'::xid8)::text as written_in, event.id, event.at, event.actor,
     event.kind, event.from_state::text, event.to_state::text, event.reason
@@ -31,6 +31,7 @@ from order_events as event
 join orders on orders.id = event.order_id
 where (coalesce(event.written_in, '0'::xid8), event.id) > (%(written_in)s::xid8, %(id)s::bigint)
   and coalesce(event.written_in, '0'::xid8) < pg_snapshot_xmin(pg_current_snapshot())
+  and (%(client)s::text is null or orders.client = %(client)s::text)
 order by coalesce(event.written_in, '0'::xid8), event.id
 limit %(limit)s;
 
@@ -46,10 +47,3 @@ where event.order_id = any(%(order_ids)s::bigint[])
   and coalesce(event.written_in, '0'::xid8) < pg_snapshot_xmin(pg_current_snapshot())
 order by coalesce(event.written_in, '0'::xid8), event.id
 limit %(limit)s;
-
--- name: is_any_withheld
--- Whether there are steps that can't be told yet.
-select exists (
-    select from order_events
-    where coalesce(written_in, '0'::xid8) >= pg_snapshot_xmin(pg_current_snapshot())
-) as is_any_withheld;
