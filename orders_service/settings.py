@@ -18,6 +18,8 @@ DEFAULT_REST_PORT: Final = 5004
 #: Name of the queue on which what is to be told to clients travels.
 DEFAULT_WEBHOOK_QUEUE: Final = "order-webhooks"
 #: Seconds between the tries to tell a client: about a day in all.
+#: A try is over long before its job's time is: else another one would send the same beside it.
+_WEBHOOK_TIMEOUT_S: Final = 60.0
 _WEBHOOK_PAUSES_S: Final = (10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, *[7200.0] * 11)
 _DAY_S: Final = 86_400.0
 
@@ -84,7 +86,7 @@ class WebhookSettings:
     Attributes:
         queue_name: Where what is to be told travels; WEBHOOK_QUEUE.
         senders: How many are told at once by one process; 0: it tells nobody; WEBHOOK_SENDERS.
-        timeout_s: For one try, from looking up the name to the answer; WEBHOOK_TIMEOUT_S.
+        timeout_s: For one try, from looking up the name to the answer; WEBHOOK_TIMEOUT_S, up to 60.
         lease_s: What a killed process was sending is sent again after so long; WEBHOOK_LEASE_S.
         off_after_s: A webhook at whose address nothing was taken for so long is switched off; WEBHOOK_OFF_AFTER_S.
         keep_s: What is over is forgotten after so long; WEBHOOK_KEEP_S.
@@ -121,7 +123,7 @@ class WebhookSettings:
         return cls(
             queue_name=environ.get("WEBHOOK_QUEUE") or default.queue_name,
             senders=_integer(environ, "WEBHOOK_SENDERS", default.senders, low=0, high=64),
-            timeout_s=_seconds(environ, "WEBHOOK_TIMEOUT_S", default.timeout_s),
+            timeout_s=_seconds(environ, "WEBHOOK_TIMEOUT_S", default.timeout_s, at_most=_WEBHOOK_TIMEOUT_S),
             lease_s=_seconds(environ, "WEBHOOK_LEASE_S", default.lease_s),
             off_after_s=_seconds(environ, "WEBHOOK_OFF_AFTER_S", default.off_after_s),
             keep_s=_seconds(environ, "WEBHOOK_KEEP_S", default.keep_s),
@@ -235,7 +237,7 @@ def _integer(environ: Mapping[str, str], variable: str, default: int, *, low: in
     return int(text)
 
 
-def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+def _seconds(environ: Mapping[str, str], variable: str, default: float, *, at_most: float = _LONGEST_S) -> float:
     text = environ.get(variable, "").strip()
     if not text:
         return default
@@ -243,7 +245,7 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
         value = float(text)
     except ValueError as exc:
         raise errors.SettingsInvalid(variable, f"must be a number of seconds, not {text!r}.") from exc
-    if not 0 < value <= _LONGEST_S:
-        rule = f"must be a number of seconds above 0 and up to {_LONGEST_S:.0f}, not {text!r}."
+    if not 0 < value <= at_most:
+        rule = f"must be a number of seconds above 0 and up to {at_most:.0f}, not {text!r}."
         raise errors.SettingsInvalid(variable, rule)
     return value

@@ -113,6 +113,14 @@ def check_address(text: str, *, is_private_allowed: bool, is_plain: bool) -> str
     return None
 
 
+def name_of(url: httpx.URL) -> str:
+    """Return whom the URL names, as it is spelled there.
+
+    httpx's `host` is in letters, of which others make another name: `xn--fa-hia` is `faß`, which is `fass` to Python.
+    """
+    return url.raw_host.decode("ascii")
+
+
 def check_url(text: str, *, is_private_allowed: bool) -> httpx.URL:
     """Return the URL that an operator typed.
 
@@ -129,7 +137,7 @@ def check_url(text: str, *, is_private_allowed: bool) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
         raise errors.InvalidInput.of("url", "isn't a URL like https://crm.example.ru/rosreestr.") from exc
-    if url.scheme not in ("https", "http") or not url.host:
+    if url.scheme not in ("https", "http") or not name_of(url):
         raise errors.InvalidInput.of("url", "must be like https://crm.example.ru/rosreestr.")
     if url.scheme == "http" and not is_private_allowed:
         raise errors.InvalidInput.of(
@@ -142,7 +150,7 @@ def check_url(text: str, *, is_private_allowed: bool) -> httpx.URL:
     if url.port is not None and not 0 < url.port < 65536:
         raise errors.InvalidInput.of("url", "has a port that isn't one of 1 to 65535.")
     try:
-        literal = ipaddress.ip_address(url.host)
+        literal = ipaddress.ip_address(name_of(url))
     except ValueError:
         return url
     refusal = check_address(str(literal), is_private_allowed=is_private_allowed, is_plain=url.scheme == "http")

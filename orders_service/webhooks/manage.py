@@ -63,7 +63,7 @@ class WebhookView:
     @property
     def host(self) -> str:
         """Whom it is about, without what may be a secret."""
-        return httpx.URL(self.url).host
+        return addresses.name_of(httpx.URL(self.url))
 
 
 def sealed_for(token_id: int) -> str:
@@ -101,7 +101,7 @@ async def set_webhook(
             "token_id": row["id"],
             "name": token,
             "url": url,
-            "host": parsed.host,
+            "host": addresses.name_of(parsed),
             "is_private_allowed": is_private_allowed,
             "by": by,
         }

@@ -13,7 +13,7 @@ import httpx
 
 from orders_service import errors
 from orders_service.queueing.threads import call_in_daemon
-from orders_service.webhooks.addresses import check_address
+from orders_service.webhooks.addresses import check_address, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -87,7 +87,8 @@ class Poster:
             # No proxy, and nothing else that the environment says: who connects for us, judges for us.
             trust_env=False,
             follow_redirects=False,
-            timeout=timeout_s,
+            # Where one address swallows what is sent, there is time for the next.
+            timeout=httpx.Timeout(timeout_s, connect=timeout_s / _MAX_ADDRESSES),
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._resolve = resolve or _look_up
@@ -107,17 +108,17 @@ class Poster:
         except httpx.InvalidURL as exc:
             raise NotTaken("Its address isn't one: set it again.") from exc
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._post(url, parcel)
+            async with asyncio.timeout(self._timeout_s) as limit:
+                return await self._post(url, parcel, limit)
         except TimeoutError as exc:
             raise NotTaken(f"There was no answer within {self._timeout_s:g} s.") from exc
 
-    async def _post(self, url: httpx.URL, parcel: Parcel) -> int:
+    async def _post(self, url: httpx.URL, parcel: Parcel, limit: asyncio.Timeout) -> int:
         refused: Exception | None = None
         for address in (await self._judged(url, parcel))[:_MAX_ADDRESSES]:
             try:
-                return await self._post_to(address, url, parcel)
-            except httpx.ConnectError as exc:
+                return await self._post_to(address, url, parcel, limit)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
                 # Nothing was sent.
                 refused = exc
         assert refused is not None
@@ -126,9 +127,9 @@ class Poster:
     async def _judged(self, url: httpx.URL, parcel: Parcel) -> list[str]:
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            addresses = await self._resolve(url.host, port)
+            addresses = await self._resolve(name_of(url), port)
         except (OSError, UnicodeError) as exc:
-            raise NotTaken(f"The name {url.host} can't be looked up.") from exc
+            raise NotTaken(f"The name {name_of(url)} can't be looked up.") from exc
         is_plain = url.scheme == "http"
         for address in addresses:
             # One that may not be reached makes all of them suspect.
@@ -136,22 +137,24 @@ class Poster:
             if refusal is not None:
                 raise NotTaken(refusal)
         if not addresses:
-            raise NotTaken(f"The name {url.host} has no address.")
+            raise NotTaken(f"The name {name_of(url)} has no address.")
         return addresses
 
-    async def _post_to(self, address: str, url: httpx.URL, parcel: Parcel) -> int:
+    async def _post_to(self, address: str, url: httpx.URL, parcel: Parcel, limit: asyncio.Timeout) -> int:
         target = url.copy_with(host=f"[{address}]" if ":" in address else address)
         # The name for whoever listens there, and for its certificate.
         headers = {**parcel.headers, "host": url.netloc.decode("ascii")}
-        sni = {"sni_hostname": url.host}
+        sni = {"sni_hostname": name_of(url)}
         try:
             async with self._client.stream(
                 "POST", target, content=parcel.body, headers=headers, extensions=sni
             ) as response:
                 status = response.status_code
+                # It is known what became of it; the rest has its own time.
+                limit.reschedule(None)
                 pause_s = _asked_pause_s(response.headers.get("retry-after", ""))
                 await _drop(response)
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             raise
         except httpx.TimeoutException as exc:
             raise NotTaken(f"There was no answer within {self._timeout_s:g} s.") from exc

@@ -1,17 +1,20 @@
 """Workers of the webhooks' queue: each takes one job at a time, in a thread of its own.
 
 They read a lane for each webhook, in turn, but not one whose address is left in peace for now, and not one that half of
-them are busy with already: an address that is slow, or dead, takes nobody else's time.
+them are busy with already: one address that is slow, or dead, leaves half of them to the others. Several slow ones
+together take turns with all the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import contextlib
 import logging
 import secrets
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from orders_service import errors
@@ -43,12 +46,13 @@ class Senders:
     """The workers of this process.
 
     Args:
-        grace_s: How long a stop waits for what is being sent.
+        grace_s: How long a stop waits for what is being sent. Then it is broken off, to be sent once more.
     """
 
     def __init__(self, queue: Queue, sending: Sending, settings: WebhookSettings, *, grace_s: float) -> None:
         self._queue = queue
         self._sending = sending
+        self._grace_s = grace_s
         self._count = settings.senders
         self._limit = max(1, settings.senders // 2)
         self._worker_settings = WorkerSettings(
@@ -60,7 +64,8 @@ class Senders:
         #: Guards what follows, which threads read and write.
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
-        self._is_stopping = False
+        self._is_stopping = self._is_leaving = False
+        self._under_way: set[concurrent.futures.Future[Any]] = set()
         self._nap = threading.Event()
         self._open: list[str] = []
         self._busy: collections.Counter[str] = collections.Counter()
@@ -98,15 +103,29 @@ class Senders:
     def request_stop(self) -> None:
         """Take nothing new; asked again, what is being sent is left to be sent once more."""
         with self._lock:
-            self._is_stopping = True
+            is_again, self._is_stopping = self._is_stopping, True
             workers = list(self._workers)
         self._nap.set()
         for worker in workers:
             worker.request_stop()
+        if is_again:
+            self._leave()
 
     def _join(self) -> None:
+        deadline_s = time.monotonic() + self._grace_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        self._leave()
         for thread in self._threads:
             thread.join()
+
+    def _leave(self) -> None:
+        """Break off what is being sent: its job may be somebody else's by now, and two would send one order's news."""
+        with self._lock:
+            self._is_leaving = True
+            under_way = list(self._under_way)
+        for one in under_way:
+            one.cancel()
 
     def _work(self, name: str) -> None:
         """Be a worker until a stop; what ends one for a reason of the server's is tried again."""
@@ -152,6 +171,8 @@ class Senders:
                     return
                 delivery.check()
                 self._await(self._sending.make(begun))
+        except concurrent.futures.CancelledError:
+            raise Release from None
         except Later as later:
             raise Snooze(later.pause_s) from None
         except (errors.DatabaseUnavailable, errors.DatabaseUnfit) as error:
@@ -178,8 +199,22 @@ class Senders:
                 self._wake()
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what it comes to.
+
+        Raises:
+            CancelledError: It was broken off by a stop.
+        """
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._lock:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._under_way.add(future)
+            if self._is_leaving:
+                future.cancel()
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                self._under_way.discard(future)
 
     def _wake(self) -> None:
         with self._lock:

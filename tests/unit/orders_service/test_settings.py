@@ -52,6 +52,7 @@ def test_a_folder_is_a_unix_socket() -> None:
         ("RELAY_SWEEP_S", "inf"),
         ("WEBHOOK_SENDERS", "-1"),
         ("WEBHOOK_TIMEOUT_S", "0"),
+        ("WEBHOOK_TIMEOUT_S", "61"),
         ("WEBHOOK_QUEUE", "order-processing"),
     ],
 )

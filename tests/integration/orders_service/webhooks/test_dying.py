@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,3 +109,27 @@ def test_told_to_stop_it_ends_what_it_is_sending(teller: Teller, receiver: Recei
     assert "event=webhook_delivered" in service.process.log
     for hidden in ("hidden-in-the-url", secret.removeprefix("whsec_"), "Иванов"):
         assert hidden not in service.process.log
+
+
+def test_told_to_stop_twice_it_leaves_what_it_is_sending_to_be_sent_once_more(
+    teller: Teller, receiver: Receiver, service: Service
+) -> None:
+    is_over = threading.Event()
+
+    def never(_: object) -> tuple[int, dict[str, str]]:
+        is_over.wait(60)
+        return 200, {}
+
+    receiver.answer = never
+    teller.add_client("crm", receiver.url)
+    add_order(teller, "crm")
+    wait_for(1, receiver.received, "the client to be told")
+    try:
+        service.process.send(signal.SIGTERM)
+        wait_until(lambda: "event=stopping" in service.process.log, "the stop to be heard")
+        service.process.send(signal.SIGTERM)
+
+        wait_until(lambda: not service.process.is_running(), "the service to have stopped", 10)
+    finally:
+        is_over.set()
+    assert teller.states() == ["pending"]

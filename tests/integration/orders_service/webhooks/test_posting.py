@@ -215,3 +215,35 @@ def test_nobody_there_is_told_as_that() -> None:
         post(f"http://127.0.0.1:{port}/")
     with pytest.raises(NotTaken, match="can't be looked up"):
         post("https://nobody.invalid/")
+
+
+def test_what_was_answered_counts_however_slowly_its_body_drips() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not over.wait(0.05):
+            connection.sendall(b".")
+
+    over = threading.Event()
+    try:
+        with talking(answer) as port:
+            assert post(f"http://crm.example:{port}/", "127.0.0.1", timeout_s=0.5) == 200
+            over.set()
+    finally:
+        over.set()
+
+
+def test_a_name_in_punycode_is_looked_up_as_it_is_spelled() -> None:
+    """In letters it is `fa\u00df.example`, which Python spells `fass.example`: somebody else's."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        raise OSError
+
+    with pytest.raises(NotTaken, match=r"The name xn--fa-hia\.example can't be looked up"):
+        post("https://xn--fa-hia.example/", "unused", resolve=resolve)
+    with pytest.raises(NotTaken, match=r"The name xn--\.example can't be looked up"):
+        post("https://xn--.example/", "unused", resolve=resolve)
+
+    assert asked == ["xn--fa-hia.example", "xn--.example"]
