@@ -17,7 +17,11 @@ create table strikes (
 
 create function forget_strikes() returns trigger language plpgsql as $$
 begin
-    delete from strikes where order_id = new.id;
+    -- A paid call that wasn't sent brings the order back from its gate to where it was: what went wrong there is counted over all of its gates.
+    delete from strikes
+    where order_id = new.id
+      and (step not in ('finish', 'orders service') or new.state not in ('processing', 'unconfirmed')
+           or old.hold_reason is not null and new.hold_reason is null);
     return null;
 end
 $$;

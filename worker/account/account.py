@@ -19,8 +19,9 @@ from worker.errors import AccountNotUsable, AccountSecretsUnusable, WorkerError
 from worker.portal.client import PortalClient
 from worker.portal.errors import PortalSettingsInvalid
 from worker.portal.login.credentials import Credentials, ImportedCookie, cookies_of
+from worker.portal.login.passwords import CountInMemory
 from worker.portal.wire.budget import DayBudget
-from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceUnreachable, StaleEpoch
+from worker.service.errors import AccountCannotTake, AccountUnknown, ServiceTooOld, ServiceUnreachable, StaleEpoch
 from worker.service.reporter import standby_word
 from worker.stopping import StopFlag, Stopping
 
@@ -260,10 +261,8 @@ class Account:
             must_lift, self._must_lift_hold = self._must_lift_hold, False
         if must_lift:
             portal.lift_hold()
-        if snapshot is not None and snapshot.standby_kind == _LIMITED:
-            left_s = snapshot.standby_left.ToTimedelta().total_seconds() - age_s
-            if left_s > 0:
-                portal.hold(left_s)
+        if snapshot is not None and (left_s := _limited_s(snapshot) - age_s) > 0:
+            portal.hold(left_s)
 
     def close(self) -> None:
         """Close the connections to the portal. Its session stays alive there."""
@@ -288,7 +287,12 @@ class Account:
             if before is not None and _is_login_blocked(before) and not _is_login_blocked(snapshot):
                 # A person did something: a refusal that the portal's client remembers is forgotten.
                 self._must_renew_portal = True
-            if before is not None and before.standby_kind == _LIMITED and snapshot.standby_kind != _LIMITED:
+            if (
+                before is not None
+                and snapshot.standby_kind != _LIMITED
+                and _limited_s(before) > time.monotonic() - self._snapshot_s
+            ):
+                # Somebody ended it early. One that ran out, as our own marks show, lifts no other pause.
                 self._must_lift_hold = True
             self._snapshot, self._snapshot_s = snapshot, time.monotonic()
             self._changed.notify_all()
@@ -333,24 +337,39 @@ class Account:
         return self._secretbox.open(sealed, username=self.username, purpose=purpose) if sealed else None
 
 
+def _limited_s(snapshot: worker_pb2.WorkerAccount) -> float:
+    """For how long the portal is to be left alone, from when the snapshot was made; 0: it isn't."""
+    return snapshot.standby_left.ToTimedelta().total_seconds() if snapshot.standby_kind == _LIMITED else 0.0
+
+
 class _PasswordCount:
-    """The account's passwords, counted by the orders service: a restart, or another worker, goes on counting."""
+    """The account's passwords, counted by the orders service: a restart, or another worker, goes on counting.
+
+    One that is older than this worker counts none: then this process does.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._memory = CountInMemory()
 
     def read(self) -> tuple[int, float]:
         """Return how many were sent in a row, and the seconds since the last one."""
-        return self._account.passwords_sent()
+        return max(self._account.passwords_sent(), self._memory.read())
 
     def add(self, sleep: Callable[[float], None]) -> None:
         """Count one that is about to be sent."""
-        self._account.record_password(was_useful=False, sleep=sleep)
+        try:
+            self._account.record_password(was_useful=False, sleep=sleep)
+        except ServiceTooOld:
+            self._memory.add(sleep)
 
     def clear(self, sleep: Callable[[float], None]) -> bool:
         """The row is over."""
+        self._memory.clear(sleep)
         try:
             self._account.record_password(was_useful=True, sleep=sleep)
+        except ServiceTooOld:
+            return True
         except WorkerError as exc:
             # What the call brought counts more: the next one that is of use says it again.
             _logger.warning(

@@ -1,6 +1,6 @@
 """What a client reads where the object's own fault ends an order: in Russian, and nothing raw of the portal's.
 
-The log and the order's history have what the portal said, to the letter.
+The log has what the portal said, and what it refused stands as a fact beside the order.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from worker.portal.pages.search import FoundObject, NotFound, Undecided, judge
 
 if TYPE_CHECKING:
     from worker.order.visit import Outcome, Visit
+    from worker.portal.pages.search import Card
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def find_object(visit: Visit) -> FoundObject | Outcome:
         raise odd
     if isinstance(card, Undecided):
         raise ObjectDoubtful(card.reason)
-    return _refuse(visit, ends.of_annulled(card)) if card.is_annulled else found
+    return _refuse(visit, card) if card.is_annulled else found
 
 
 def _check_search(visit: Visit) -> None:
@@ -86,7 +87,17 @@ def _not_found(visit: Visit) -> Outcome:
     )
 
 
-def _refuse(visit: Visit, reason: str) -> Outcome:
+def _refuse(visit: Visit, card: Card) -> Outcome:
     """What a person should decide before anything is paid ends the order, with the reason."""
+    reason = ends.of_annulled(card)
+    _logger.warning(
+        "the object is annulled",
+        extra={
+            "event": "object_annulled",
+            "order_id": visit.order.order_id,
+            "card_status": card.status,
+            "card_cancelled": card.cancelled,
+        },
+    )
     visit.journal.fail(reason)
     return decided_by_service(visit.order) or Later(delay_s=visit.settings.check_interval_s, reason=reason)

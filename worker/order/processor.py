@@ -222,7 +222,8 @@ class Processor:
         try:
             match said:
                 case verdict.Rest() if is_look:
-                    if not isinstance(error, PortalError):
+                    # Nothing counts its strikes: but for a service that is away, it is looked again on another day.
+                    if isinstance(error, ServiceUnreachable):
                         raise Snooze(pause_s) from error
                     return
                 case verdict.Rest():
@@ -324,7 +325,7 @@ class Processor:
                 "order_id": journal.order.order_id,
                 "attempt": delivery.attempt,
                 "error_type": type(error).__name__,
-                "error": reason,
+                "error": str(error),
             },
         )
         try:

@@ -6,7 +6,7 @@ WorkerError
 │   ├── ServiceDenied        it doesn't let this worker in: at the start the worker ends, later the order rests until
 │   │                        its access token is renewed
 │   └── ServiceTooOld        it doesn't know the call: it is older than this worker
-├── ServiceBroken            an answer that no rule knows, such as INVALID_ARGUMENT: the order's attempt fails
+├── ServiceBroken            an answer that no rule knows, such as INVALID_ARGUMENT: its fault as well, the order rests
 └── ServiceRefused           .reason, .metadata: the service understood and said no
     ├── OrderUnknown         the job points to nothing: it fails
     ├── AccountUnknown       the worker ends

@@ -29,6 +29,9 @@ with today as (
     from today, got
     where got.granted > 0
     on conflict (account_id, day) do update set reserved = portal_calls.reserved + excluded.reserved
+), forgotten as (
+    -- A month of them is kept, to look at.
+    delete from portal_calls calls using today where calls.account_id = %(account_id)s and calls.day < today.day - 30
 )
 select got.granted,
        extract(epoch from (today.day + 1)::timestamp at time zone interval '3 hours' - clock_timestamp())::double precision as day_left_s

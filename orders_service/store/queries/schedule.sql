@@ -51,7 +51,8 @@ select
                  join rosreestr_users u on u.id = m.rosreestr_user_id
                  where s.order_id = orders.id and (s.outcome = 'absent' or s.outcome is null and orders.state = 'failed')
                    and (s.looked_at is null or s.looked_at < orders.look_at)
-                 order by s.gate_at
+                 -- One that nobody runs any more keeps nobody from looking.
+                 order by u.is_active desc, s.gate_at
                  limit 1) end,
              case when orders.bound_at is not null then rosreestr_users.username end) as username,
     -- A time that never comes can't be subtracted from before PostgreSQL 17: a century is as far.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_service import errors
+from orders_service.domain import facts
 from orders_service.domain.strikes import Trouble
 from orders_service.life import claiming, opening
 from tests.integration.orders_service.life.bench import Bench, refused
@@ -214,3 +215,20 @@ def test_a_standby_says_how_long_it_lasts_by_the_databases_clock(bench: Bench) -
 
     assert marked.standby_left_s == pytest.approx(600, abs=5)
     assert not marked.can_take_new
+
+
+def test_a_paid_call_that_is_never_sent_is_counted_over_all_of_its_gates(bench: Bench) -> None:
+    """At each the order moves on and comes back: it went on for ever, with a visit and a send each time."""
+    order_id = bench.add_order()
+
+    for _ in range(4):
+        holder = bench.claim(order_id)
+        bench.intend(holder)
+        bench.upload(holder)
+        bench.gate(holder)
+        bench.tell(holder, facts.NotSent(reason="the connection closed"))
+        answered = strike(bench, holder, "finish", limit=4)
+
+    assert answered.order.hold_reason is not None
+    bench.execute("update orders set hold_reason = null, hold_at = null")
+    assert bench.find("select * from strikes") is None, "a person let it go on"
