@@ -192,7 +192,7 @@ def _take_column(rows: Sequence[Row], wanted: str) -> tuple[Columns, int | None]
     above = rows[: min(next(numbered, _LOOKED_AT), _LOOKED_AT)]
     if wanted.isascii() and wanted.isdigit():
         # Digits are always the column's place: a table has digits in its rows, and may have them below its headings.
-        place = int(wanted) - 1 if len(wanted) <= _MAX_DIGITS else len(rows[0].cells)
+        place = int(wanted) - 1 if len(wanted) <= _MAX_DIGITS else -1
         if place < 0 or not any(place < len(row.cells) and row.cells[place] for row in rows):
             raise FileUnreadable(f"it has nothing in column {wanted}.")
         index = _find_headings(rows, above, place)
@@ -213,15 +213,20 @@ def _find_headings(rows: Sequence[Row], above: Sequence[Row], place: int) -> int
     """Return the index of the headings above the numbers of this column; None: there are none.
 
     It is the row with the most headings that are known, the lowest of such; where none is known, what stands above the
-    column's first digit.
+    column's first digit. A row with a digit in this column is no row of headings: it is meant as an order, whatever is
+    wrong with its number.
     """
-    known = [sum(field_of(cell) is not None for cell in row.cells) for row in above]
+    known = [
+        sum(field_of(cell) is not None for cell in row.cells) if not _has_digit(row, place) else 0 for row in above
+    ]
     if any(known):
         return max(range(len(known)), key=lambda index: (known[index], index))
-    first = next(
-        (i for i, row in enumerate(rows) if place < len(row.cells) and any(map(str.isdigit, row.cells[place]))), 0
-    )
+    first = next((index for index, row in enumerate(rows) if _has_digit(row, place)), 0)
     return first - 1 if first else None
+
+
+def _has_digit(row: Row, place: int) -> bool:
+    return place < len(row.cells) and any(map(str.isdigit, row.cells[place]))
 
 
 def _tell_unknown(rows: Sequence[Row], width: int) -> str:

@@ -196,11 +196,24 @@ def test_the_column_that_a_person_names_leaves_the_others_and_every_row_as_they_
         (f"Объект\n{A}\n", "0", "nothing in column 0"),
         (f"Объект\n{A}\n", "2", "nothing in column 2"),
         (f"Объект\n{A}\n", "9" * 5000, "nothing in column 9"),
+        (f"Отчёт\nОбъект;Адрес\n{A};Москва\n", "9" * 5000, "nothing in column 9"),
     ],
 )
 def test_a_column_that_isnt_there_or_is_there_twice_is_refused(text: str, column: str, words: str) -> None:
     with pytest.raises(FileUnreadable, match=words):
         read_order_file(text.encode(), "orders.csv", column=column)
+
+
+@pytest.mark.parametrize("words", [*itertools.permutations(["77:01:0001001", "Срочно", "Ключ"])])
+def test_a_row_with_a_wrong_number_is_no_row_of_headings_whatever_else_it_holds(words: tuple[str, ...]) -> None:
+    column = words.index("77:01:0001001") + 1
+    good = ["Москва"] * 3
+    good[column - 1] = A
+
+    read = read_order_file(as_csv([list(words), good]).encode(), "orders.csv", column=str(column))
+
+    assert [row.order.cad_num for row in read.rows] == [A]
+    assert len(read.bad_rows) == 1, "it isn't passed over in silence"
 
 
 def test_every_bad_row_is_told_with_its_place_and_what_was_meant() -> None:
