@@ -68,6 +68,9 @@ class LazyGroup(click.Group):
         """Run the command; what goes wrong becomes one sentence on stderr and an exit code."""
         try:
             return self._invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            # The page of a group that was named alone: no error, and Russian already.
+            raise
         except click.ClickException as error:
             if language.current() is not Language.RUSSIAN:
                 raise

@@ -86,10 +86,11 @@ def _row(numbers: v1.OrderNumbers) -> Iterable[str]:
 
 
 def _told(time: Duration) -> str:
-    """Return a duration as people say it: to the minute from an hour on, to the second below; empty where unset."""
+    """Return a duration as people say it: hours and minutes from an hour on, to the second below; empty where unset."""
     seconds = time.seconds + time.nanos / 1e9
     if not seconds:
         return ""
     if seconds >= 3600:
-        return str(dt.timedelta(minutes=round(seconds / 60)))[:-3]
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours}:{minutes:02}"
     return str(dt.timedelta(seconds=round(seconds)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from orders_service.commands.client import TIMEOUT_S, CallFailed, ServiceAway, connected, explained
-from orders_service.commands.context import Failure
+from orders_service.commands.context import Failure, login_name
 from orders_service.commands.order_output import EXIT_CODES, json_option, order_ids_argument, print_orders
 from orders_service.commands.output import as_json, print_json
 from orders_service.v1 import operator_pb2, orders_pb2
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from orders_service.commands.context import Context
 
 _actor_option: Final = click.option(
-    "--actor", default=getpass.getuser, help="Who does it, for the history. Default: your login."
+    "--actor", default=login_name, help="Who does it, for the history. Default: your login."
 )
 
 
@@ -79,21 +78,28 @@ def retry(context: Context, order_ids: tuple[int, ...], why: str, actor: str, is
 def _each(
     context: Context, order_ids: tuple[int, ...], do: Callable[[Client, int], orders_pb2.Order], *, is_json: bool
 ) -> None:
-    """Do it with each order by itself; one that is refused keeps no other from it, and is told at the end."""
+    """Do it with each order by itself; one that is refused keeps no other from it, and is told at the end.
+
+    What was done before the service went away is told, too.
+    """
     done: list[orders_pb2.Order] = []
     refused: list[str] = []
+    away: ServiceAway | None = None
     with connected(context.service) as client:
         for order_id in dict.fromkeys(order_ids):
             try:
                 with explained(context.service):
                     done.append(do(client, order_id))
-            except ServiceAway:
-                raise
+            except ServiceAway as error:
+                away = error
+                break
             except CallFailed as error:
                 refused.append(str(error))
     if is_json:
         print_json({"orders": [as_json(order) for order in done], "refused": refused})
     elif done:
         print_orders(done)
+    if away is not None:
+        raise away
     if refused:
         raise Failure("\n".join(refused))

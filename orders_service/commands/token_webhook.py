@@ -89,7 +89,7 @@ def show(context: Context, name: str, is_json: bool) -> None:
             ("last failed", show_at(view.last_failed_at)),
             ("last error", view.last_error or ""),
             ("old secret", tr(f"signs, too, until {show_at(view.previous_until)}") if view.previous_until else ""),
-            ("made", tr(f"{show_at(view.created_at)} by {view.created_by}")),
+            ("made", f"{show_at(view.created_at)}, {view.created_by}"),
         ]
     )
 

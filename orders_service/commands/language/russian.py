@@ -383,6 +383,9 @@ SENTENCES: Final = {
     "Invalid value: {*}": "Недопустимое значение: {0}",
     "Missing option {}.": "Не хватает параметра {0}.",
     "Missing argument {}.": "Не хватает аргумента {0}.",
+    "There are too many words after `{}`; a password is asked for, or read from standard input.": (
+        "После `{0}` слишком много слов; пароль спрашивается или читается со стандартного ввода."
+    ),
     "No such option: {}": "Нет параметра {0}",
     "No such command {}.": "Нет команды {0}.",
     "{} is not in the range {}.": "{0} вне пределов {1}.",
@@ -398,7 +401,6 @@ SENTENCES: Final = {
     ),
     "{} (revoked, or ended: nothing is sent)": "{0} (отозван или истёк: ничего не отправляется)",
     "signs, too, until {}": "тоже подписывает до {0}",
-    "{} by {}": "{0}, кем: {1}",
     "Webhook {}: {*}": "Вебхук {0}: {1}",
     "Keep it now: it isn't shown again. The one before signs, too, until {}": (
         "Сохраните его сейчас: больше он не показывается. Прежний тоже подписывает до {0}"

@@ -150,7 +150,7 @@ def test_values_stay_what_they_are(english: str) -> None:
 
     assert told != line
     assert all(value in told for value in values)
-    assert "\n".join([told]) == told
+    assert "\n" not in told
 
 
 def test_what_isnt_known_is_said_as_it_is() -> None:
@@ -199,3 +199,25 @@ def test_in_english_nothing_is_russian() -> None:
     for way in ((), ("orders",), ("orders", "submit")):
         page = CliRunner().invoke(cli, [*way, "--help"], env=env).stdout
         assert not re.search("[а-я]", page), page
+
+
+@pytest.mark.parametrize("group", ["orders", "accounts", "webhooks"])
+def test_a_group_that_is_named_alone_shows_its_page_and_no_error(group: str) -> None:
+    page = CliRunner().invoke(cli, ["--lang", "ru", group, "--help"]).output
+    alone = CliRunner().invoke(cli, ["--lang", "ru", group])
+
+    assert alone.output.strip() == page.strip()
+
+
+def test_too_many_words_are_told_in_russian_and_not_repeated() -> None:
+    told = CliRunner().invoke(cli, ["--lang", "ru", "accounts", "show", "anna", "swordfish"])
+
+    assert told.exit_code == 2
+    assert "слишком много слов" in told.output
+    assert "swordfish" not in told.output
+
+
+def test_a_sentence_that_isnt_known_is_left_whole() -> None:
+    said = "It holds 2 cadastral numbers: order them one by one."
+
+    assert language.to_russian(said) == said
