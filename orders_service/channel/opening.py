@@ -93,10 +93,11 @@ class _CallDetails(
 class _TokenFile:
     """An access token that lies in a file: read again when the file changes."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, token: str | None) -> None:
         self._path = path
         self._read: object = None
-        self._token: str | None = None
+        #: As it was read with the settings.
+        self._token = token
         self._trouble: str | None = None
 
     def find(self) -> str | None:
@@ -124,13 +125,13 @@ class _TokenFile:
         token = read_secret(TOKEN_ENV + SUFFIX, self._path)
         if not is_sendable(token):
             raise InvalidSettings(f"{TOKEN_ENV}{SUFFIX} names {self._path!r}, which holds no access token.")
-        if self._token is not None:
+        if self._read is not None:
             logger.info("The access token was read anew", extra={"event": "token_file_read", "file": self._path})
         self._read, self._token = changed, token
 
 
 def _token_source(settings: ChannelSettings) -> Callable[[], str | None] | None:
     """Return what finds the token for each call; None where there is none."""
-    if settings.token is not None:
-        return lambda: settings.token
-    return None if settings.token_file is None else _TokenFile(settings.token_file).find
+    if settings.token_file is not None:
+        return _TokenFile(settings.token_file, settings.token).find
+    return None if settings.token is None else lambda: settings.token

@@ -75,7 +75,7 @@ class ChannelSettings:
                 f"{TOKEN_ENV} is no access token: it must be letters, digits and signs, without blanks."
             )
         return cls(
-            token=None if token_file else token,
+            token=token,
             token_file=token_file,
             is_tls=is_tls,
             ca_file=given[CA_ENV] or None,
