@@ -133,11 +133,13 @@ __all__ = [  # noqa: RUF022 - grouped by topic
 ]
 
 
-def __getattr__(name: str) -> typing.Any:
-    if name not in _LATE:
-        raise AttributeError(f"module 'rosq' has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
-    return found
+if not typing.TYPE_CHECKING:  # else any name at all would be one to it
+
+    def __getattr__(name: str) -> typing.Any:
+        if name not in _LATE:
+            raise AttributeError(f"module 'rosq' has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+        return found
 
 
 def __dir__() -> list[str]:
