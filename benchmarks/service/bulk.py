@@ -6,6 +6,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.errors import SideFailed
 from benchmarks.service import orders
 from orders_service.v1 import orders_pb2, orders_pb2_grpc
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from benchmarks.service.result import Figures
     from benchmarks.service.stack import Servers
-    from rosq import Queue
 
 _BULK = 10_000
 _TIMEOUT_S = 120.0
@@ -39,7 +39,7 @@ def measure_bulk(servers: Servers, figures: Figures, rounds: int) -> None:
             alone_s = _time_call(stub, base)
             # The relay is busy with those of the call before.
             relaying_s = _time_call(stub, base + _BULK)
-            _wait_for_jobs(servers, queue, (number + 2) * 2 * _BULK)
+            servers.wait_for_jobs(queue, (number + 2) * 2 * _BULK)
             # The first round warms up: plans, code, the pools of both.
             if number >= 0:
                 figures.add("bulk: COPY, s", copied_s)
@@ -92,12 +92,6 @@ def _time_call(stub: orders_pb2_grpc.OrdersServiceStub, start: int) -> float:
     begun = time.perf_counter()
     answer = stub.BatchCreateOrders(request, timeout=_TIMEOUT_S)
     taken_s = time.perf_counter() - begun
-    assert len(answer.orders) == _BULK
+    if len(answer.orders) != _BULK:
+        raise SideFailed(f"The service answered {len(answer.orders)} orders of {_BULK}.")
     return taken_s
-
-
-def _wait_for_jobs(servers: Servers, queue: Queue, count: int) -> None:
-    deadline_s = time.monotonic() + _TIMEOUT_S
-    while servers.count_waiting(queue) < count:
-        assert time.monotonic() < deadline_s, "the relay doesn't come to an end"
-        time.sleep(0.05)

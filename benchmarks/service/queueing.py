@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks.errors import SideFailed
 from benchmarks.service import orders
 from orders_service.queueing.reconciler import Reconciler
 from orders_service.queueing.relay import Relay
@@ -21,7 +22,6 @@ _RELAYED = 20_000
 _OPEN = 50_000
 _WATCHED_S = 60.0
 _LOST = 10_000
-_BACK_TIMEOUT_S = 60.0
 
 
 def measure_relay(servers: Servers, figures: Figures, rounds: int) -> None:
@@ -62,13 +62,13 @@ def measure_loss(servers: Servers, figures: Figures, rounds: int) -> None:
     with servers.database() as database, servers.queue(database) as queue, servers.service(database):
         with database.connect() as connection:
             orders.copy_in(connection, 0, _LOST)
-        _wait_for_jobs(servers, queue, _LOST)
+        servers.wait_for_jobs(queue, _LOST)
         for _ in range(rounds):
             # What was relayed a moment before a loss isn't judged yet.
             time.sleep(database.settings.relay_margin_s + 1)
             servers.empty_redis()
             begun = time.monotonic()
-            _wait_for_jobs(servers, queue, _LOST)
+            servers.wait_for_jobs(queue, _LOST)
             figures.add("back after loss, s", time.monotonic() - begun)
 
 
@@ -82,7 +82,8 @@ async def _time_relay(database: Database, queue: Queue, expected: int) -> float:
         taken_s = time.perf_counter() - begun
     finally:
         await pool.close()
-    assert counts.relayed == expected, counts
+    if counts.relayed != expected:
+        raise SideFailed(f"The relay put {counts.relayed} orders of {expected} on the queue.")
     return taken_s
 
 
@@ -109,10 +110,3 @@ async def _watch_reconciler(database: Database, queue: Queue) -> float:
     finally:
         await pool.close()
     return share
-
-
-def _wait_for_jobs(servers: Servers, queue: Queue, count: int) -> None:
-    deadline_s = time.monotonic() + _BACK_TIMEOUT_S
-    while servers.count_waiting(queue) < count:
-        assert time.monotonic() < deadline_s, "the jobs don't come back"
-        time.sleep(0.01)

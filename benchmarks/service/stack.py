@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from psycopg import sql
 from benchmarks import server
 from benchmarks.errors import SideFailed
 from benchmarks.process import die_with_parent
+from orders_service.dev.folder import free_port
 from orders_service.dev.postgres import EmbeddedPostgres
 from orders_service.domain.orders import LANE_MAIN
 from orders_service.settings import DatabaseSettings, Settings
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 _SQL = Path(__file__).parents[2] / "sql"
 _TEMPLATE = "benchmark_template"
 _START_TIMEOUT_S = 60.0
+_JOBS_TIMEOUT_S = 120.0
 #: Durability is that of production; memory that of a small server.
 _POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "2GB", "max_connections": "60"}
-#: A proxy would answer for us, and a setting of the user's would change what is measured.
-_FOREIGN = ("DB_", "REDIS_", "ROSQ_", "ROSREESTR_", "ORDERS_", "ORDER_", "EXTRACT_", "RECONCILE_", "RELAY_")
+#: A setting of the user's would change what is measured.
+_FOREIGN = ("DB_", "REDIS_", "ROSQ_", "ROSREESTR_", "ORDERS_", "ORDER_", "EXTRACT_", "RECONCILE_", "RELAY_", "WEBHOOK_")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +115,17 @@ class Servers:
         """Lose all of its data, as a server without a disk does."""
         self._client.flushall()
 
-    def count_waiting(self, queue: Queue) -> int:
-        """How many jobs wait in the queue's main lane."""
-        return int(self._client.xlen(queue.keys.lane(LANE_MAIN)))
+    def wait_for_jobs(self, queue: Queue, count: int) -> None:
+        """Return when so many jobs wait in the queue's main lane.
+
+        Raises:
+            SideFailed: They don't come.
+        """
+        deadline_s = time.monotonic() + _JOBS_TIMEOUT_S
+        while (waiting := int(self._client.xlen(queue.keys.lane(LANE_MAIN)))) < count:
+            if time.monotonic() > deadline_s:
+                raise SideFailed(f"{waiting:,} of {count:,} jobs are there after {_JOBS_TIMEOUT_S:.0f} s.")
+            time.sleep(0.01)
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._postgres.conninfo(), autocommit=True) as connection:
@@ -127,12 +136,12 @@ class Service:
     """One running service, and a channel to it."""
 
     def __init__(self, env: dict[str, str], log: BinaryIO) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._log = log
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         own = {
             "ORDERS_SERVICE_LISTEN": f"127.0.0.1:{self._port}",
-            "ORDERS_SERVICE_REST_LISTEN": f"127.0.0.1:{_free_port()}",
+            "ORDERS_SERVICE_REST_LISTEN": f"127.0.0.1:{free_port()}",
             "ROSREESTR_CRYPTO_SECRET": "a secret of the benchmark's own",
         }
         self._process = subprocess.Popen(
@@ -143,14 +152,9 @@ class Service:
             preexec_fn=die_with_parent,
         )
         self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{self._port}", options=[("grpc.max_receive_message_length", 64 << 20)]
+            f"127.0.0.1:{self._port}",
+            options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.enable_http_proxy", 0)],
         )
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU seconds that it has taken so far, user and system."""
-        user, system = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def wait_ready(self) -> None:
         """Return when it serves.
@@ -202,9 +206,3 @@ async def _make_template(env: dict[str, str]) -> None:
     settings = DatabaseSettings.from_env(env)
     await migrating.create_database(settings)
     await migrating.migrate(settings, migrations.read_folder(_SQL))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
